@@ -1,0 +1,91 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to become of files: plain values that a plan consists of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Optional, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A lookup table's compiled twin, always committed together with its source.
+
+    Attributes:
+        suffix: what the compiler appends to the source's name.
+        argv: the compiler; ``{source}`` stands for the source's path.
+    """
+
+    suffix: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file as it shall be.
+
+    Attributes:
+        path: absolute path; where it is a symbolic link, the file it leads to is changed and the link stays.
+        content: the bytes, or None to remove the file.
+        owner: user name; empty keeps an existing file's owner, and means root for a new one.
+        group: group name, likewise.
+        mode: permission bits; None keeps an existing file's, and means 0644 for a new one.
+        parent_mode: permission bits of the file's own directory where it is missing; missing directories above it get
+            0755. All belong to root.
+        summary: stands for the content in a diff; given for every file with a secret in it.
+        secret: whether the content must never be shown.
+        material: whether configuration refers to this file, so that it must be there before a daemon's own
+            configuration test runs. Nothing uses it until the configuration names it or a daemon reloads.
+        compiled: the lookup table's compiled twin, if it has one.
+    """
+
+    path: str
+    content: Optional[bytes]
+    owner: str = ""
+    group: str = ""
+    mode: Optional[int] = None
+    parent_mode: int = 0o755
+    summary: str = ""
+    secret: bool = False
+    material: bool = False
+    compiled: Optional[Compiled] = None
+
+    def needed(self, host: Host) -> bool:
+        """Whether the host differs from this."""
+        state = host.state(self.path)
+        if self.content is None:
+            return state is not None
+        if state is None or host.read(self.path) != self.content:
+            return True
+        if self.compiled and host.state(self.path + self.compiled.suffix) != state:
+            return True
+        return (self.owner or state.owner, self.group or state.group, self.mode if self.mode is not None else state.mode) != (
+            state.owner,
+            state.group,
+            state.mode,
+        )
+
+    def diff(self, host: Host) -> dict[str, Any]:
+        """An entry for a module's diff; a secret file shows its summary only."""
+        before = host.read(self.path)
+        if self.secret:
+            old, new = "" if before is None else "(content not shown)\n", self.summary + "\n"
+        else:
+            old = (before or b"").decode("utf-8", "replace")
+            new = (self.content or b"").decode("utf-8", "replace")
+        return {
+            "before_header": self.path if before is not None else f"{self.path} (absent)",
+            "after_header": self.path if self.content is not None else f"{self.path} (absent)",
+            "before": old,
+            "after": "" if self.content is None else new,
+        }
+
+
+def needed(changes: Sequence[FileChange], host: Host) -> list[FileChange]:
+    """Those of the changes that the host does not show yet."""
+    return [change for change in changes if change.needed(host)]

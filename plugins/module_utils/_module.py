@@ -1,0 +1,61 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every module of this collection does the same way: parameters in, one result or one clear error out."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Callable, Iterable
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+
+STORE_DIRECTORY = "/etc/postmaster"
+STORE_OPTION: dict[str, Any] = {"store": {"type": "path", "default": STORE_DIRECTORY}}
+
+
+def one_or_many(element: dict[str, dict[str, Any]], many: str, key: str) -> dict[str, Any]:
+    """Arguments for AnsibleModule that accept one object, or a list of the same objects.
+
+    Args:
+        element: argument spec of one object.
+        many: name of the option that takes the list.
+        key: option that an object cannot do without; it is what tells the two forms apart.
+
+    Returns:
+        Keyword arguments (``argument_spec``, ``mutually_exclusive``, ``required_one_of``).
+    """
+    nested = copy.deepcopy(element)
+    nested[key]["required"] = True
+    # an option with a default cannot be told from one that was given, so only the others exclude the list
+    exclusive = [(option, many) for option, spec in element.items() if "default" not in spec]
+    return {
+        "argument_spec": {**element, many: {"type": "list", "elements": "dict", "options": nested}},
+        "mutually_exclusive": exclusive,
+        "required_one_of": [(key, many)],
+    }
+
+
+def objects(params: dict[str, Any], element: Iterable[str], many: str) -> list[dict[str, Any]]:
+    """The objects that were asked for, whichever of the two forms was used."""
+    if params[many] is not None:
+        return list(params[many])
+    return [{option: params[option] for option in element}]
+
+
+def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+    """Do the work and leave the module with its result, or with one clear error.
+
+    Args:
+        module: the module.
+        work: answers the result's keys.
+    """
+    try:
+        result = work(module)
+    except Problem as exc:
+        module.fail_json(**exc.result())
+    else:
+        module.exit_json(**result)

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proof after a change: what clients of this host would see, from another address than the server's own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Iterable, Optional
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import clear_text, handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
+
+PATIENCE = 20.0  # seconds that a reloaded daemon may take to show its new settings
+_PAUSE = 0.1  # seconds between two looks
+_LOG = "look at the daemon's log on the host (journalctl)"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What an endpoint must show.
+
+    Attributes:
+        leaf: the certificate in DER.
+        clear_text_refused: whether use in clear text must be refused; False proves nothing about it.
+    """
+
+    leaf: bytes
+    clear_text_refused: bool
+
+
+def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: float = PATIENCE) -> None:
+    """Look at an endpoint until it shows what is expected.
+
+    Args:
+        endpoint: the server on this host.
+        expectation: what it must show.
+        subject: the object that the endpoint belongs to, for the message.
+        patience: seconds to go on looking; 0 looks once.
+
+    Raises:
+        Problem: it still shows something else.
+    """
+    end = time.monotonic() + patience
+    while True:
+        fault = _fault(endpoint, expectation)
+        if fault is None:
+            return
+        if time.monotonic() >= end:
+            raise Problem(f"{endpoint.title} {fault}", _LOG, subject=subject)
+        time.sleep(_PAUSE)
+
+
+def _fault(endpoint: Endpoint, expectation: Expectation) -> Optional[str]:
+    """What is not as expected, as the end of a sentence about the endpoint; None when all is well."""
+    try:
+        session = handshake(endpoint, trust=None)
+        if session.error:
+            return f"gave up inside TLS ({session.error})"
+        if session.leaf != expectation.leaf:
+            return "shows another certificate than the live one"
+        clear = clear_text(endpoint)
+    except WireError as exc:
+        return f"does not answer as it should ({exc})"
+    if clear.auth_offered:
+        return f"offers a login in clear text ({clear.evidence})"
+    if expectation.clear_text_refused and clear.refused is not True:
+        return f"does not refuse clear text ({clear.evidence})"
+    return None
+
+
+def prove_served(providers: Iterable[Provider], name: str, leaf: bytes) -> None:
+    """Look at every virtual server that is bound to a certificate until each of them shows it.
+
+    Args:
+        providers: the daemons that have a copy of it.
+        name: the certificate's name in the store.
+        leaf: the certificate in DER.
+
+    Raises:
+        Problem: one shows something else.
+    """
+    for provider in providers:
+        for vserver in provider.read().values():
+            if vserver.certificate != name:
+                continue
+            expectation = Expectation(leaf, vserver.require_secure_channel)
+            for endpoint in provider.endpoints(vserver):
+                prove(endpoint, expectation, vserver.title)

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The mail protocols: ports, the word that starts TLS, what the registered names are.
+
+Sources: RFC 8314 (cleartext considered obsolete; ports 465, 993, 995), RFC 3207 (SMTP STARTTLS),
+RFC 3501/9051 and 2595 (IMAP and POP3 STARTTLS), RFC 6409 (submission).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol that a virtual server can speak.
+
+    Attributes:
+        name: the word used in module options.
+        port: TCP port of the conversation that starts in clear text.
+        implicit_tls_port: TCP port on which TLS starts at once; 0 where none is registered.
+        dialogue: the dialogue spoken to ask for STARTTLS (``smtp``, ``imap`` or ``pop3``).
+        strangers: whether anyone on the Internet must be able to use it in clear text (RFC 3207 section 4).
+    """
+
+    name: str
+    port: int
+    implicit_tls_port: int
+    dialogue: str
+    strangers: bool = False
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("smtp", 25, 0, "smtp", strangers=True),
+        Protocol("submission", 587, 465, "smtp"),
+        Protocol("imap", 143, 993, "imap"),
+        Protocol("pop3", 110, 995, "pop3"),
+    )
+}
+
+__all__ = ("PROTOCOLS", "Protocol")

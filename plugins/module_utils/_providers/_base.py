@@ -1,0 +1,156 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a provider is: the adapter for one daemon."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Callable, ClassVar, Mapping, Optional, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
+    Endpoint,
+    SaslSocket,
+    TlsLibrary,
+    Vserver,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What the installed daemon is and can do.
+
+    Attributes:
+        version: the daemon's version, such as (3, 7, 11).
+        known: whether this version lies within the range that the collection was tried with.
+        library: the TLS library it uses.
+        reader: owner, group and mode of the key file that it needs.
+    """
+
+    version: tuple[int, ...]
+    known: bool
+    library: TlsLibrary
+    reader: tuple[str, str, int] = ("root", "root", 0o600)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one provider would do.
+
+    Attributes:
+        changes: files as they shall be; those that are so already are dropped by whoever applies the plan.
+        needs: sockets that another daemon on this host must offer for this plan to work.
+        warnings: what the administrator should know, though nothing is wrong.
+    """
+
+    changes: Sequence[FileChange] = ()
+    needs: Sequence[SaslSocket] = ()
+    warnings: Sequence[str] = field(default_factory=tuple)
+
+
+class Provider(ABC):
+    """One daemon. Reading and planning change nothing; the transaction calls check and activate.
+
+    Attributes:
+        name: the word for the daemon, in the store's folders and in results.
+        protocols: the protocols it can serve.
+        config_roots: directories that its own configuration test reads.
+    """
+
+    name: ClassVar[str]
+    protocols: ClassVar[frozenset[str]]
+    config_roots: ClassVar[tuple[str, ...]]
+
+    def __init__(self, host: Host, store: Store) -> None:
+        self.host = host
+        self.store = store
+
+    @classmethod
+    @abstractmethod
+    def installed(cls, host: Host) -> bool:
+        """Whether the daemon is on this host."""
+
+    @abstractmethod
+    def capabilities(self) -> Capabilities:
+        """Version and abilities of the installed daemon."""
+
+    @abstractmethod
+    def read(self) -> dict[tuple[str, str], Vserver]:
+        """The virtual servers as the daemon sees its own settings, by protocol and name.
+
+        Raises:
+            Problem: the daemon refuses its present configuration.
+        """
+
+    @abstractmethod
+    def plan(self, desired: Sequence[Vserver]) -> Plan:
+        """Files as they must be for the desired virtual servers; every other line stays as it is.
+
+        Raises:
+            Problem: the daemon cannot do what is asked.
+        """
+
+    def offer(self, socket: SaslSocket) -> Optional[Sequence[FileChange]]:
+        """Files with which this daemon offers another one to check passwords; None where it cannot."""
+        return None
+
+    @abstractmethod
+    def endpoints(self, vserver: Vserver) -> list[Endpoint]:
+        """Sockets at which a virtual server can be proven, the clear-text one first."""
+
+    @abstractmethod
+    def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
+        """The daemon's own test of mirrored configuration. Raises Problem with its complaint."""
+
+    @abstractmethod
+    def activate(self, run: Callable[..., Completed]) -> None:
+        """Have the running daemon use its files as they are now. Raises Problem where it does not come up."""
+
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether the daemon serves."""
+
+
+@dataclass(frozen=True)
+class DomainOutcome:
+    """What a plan means for one remote domain.
+
+    Attributes:
+        domain: the domain.
+        next_hop: what the daemon looks the policy up by; empty where the domain was removed.
+        reason: why something changes; empty where nothing does.
+    """
+
+    domain: str
+    next_hop: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class DomainPlan(Plan):
+    """A plan for outgoing mail, with what it means for each domain."""
+
+    outcomes: Sequence[DomainOutcome] = ()
+
+
+class DomainProvider(Provider):
+    """A daemon that sends mail to other hosts."""
+
+    @abstractmethod
+    def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:
+        """Files as they must be for these policies.
+
+        Args:
+            policies: what is demanded of each remote domain.
+            purge: whether our own entries for any other domain are removed.
+            ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
+
+        Raises:
+            Problem: a policy could never apply, or contradicts another one.
+        """

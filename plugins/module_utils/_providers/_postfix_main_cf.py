@@ -1,0 +1,66 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A line editor for Postfix' main.cf (postconf(5)): changes what it must, keeps every other byte.
+
+``postconf -e`` is not used: it rewrites the file even where nothing differs, normalises lines, replaces a
+symbolic link by a file and resets owner and mode.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Mapping
+
+_ASSIGNMENT = re.compile(r"([A-Za-z0-9_]+)\s*=")
+
+
+def _is_comment(line: str) -> bool:
+    """Blank and comment lines belong to no setting, not even between a setting's own lines."""
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _last_assignment(lines: list[str], name: str) -> tuple[int, int]:
+    """Index of the first line of the last assignment to a parameter, and of the line behind it; (-1, -1) if none."""
+    found = (-1, -1)
+    for index, line in enumerate(lines):
+        if line[:1].isspace() or _is_comment(line):
+            continue
+        match = _ASSIGNMENT.match(line)
+        if match and match.group(1) == name:
+            end = index + 1
+            for behind in range(index + 1, len(lines)):
+                if _is_comment(lines[behind]):
+                    continue
+                if not lines[behind][:1].isspace():
+                    break
+                end = behind + 1
+            found = (index, end)
+    return found
+
+
+def assign(text: str, settings: Mapping[str, str]) -> str:
+    """Set parameters.
+
+    The last assignment to a parameter is the one that counts (postconf(5)), so that is the one that is changed;
+    comments inside a value of several lines stay. A parameter that is not there is added at the end.
+
+    Args:
+        text: content of main.cf.
+        settings: values by parameter name.
+
+    Returns:
+        The new content.
+    """
+    lines = text.splitlines(keepends=True)
+    for name, value in settings.items():
+        written = f"{name} = {value}".rstrip() + "\n"
+        first, end = _last_assignment(lines, name)
+        if first < 0:
+            if lines and not lines[-1].endswith("\n"):
+                lines[-1] += "\n"
+            lines.append(written)
+        else:
+            lines[first:end] = [written, *(line for line in lines[first + 1 : end] if _is_comment(line))]
+    return "".join(lines)

@@ -1,0 +1,179 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A line editor for Postfix' master.cf (master(5)): changes what it must, keeps every other byte.
+
+``postconf -M`` and ``-P`` are not used for writing: they reformat the entry and move it behind the comments
+that follow it, also when nothing differs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Iterator, Mapping, Optional
+
+_WORD = re.compile(r"\{[^{}]*\}|\S+")
+_FIELDS = 8  # service, type, private, unprivileged, chroot, wakeup, maximum of processes, command
+
+
+@dataclass(frozen=True)
+class _Word:
+    line: int
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Override:
+    """One ``-o name=value`` of a service.
+
+    Attributes:
+        value: the value, without the braces around it.
+        line: number of the line it stands on, the first one being 1.
+    """
+
+    value: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Service:
+    """One entry of master.cf.
+
+    Attributes:
+        name: first field, such as ``smtp`` or ``192.0.2.1:587``.
+        type: ``inet``, ``unix``, ``pass`` ...
+        command: the program, such as ``smtpd``.
+        line: number of its first line, the first one of the file being 1.
+        overrides: the ``-o`` settings by name; the last one of a name counts.
+    """
+
+    name: str
+    type: str
+    command: str
+    line: int
+    overrides: Mapping[str, Override]
+
+
+def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """First line and the line behind the last one of each entry; comments behind an entry are not part of it."""
+    start, end = -1, -1
+    for index, line in enumerate(lines):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line[:1].isspace():
+            end = index + 1
+            continue
+        if start >= 0:
+            yield start, end
+        start, end = index, index + 1
+    if start >= 0:
+        yield start, end
+
+
+def _words(lines: list[str], start: int, end: int) -> list[_Word]:
+    return [
+        _Word(number, match.start(), match.end(), match.group())
+        for number in range(start, end)
+        if not lines[number].lstrip().startswith("#")
+        for match in _WORD.finditer(lines[number])
+    ]
+
+
+def _override_words(words: list[_Word]) -> Iterator[tuple[str, str, _Word]]:
+    """Name, value and place of each setting given with -o, in order."""
+    rest = iter(words[_FIELDS:])
+    for word in rest:
+        setting: Optional[_Word] = None
+        text = ""
+        if word.text == "-o":
+            setting = next(rest, None)
+            text = setting.text if setting else ""
+        elif word.text.startswith("-o"):
+            setting, text = word, word.text[2:]
+        if setting is None:
+            continue
+        name, equals, value = text.strip("{}").partition("=")
+        if equals:
+            yield name.strip(), value.strip(), setting
+
+
+def services(text: str) -> list[Service]:
+    """All entries of a master.cf."""
+    lines = text.splitlines(keepends=True)
+    found = []
+    for start, end in _entries(lines):
+        words = _words(lines, start, end)
+        if len(words) < _FIELDS:
+            continue  # Postfix itself will say what is wrong with it
+        overrides = {name: Override(value, word.line + 1) for name, value, word in _override_words(words)}
+        found.append(Service(words[0].text, words[1].text, words[_FIELDS - 1].text, start + 1, overrides))
+    return found
+
+
+def _written(name: str, value: str) -> str:
+    setting = f"{name}={value}"
+    return f"{{{setting}}}" if re.search(r"\s", setting) else setting
+
+
+def override(text: str, service: Service, settings: Mapping[str, str]) -> str:
+    """Set ``-o`` values of an entry: an existing one in its place, a new one on a line of its own.
+
+    Args:
+        text: content of master.cf.
+        service: the entry, as found by services() in this same text.
+        settings: values by parameter name.
+
+    Returns:
+        The new content.
+    """
+    lines = text.splitlines(keepends=True)
+    start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
+    places = {name: word for name, _value, word in _override_words(_words(lines, start, end))}
+    added = []
+    # from the last place to the first, so that a change does not move the ones still to come
+    for name, value in sorted(
+        settings.items(), key=lambda item: (places[item[0]].line, places[item[0]].start) if item[0] in places else (-1, 0),
+        reverse=True,
+    ):
+        place = places.get(name)
+        if place is None:
+            continue
+        line = lines[place.line]
+        joined = "-o" if line[place.start : place.end].startswith("-o") else ""
+        lines[place.line] = line[: place.start] + joined + _written(name, value) + line[place.end :]
+    for name, value in settings.items():
+        if name not in places:
+            added.append(f"  -o {_written(name, value)}\n")
+    if added and not lines[end - 1].endswith("\n"):
+        lines[end - 1] += "\n"
+    lines[end:end] = added
+    return "".join(lines)
+
+
+def add(text: str, name: str, comment: str, settings: Mapping[str, str]) -> str:
+    """Add an smtpd service that listens on a TCP port, at the end of master.cf.
+
+    Args:
+        text: content of master.cf.
+        name: service name or port.
+        comment: what stands above the entry.
+        settings: its -o values by parameter name.
+
+    Returns:
+        The new content.
+    """
+    lines = [f"# {comment}\n", f"{name:<9} inet  n       -       y       -       -       smtpd\n"]
+    lines += [f"  -o {_written(key, value)}\n" for key, value in settings.items()]
+    return text + ("" if not text or text.endswith("\n") else "\n") + "".join(lines)
+
+
+def remove(text: str, service: Service) -> str:
+    """Take an entry out; comments around it stay."""
+    lines = text.splitlines(keepends=True)
+    start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
+    kept = [line for line in lines[start:end] if line.lstrip().startswith("#")]
+    return "".join(lines[:start] + kept + lines[end:])

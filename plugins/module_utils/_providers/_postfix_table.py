@@ -1,0 +1,76 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lookup table of ours for Postfix (postmap(1)): which domain wants which key to have which value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Mapping, Optional
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Compiled, FileChange
+
+_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
+_FOR = "# for "
+# What the compiler of each map type appends to the name. Types that are not listed are read as they are.
+_SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row.
+
+    Attributes:
+        key: what Postfix looks up.
+        value: what it finds.
+    """
+
+    key: str
+    value: str
+
+
+def parse(text: str) -> dict[str, Row]:
+    """The rows by the domain that wants each. Several domains may want one row."""
+    found = {}
+    domains: list[str] = []
+    for line in text.splitlines():
+        if line.startswith(_FOR):
+            domains = line[len(_FOR) :].split()
+        elif line and not line.startswith("#"):
+            key, _space, value = line.partition(" ")
+            found.update({domain: Row(key, value) for domain in domains})
+            domains = []
+    return found
+
+
+def render(rows: Mapping[str, Row]) -> str:
+    """The table's text: each row once, behind a comment that names the domains which want it."""
+    wanted_by: dict[Row, list[str]] = {}
+    for domain, row in rows.items():
+        wanted_by.setdefault(row, []).append(domain)
+    lines = [
+        f"{_FOR}{' '.join(sorted(domains))}\n{row.key} {row.value}\n"
+        for row, domains in sorted(wanted_by.items(), key=lambda item: item[0].key)
+    ]
+    return _HEAD + "".join(lines)
+
+
+def compiled(map_type: str) -> Optional[Compiled]:
+    """How a table of this type is compiled, None where it is not."""
+    suffix = _SUFFIXES.get(map_type)
+    return Compiled(suffix, ("postmap", f"{map_type}:{{source}}")) if suffix else None
+
+
+def change(path: str, rows: Mapping[str, Row], map_type: str, *, secret: bool = False) -> FileChange:
+    """The table as a file that only root can read, from its birth."""
+    return FileChange(
+        path,
+        render(rows).encode("utf-8", "surrogateescape"),
+        "root",
+        "root",
+        0o600,
+        secret=secret,
+        summary="rows for " + ", ".join(sorted(rows)) + " (content not shown)",
+        compiled=compiled(map_type),
+    )

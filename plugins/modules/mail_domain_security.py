@@ -1,0 +1,292 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_domain_security
+short_description: Say how mail to a remote domain is encrypted and with which account it is handed over
+version_added: 0.1.0
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+description:
+  - Demands TLS of the servers that take a remote domain's mail, and logs in there with an account, for outgoing mail of
+    Postfix (3.6 to 3.10).
+  - Postfix looks both up by the next hop that mail really takes. Where a transport table or C(relayhost) routes a domain
+    elsewhere, an entry for the domain itself would silently have no effect; so this module works the next hop out and
+    writes the entry for that.
+  - A message that cannot be sent as demanded stays in the queue; it is neither bounced nor sent in another way.
+  - Entries that somebody else made stay as they are. Own entries come first.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Accounts are never shown.
+  idempotent:
+    support: full
+options:
+  domain:
+    description:
+      - The recipients' domain. A name in Unicode is taken in its ASCII form.
+      - Either this or O(domains) is needed.
+    type: str
+  tls:
+    description:
+      - What is demanded. V(none) sends in clear text. V(may) uses TLS where it is offered. V(encrypt) demands TLS but looks
+        at no certificate. V(verify) demands a trusted certificate for the name of the mail exchanger, which comes from
+        DNS. V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
+      - Only V(verify) and V(secure) are authenticated; of the others the module warns.
+    type: str
+    choices: [none, may, encrypt, verify, secure]
+    default: secure
+  match:
+    description:
+      - Host names of which the peer's certificate must carry one, in place of the level's own. A name with a leading full
+        stop stands for all names below it.
+      - Only with O(tls=verify) and O(tls=secure).
+    type: list
+    elements: str
+  relay_host:
+    description:
+      - Host that takes the domain's mail, a name or an address without brackets. Left out, the routing stays as it is.
+    type: str
+  relay_port:
+    description:
+      - TCP port of O(relay_host), from 1 to 65535 but not 465, on which STARTTLS is spoken.
+    type: int
+    default: 25
+  username:
+    description:
+      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) arrives as it is. No colon can be in it.
+      - Needs O(password), and a O(tls) of V(encrypt) or more.
+    type: str
+  password:
+    description:
+      - Password of the account. An empty string is a blank password, which is not the same as none.
+    type: str
+  state:
+    description:
+      - V(absent) removes what this module wrote for the domain.
+    type: str
+    choices: [present, absent]
+    default: present
+  domains:
+    description:
+      - Many domains in one call, each with the options above. The call is done as a whole or not at all.
+    type: list
+    elements: dict
+    suboptions:
+      domain:
+        description: See O(domain).
+        type: str
+        required: true
+      tls:
+        description: See O(tls).
+        type: str
+        choices: [none, may, encrypt, verify, secure]
+        default: secure
+      match:
+        description: See O(match).
+        type: list
+        elements: str
+      relay_host:
+        description: See O(relay_host).
+        type: str
+      relay_port:
+        description: See O(relay_port).
+        type: int
+        default: 25
+      username:
+        description: See O(username).
+        type: str
+      password:
+        description: See O(password).
+        type: str
+      state:
+        description: See O(state).
+        type: str
+        choices: [present, absent]
+        default: present
+  purge:
+    description:
+      - Whether what this module wrote for any other domain is removed. Entries of others are never touched.
+    type: bool
+    default: false
+  ca_file:
+    description:
+      - PEM file on the host with the CA certificates that peers are verified against, for all domains.
+      - Left out, the daemon's own setting stays; where it has none, the system's certificates are used.
+    type: path
+seealso:
+  - module: postmaster.secure_channel.mail_vserver_tls
+  - name: Postfix TLS_README
+    description: What the levels mean.
+    link: https://www.postfix.org/TLS_README.html
+"""
+
+EXAMPLES = r"""
+# From the command line, for one host:
+# ansible mx1 -m postmaster.secure_channel.mail_domain_security -a "domain=partner.example tls=secure"
+
+- name: Send mail to a partner over verified TLS only
+  postmaster.secure_channel.mail_domain_security:
+    domain: partner.example
+    tls: secure
+
+- name: Hand mail for a partner over to its submission server, with an account
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: partner.example
+        tls: secure
+        relay_host: mail.partner.example
+        relay_port: 587
+        username: 'PARTNER\relay'
+        password: "{{ partner_password }}"
+      - domain: former.example
+        state: absent
+"""
+
+RETURN = r"""
+domains:
+  description: One entry for each domain, also for those that were purged.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: The domain in lower case and ASCII form.
+      type: str
+      sample: partner.example
+    next_hop:
+      description: What the daemon looks the policy up by; empty for a domain that is removed.
+      type: str
+      sample: "[mail.partner.example]:587"
+    tls:
+      description: The level; empty for a domain that is removed.
+      type: str
+      sample: secure
+    authenticated:
+      description: Whether the peer's identity is checked before mail leaves.
+      type: bool
+    changed:
+      description: Whether something was changed for this domain, or would be.
+      type: bool
+    reason:
+      description: Why, in words. A password is never among them.
+      type: str
+      sample: "TLS policy: none -> [mail.partner.example]:587 secure; account: set"
+provider:
+  description: The daemon that sends this host's mail.
+  returned: success
+  type: str
+  sample: postfix
+reason:
+  description: Why something was changed, or that nothing had to be.
+  returned: success
+  type: str
+  sample: all 2 domains are as desired
+files:
+  description: Paths of the files that were written, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/postfix/postmaster_tls_policy, /etc/postfix/main.cf]
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option or the file at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+    STORE_DIRECTORY,
+    objects,
+    one_or_many,
+    run,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+
+ELEMENT: dict[str, dict[str, Any]] = {
+    "domain": {"type": "str"},
+    "tls": {"type": "str", "choices": ["none", "may", "encrypt", "verify", "secure"], "default": "secure"},
+    "match": {"type": "list", "elements": "str"},
+    "relay_host": {"type": "str"},
+    "relay_port": {"type": "int", "default": 25},
+    "username": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Make the host treat the domains as desired, and answer the module's result."""
+    host = Host()
+    policies = [parse(element) for element in objects(module.params, ELEMENT, "domains")]
+    providers = installed_providers(host, Store(host, STORE_DIRECTORY))
+    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
+        outcome = secure_domains(
+            host,
+            providers,
+            transaction,
+            policies,
+            purge=module.params["purge"],
+            ca_file=module.params["ca_file"] or "",
+        )
+    for warning in outcome.warnings:
+        module.warn(warning)
+    changed = [one for one in outcome.domains if one["changed"]]
+    reason = "; ".join(f"{one['domain']}: {one['reason']}" for one in changed)
+    if not reason:
+        reason = f"files differ: {', '.join(outcome.files)}" if outcome.files else ""
+    return {
+        "changed": bool(outcome.files),
+        "domains": outcome.domains,
+        "provider": outcome.provider,
+        "reason": reason or f"all {len(outcome.domains)} domains are as desired",
+        "files": outcome.files,
+        "diff": outcome.diff,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    spec = one_or_many(ELEMENT, "domains", "domain")
+    spec["argument_spec"].update(
+        purge={"type": "bool", "default": False},
+        ca_file={"type": "path"},
+    )
+    run(AnsibleModule(supports_check_mode=True, **spec), work)
+
+
+if __name__ == "__main__":
+    main()
