@@ -1,0 +1,85 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the wire differs from what is declared."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: posture_faults
+short_description: Where the wire differs from what is declared
+version_added: 0.1.0
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+description:
+  - Compares what M(postmaster.secure_channel.mail_tls_info) saw with the virtual servers that are declared.
+positional: vservers
+options:
+  _input:
+    description:
+      - What was seen, the C(endpoints) that the module returns.
+    type: list
+    elements: dict
+    required: true
+  vservers:
+    description:
+      - The virtual servers, as M(postmaster.secure_channel.mail_vserver_tls) takes them.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Fail where something is not as declared
+  ansible.builtin.assert:
+    that: seen.endpoints | postmaster.secure_channel.posture_faults(vservers_list) | length == 0
+"""
+
+RETURN = r"""
+_value:
+  description: A sentence for each fault. Empty where all is as declared.
+  type: list
+  elements: str
+"""
+
+from typing import Any, Callable, Mapping, Sequence
+
+_TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
+
+
+def _faults(endpoint: Mapping[str, Any], required: bool) -> list[str]:
+    if endpoint["error"]:
+        return [endpoint["error"]]
+    found = []
+    if not endpoint["verified"]:
+        found.append(f"the certificate cannot be verified ({endpoint['verify_error']})")
+    clear = endpoint["clear_text"] or {}
+    if clear.get("auth_offered") is not False:
+        found.append(f"a login is offered in clear text ({clear.get('evidence')})")
+    if required and clear.get("refused") is not True:
+        found.append(f"clear text is not refused ({clear.get('evidence')})")
+    return found
+
+
+def posture_faults(endpoints: Sequence[Mapping[str, Any]], vservers: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Faults of endpoints, by the declarations of their virtual servers.
+
+    Args:
+        endpoints: what mail_tls_info returned.
+        vservers: dictionaries with ``protocol`` and ``require_secure_channel``.
+    """
+    required = {one["protocol"]: one.get("require_secure_channel") in _TRUE for one in vservers}
+    return [
+        f"{one['host']} {one['protocol']} port {one['port']}: {fault}"
+        for one in endpoints
+        for fault in _faults(one, required.get(one["protocol"], False))
+    ]
+
+
+class FilterModule:
+    """The filter, for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"posture_faults": posture_faults}

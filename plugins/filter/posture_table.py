@@ -1,0 +1,89 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What was seen on the wire, as a table for people."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: posture_table
+short_description: What was seen on the wire, as a table for people
+version_added: 0.1.0
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+description:
+  - Makes a table of what M(postmaster.secure_channel.mail_tls_info) saw, with host, protocol, port, what is refused in clear
+    text, TLS version, certificate, and the days that it is still valid.
+requirements:
+  - jmespath
+options:
+  _input:
+    description:
+      - What was seen, the C(endpoints) that the module returns, of one host or of many.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show what was seen
+  ansible.builtin.debug:
+    msg: "{{ seen.endpoints | postmaster.secure_channel.posture_table }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Lines of equal columns, a heading first.
+  type: list
+  elements: str
+"""
+
+from typing import Any, Callable, Mapping, Sequence
+
+from ansible.errors import AnsibleFilterError
+
+try:
+    import jmespath
+except ImportError:
+    jmespath = None
+
+_ROWS = """
+[].{host: host, protocol: protocol, port: to_string(port), refused: clear_text.refused, login: clear_text.auth_offered,
+    tls: tls.version, certificate: chain[0].subject, verified: verified, days_left: days_left, error: error}
+"""
+_HEADING = ("host", "protocol", "port", "refused in clear", "TLS", "certificate", "verified", "days left")
+
+
+def _refused(row: Mapping[str, Any]) -> str:
+    if row["refused"]:
+        return "everything"
+    return "login" if row["login"] is False else "nothing"
+
+
+def posture_table(endpoints: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Lines of a table.
+
+    Args:
+        endpoints: what mail_tls_info returned.
+
+    Raises:
+        AnsibleFilterError: jmespath is not installed on the control node.
+    """
+    if jmespath is None:
+        raise AnsibleFilterError("install the Python package jmespath on the control node")
+    cells = [_HEADING]
+    for row in jmespath.search(_ROWS, list(endpoints)):
+        seen = (row["tls"], row["certificate"], "yes" if row["verified"] else "NO", str(row["days_left"]))
+        shown = seen if row["tls"] else ("-", row["error"], "NO", "-")
+        cells.append((row["host"], row["protocol"], row["port"], _refused(row), *shown))
+    widths = [max(len(str(line[column])) for line in cells) for column in range(len(_HEADING))]
+    return ["  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+
+
+class FilterModule:
+    """The filter, for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"posture_table": posture_table}
