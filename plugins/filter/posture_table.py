@@ -50,7 +50,8 @@ except ImportError:
 
 _ROWS = """
 [].{host: host, protocol: protocol, port: to_string(port), refused: clear_text.refused, login: clear_text.auth_offered,
-    tls: tls.version, certificate: chain[0].subject, verified: verified, days_left: days_left, error: error}
+    tls: tls.version, certificate: chain[0].subject, verified: verified, days_left: days_left,
+    error: error_code}
 """
 _HEADING = ("host", "protocol", "port", "refused in clear", "TLS", "certificate", "verified", "days left")
 
@@ -58,6 +59,8 @@ _HEADING = ("host", "protocol", "port", "refused in clear", "TLS", "certificate"
 def _refused(row: Mapping[str, Any]) -> str:
     if row["refused"]:
         return "everything"
+    if row["refused"] is None:
+        return "-"
     return "login" if row["login"] is False else "nothing"
 
 
@@ -75,7 +78,7 @@ def posture_table(endpoints: Sequence[Mapping[str, Any]]) -> list[str]:
     cells = [_HEADING]
     for row in jmespath.search(_ROWS, list(endpoints)):
         seen = (row["tls"], row["certificate"], "yes" if row["verified"] else "NO", str(row["days_left"]))
-        shown = seen if row["tls"] else ("-", row["error"], "NO", "-")
+        shown = seen if row["tls"] else ("-", f"none ({row['error']})", "NO", "-")
         cells.append((row["host"], row["protocol"], row["port"], _refused(row), *shown))
     widths = [max(len(str(line[column])) for line in cells) for column in range(len(_HEADING))]
     return ["  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
