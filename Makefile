@@ -1,0 +1,82 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# `make` lists the targets. Everything they need and produce is kept in one directory outside the checkout:
+# $POSTMASTER_CACHE, by default /var/cache/postmaster-secure-channel.
+# ARGS="..." goes to the program behind a target; V=1 shows its output as it comes.
+
+QA := tests/qa
+# The longest first, so that the others fill the time beside them.
+LINTS := build ansible-lint docs style yaml files shell changelog
+STEPS := molecule sanity units types $(LINTS)
+
+.PHONY: help
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 16
+
+.PHONY: demo test
+demo: venv ## two mail hosts, secured and proven on the wire
+	@$(QA)/in-venv tests/demo/run $(ARGS)
+
+test: ## every check there is
+	@$(QA)/test $(STEPS)
+
+.PHONY: deps venv
+deps: ## the Debian packages that everything else needs (root)
+	@$(QA)/deps
+
+venv: deps ## the Python packages that everything else needs
+	@$(QA)/venv
+
+.PHONY: lint $(STEPS)
+units: venv ## unit tests
+	@$(QA)/step $@ $(QA)/units $(ARGS)
+
+sanity: venv ## ansible-test sanity, nothing left out
+	@$(QA)/step $@ $(QA)/sanity $(ARGS)
+
+molecule: venv ## the roles on real hosts
+	@$(QA)/step $@ $(QA)/molecule $(ARGS)
+
+types: venv ## mypy
+	@$(QA)/step $@ $(QA)/nox typing
+
+lint: $(LINTS) ## the eight that follow
+
+style: venv ## ruff: rules and format
+	@$(QA)/step $@ $(QA)/nox codeqa formatters
+
+yaml: venv ## yamllint, also in the modules' documentation
+	@$(QA)/step $@ $(QA)/nox yamllint
+
+docs: venv ## antsibull-docs
+	@$(QA)/step $@ $(QA)/nox docs-check
+
+files: venv ## licences, stray files, action groups, settings
+	@$(QA)/step $@ $(QA)/nox license-check extra-checks antsibull-nox-config
+
+ansible-lint: venv ## ansible-lint, profile production
+	@$(QA)/step $@ $(QA)/nox ansible-lint
+
+build: venv ## build the artefact and import it as Galaxy does
+	@$(QA)/step $@ $(QA)/nox build-import-check
+
+shell: venv ## shellcheck
+	@$(QA)/step $@ $(QA)/shell
+
+changelog: venv ## antsibull-changelog
+	@$(QA)/step $@ $(QA)/changelog
+
+.PHONY: format release lab-down clean
+format: venv ## let ruff format the code and sort its imports
+	@FORMAT=1 $(QA)/nox formatters
+
+release: venv ## turn the fragments into a new section of CHANGELOG.md
+	@$(QA)/in-venv antsibull-changelog release $(ARGS)
+
+lab-down: ## stop the lab's hosts
+	@$(QA)/lab-down
+
+clean: ## stop the lab's hosts and remove the cache
+	@$(QA)/clean
