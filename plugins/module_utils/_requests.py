@@ -1,0 +1,456 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The life of a certificate request: asked for, pending, answered, due again.
+
+What is wanted, what is pending and what was once asked for are one type, :class:`Wanted`, compared by meaning.
+The record of what was asked outranks the certificate that came of it, since a CA may drop attributes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Optional
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import (
+    Pending,
+    Store,
+    certificate_blocks,
+    checked_name,
+    title,
+)
+
+# option, attribute of the subject, most characters (the upper bounds of RFC 5280 appendix A.1); X.501's usual order
+_SUBJECT = (
+    ("country", "COUNTRY_NAME", 2),
+    ("state_or_province", "STATE_OR_PROVINCE_NAME", 128),
+    ("locality", "LOCALITY_NAME", 128),
+    ("organization", "ORGANIZATION_NAME", 64),
+    ("organizational_unit", "ORGANIZATIONAL_UNIT_NAME", 64),
+    ("common_name", "COMMON_NAME", 64),
+    ("email", "EMAIL_ADDRESS", 255),
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a certificate is asked for with. Names are in ASCII form; an empty attribute is left out of the subject.
+
+    Attributes:
+        common_name: the main host name, always among the names.
+        names: every DNS name, the common name first, the others sorted.
+        key_type: a choice of the option.
+        key_size: bits of an RSA key; 0 for other types, whose name says it.
+    """
+
+    common_name: str
+    names: tuple[str, ...]
+    key_type: str
+    key_size: int
+    country: str = ""
+    state_or_province: str = ""
+    locality: str = ""
+    organization: str = ""
+    organizational_unit: str = ""
+    email: str = ""
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Wanted:
+        """What the administrator asks for, in the one form that can be compared.
+
+        Raises:
+            Problem: an option has a value that no certificate can carry.
+        """
+        common_name = ascii_name(params["common_name"] or params["name"], "common_name")
+        others = {ascii_name(name, "subject_alt_names") for name in params["subject_alt_names"] or ()} - {common_name}
+        wanted = cls(
+            common_name=common_name,
+            names=(common_name, *sorted(others)),
+            key_type=params["key_type"],
+            key_size=params["key_size"] if params["key_type"] == "RSA" else 0,
+            country=(params["country"] or "").strip().upper(),
+            **{
+                option: (params[option] or "").strip()
+                for option, _oid, _most in _SUBJECT
+                if option not in ("country", "common_name")
+            },
+        )
+        wanted._check_subject()
+        return wanted
+
+    def _check_subject(self) -> None:
+        for option, _oid, most in _SUBJECT:
+            value = getattr(self, option)
+            if len(value) > most or not value.isprintable():
+                raise Problem(
+                    f"{value[:80]!r} does not fit into a certificate's subject",
+                    f"give at most {most} characters on one line"
+                    + ("; a longer name can stand in subject_alt_names" if option == "common_name" else ""),
+                    option=option,
+                )
+        if self.country and not (len(self.country) == 2 and self.country.isascii() and self.country.isalpha()):
+            raise Problem(
+                f"{self.country!r} is no country code", "give two letters of ISO 3166, such as DE", option="country"
+            )
+        if not self.email.isascii():
+            raise Problem(f"{self.email!r} is not ASCII", "give the address in ASCII form", option="email")
+
+    @classmethod
+    def from_record(cls, record: bytes | None) -> Wanted | None:
+        """What a note in the store says was asked for, or None where it cannot be known."""
+        try:
+            found = json.loads(record or b"")
+            known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
+            return cls(**{**known, "names": tuple(known["names"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    @property
+    def record(self) -> bytes:
+        """The note for the store."""
+        return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
+
+    @property
+    def subject(self) -> Any:
+        """The subject as an X.509 name."""
+        given = ((oid, getattr(self, option)) for option, oid, _most in _SUBJECT)
+        return _x509.subject_name([(oid, value) for oid, value in given if value])
+
+    def shown(self) -> dict[str, Any]:
+        """What is asked for, for a diff: no empty attributes."""
+        return {option: value for option, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one request comes to.
+
+    Attributes:
+        changes: the files that differ from the host.
+        result: the entry in the module's result.
+        before: what was pending before, for the diff.
+        after: what is pending afterwards.
+    """
+
+    changes: Sequence[FileChange]
+    result: dict[str, Any]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+    def diff(self) -> dict[str, Any]:
+        """An entry for the module's diff."""
+        header = f"pending request {self.result['name']}"
+        return {"before_header": header, "after_header": header, "before": self.before, "after": self.after}
+
+
+@dataclass(frozen=True)
+class _Paper:
+    """The pending request as it is or shall be: its request, what was asked for, and the files that make it so."""
+
+    request: bytes
+    changes: Sequence[FileChange]
+    reason: str
+
+
+def removal(store: Store, name: str) -> list[FileChange]:
+    """The end of a pending request: its files go."""
+    return [
+        FileChange(store.pending_key_path(name), None, secret=True, summary="private key"),
+        FileChange(store.pending_request_path(name), None),
+        FileChange(store.pending_record_path(name), None),
+    ]
+
+
+def live_certificates(bundle: bytes, path: str) -> list[_x509.Certificate]:
+    """Leaf and chain in a live file.
+
+    Raises:
+        Problem: the file is damaged.
+    """
+    try:
+        return _x509.load_certificates(b"".join(certificate_blocks(bundle)))
+    except Problem as exc:
+        raise Problem(
+            f"{path}: {exc.found}", f"move {path} away, then request and install the certificate again"
+        ) from exc
+
+
+def check_copies(elements: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse a list in which two requests have the same ``csr_path``.
+
+    Raises:
+        Problem: they have.
+    """
+    paths = [params["csr_path"] for params in elements if params["csr_path"]]
+    if len(set(paths)) < len(paths):
+        raise Problem("two requests go to the same file", "give each its own", option="csr_path")
+
+
+class Requests:
+    """Plans what becomes of requests on one host; writes nothing.
+
+    Args:
+        host: the machine.
+        store: its certificate store.
+        now: the time, UTC.
+    """
+
+    def __init__(self, host: Host, store: Store, now: datetime) -> None:
+        self._host = host
+        self._store = store
+        self._now = now
+
+    def plan(self, params: Mapping[str, Any]) -> Outcome:
+        """What to do about one element of the module's options.
+
+        Raises:
+            Problem: a value is wrong, or a key would be lost.
+        """
+        name = params["name"]
+        try:
+            checked_name(name)
+            if params["state"] == "absent":
+                return self._cancel(name, params["csr_path"])
+            if not 0 < params["renew_at"] <= 1:
+                raise Problem(
+                    f"{params['renew_at']} is no fraction of a certificate's life",
+                    "give a number above 0 and at most 1; 0.67 renews after two thirds",
+                    option="renew_at",
+                )
+            return self._present(name, Wanted.from_params(params), params)
+        except Problem as exc:
+            raise exc.about(subject=title(name)) from exc
+
+    # ---- present
+
+    def _present(self, name: str, wanted: Wanted, params: Mapping[str, Any]) -> Outcome:
+        live = self._live(name)
+        pending = self._store.pending(name)
+        key = self._pending_key(name, pending)
+        answered = bool(key and live and _x509.public_key_of(key) == live.public_key)
+        if answered:
+            key = None  # a run died after the promotion; the answer to this request is live already
+        asked = Wanted.from_record(pending.record) if pending and key else None
+        before = asked.shown() if asked else {}
+        if pending and key and asked == wanted:
+            paper = self._kept(name, wanted, pending, key)
+            return self._outcome(name, wanted, params, live, paper, before)
+        unfit = self._unfit(wanted, live, self._store.live_record(name), params["renew_at"])
+        if not unfit:
+            leftovers = needed(removal(self._store, name), self._host) if answered else []
+            return self._satisfied(name, wanted, live, leftovers, waiting=key is not None, before=before)
+        if key and params["pending_policy"] == "keep":
+            raise Problem(
+                "a request for something else is pending, and a CA may be working on it",
+                "install the CA's answer, or cancel the request with state=absent, or give up its key with"
+                " pending_policy=replace",
+                option="pending_policy",
+            )
+        if pending and not key and not answered:
+            unfit = f"the pending request has lost its key; {unfit}"
+        return self._outcome(name, wanted, params, live, self._made(name, wanted, unfit), before)
+
+    def _live(self, name: str) -> _x509.Certificate | None:
+        """The live leaf. A live file that cannot be read stops everything: a new certificate would take its place."""
+        bundle = self._store.live(name)
+        if bundle is None:
+            return None
+        return live_certificates(bundle, self._store.live_path(name))[0]
+
+    def _pending_key(self, name: str, pending: Pending | None) -> Any:
+        """The pending key; one that cannot be read is never overwritten."""
+        if pending is None or pending.key is None:
+            return None
+        return _x509.load_key(pending.key, self._store.pending_key_path(name))
+
+    def _unfit(self, wanted: Wanted, live: _x509.Certificate | None, record: bytes | None, renew_at: float) -> str:
+        """Why the live certificate will not do; empty when it does."""
+        if live is None:
+            return "there is no live certificate yet"
+        asked = Wanted.from_record(record)
+        missing = [name for name in wanted.names if not covers(live.names, name)]
+        if missing:
+            return f"the live certificate does not cover {', '.join(missing)}"
+        if live.key_type.name != wanted.key_type or wanted.key_size not in (0, live.key_type.size):
+            return f"the live certificate has a key of type {live.key_type}"
+        if asked and asked != wanted:
+            changed = [one for one, value in asdict(wanted).items() if asdict(asked)[one] != value]
+            return f"the live certificate was asked for with another {', '.join(changed)}"
+        if self._now >= live.not_before + renew_at * (live.not_after - live.not_before):
+            left = _x509.days_left(live, self._now)
+            due = f"is due for renewal ({left} days left)" if left >= 0 else "has expired"
+            return f"the live certificate {due}"
+        return ""
+
+    def _kept(self, name: str, wanted: Wanted, pending: Pending, key: Any) -> _Paper:
+        """The pending request as it lies there; a lost paper is written anew for the same key."""
+        request = pending.request
+        reason = "the request is pending: the CA's answer is awaited"
+        if request is None:
+            request = self._paper(wanted, key)
+            reason = "the pending request was lost and was made anew with the same key"
+        elif _x509.public_key_of(self._parsed(name, request)) != _x509.public_key_of(key):
+            request = self._paper(wanted, key)
+            reason = "the pending request belonged to another key and was made anew"
+        return _Paper(request, self._files(name, wanted, pending.key, request), reason)
+
+    def _made(self, name: str, wanted: Wanted, why: str) -> _Paper:
+        """A new key and its request."""
+        key = _x509.new_key(wanted.key_type, wanted.key_size)
+        request = self._paper(wanted, key)
+        return _Paper(request, self._files(name, wanted, _x509.key_pem(key), request), why)
+
+    @staticmethod
+    def _paper(wanted: Wanted, key: Any) -> bytes:
+        return _x509.new_request(key, wanted.subject, wanted.names)
+
+    def _parsed(self, name: str, request: bytes) -> Any:
+        return _x509.load_request(request, self._store.pending_request_path(name))
+
+    def _files(self, name: str, wanted: Wanted, key: bytes | None, request: bytes) -> list[FileChange]:
+        """Those files of a pending request that are not as they must be."""
+        secret = {"secret": True, "summary": f"private key, {wanted.key_type}"}
+        files: list[tuple[str, bytes | None, dict[str, Any]]] = [
+            (self._store.pending_key_path(name), key, secret),
+            (self._store.pending_request_path(name), request, {}),
+            (self._store.pending_record_path(name), wanted.record, {}),
+        ]
+        private: dict[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
+        return needed([FileChange(path, content, **private, **more) for path, content, more in files], self._host)
+
+    # ---- results
+
+    def _outcome(
+        self,
+        name: str,
+        wanted: Wanted,
+        params: Mapping[str, Any],
+        live: _x509.Certificate | None,
+        paper: _Paper,
+        before: Mapping[str, Any],
+    ) -> Outcome:
+        path = self._store.pending_request_path(name)
+        copy = self._copy_path(name, params["csr_path"])
+        copied = needed([FileChange(copy, paper.request, "root", "root", 0o644)], self._host) if copy else []
+        changes = [*paper.changes, *copied]
+        reason = f"{paper.reason}; its copy {copy} was written" if copied and not paper.changes else paper.reason
+        result = self._result(name, wanted, live, changes, reason, request=paper.request.decode(), path=copy or path)
+        return Outcome(changes, result, before, wanted.shown())
+
+    def _copy_path(self, name: str, path: str | None) -> str:
+        """Where a copy of the request goes; empty for nowhere. It overwrites nothing but requests.
+
+        Raises:
+            Problem: something else lies there.
+        """
+        if not path or path == self._store.pending_request_path(name):
+            return ""
+        there = self._host.read(path)
+        if self._store.holds(path) or (there and b"CERTIFICATE REQUEST-----" not in there):
+            raise Problem(
+                f"{path} holds, or is meant for, something else than a request",
+                "name a new file outside the store, such as /root/request.csr",
+                option="csr_path",
+            )
+        return path
+
+    def _satisfied(
+        self,
+        name: str,
+        wanted: Wanted,
+        live: _x509.Certificate | None,
+        leftovers: Sequence[FileChange],
+        *,
+        waiting: bool,
+        before: Mapping[str, Any],
+    ) -> Outcome:
+        reason = "the live certificate is as asked for and not due for renewal"
+        if leftovers:
+            reason += "; what was left of its request was removed"
+        if waiting:
+            reason += "; a request for something else is pending beside it"
+        result = self._result(name, wanted, live, leftovers, reason)
+        return Outcome(leftovers, result, before, before)
+
+    def _result(
+        self,
+        name: str,
+        wanted: Wanted,
+        live: _x509.Certificate | None,
+        changes: Sequence[FileChange],
+        reason: str,
+        *,
+        request: str | None = None,
+        path: str | None = None,
+    ) -> dict[str, Any]:
+        return {
+            **_entry(name, [change.path for change in changes], reason),
+            **_asked(wanted),
+            "pending": request is not None,
+            "csr": request,
+            "csr_path": path,
+            "subject": wanted.subject.rfc4514_string(),
+            "not_after": _x509.timestamp(live.not_after) if live else None,
+            "days_left": _x509.days_left(live, self._now) if live else None,
+        }
+
+    # ---- absent
+
+    def _cancel(self, name: str, copy: str | None) -> Outcome:
+        pending = self._store.pending(name)
+        changes = removal(self._store, name)
+        if copy and pending and pending.request is not None and self._host.read(copy) == pending.request:
+            changes.append(FileChange(copy, None))
+        changes = needed(changes, self._host)
+        asked = Wanted.from_record(pending.record) if pending else None
+        reason = "the pending request was cancelled" if changes else "no request was pending"
+        result = {**_entry(name, [change.path for change in changes], reason), "pending": False}
+        return Outcome(changes, result, asked.shown() if asked else {}, {})
+
+    # ---- a host that is still bare
+
+    def foresee(self, params: Mapping[str, Any]) -> Outcome | None:
+        """What a check run can say before ``cryptography`` is on the host; None where it takes the library to say it.
+
+        Raises:
+            Problem: a value is wrong.
+        """
+        name = checked_name(params["name"])
+        if self._store.pending(name) or self._store.live(name):
+            return None
+        wanted = Wanted.from_params(params)
+        copy = self._copy_path(name, params["csr_path"])
+        files = [change.path for change in removal(self._store, name)] + ([copy] if copy else [])
+        reason = "there is no live certificate yet; showing the request takes python3-cryptography"
+        unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left"))
+        result = {
+            **_entry(name, files, reason),
+            **_asked(wanted),
+            **unknown,
+            "pending": True,
+            "csr_path": copy or self._store.pending_request_path(name),
+        }
+        return Outcome((), result, {}, wanted.shown())
+
+
+def _entry(name: str, files: Sequence[str], reason: str) -> dict[str, Any]:
+    """The part of a result that every state has."""
+    return {"name": name, "changed": bool(files), "reason": reason, "files": list(files)}
+
+
+def _asked(wanted: Wanted) -> dict[str, Any]:
+    """The part of a result that says what is asked for."""
+    return {
+        "subject_alt_names": list(wanted.names),
+        "key_type": wanted.key_type,
+        "key_size": wanted.key_size or None,
+    }

@@ -1,0 +1,357 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_cert_install
+short_description: Check the CA's answer to a request and make it the live certificate
+version_added: 0.1.0
+description:
+  - Takes the certificate that the CA made for a pending request of M(postmaster.secure_channel.mail_cert_request),
+    checks it, and makes it the live certificate, as one unit of key, certificate and chain.
+  - Everything is checked before anything is written. The certificate must belong to the pending key, be valid now,
+    cover the names, be made for a server, have a key and a signature that are strong enough, and lead to a trusted
+    root.
+  - Certificates may come in any order. The chain is put into order, roots and certificates that do not belong to it are
+    left out, and a missing issuer is named.
+  - Without a pending request, a certificate that the CA made anew for the live key is accepted.
+  - Daemons that use the live certificate of this name get the new one in the same step, are reloaded, and must serve
+    it; otherwise everything is put back as it was.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._cryptography_dep
+requirements:
+  - the program openssl
+attributes:
+  check_mode:
+    support: full
+    details:
+      - All checks are done in check mode too.
+      - Where the certificate is not known yet, or its request is not pending yet, as in a check of a whole play on a
+        new host, the module predicts its changes.
+  diff_mode:
+    support: full
+    details:
+      - Shows the certificate and its chain in parsed form, never a key.
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - Name of the certificate, as it was requested.
+      - Exactly one of O(name) and O(certificates) must be given.
+    type: str
+  content: &content
+    description:
+      - The CA's answer, the certificate and its chain in any order, PEM, at most 1 MiB and 64 certificates.
+      - Exactly one of O(content) and O(src) must be given. In check mode both may be missing or empty, since nothing is
+        signed in check mode.
+    type: str
+  src: &src
+    description:
+      - Absolute path of a file on the host that has the CA's answer, PEM or DER, with the same limits as O(content).
+      - In check mode the file may be missing.
+    type: path
+  chain: &chain
+    description:
+      - Further certificates of the chain, PEM, for CAs that send them apart; with the same limits as O(content).
+    type: str
+  names: &names
+    description:
+      - DNS names that the certificate must cover. A wildcard in the certificate stands for one label (RFC 9525).
+      - When not given, the names that were requested; where that is not known, O(name).
+    type: list
+    elements: str
+  trust_store: &trust_store
+    description:
+      - Absolute path of a PEM file on the host with the roots that are trusted. The default is what Debian's package
+        C(ca-certificates) keeps.
+    type: path
+    default: /etc/ssl/certs/ca-certificates.crt
+  certificates:
+    description:
+      - Several certificates in one call. Either all of them are installed, or none.
+      - The options beside it, except O(store), are not used then.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the certificate, as in O(name). Each name may stand in the list once.
+        type: str
+        required: true
+      content: *content
+      src: *src
+      chain: *chain
+      names: *names
+      trust_store: *trust_store
+  store:
+    description:
+      - Directory of the certificate store on the host.
+    type: path
+    default: /etc/postmaster
+seealso:
+  - module: postmaster.secure_channel.mail_cert_request
+  - module: postmaster.secure_channel.mail_vserver_tls
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+"""
+
+EXAMPLES = r"""
+# A single server, by hand, once the CA's answer has been copied to it:
+#
+#   ansible mx1 -m postmaster.secure_channel.mail_cert_install -a "name=mx1.example.test src=/root/mx1.pem"
+#
+# To see what is in it, and whether it would do, without installing it:
+#
+#   ansible mx1 -m postmaster.secure_channel.mail_cert_install -a "name=mx1.example.test src=/root/mx1.pem" --check
+
+- name: Install the certificate that the CA sent, from a file on the control node
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    content: "{{ lookup('ansible.builtin.file', 'answers/mx1.example.test.pem') }}"
+
+- name: Install certificates of a public CA and of an own one
+  postmaster.secure_channel.mail_cert_install:
+    certificates:
+      - name: mx1.example.test
+        src: /root/mx1.example.test.p7.pem
+        chain: "{{ lookup('ansible.builtin.file', 'answers/intermediate.pem') }}"
+      - name: mail.internal.example.test
+        src: /root/mail.internal.example.test.cer
+        trust_store: /etc/ssl/certs/internal-ca.pem
+"""
+
+RETURN = r"""
+certificates:
+  description: What became of each certificate, in the order of the call.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the certificate.
+      returned: always
+      type: str
+      sample: mx1.example.test
+    changed:
+      description: Whether this certificate changed anything, or would in check mode.
+      returned: always
+      type: bool
+    reason:
+      description: Why something changed or nothing did.
+      returned: always
+      type: str
+      sample: the CA's answer to the pending request was installed
+    path:
+      description: Path of the live certificate with its key and chain.
+      returned: always
+      type: str
+      sample: /etc/postmaster/live/mx1.example.test.pem
+    files:
+      description: Paths of the files that were written or removed, or would be in check mode.
+      returned: always
+      type: list
+      elements: str
+      sample: [/etc/postmaster/live/mx1.example.test.pem]
+    subject:
+      description: Subject, as in RFC 4514.
+      returned: when the certificate is known
+      type: str
+      sample: CN=mx1.example.test,O=Example Ltd,C=DE
+    issuer:
+      description: Subject of the CA that issued it, as in RFC 4514.
+      returned: when the certificate is known
+      type: str
+      sample: CN=Example Issuing CA
+    serial:
+      description: Serial number, hexadecimal.
+      returned: when the certificate is known
+      type: str
+      sample: 0A1B2C3D
+    not_before:
+      description: Start of its life, ISO 8601 in UTC.
+      returned: when the certificate is known
+      type: str
+      sample: "2026-01-01T00:00:00Z"
+    not_after:
+      description: End of its life, ISO 8601 in UTC.
+      returned: when the certificate is known
+      type: str
+      sample: "2026-07-19T23:59:59Z"
+    days_left:
+      description: Whole days until it expires.
+      returned: when the certificate is known
+      type: int
+      sample: 199
+    names:
+      description: DNS names that it stands for.
+      returned: when the certificate is known
+      type: list
+      elements: str
+      sample: [mx1.example.test]
+    purposes:
+      description: What it may be used for (extended key usage); empty when it does not say, which means everything.
+      returned: when the certificate is known
+      type: list
+      elements: str
+      sample: [serverAuth]
+    key_type:
+      description: Kind of its key.
+      returned: when the certificate is known
+      type: str
+      sample: RSA
+    key_size:
+      description: Bits of its key.
+      returned: when the certificate is known
+      type: int
+      sample: 3072
+    signature_algorithm:
+      description: How the CA signed it.
+      returned: when the certificate is known
+      type: str
+      sample: sha256WithRSAEncryption
+    sha256:
+      description: SHA-256 of the certificate, hexadecimal.
+      returned: when the certificate is known
+      type: str
+    spki_sha256:
+      description: SHA-256 of its public key (SubjectPublicKeyInfo), hexadecimal.
+      returned: when the certificate is known
+      type: str
+    tlsa_3_1_1:
+      description: Data of the TLSA record that pins its key (DANE-EE, RFC 7671).
+      returned: when the certificate is known
+      type: str
+      sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+    chain:
+      description: Subjects of the intermediate certificates that are sent with it, its issuer first.
+      returned: when the certificate is known
+      type: list
+      elements: str
+      sample: [CN=Example Issuing CA]
+    converted_from:
+      description: The form in which the CA's answer came, V(null) for PEM.
+      returned: when the certificate is known
+      type: str
+      sample: DER
+reason:
+  description: The reasons of all certificates in one line.
+  returned: success
+  type: str
+  sample: "mx1.example.test: this certificate is live already"
+files:
+  description: Paths of all files that were written or removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+activated:
+  description: The daemons that were reloaded to serve a new certificate, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [dovecot, postfix]
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option or the file at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._answers import Answers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import SYSTEM_TRUST_STORE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+    STORE_OPTION,
+    objects,
+    one_or_many,
+    run,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._probe import prove_served
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store, check_distinct
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+
+ELEMENT: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "content": {"type": "str"},
+    "src": {"type": "path"},
+    "chain": {"type": "str"},
+    "names": {"type": "list", "elements": "str"},
+    "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE},
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Check all answers, then promote them together."""
+    wanted = objects(module.params, ELEMENT, "certificates")
+    check_distinct([params["name"] for params in wanted])
+    host = Host()
+    store = Store(host, module.params["store"])
+    providers = installed_providers(host, store)
+    answers = Answers(
+        host,
+        store,
+        datetime.now(timezone.utc),
+        providers,
+        check_mode=module.check_mode,
+        require_library=lambda: require_cryptography(module),
+    )
+    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
+        outcomes = [answers.plan(params) for params in wanted]
+        changes = [change for outcome in outcomes for change in outcome.changes]
+        disturbed = sorted({daemon for outcome in outcomes for daemon in outcome.daemons})
+
+        def prove() -> None:
+            for outcome in outcomes:
+                if outcome.leaf and outcome.daemons:
+                    serving = [providers[daemon] for daemon in outcome.daemons]
+                    prove_served(serving, outcome.result["name"], outcome.leaf)
+
+        if changes:
+            transaction.apply(changes, [providers[daemon] for daemon in disturbed], prove)
+    return {
+        "changed": any(outcome.result["changed"] for outcome in outcomes),
+        "certificates": [outcome.result for outcome in outcomes],
+        "reason": "; ".join(f"{outcome.result['name']}: {outcome.result['reason']}" for outcome in outcomes),
+        "files": [path for outcome in outcomes for path in outcome.result["files"]],
+        "activated": disturbed,
+        "diff": [outcome.diff() for outcome in outcomes],
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    spec = one_or_many(ELEMENT, "certificates", "name")
+    spec["argument_spec"].update(STORE_OPTION)
+    run(AnsibleModule(supports_check_mode=True, **spec), work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_cert_request
+short_description: Make a key and a certificate request, and keep them pending until the CA answers
+version_added: 0.1.0
+description:
+  - Makes a private key and a certificate request (CSR) for a mail server, and remembers both as a pending request. The
+    key never leaves the host.
+  - The CA may take its time. The play can be run again meanwhile; the same key and the same request stay pending, and
+    nothing changes. M(postmaster.secure_channel.mail_cert_install) takes the CA's answer.
+  - A pending request never disturbs the live certificate of the same name, which stays in use until the answer is
+    installed.
+  - The module decides by meaning. Where a live certificate of this name has all the names, the key type and the subject
+    that are asked for and is not due for renewal, there is nothing to do. Otherwise a new key and request are made
+    beside it.
+  - What was asked for is compared with what is asked for now, not with what the CA made of it, since a CA may drop
+    attributes of the subject.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._cryptography_dep
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The request is returned in check mode too, but where it is not pending yet it is made with a throw-away key.
+      - On a host that does not have C(cryptography) yet, the module predicts its changes, and RV(requests[].csr) is
+        V(null).
+  diff_mode:
+    support: full
+    details:
+      - Shows what is asked for, never a key.
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - Name of the certificate, under which it is installed and bound to virtual servers later. Use the main host name.
+      - "Letters, digits, full stops, hyphens and underscores, at most 200 of them, a letter or digit first."
+      - Exactly one of O(name) and O(requests) must be given.
+    type: str
+  common_name: &common_name
+    description:
+      - The main host name that the certificate shall stand for, at most 64 characters. It is always among the subject
+        alternative names too, since clients look at nothing else.
+      - A name in Unicode is stored in its ASCII form (A-labels). C(*) is allowed as the whole left-most label.
+      - The value of O(name) when not given.
+    type: str
+  subject_alt_names: &subject_alt_names
+    description:
+      - Further DNS names that the certificate shall stand for; written like O(common_name), at most 253 characters
+        each. Their order does not matter.
+    type: list
+    elements: str
+  organization: &organization
+    description:
+      - Name of the organization, at most 64 characters.
+    type: str
+  organizational_unit: &organizational_unit
+    description:
+      - Part of the organization, at most 64 characters. Public CAs ignore or refuse it today.
+    type: str
+  country: &country
+    description:
+      - Country of the organization, the two letters of ISO 3166.
+    type: str
+  state_or_province: &state_or_province
+    description:
+      - State or province of the organization, at most 128 characters.
+    type: str
+  locality: &locality
+    description:
+      - City of the organization, at most 128 characters.
+    type: str
+  email: &email
+    description:
+      - Mail address to put into the subject, at most 255 ASCII characters. Public CAs ignore it today.
+    type: str
+  key_type: &key_type
+    description:
+      - Kind of the key.
+      - V(RSA) is understood by every client, also by the strangers that bring mail to an MX, and is the default for
+        that reason. V(ECDSA_P256) and V(ECDSA_P384) make shorter certificates and faster handshakes; nearly every
+        client of today understands them.
+    type: str
+    choices: [RSA, ECDSA_P256, ECDSA_P384]
+    default: RSA
+  key_size: &key_size
+    description:
+      - Length of an RSA key in bits. NCSC-NL (2025) counts less than 3072 bits among what is to be phased out.
+      - Without meaning for other types of keys.
+    type: int
+    choices: [2048, 3072, 4096]
+    default: 3072
+  renew_at: &renew_at
+    description:
+      - A live certificate is due for renewal when this fraction of its life is over. Above 0, at most 1.
+      - A fraction fits certificates of 47 days as well as those of two years, which a number of days does not.
+    type: float
+    default: 0.67
+  pending_policy: &pending_policy
+    description:
+      - What to do when a request for something else is pending under this name.
+      - V(keep) fails, since a CA may be working on it.
+      - V(replace) gives up its key and makes a new request. A key that cannot be read is never given up.
+    type: str
+    choices: [keep, replace]
+    default: keep
+  csr_path: &csr_path
+    description:
+      - Absolute path of a file outside the store that gets a copy of the pending request, readable by everyone.
+      - With O(state=absent) that copy is removed too.
+    type: path
+  state: &state
+    description:
+      - V(present) has a request pending unless the live certificate is as asked for and not due for renewal.
+      - V(absent) cancels the pending request and destroys its key. The live certificate stays as it is.
+    type: str
+    choices: [present, absent]
+    default: present
+  requests:
+    description:
+      - Several requests in one call. Either all of them are made, or none.
+      - The options beside it, except O(store), are not used then.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - Name of the certificate, as in O(name). Each name may stand in the list once.
+        type: str
+        required: true
+      common_name: *common_name
+      subject_alt_names: *subject_alt_names
+      organization: *organization
+      organizational_unit: *organizational_unit
+      country: *country
+      state_or_province: *state_or_province
+      locality: *locality
+      email: *email
+      key_type: *key_type
+      key_size: *key_size
+      renew_at: *renew_at
+      pending_policy: *pending_policy
+      csr_path: *csr_path
+      state: *state
+  store:
+    description:
+      - Directory of the certificate store on the host.
+    type: path
+    default: /etc/postmaster
+seealso:
+  - module: postmaster.secure_channel.mail_cert_install
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+"""
+
+EXAMPLES = r"""
+# A single server, by hand:
+#
+#   ansible mx1 -m postmaster.secure_channel.mail_cert_request -a "name=mx1.example.test"
+#
+# To see what would be asked for, without making anything:
+#
+#   ansible mx1 -m postmaster.secure_channel.mail_cert_request -a "name=mx1.example.test" --check --diff
+
+- name: Request a certificate for all names of a mail server
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    subject_alt_names:
+      - imap.example.test
+      - smtp.example.test
+    organization: Example Ltd
+    country: DE
+  register: result
+
+- name: Show what to send to the CA
+  ansible.builtin.debug:
+    msg: "{{ result.requests | selectattr('pending') | map(attribute='csr') | list }}"
+
+- name: Request certificates from two CAs, a public one for strangers and an own one for colleagues
+  postmaster.secure_channel.mail_cert_request:
+    requests:
+      - name: mx1.example.test
+        csr_path: /root/for-the-public-ca.csr
+      - name: mail.internal.example.test
+        key_type: ECDSA_P256
+        renew_at: 0.5
+
+- name: Cancel a pending request
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    state: absent
+"""
+
+RETURN = r"""
+requests:
+  description: What became of each request, in the order of the call.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the certificate.
+      returned: always
+      type: str
+      sample: mx1.example.test
+    changed:
+      description: Whether this request changed anything, or would in check mode.
+      returned: always
+      type: bool
+    reason:
+      description: Why something changed or nothing did.
+      returned: always
+      type: str
+      sample: the live certificate is due for renewal (30 days left)
+    pending:
+      description: Whether an answer of the CA is awaited for what was asked for.
+      returned: always
+      type: bool
+    files:
+      description: Paths of the files that were written or removed, or would be in check mode.
+      returned: always
+      type: list
+      elements: str
+      sample: [/etc/postmaster/pending/mx1.example.test/key.pem]
+    csr:
+      description:
+        - The pending request, PEM.
+        - V(null) when none is pending, and in check mode on a host without C(cryptography).
+      returned: O(state=present)
+      type: str
+    csr_path:
+      description: Path of the file with the pending request; V(null) when none is pending.
+      returned: O(state=present)
+      type: str
+      sample: /etc/postmaster/pending/mx1.example.test/request.csr
+    subject:
+      description:
+        - The subject that is asked for, as in RFC 4514.
+        - V(null) in check mode on a host without C(cryptography).
+      returned: O(state=present)
+      type: str
+      sample: CN=mx1.example.test,O=Example Ltd,C=DE
+    subject_alt_names:
+      description: All DNS names that are asked for in ASCII form, the common name first.
+      returned: O(state=present)
+      type: list
+      elements: str
+      sample: [mx1.example.test, imap.example.test]
+    key_type:
+      description: Kind of key that is asked for.
+      returned: O(state=present)
+      type: str
+      sample: RSA
+    key_size:
+      description: Bits of the RSA key that is asked for; V(null) for other types.
+      returned: O(state=present)
+      type: int
+      sample: 3072
+    not_after:
+      description: When the live certificate expires, ISO 8601 in UTC; V(null) where there is none.
+      returned: O(state=present)
+      type: str
+      sample: "2026-12-31T23:59:59Z"
+    days_left:
+      description: Whole days until the live certificate expires, negative once it has; V(null) where there is none.
+      returned: O(state=present)
+      type: int
+      sample: 61
+reason:
+  description: The reasons of all requests in one line.
+  returned: success
+  type: str
+  sample: "mx1.example.test: the request is pending: the CA's answer is awaited"
+files:
+  description: Paths of all files that were written or removed, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option or the file at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import (
+    has_cryptography,
+    require_cryptography,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+    STORE_OPTION,
+    objects,
+    one_or_many,
+    run,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import Outcome, Requests, check_copies
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store, check_distinct
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+
+ELEMENT: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "common_name": {"type": "str"},
+    "subject_alt_names": {"type": "list", "elements": "str"},
+    "organization": {"type": "str"},
+    "organizational_unit": {"type": "str"},
+    "country": {"type": "str"},
+    "state_or_province": {"type": "str"},
+    "locality": {"type": "str"},
+    "email": {"type": "str"},
+    "key_type": {"type": "str", "choices": ["RSA", "ECDSA_P256", "ECDSA_P384"], "default": "RSA"},
+    "key_size": {"type": "int", "choices": [2048, 3072, 4096], "default": 3072},
+    "renew_at": {"type": "float", "default": 0.67},
+    "pending_policy": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
+    "csr_path": {"type": "path"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Plan all requests, then make them together."""
+    wanted = objects(module.params, ELEMENT, "requests")
+    check_distinct([params["name"] for params in wanted])
+    check_copies(wanted)
+    host = Host()
+    store = Store(host, module.params["store"])
+    requests = Requests(host, store, datetime.now(timezone.utc))
+
+    def plan(params: dict[str, Any]) -> Outcome:
+        if params["state"] == "present" and not has_cryptography():
+            foreseen = requests.foresee(params) if module.check_mode else None
+            if foreseen:
+                return foreseen
+            require_cryptography(module)
+        return requests.plan(params)
+
+    with Transaction(
+        host,
+        lambda daemon: installed_providers(host, store).get(daemon),
+        check_mode=module.check_mode,
+        warn=module.warn,
+    ) as transaction:
+        outcomes = [plan(params) for params in wanted]
+        changes = [change for outcome in outcomes for change in outcome.changes]
+        if changes:
+            transaction.apply(changes)
+    return {
+        "changed": any(outcome.result["changed"] for outcome in outcomes),
+        "requests": [outcome.result for outcome in outcomes],
+        "reason": "; ".join(f"{outcome.result['name']}: {outcome.result['reason']}" for outcome in outcomes),
+        "files": [path for outcome in outcomes for path in outcome.result["files"]],
+        "diff": [outcome.diff() for outcome in outcomes],
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    spec = one_or_many(ELEMENT, "requests", "name")
+    spec["argument_spec"].update(STORE_OPTION)
+    run(AnsibleModule(supports_check_mode=True, **spec), work)
+
+
+if __name__ == "__main__":
+    main()
