@@ -1,0 +1,481 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_tls_info
+short_description: Report what mail servers show on the wire
+version_added: 0.1.0
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+description:
+  - Connects to mail servers as a client would and reports which TLS version and cipher come about, which certificates
+    are sent, whether they can be verified, and whether use in clear text is refused.
+  - The connections start on the host that the task runs on. Look at a server from another host than its own. Some
+    servers take a client on the same host for secure, and refuse it nothing.
+  - A server on the host itself is spoken to from another of the host's addresses, such as C(127.0.0.2), unless
+    O(source) says otherwise, because Dovecot takes a connection within one address for secure.
+  - A server that is not reached, or shows nothing good, is an answer and no failure of the module. See
+    RV(endpoints[].error), RV(endpoints[].verified) and RV(endpoints[].clear_text).
+  - Nothing is ever delivered or logged in to. No credential but a made-up one is sent.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.info_module
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._cryptography_dep
+options:
+  host:
+    description:
+      - Name or IP address of the server.
+      - Either this or O(endpoints) is needed.
+    type: str
+  protocol:
+    description:
+      - What the server speaks. Needed beside O(host).
+    type: str
+    choices: [smtp, submission, imap, pop3]
+  port:
+    description:
+      - TCP port, from 1 to 65535.
+      - Left out, it is the protocol's registered port. With O(tls=starttls) that is 25 for C(smtp), 587 for
+        C(submission), 143 for C(imap) and 110 for C(pop3). With O(tls=implicit) it is 465 for C(submission), 993 for
+        C(imap) and 995 for C(pop3), and none for C(smtp).
+    type: int
+  tls:
+    description:
+      - How TLS starts. V(starttls) begins in clear text and asks for TLS, V(implicit) begins with TLS.
+    type: str
+    choices: [starttls, implicit]
+    default: starttls
+  server_name:
+    description:
+      - The name that is asked for (SNI), and that the certificate must carry among its subject alternative names.
+      - Left out, it is O(host).
+    type: str
+  ca_file:
+    description:
+      - PEM file on the host that the task runs on, with the CA certificates to trust.
+      - Left out, it is the system's own store. On Debian that can hold the self-signed certificate that was made when
+        the host was installed, so that the host trusts itself where no other host does.
+    type: path
+  source:
+    description:
+      - IP address to connect from, one of those of the host that the task runs on.
+      - Left out, the system chooses, with the one exception that is described above.
+    type: str
+  endpoints:
+    description:
+      - Many servers in one call, each with the options above. They are looked at side by side.
+    type: list
+    elements: dict
+    suboptions:
+      host:
+        description: See O(host).
+        type: str
+        required: true
+      protocol:
+        description: See O(protocol).
+        type: str
+        required: true
+        choices: [smtp, submission, imap, pop3]
+      port:
+        description: See O(port).
+        type: int
+      tls:
+        description: See O(tls).
+        type: str
+        choices: [starttls, implicit]
+        default: starttls
+      server_name:
+        description: See O(server_name).
+        type: str
+      ca_file:
+        description: See O(ca_file).
+        type: path
+      source:
+        description: See O(source).
+        type: str
+  timeout:
+    description:
+      - Seconds that one conversation with a server may last, more than 0 and at most 120. There are one to eight
+        conversations with each server, according to the other options; a server that falls silent in the first is left
+        alone.
+      - The time that the system's resolver takes to look up a name is not counted.
+    type: float
+    default: 10
+  clear_text:
+    description:
+      - Whether to try to use the servers without TLS.
+      - An SMTP server is asked C(MAIL FROM:<>), an IMAP server C(LOGIN) with the made-up user C(x), a POP3 server
+        C(USER x). A server that takes passwords in clear text may write a failed login to its log.
+    type: bool
+    default: true
+  versions:
+    description:
+      - Whether to try each TLS version by itself.
+    type: bool
+    default: false
+  injection:
+    description:
+      - Whether to try if a command that is sent together with the request for TLS takes effect inside TLS
+        (CVE-2011-0411). Has no meaning where TLS starts at once.
+    type: bool
+    default: false
+seealso:
+  - module: postmaster.secure_channel.mail_vserver_tls
+  - module: postmaster.secure_channel.mail_cert_install
+  - name: RFC 8314
+    description: Cleartext considered obsolete, the use of TLS for email submission and access.
+    link: https://www.rfc-editor.org/rfc/rfc8314
+"""
+
+EXAMPLES = r"""
+# From the command line, to see what mx1 sees of mx2:
+# ansible mx1 -m postmaster.secure_channel.mail_tls_info -a "host=mx2.example.test protocol=imap"
+
+- name: Look at one server
+  postmaster.secure_channel.mail_tls_info:
+    host: mx2.example.test
+    protocol: imap
+    tls: implicit
+  register: mx2_imap
+
+- name: Look at all servers of a host from another one, trusting the own root CA
+  postmaster.secure_channel.mail_tls_info:
+    endpoints:
+      - host: mx2.example.test
+        protocol: smtp
+        ca_file: /etc/ssl/certs/example-root.pem
+      - host: mx2.example.test
+        protocol: submission
+        ca_file: /etc/ssl/certs/example-root.pem
+      - host: mx2.example.test
+        protocol: imap
+        tls: implicit
+        ca_file: /etc/ssl/certs/example-root.pem
+    versions: true
+  register: mx2
+
+- name: Insist on verified certificates that last for another two weeks
+  ansible.builtin.assert:
+    that:
+      - mx2.endpoints | rejectattr('verified') | length == 0
+      - mx2.endpoints | map(attribute='days_left') | min >= 14
+    fail_msg: "{{ mx2.reason }}"
+"""
+
+RETURN = r"""
+endpoints:
+  description: One entry for each server, in the order of the request.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The server as it was named.
+      type: str
+      sample: mx2.example.test
+    port:
+      description: TCP port.
+      type: int
+      sample: 143
+    protocol:
+      description: What was spoken.
+      type: str
+      sample: imap
+    implicit_tls:
+      description: Whether TLS started at once.
+      type: bool
+      sample: false
+    server_name:
+      description: The name that was asked for and checked.
+      type: str
+      sample: mx2.example.test
+    reachable:
+      description: Whether a connection came about.
+      type: bool
+      sample: true
+    address:
+      description: IP address of the server. Null where there was no TLS session.
+      type: str
+      sample: 10.88.0.12
+    source:
+      description: IP address that was connected from. Null where there was no TLS session.
+      type: str
+      sample: 10.88.0.11
+    greeting:
+      description: The server's first line. Null where there was no TLS session.
+      type: str
+      sample: "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] Dovecot (Debian) ready."
+    capabilities:
+      description: What the server offers, in the protocol's own words. Null where there was no TLS session.
+      type: dict
+      contains:
+        clear:
+          description: Before TLS. Empty where TLS starts at once.
+          type: list
+          elements: str
+          sample: [IMAP4REV1, STARTTLS, LOGINDISABLED]
+        tls:
+          description: Inside TLS.
+          type: list
+          elements: str
+          sample: [IMAP4REV1, AUTH=PLAIN]
+    tls:
+      description: The TLS session. Null where none came about.
+      type: dict
+      contains:
+        version:
+          description: TLS version.
+          type: str
+          sample: TLSv1.3
+        cipher:
+          description: Cipher suite by its OpenSSL name.
+          type: str
+          sample: TLS_AES_256_GCM_SHA384
+        bits:
+          description: Strength of the cipher.
+          type: int
+          sample: 256
+        group:
+          description: Key exchange group. Null where Python is older than 3.15 and cannot tell.
+          type: str
+          sample: X25519MLKEM768
+    verified:
+      description: Whether chain, dates, purpose and name of the certificate were checked and found good.
+      type: bool
+      sample: true
+    verify_error:
+      description: The TLS library's words when they were not. Null otherwise.
+      type: str
+      sample: self-signed certificate
+    chain:
+      description: The certificates as the server sent them, its own first.
+      type: list
+      elements: dict
+      contains:
+        subject:
+          description: Subject, after RFC 4514.
+          type: str
+          sample: CN=mx2.example.test
+        issuer:
+          description: Issuer, after RFC 4514.
+          type: str
+          sample: CN=Example Root
+        serial:
+          description: Serial number in hexadecimal.
+          type: str
+          sample: 0A1B2C
+        not_before:
+          description: Start of its validity in UTC, ISO 8601.
+          type: str
+          sample: "2026-01-01T00:00:00Z"
+        not_after:
+          description: End of its validity in UTC, ISO 8601.
+          type: str
+          sample: "2026-07-01T00:00:00Z"
+        days_left:
+          description: Whole days until it expires, negative once it has.
+          type: int
+          sample: 170
+        names:
+          description: DNS names among its subject alternative names.
+          type: list
+          elements: str
+          sample: [mx2.example.test]
+        purposes:
+          description: Extended key usages. Empty where it is not restricted to any.
+          type: list
+          elements: str
+          sample: [serverAuth]
+        key_type:
+          description: Kind of key.
+          type: str
+          sample: ECDSA_P256
+        key_size:
+          description: Size of the key in bits.
+          type: int
+          sample: 256
+        signature_algorithm:
+          description: How the issuer signed it.
+          type: str
+          sample: ecdsa-with-SHA256
+        sha256:
+          description: SHA-256 hash of the certificate in hexadecimal.
+          type: str
+        spki_sha256:
+          description: SHA-256 hash of its public key in hexadecimal.
+          type: str
+        tlsa_3_1_1:
+          description: Data of a TLSA record for it (RFC 6698).
+          type: str
+    whole_chain:
+      description:
+        - Whether RV(endpoints[].chain) is all that was sent. Before version 3.10, Python shows only the server's own
+          certificate. Null where there was no TLS session.
+      type: bool
+      sample: true
+    names:
+      description: DNS names of the server's own certificate.
+      type: list
+      elements: str
+      sample: [mx2.example.test]
+    days_left:
+      description: Whole days until the server's own certificate expires. Null where none was seen.
+      type: int
+      sample: 170
+    clear_text:
+      description:
+        - What the server does with a client that does not use TLS. Null when O(clear_text=false), and when the server
+          was not reached or fell silent.
+      type: dict
+      contains:
+        refused:
+          description:
+            - Whether use in clear text is refused. A public mail exchanger on port 25 must not refuse it (RFC 3207).
+            - Null when the server's answer tells neither.
+          type: bool
+          sample: true
+        auth_offered:
+          description: Whether a login is offered in clear text. Null when that is not known.
+          type: bool
+          sample: false
+        evidence:
+          description: What was asked, and the server's own words.
+          type: str
+          sample: >-
+            LOGINDISABLED is announced, LOGIN was answered with 'l NO [PRIVACYREQUIRED] Plaintext authentication
+            disallowed on non-secure (SSL/TLS) connections.'
+    versions:
+      description: Which TLS versions the server accepts. Null unless O(versions=true) and there was a TLS session.
+      type: dict
+      contains:
+        accepted:
+          description: With these a handshake was completed.
+          type: list
+          elements: str
+          sample: [TLSv1.2, TLSv1.3]
+        refused:
+          description: With these none was completed.
+          type: list
+          elements: str
+          sample: [TLSv1, TLSv1.1]
+        unknown:
+          description: These could not be tried, for instance because the host that asked cannot speak them itself.
+          type: list
+          elements: str
+          sample: []
+    injection:
+      description:
+        - Whether a command that was sent before TLS takes effect inside TLS. Null unless O(injection=true) and there
+          was a TLS session that did not start at once.
+      type: dict
+      contains:
+        vulnerable:
+          description: Whether it does. Null when it could not be tried.
+          type: bool
+          sample: false
+        evidence:
+          description: What was seen.
+          type: str
+          sample: a command sent before TLS was not answered inside TLS
+    error:
+      description:
+        - Why no TLS session came about, or what went wrong inside it. Null when all went well. A certificate that
+          cannot be verified is told in RV(endpoints[].verify_error) instead.
+      type: str
+      sample: "STARTTLS was answered with '454 4.7.0 TLS not available due to local problem'"
+    error_code:
+      description:
+        - The kind of error. C(resolve) means that the name has no address, C(refused) that nothing listens,
+          C(unreachable) that there is no way or no sign of life, C(timeout) that the server fell silent, C(closed) that
+          it hung up, C(rejected) that it greeted with a refusal, C(protocol) that it does not speak the protocol,
+          C(no_starttls) that it does not offer STARTTLS, C(starttls_refused) that it offers STARTTLS but does not give
+          it, C(handshake) that the TLS handshake failed, C(certificate) that a certificate could not be read,
+          C(unsupported) that the host that asked cannot speak TLS as needed. Null when all went well.
+      type: str
+      sample: starttls_refused
+reason:
+  description: The whole in one sentence.
+  returned: success
+  type: str
+  sample: >-
+    1 of 2 endpoints show a certificate that can be verified; 2 refuse clear text, 0 do not; pop3 on mx2.example.test
+    port 110: self-signed certificate
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host that the task ran on.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import objects, one_or_many, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_report import (
+    look_at_all,
+    parse,
+    parse_tests,
+    summarised,
+)
+
+ELEMENT: dict[str, dict[str, Any]] = {
+    "host": {"type": "str"},
+    "protocol": {"type": "str", "choices": list(PROTOCOLS)},
+    "port": {"type": "int"},
+    "tls": {"type": "str", "choices": ["starttls", "implicit"], "default": "starttls"},
+    "server_name": {"type": "str"},
+    "ca_file": {"type": "path"},
+    "source": {"type": "str"},
+}
+TESTS: dict[str, dict[str, Any]] = {
+    "timeout": {"type": "float", "default": 10},
+    "clear_text": {"type": "bool", "default": True},
+    "versions": {"type": "bool", "default": False},
+    "injection": {"type": "bool", "default": False},
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Look at the servers, and answer the module's result."""
+    tests = parse_tests(module.params)
+    questions = [parse(element) for element in objects(module.params, ELEMENT, "endpoints")]
+    found = look_at_all(questions, tests)
+    return {"changed": False, "endpoints": found, "reason": summarised(found)}
+
+
+def main() -> None:
+    """Run the module."""
+    spec = one_or_many(ELEMENT, "endpoints", "host")
+    spec["argument_spec"].update(TESTS)
+    spec["argument_spec"]["endpoints"]["options"]["protocol"]["required"] = True
+    module = AnsibleModule(supports_check_mode=True, required_by={"host": ["protocol"]}, **spec)
+    require_cryptography(module)
+    run(module, work)
+
+
+if __name__ == "__main__":
+    main()
