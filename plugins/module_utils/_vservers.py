@@ -13,6 +13,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import refuse_unusable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._probe import Expectation, prove
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
@@ -191,18 +192,22 @@ class VserverCall:
                     subject=vserver.title,
                     option="certificate",
                 )
-        return [
-            FileChange(
-                self._store.deployed_path(provider.name, vserver.certificate),
-                bundle,
-                owner,
-                group,
-                mode,
-                secret=True,
-                material=True,
-                summary=f"certificate {vserver.certificate} with its key",
-            )
-        ]
+        change = FileChange(
+            self._store.deployed_path(provider.name, vserver.certificate),
+            bundle,
+            owner,
+            group,
+            mode,
+            secret=True,
+            material=True,
+            summary=f"certificate {vserver.certificate} with its key",
+        )
+        if bundle and change.needed(self._host):
+            try:
+                refuse_unusable(self._host, self._store.live_path(vserver.certificate))
+            except Problem as exc:
+                raise exc.about(subject=vserver.title) from exc
+        return [change]
 
     def _offered(self, socket: SaslSocket, asker: Vserver) -> tuple[str, Sequence[FileChange]]:
         for provider in self._providers.values():

@@ -23,6 +23,8 @@ description:
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
+requirements:
+  - python >= 3.9
 attributes:
   check_mode:
     support: full

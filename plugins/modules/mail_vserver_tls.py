@@ -24,7 +24,9 @@ description:
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
-  - postmaster.secure_channel._cryptography_dep
+requirements:
+  - python >= 3.9
+  - the program openssl
 attributes:
   check_mode:
     support: full

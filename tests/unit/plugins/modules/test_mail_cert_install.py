@@ -1,0 +1,601 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+import stat
+
+import pytest
+import yaml
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+    DAY,
+    NAME,
+    NOW,
+    Authority,
+    call,
+    der,
+    distinguished,
+    key_pem,
+    new_key,
+    pem,
+    snapshot,
+    undocumented,
+)
+
+ROOT = Authority("Root")
+ISSUING = Authority("Issuing", ROOT)
+
+
+class Daemon:
+    """Stands for a provider: notes what it is told, and serves what its copy says when it is activated."""
+
+    config_roots = ()
+
+    def __init__(self, name, journal):
+        self.name = name
+        self.journal = journal
+        self.refuses = False
+
+    def check(self, _run, _mirrors):
+        self.journal.append(f"{self.name} check")
+
+    def activate(self, _run):
+        self.journal.append(f"{self.name} activate")
+        if self.refuses:
+            self.refuses = False
+            raise Problem(f"{self.name} died", "look at its log")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(Host(), str(tmp_path / "store"))
+
+
+@pytest.fixture
+def journal():
+    return []
+
+
+@pytest.fixture
+def daemons(journal):
+    return {name: Daemon(name, journal) for name in ("postfix", "dovecot")}
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path, monkeypatch, journal, daemons):
+    """No daemon, lock or state of the machine that the tests run on."""
+    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
+    for module in (mail_cert_request, mail_cert_install):
+        monkeypatch.setattr(module, "Transaction", quiet)
+        monkeypatch.setattr(module, "installed_providers", lambda _host, _store: daemons)
+
+    def served(providers, name, leaf):
+        journal.append(f"{','.join(one.name for one in providers)} serve {name} {hashlib.sha256(leaf).hexdigest()}")
+
+    monkeypatch.setattr(mail_cert_install, "prove_served", served)
+
+
+@pytest.fixture
+def trust_store(tmp_path):
+    path = tmp_path / "roots.pem"
+    path.write_bytes(pem(ROOT.certificate))
+    return path
+
+
+@pytest.fixture
+def request_(store, capsys):
+    """Calls mail_cert_request and gives the CSR."""
+
+    def run(**params):
+        params = {"name": NAME, "key_type": "ECDSA_P256", "store": store.root, **params}
+        result = call(mail_cert_request.main, capsys, params)
+        assert "msg" not in result, result["msg"]
+        return result["requests"][0]["csr"]
+
+    return run
+
+
+@pytest.fixture
+def install(store, trust_store, capsys):
+    """Calls mail_cert_install; certificates and bytes are given as PEM."""
+
+    def run(*content, check=False, **params):
+        if content:
+            params["content"] = b"".join(one if isinstance(one, bytes) else pem(one) for one in content).decode()
+        if "certificates" not in params:
+            params = {"name": NAME, "trust_store": trust_store, **params}
+        return call(mail_cert_install.main, capsys, {"store": store.root, **params}, check=check)
+
+    return run
+
+
+@pytest.fixture
+def good(install):
+    """Installs what must be accepted and gives the entry."""
+
+    def run(*content, **params):
+        result = install(*content, **params)
+        assert "msg" not in result, result["msg"]
+        assert result["changed"] == result["certificates"][0]["changed"]
+        return result["certificates"][0]
+
+    return run
+
+
+@pytest.fixture
+def refused(install, tmp_path):
+    """Gives the problem of what must be refused with an untouched host."""
+
+    def run(*content, **params):
+        before = files(tmp_path)
+        result = install(*content, **params)
+        assert result.get("failed"), result
+        assert "exception" not in result
+        assert files(tmp_path) == before
+        for word in (result["problem"]["host"], result["problem"]["remedy"], f"certificate {NAME}"):
+            assert word
+            assert word in result["msg"]
+        assert "\n" not in result["msg"]
+        return result["problem"]
+
+    return run
+
+
+def files(directory):
+    """As a snapshot, without directories, whose times change also when everything is put back."""
+    return {path: state for path, state in snapshot(directory).items() if os.path.isfile(path) and path[-5:] != "/lock"}
+
+
+def read(path):
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def put(path, content, mode=0o600):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as stream:
+        stream.write(content)
+    os.chmod(path, mode)
+
+
+# ---- from request to live
+
+
+def test_answer_becomes_live(request_, good, store):
+    csr = request_(subject_alt_names=["imap.example.test"])
+    key, record = store.pending(NAME).key, store.pending(NAME).record
+    leaf = ISSUING.answer(csr)
+    entry = good(ROOT.certificate, ISSUING.certificate, leaf)
+    assert entry["changed"]
+    assert entry["reason"] == "the CA's answer to the pending request was installed"
+    assert read(store.live_path(NAME)) == key + pem(leaf, ISSUING.certificate)
+    assert store.live_record(NAME) == record
+    assert store.pending(NAME) is None
+    assert entry["path"] == store.live_path(NAME)
+    assert entry["chain"] == ["CN=Issuing"]
+    assert entry["names"] == [NAME, "imap.example.test"]
+    assert entry["issuer"] == "CN=Issuing"
+    assert entry["days_left"] == 89
+    assert entry["sha256"] == hashlib.sha256(der(leaf)).hexdigest()
+    assert entry["converted_from"] is None
+    state = os.stat(store.live_path(NAME))
+    assert (state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)) == (0, 0, 0o600)
+    assert stat.S_IMODE(os.stat(store.root).st_mode) == 0o755
+
+
+def test_second_run_changes_nothing(request_, good, tmp_path):
+    leaf = ISSUING.answer(request_())
+    first = good(leaf, ISSUING.certificate)
+    before = files(tmp_path)
+    second = good(ISSUING.certificate, leaf, ROOT.certificate)
+    assert not second["changed"]
+    assert second["files"] == []
+    assert second["reason"] == "this certificate is live already"
+    assert files(tmp_path) == before
+    same = ("subject", "issuer", "serial", "sha256", "chain", "path")
+    assert {key: first[key] for key in same} == {key: second[key] for key in same}
+
+
+def test_check_mode_predicts_and_writes_nothing(request_, install, tmp_path):
+    leaf = ISSUING.answer(request_())
+    before = snapshot(tmp_path)
+    predicted = install(leaf, ISSUING.certificate, check=True)
+    assert snapshot(tmp_path) == before
+    assert predicted == install(leaf, ISSUING.certificate)
+
+
+def test_request_is_satisfied_afterwards(request_, good):
+    good(ISSUING.answer(request_()), ISSUING.certificate)
+    assert request_() is None
+
+
+def test_der_file(request_, good, tmp_path):
+    path = tmp_path / "answer.cer"
+    path.write_bytes(der(ISSUING.answer(request_())))
+    entry = good(src=path, chain=pem(ISSUING.certificate).decode())
+    assert entry["converted_from"] == "DER"
+    assert entry["chain"] == ["CN=Issuing"]
+
+
+def test_no_key_in_result_or_diff(request_, install, store):
+    leaf = ISSUING.answer(request_())
+    result = install(leaf, ISSUING.certificate)
+    assert "PRIVATE" not in json.dumps(result)
+    assert read(store.live_path(NAME)).splitlines()[1].decode() not in json.dumps(result)
+    (diff,) = result["diff"]
+    assert diff["before"] == {}
+    assert diff["after"]["subject"] == f"CN={NAME}"
+    assert "days_left" not in diff["after"]
+
+
+def test_renewal_replaces_the_live_certificate(request_, good, store):
+    old = ISSUING.answer(request_())
+    good(old, ISSUING.certificate)
+    new = ISSUING.answer(request_(renew_at=0.001))
+    assert read(store.live_path(NAME)).count(pem(old)) == 1  # undisturbed until the answer is installed
+    entry = good(new, ISSUING.certificate)
+    assert entry["reason"] == "the CA's answer to the pending request replaced the live certificate"
+    assert pem(old) not in read(store.live_path(NAME))
+
+
+def test_old_answer_given_again_leaves_a_renewal_pending(request_, good, store):
+    old = ISSUING.answer(request_())
+    good(old, ISSUING.certificate)
+    csr = request_(renew_at=0.001)
+    assert not good(old, ISSUING.certificate)["changed"]
+    assert store.pending(NAME).request.decode() == csr
+
+
+def test_new_certificate_for_the_live_key(request_, good, store):
+    csr = request_()
+    good(ISSUING.answer(csr), ISSUING.certificate)
+    record = store.live_record(NAME)
+    again = ISSUING.answer(csr, not_after=NOW + 180 * DAY)
+    entry = good(again, ISSUING.certificate)
+    assert entry["changed"]
+    assert entry["reason"] == "a new certificate for the live key was installed"
+    assert pem(again) in read(store.live_path(NAME))
+    assert store.live_record(NAME) == record
+
+
+def test_chain_that_was_renewed(request_, good):
+    leaf = ISSUING.answer(request_())
+    good(leaf, ISSUING.certificate)
+    renewed = Authority("Issuing", ROOT, key=ISSUING.key)
+    assert good(leaf, renewed.certificate)["changed"]
+    assert not good(leaf, renewed.certificate)["changed"]
+
+
+def test_leftovers_of_a_run_that_died(request_, good, store):
+    leaf = ISSUING.answer(request_())
+    pending = store.pending(NAME)
+    entry = good(leaf, ISSUING.certificate)
+    put(store.pending_key_path(NAME), pending.key)
+    put(store.pending_record_path(NAME), pending.record)
+    entry = good(leaf, ISSUING.certificate)
+    assert entry["changed"]
+    assert "what was left of its request was removed" in entry["reason"]
+    assert set(entry["files"]) == {store.pending_key_path(NAME), store.pending_record_path(NAME)}
+    assert not good(leaf, ISSUING.certificate)["changed"]
+
+
+def test_several_in_one_call(request_, install, store, trust_store):
+    answers = [
+        {"name": name, "content": pem(ISSUING.answer(request_(name=name)), ISSUING.certificate).decode()}
+        for name in ("a.example.test", "b.example.test")
+    ]
+    answers = [{**one, "trust_store": str(trust_store)} for one in answers]
+    result = install(certificates=answers)
+    assert [entry["name"] for entry in result["certificates"]] == ["a.example.test", "b.example.test"]
+    assert store.names() == ["a.example.test", "b.example.test"]
+    assert not install(certificates=answers)["changed"]
+
+
+def test_all_or_none(request_, install, store, trust_store):
+    answers = [
+        {"name": name, "content": pem(ISSUING.answer(request_(name=name)), *chain).decode()}
+        for name, chain in (("a.example.test", [ISSUING.certificate]), ("b.example.test", []))
+    ]
+    result = install(certificates=[{**one, "trust_store": str(trust_store)} for one in answers])
+    assert "certificate b.example.test" in result["msg"]
+    assert store.names() == []
+
+
+def test_what_is_documented_is_what_is_returned(request_, install):
+    documented = yaml.safe_load(mail_cert_install.RETURN)
+    problem = install(b"garbage")["problem"]
+    leaf = ISSUING.answer(request_())
+    predicted = install(check=True)
+    result = install(leaf, ISSUING.certificate)
+    for one in (result, predicted):
+        del one["changed"], one["diff"]
+        assert undocumented(one, documented) == []
+    assert undocumented({"problem": problem}, documented) == []
+    assert set(result) | {"problem"} == set(documented)
+    (entry,), inner = result["certificates"], documented["certificates"]["contains"]
+    assert set(entry) == set(inner)
+    assert set(predicted["certificates"][0]) == {key for key in inner if inner[key]["returned"] == "always"}
+
+
+# ---- the daemons that use it
+
+
+@pytest.fixture
+def in_use(request_, good, store):
+    """A live certificate with two daemons' copies, and the answer to its renewal."""
+    old = ISSUING.answer(request_())
+    good(old, ISSUING.certificate)
+    for daemon, mode in (("postfix", 0o600), ("dovecot", 0o640)):
+        put(store.deployed_path(daemon, NAME), read(store.live_path(NAME)), mode)
+    os.chown(store.deployed_path("dovecot", NAME), 1, 2)
+    return ISSUING.answer(request_(renew_at=0.001))
+
+
+def test_daemons_get_it_and_prove_it(in_use, install, store, journal):
+    result = install(in_use, ISSUING.certificate)
+    live = read(store.live_path(NAME))
+    assert result["activated"] == ["dovecot", "postfix"]
+    for daemon, owner in (("postfix", (0, 0, 0o600)), ("dovecot", (1, 2, 0o640))):
+        state = os.stat(store.deployed_path(daemon, NAME))
+        assert (state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)) == owner
+        assert read(store.deployed_path(daemon, NAME)) == live
+    assert journal == [
+        "dovecot check",
+        "postfix check",
+        "dovecot activate",
+        "postfix activate",
+        f"dovecot,postfix serve {NAME} {hashlib.sha256(der(in_use)).hexdigest()}",
+    ]
+    journal.clear()
+    assert not install(in_use, ISSUING.certificate)["changed"]
+    assert journal == []
+
+
+def test_check_mode_disturbs_no_daemon(in_use, install, journal, tmp_path):
+    before = snapshot(tmp_path)
+    predicted = install(in_use, ISSUING.certificate, check=True)
+    assert journal == []
+    assert snapshot(tmp_path) == before
+    assert predicted["activated"] == ["dovecot", "postfix"]
+    assert predicted == install(in_use, ISSUING.certificate)
+
+
+def test_everything_is_put_back_when_a_daemon_fails(in_use, install, daemons, journal, tmp_path):
+    before = files(tmp_path)
+    daemons["postfix"].refuses = True
+    result = install(in_use, ISSUING.certificate)
+    assert "postfix died; everything was put back as it was" in result["msg"]
+    assert files(tmp_path) == before
+    assert journal[-2:] == ["dovecot activate", "postfix activate"]
+
+
+def test_everything_is_put_back_when_the_wire_shows_another(in_use, install, monkeypatch, tmp_path):
+    def prove(*_arguments):
+        raise Problem("imap shows another certificate", "look at the log")
+
+    monkeypatch.setattr(mail_cert_install, "prove_served", prove)
+    before = files(tmp_path)
+    assert "imap shows another certificate; everything was put back" in install(in_use, ISSUING.certificate)["msg"]
+    assert files(tmp_path) == before
+
+
+def test_copy_that_fell_behind_is_put_right(in_use, install, store, journal):
+    install(in_use, ISSUING.certificate)
+    journal.clear()
+    put(store.deployed_path("postfix", NAME), b"old")
+    result = install(in_use, ISSUING.certificate)
+    assert result["activated"] == ["postfix"]
+    assert result["files"] == [store.deployed_path("postfix", NAME)]
+    assert "put right" in result["reason"]
+    assert journal[0] == "postfix check"
+
+
+def test_copy_of_a_daemon_that_is_gone_stays(in_use, install, store, daemons):
+    old = read(store.deployed_path("postfix", NAME))
+    del daemons["postfix"]
+    assert install(in_use, ISSUING.certificate)["activated"] == ["dovecot"]
+    assert read(store.deployed_path("postfix", NAME)) == old
+
+
+# ---- check mode before there is anything
+
+
+@pytest.mark.parametrize("params", [{}, {"content": ""}, {"src": "/nonexistent/answer.pem"}])
+def test_check_without_an_answer(request_, install, params, tmp_path):
+    leaf = ISSUING.answer(request_())
+    before = snapshot(tmp_path)
+    predicted = install(check=True, **params)
+    assert snapshot(tmp_path) == before
+    assert predicted["changed"]
+    assert "not known in check mode" in predicted["reason"]
+    assert predicted["files"] == install(leaf, ISSUING.certificate)["files"]
+
+
+def test_check_of_a_bare_host(request_, install, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(_cryptography_dep, "CRYPTOGRAPHY_VERSION", "0")
+        predicted = install(check=True)
+        assert "python3-cryptography" in install(b"x")["msg"]
+    assert predicted["changed"]
+    assert predicted["files"] == install(ISSUING.answer(request_()), ISSUING.certificate)["files"]
+
+
+def test_check_before_the_request(install):
+    key = new_key()
+    leaf = ISSUING.certify(key.public_key(), distinguished(NAME))
+    predicted = install(leaf, ISSUING.certificate, check=True)
+    assert predicted["changed"]
+    assert "not pending yet" in predicted["reason"]
+
+
+def test_check_without_an_answer_in_use(in_use, install):
+    predicted = install(check=True)
+    made = install(in_use, ISSUING.certificate)
+    assert set(predicted["files"]) == set(made["files"])
+    assert predicted["activated"] == made["activated"]
+
+
+# ---- what must not be installed
+
+
+def test_no_answer(request_, refused):
+    request_()
+    for params in ({}, {"content": ""}):
+        assert refused(**params)["option"] == "content"
+    assert refused(src="/nonexistent/answer.pem")["option"] == "src"
+    assert refused(content="x", src="/x")["option"] == "src"
+
+
+def test_no_request(refused):
+    leaf = ISSUING.certify(new_key().public_key(), distinguished(NAME))
+    problem = refused(leaf, ISSUING.certificate)
+    assert problem["found"] == "no request is pending on this host"
+    assert "mail_cert_request" in problem["remedy"]
+
+
+@pytest.mark.parametrize("content", [b" \n", b"garbage", b"-----BEGIN CERTIFICATE-----\nMIIB"])
+def test_garbage(request_, refused, content):
+    request_()
+    assert refused(content)["option"] == "content"
+
+
+def test_garbage_in_a_file(request_, refused, tmp_path):
+    request_()
+    path = tmp_path / "answer.pem"
+    path.write_bytes(os.urandom(64))
+    assert refused(src=path)["option"] == "src"
+    path.write_bytes(b"x" * (10 * 1024 * 1024))
+    assert "too many" in refused(src=path)["found"]
+
+
+def test_garbage_in_the_chain(request_, refused):
+    assert refused(ISSUING.answer(request_()), chain="garbage")["option"] == "chain"
+
+
+def test_another_key(request_, refused, store):
+    request_()
+    problem = refused(ISSUING.certify(new_key().public_key(), distinguished(NAME)), ISSUING.certificate)
+    assert "does not belong to the key of the pending request" in problem["found"]
+    assert store.pending_request_path(NAME) in problem["remedy"]
+
+
+def test_live_key_while_a_request_is_pending(request_, good, refused):
+    csr = request_()
+    good(ISSUING.answer(csr), ISSUING.certificate)
+    request_(renew_at=0.001)
+    assert "but to the live certificate's" in refused(ISSUING.answer(csr), ISSUING.certificate)["found"]
+
+
+def test_another_key_than_the_live_one(request_, good, refused):
+    good(ISSUING.answer(request_()), ISSUING.certificate)
+    problem = refused(ISSUING.certify(new_key().public_key(), distinguished(NAME)), ISSUING.certificate)
+    assert "no request is pending" in problem["found"]
+    assert "does not belong" in problem["found"]
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"not_before": NOW - 9 * DAY, "not_after": NOW - DAY}, "expired on"),
+        ({"not_before": NOW + DAY}, "not valid before"),
+        ({"names": ()}, f"does not cover {NAME}; its subject alternative names are: none"),
+        ({"names": ("other.example.test",)}, f"does not cover {NAME}; .* are: other.example.test"),
+        ({"names": ("*.test",)}, "does not cover"),
+        ({"purposes": (ExtendedKeyUsageOID.CLIENT_AUTH,)}, "for clientAuth, not for a server"),
+        ({"usage": ("key_encipherment",)}, "key usage does not include digital signatures"),
+    ],
+)
+def test_leaf_that_clients_would_refuse(request_, refused, options, found):
+    problem = refused(ISSUING.answer(request_(), **options), ISSUING.certificate)
+    assert re.search(found, problem["found"]), problem
+    assert problem["option"] == "content"
+
+
+@pytest.mark.parametrize(
+    "options", [{"names": ("*.example.test",)}, {"purposes": None}, {"usage": ("digital_signature",)}]
+)
+def test_leaf_that_is_fine(request_, good, options):
+    assert good(ISSUING.answer(request_(), **options), ISSUING.certificate)["changed"]
+
+
+def test_names_on_demand(request_, good, refused):
+    leaf = ISSUING.answer(request_(), names=("other.example.test",))
+    assert "third.example.test" in refused(leaf, ISSUING.certificate, names=["third.example.test"])["found"]
+    assert refused(leaf, ISSUING.certificate, names=["no name"])["option"] == "names"
+    assert good(leaf, ISSUING.certificate, names=["OTHER.example.test"])["changed"]
+
+
+def test_short_key(refused, store):
+    key = new_key(1024)
+    put(store.pending_key_path(NAME), key_pem(key))
+    leaf = ISSUING.certify(key.public_key(), distinguished(NAME))
+    assert "RSA key of 1024 bits" in refused(leaf, ISSUING.certificate)["found"]
+
+
+def test_broken_signature(refused, store):
+    key = new_key()
+    put(store.pending_key_path(NAME), key_pem(key))
+    leaf = ISSUING.certify_with_sha1(key, NAME, f"subjectAltName=DNS:{NAME}")
+    assert "ecdsa-with-SHA1" in refused(leaf, ISSUING.certificate)["found"]
+
+
+def test_certificate_of_the_ca(request_, refused):
+    request_()
+    problem = refused(ISSUING.certificate, ROOT.certificate)
+    assert "only certificates of CAs" in problem["found"]
+    assert "CN=Issuing" in problem["found"]
+
+
+def test_several_leaves(request_, refused):
+    leaf = ISSUING.answer(request_())
+    other = ISSUING.certify(new_key().public_key(), distinguished("other"))
+    assert "2 certificates of servers" in refused(leaf, other, ISSUING.certificate)["found"]
+
+
+def test_missing_intermediate(request_, refused):
+    problem = refused(ISSUING.answer(request_()))
+    assert "the issuer CN=Issuing" in problem["found"]
+    assert problem["option"] == "chain"
+
+
+def test_unknown_root(request_, refused, trust_store):
+    trust_store.write_bytes(pem(Authority("Other").certificate))
+    leaf = ISSUING.answer(request_())
+    problem = refused(leaf, ISSUING.certificate, ROOT.certificate)
+    assert "leads to the root CN=Root" in problem["found"]
+    assert problem["option"] == "trust_store"
+
+
+@pytest.mark.parametrize("content", [b"garbage", key_pem(new_key(), b"secret")])
+def test_pending_key_that_cannot_be_read(request_, refused, store, content):
+    leaf = ISSUING.answer(request_())
+    put(store.pending_key_path(NAME), content)
+    assert store.pending_key_path(NAME) in refused(leaf, ISSUING.certificate)["found"]
+
+
+def test_damaged_live_file(request_, refused, store):
+    leaf = ISSUING.answer(request_())
+    put(store.live_path(NAME), b"garbage")
+    assert store.live_path(NAME) in refused(leaf, ISSUING.certificate)["found"]
+
+
+def test_bad_name(install):
+    assert install(b"x", name="../x")["problem"]["option"] == "name"
+
+
+def test_name_twice(install):
+    assert install(certificates=[{"name": NAME}, {"name": NAME}])["problem"]["option"] == "name"

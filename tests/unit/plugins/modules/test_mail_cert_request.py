@@ -1,0 +1,543 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_request
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+    DAY,
+    NAME,
+    NOW,
+    Authority,
+    call,
+    distinguished,
+    key_pem,
+    new_key,
+    openssl,
+    pem,
+    snapshot,
+    undocumented,
+)
+
+ROOT = Authority()
+EC = {"key_type": "ECDSA_P256"}  # fast to make
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(Host(), str(tmp_path / "store"))
+
+
+@pytest.fixture
+def request_(tmp_path, store, monkeypatch, capsys):
+    """Calls the module on a store of its own."""
+    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
+    monkeypatch.setattr(mail_cert_request, "Transaction", quiet)
+    monkeypatch.setattr(mail_cert_request, "installed_providers", lambda _host, _store: {})
+
+    def run(check=False, **params):
+        return call(mail_cert_request.main, capsys, {"store": store.root, **params}, check=check)
+
+    return run
+
+
+@pytest.fixture
+def one(request_):
+    """Calls the module for one EC request and gives its entry."""
+
+    def run(check=False, **params):
+        result = request_(check, **{"name": NAME, **EC, **params})
+        assert "msg" not in result, result["msg"]
+        assert result["files"] == result["requests"][0]["files"]
+        return result["requests"][0]
+
+    return run
+
+
+def make_live(store, key, *certificates, record=None):
+    os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(key_pem(key) + pem(*certificates))
+    if record:
+        with open(store.live_record_path(NAME), "wb") as stream:
+            stream.write(record)
+
+
+def answer_and_promote(store, one, **options):
+    """Let the CA answer the pending request, and put it into place by hand."""
+    made = one()
+    pending = store.pending(NAME)
+    os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(pending.key + pem(ROOT.answer(made["csr"], **options)))
+    with open(store.live_record_path(NAME), "wb") as stream:
+        stream.write(pending.record)
+    for path in made["files"]:
+        os.unlink(path)
+
+
+# ---- a new request
+
+
+def test_new_request(request_, store):
+    result = request_(name=NAME, subject_alt_names=["imap.example.test"], organization="Example Ltd", country="de")
+    (entry,) = result["requests"]
+    assert result["changed"]
+    assert entry["changed"]
+    assert entry["pending"]
+    assert entry["reason"] == "there is no live certificate yet"
+    assert entry["subject"] == f"CN={NAME},O=Example Ltd,C=DE"
+    assert entry["subject_alt_names"] == [NAME, "imap.example.test"]
+    assert (entry["key_type"], entry["key_size"]) == ("RSA", 3072)
+    assert entry["not_after"] is entry["days_left"] is None
+    assert entry["csr_path"] == store.pending_request_path(NAME)
+    assert sorted(entry["files"]) == sorted(str(path) for path in snapshot_paths(store))
+    with open(entry["csr_path"], encoding="ascii") as stream:
+        assert stream.read() == entry["csr"]
+    shown = openssl("req", "-noout", "-text", "-verify", stdin=entry["csr"].encode()).decode()
+    assert "Public-Key: (3072 bit)" in shown
+    assert f"DNS:{NAME}, DNS:imap.example.test" in shown
+
+
+def snapshot_paths(store):
+    return [os.path.join(where, name) for where, _directories, names in os.walk(store.root) for name in names]
+
+
+def test_files_are_for_root_alone(one, store):
+    for path in one()["files"]:
+        state = os.stat(path)
+        assert (state.st_uid, state.st_gid, stat.S_IMODE(state.st_mode)) == (0, 0, 0o600)
+    assert stat.S_IMODE(os.stat(store.pending_directory(NAME)).st_mode) == 0o700
+    assert stat.S_IMODE(os.stat(store.root).st_mode) == 0o755  # daemons must get to their copies
+
+
+def test_no_key_in_result_or_diff(request_, store):
+    result = request_(name=NAME, **EC)
+    assert "PRIVATE KEY" not in json.dumps(result)
+    assert store.pending(NAME).key.splitlines()[1].decode() not in json.dumps(result)
+    assert result["diff"] == [
+        {
+            "before_header": f"pending request {NAME}",
+            "after_header": f"pending request {NAME}",
+            "before": {},
+            "after": {"common_name": NAME, "key_type": "ECDSA_P256", "names": [NAME]},
+        }
+    ]
+
+
+def test_second_run_changes_nothing(one, tmp_path):
+    first = one(subject_alt_names=["b.example.test", "a.example.test"])
+    before = snapshot(tmp_path / "store")
+    second = one(subject_alt_names=["A.example.test.", "b.example.test", "a.example.test", NAME])
+    assert not second["changed"]
+    assert second["pending"]
+    assert second["files"] == []
+    assert second["csr"] == first["csr"]
+    assert second["reason"] == "the request is pending: the CA's answer is awaited"
+    assert snapshot(tmp_path / "store") == before
+
+
+def test_check_mode_predicts_and_writes_nothing(one, tmp_path):
+    before = snapshot(tmp_path)
+    predicted = one(check=True)
+    assert snapshot(tmp_path) == before
+    assert "BEGIN CERTIFICATE REQUEST" in predicted["csr"]
+    made = one()
+    for same in ("files", "changed", "pending", "reason", "csr_path", "subject", "subject_alt_names"):
+        assert predicted[same] == made[same]
+    before = snapshot(tmp_path)
+    assert one(check=True) == one()
+    after = snapshot(tmp_path)
+    after.pop(str(tmp_path / "lock"), None), before.pop(str(tmp_path / "lock"), None)
+    assert after == before
+
+
+def test_unicode_name_is_stored_in_ascii(one):
+    entry = one(common_name="bücher.example", subject_alt_names=["*.BÜCHER.example"])
+    assert entry["subject_alt_names"] == ["xn--bcher-kva.example", "*.xn--bcher-kva.example"]
+    assert entry["subject"] == "CN=xn--bcher-kva.example"
+
+
+def test_every_field_of_the_subject(one):
+    entry = one(
+        country="DE",
+        state_or_province="Hessen",
+        locality="Frankfurt",
+        organization="Example, Ltd",
+        organizational_unit="Post",
+        email="postmaster@example.test",
+    )
+    shown = openssl("req", "-noout", "-subject", "-nameopt", "RFC2253", stdin=entry["csr"].encode()).decode()
+    assert shown.strip() == (
+        f"subject=emailAddress=postmaster@example.test,CN={NAME},OU=Post,O=Example\\, Ltd,L=Frankfurt,ST=Hessen,C=DE"
+    )
+
+
+def test_blank_attributes_are_left_out(one):
+    assert one(organization=" ", country="", email="")["subject"] == f"CN={NAME}"
+
+
+def test_several_in_one_call(request_, store):
+    result = request_(requests=[{"name": "a.example.test", **EC}, {"name": "b.example.test", **EC}])
+    assert [entry["name"] for entry in result["requests"]] == ["a.example.test", "b.example.test"]
+    assert len(result["files"]) == 6
+    assert result["reason"].startswith("a.example.test: there is no live certificate yet; b.example.test: ")
+    assert store.pending_names() == ["a.example.test", "b.example.test"]
+
+
+def test_all_or_none(request_, tmp_path):
+    before = snapshot(tmp_path / "store")
+    result = request_(requests=[{"name": "a.example.test", **EC}, {"name": "b.example.test", "country": "x", **EC}])
+    assert result["failed"]
+    assert snapshot(tmp_path / "store") == before
+
+
+def test_copy_of_the_request(one, tmp_path):
+    copy = tmp_path / "out" / "request.csr"
+    first = one(csr_path=str(copy))
+    assert first["csr_path"] == str(copy)
+    assert str(copy) in first["files"]
+    assert copy.read_text() == first["csr"]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o644
+    assert not one(csr_path=str(copy))["changed"]
+    copy.unlink()
+    again = one(csr_path=str(copy))
+    assert again["files"] == [str(copy)]
+    assert "copy" in again["reason"]
+    assert str(copy) in one(state="absent", csr_path=str(copy))["files"]
+    assert not copy.exists()
+
+
+def test_what_is_documented_is_what_is_returned(request_):
+    documented = yaml.safe_load(mail_cert_request.RETURN)
+    inner = documented["requests"]["contains"]
+    problem = request_(name=NAME, country="x")["problem"]
+    present, absent = request_(name=NAME, **EC), request_(name=NAME, state="absent")
+    for one in (present, absent):
+        del one["changed"], one["diff"]
+        assert undocumented(one, documented) == []
+        assert set(one) | {"problem"} == set(documented)
+    assert undocumented({"problem": problem}, documented) == []
+    assert set(present["requests"][0]) == set(inner)
+    assert set(absent["requests"][0]) == {key for key in inner if inner[key]["returned"] == "always"}
+
+
+# ---- a request that is pending already
+
+
+def test_pending_key_survives_a_request_for_something_else(request_, one, tmp_path):
+    one()
+    before = snapshot(tmp_path / "store")
+    result = request_(name=NAME, subject_alt_names=["new.example.test"], **EC)
+    assert result["failed"]
+    assert result["problem"]["option"] == "pending_policy"
+    assert "pending_policy=replace" in result["msg"]
+    assert "state=absent" in result["msg"]
+    assert snapshot(tmp_path / "store") == before
+
+
+@pytest.mark.parametrize(
+    "difference",
+    [{"subject_alt_names": ["x.test"]}, {"organization": "X"}, {"key_type": "ECDSA_P384"}, {"common_name": "x.test"}],
+)
+def test_pending_request_is_replaced_on_demand(one, store, difference):
+    first = one()
+    key = store.pending(NAME).key
+    second = one(pending_policy="replace", **difference)
+    assert second["changed"]
+    assert second["csr"] != first["csr"]
+    assert store.pending(NAME).key != key
+    assert not one(**difference)["changed"]
+
+
+@pytest.mark.parametrize("policy", ["keep", "replace"])
+@pytest.mark.parametrize("content", [b"", b"garbage", key_pem(new_key(), b"secret")])
+def test_key_that_cannot_be_read_is_never_destroyed(request_, one, store, tmp_path, policy, content):
+    one()
+    with open(store.pending_key_path(NAME), "wb") as stream:
+        stream.write(content)
+    before = snapshot(tmp_path / "store")
+    result = request_(name=NAME, organization="X", pending_policy=policy, **EC)
+    assert result["failed"]
+    assert store.pending_key_path(NAME) in result["msg"]
+    assert snapshot(tmp_path / "store") == before
+
+
+def test_lost_request_is_made_anew_with_the_same_key(one, store):
+    one()
+    key = store.pending(NAME).key
+    os.unlink(store.pending_request_path(NAME))
+    again = one()
+    assert again["files"] == [store.pending_request_path(NAME)]
+    assert store.pending(NAME).key == key
+    assert "same key" in again["reason"]
+
+
+def test_request_for_another_key_is_made_anew(one, store):
+    one()
+    other = one(name="other.example.test")
+    with open(store.pending_request_path(NAME), "w", encoding="ascii") as stream:
+        stream.write(other["csr"])
+    assert one()["files"] == [store.pending_request_path(NAME)]
+    assert not one()["changed"]
+
+
+def test_lost_key_makes_a_new_request(one, store):
+    one()
+    os.unlink(store.pending_key_path(NAME))
+    again = one()
+    assert "lost its key" in again["reason"]
+    assert set(again["files"]) == {store.pending_key_path(NAME), store.pending_request_path(NAME)}
+    assert not one()["changed"]
+
+
+def test_wide_open_key_is_closed(one, store):
+    one()
+    os.chmod(store.pending_key_path(NAME), 0o644)
+    assert one()["files"] == [store.pending_key_path(NAME)]
+    assert stat.S_IMODE(os.stat(store.pending_key_path(NAME)).st_mode) == 0o600
+
+
+@pytest.mark.parametrize("record", [b"", b"{", b"[]", b"{}", b"7", b'{"names": [1]}', b"\xff"])
+def test_record_that_cannot_be_read_is_something_else(request_, one, store, record):
+    one()
+    with open(store.pending_record_path(NAME), "wb") as stream:
+        stream.write(record)
+    assert request_(name=NAME, **EC)["problem"]["option"] == "pending_policy"
+
+
+def test_cancel(one, store, request_):
+    one()
+    entry = one(state="absent")
+    assert entry["changed"]
+    assert not entry["pending"]
+    assert entry["reason"] == "the pending request was cancelled"
+    assert store.pending(NAME) is None
+    result = request_(name=NAME, state="absent")
+    assert not result["changed"]
+    assert result["requests"][0]["reason"] == "no request was pending"
+
+
+def test_cancel_in_check_mode(one, tmp_path):
+    one()
+    before = snapshot(tmp_path / "store")
+    assert one(check=True, state="absent")["changed"]
+    assert snapshot(tmp_path / "store") == before
+
+
+# ---- beside a live certificate
+
+
+def test_live_certificate_as_asked_for(one, store, tmp_path):
+    answer_and_promote(store, one)
+    before = snapshot(tmp_path / "store")
+    entry = one()
+    assert not entry["changed"]
+    assert not entry["pending"]
+    assert entry["csr"] is entry["csr_path"] is None
+    assert entry["days_left"] == 89
+    assert entry["not_after"].endswith("Z")
+    assert snapshot(tmp_path / "store") == before
+
+
+def test_ca_that_drops_attributes(one, store):
+    made = one(organization="Example Ltd")
+    key, record = store.pending(NAME).key, store.pending(NAME).record
+    one(state="absent")
+    certificate = ROOT.answer(made["csr"])
+    assert "Example" not in certificate.subject.rfc4514_string()
+    os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(key + pem(certificate))
+    with open(store.live_record_path(NAME), "wb") as stream:
+        stream.write(record)
+    assert not one(organization="Example Ltd")["changed"]
+    assert "organization" in one(organization="Other Ltd")["reason"]
+
+
+@pytest.mark.parametrize(
+    ("params", "reason"),
+    [
+        ({"subject_alt_names": ["new.example.test"]}, "does not cover new.example.test"),
+        ({"key_type": "ECDSA_P384"}, "has a key of type ECDSA_P256"),
+        ({"renew_at": 0.01}, "due for renewal (89 days left)"),
+        ({"organization": "X"}, "asked for with another organization"),
+    ],
+)
+def test_new_request_beside_a_live_certificate(one, store, params, reason):
+    answer_and_promote(store, one)
+    live = snapshot(store_directory(store, "live"))
+    entry = one(**params)
+    assert entry["changed"]
+    assert entry["pending"]
+    assert reason in entry["reason"]
+    assert snapshot(store_directory(store, "live")) == live
+    assert one(**params) == {**entry, "changed": False, "files": [], "reason": one(**params)["reason"]}
+
+
+def store_directory(store, name):
+    return Path(store.root) / name
+
+
+def test_expired(one, store):
+    answer_and_promote(store, one, not_before=NOW - 9 * DAY, not_after=NOW - DAY)
+    assert one(renew_at=1)["reason"] == "the live certificate has expired"
+
+
+def test_due_by_fraction_of_life(one, store):
+    answer_and_promote(store, one, not_before=NOW - 67 * DAY, not_after=NOW + 33 * DAY)
+    assert not one(renew_at=0.68)["changed"]
+    assert one(renew_at=0.66)["changed"]
+
+
+def test_imported_certificate_without_a_record(one, store):
+    key = new_key()
+    make_live(store, key, ROOT.certify(key.public_key(), distinguished("whatever"), (NAME, f"www.{NAME}")))
+    assert not one()["changed"]
+
+
+def test_request_for_something_else_waits_beside_a_good_certificate(one, store, tmp_path):
+    answer_and_promote(store, one)
+    one(organization="X")
+    before = snapshot(tmp_path / "store")
+    entry = one()
+    assert not entry["changed"]
+    assert not entry["pending"]
+    assert "pending beside it" in entry["reason"]
+    assert snapshot(tmp_path / "store") == before
+
+
+def test_leftovers_of_an_answered_request_are_removed(one, store):
+    made = one()
+    key = store.pending(NAME).key
+    os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(key + pem(ROOT.answer(made["csr"])))
+    entry = one()
+    assert entry["changed"]
+    assert not entry["pending"]
+    assert sorted(entry["files"]) == sorted(made["files"])
+    assert store.pending(NAME) is None
+    assert not one()["changed"]
+
+
+def test_renewal_does_not_reuse_the_key_of_an_answered_request(one, store):
+    made = one()
+    key = store.pending(NAME).key
+    os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(key + pem(ROOT.answer(made["csr"])))
+    entry = one(renew_at=0.001)
+    assert entry["pending"]
+    assert entry["csr"] != made["csr"]
+    assert store.pending(NAME).key != key
+
+
+def test_damaged_live_file_stops(request_, store, tmp_path):
+    os.makedirs(os.path.dirname(store.live_path(NAME)))
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(key_pem(new_key()))
+    before = snapshot(tmp_path / "store")
+    result = request_(name=NAME, **EC)
+    assert result["failed"]
+    assert store.live_path(NAME) in result["msg"]
+    assert snapshot(tmp_path / "store") == before
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("params", "option"),
+    [
+        ({"name": "../etc"}, "name"),
+        ({"name": "*.example.test"}, "name"),
+        ({"common_name": "not a host"}, "common_name"),
+        ({"common_name": f"{'a' * 60}.example"}, "common_name"),
+        ({"name": "under_score"}, "common_name"),
+        ({"subject_alt_names": ["192.0.2.1"]}, "subject_alt_names"),
+        ({"country": "Germany"}, "country"),
+        ({"country": "Ä1"}, "country"),
+        ({"organization": "x" * 65}, "organization"),
+        ({"organization": "a\nb"}, "organization"),
+        ({"email": "bücher@example.test"}, "email"),
+        ({"renew_at": 0}, "renew_at"),
+        ({"renew_at": 1.5}, "renew_at"),
+        ({"requests": [{"name": NAME}, {"name": NAME}]}, "name"),
+        ({"requests": [{"name": "a", "csr_path": "/x"}, {"name": "b", "csr_path": "/x"}]}, "csr_path"),
+    ],
+)
+def test_bad_option(request_, tmp_path, params, option):
+    result = request_(**params if "requests" in params else {"name": NAME, **params})
+    assert result["failed"]
+    assert "exception" not in result
+    assert result["problem"]["option"] == option
+    assert result["problem"]["remedy"]
+    assert snapshot_of_files(tmp_path) == {}
+
+
+def snapshot_of_files(directory):
+    return {path: state for path, state in snapshot(directory).items() if not path.endswith("/lock")}
+
+
+def test_copy_overwrites_nothing_else(request_, tmp_path, store):
+    other = tmp_path / "precious"
+    other.write_text("mine")
+    for path in (other, store.live_path(NAME), store.pending_key_path("other")):
+        result = request_(name=NAME, csr_path=str(path), **EC)
+        assert result["problem"]["option"] == "csr_path"
+    assert other.read_text() == "mine"
+
+
+def test_name_or_list_is_needed(request_):
+    assert "one of the following is required: name, requests" in request_()["msg"]
+
+
+# ---- without cryptography
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    monkeypatch.setattr(_cryptography_dep, "CRYPTOGRAPHY_VERSION", "37.0.0")
+
+
+def test_missing_library(request_, bare):
+    result = request_(name=NAME)
+    assert result["failed"]
+    assert "cryptography >= 38" in result["msg"]
+    assert "python3-cryptography" in result["msg"]
+
+
+@pytest.mark.usefixtures("bare")
+def test_check_of_a_bare_host(request_, tmp_path, monkeypatch):
+    predicted = request_(check=True, name=NAME, csr_path=str(tmp_path / "x.csr"), **EC)
+    assert predicted["changed"]
+    assert predicted["requests"][0]["csr"] is None
+    monkeypatch.undo()
+
+
+def test_check_of_a_bare_host_predicts_the_real_run(request_, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(_cryptography_dep, "CRYPTOGRAPHY_VERSION", "37.0.0")
+        predicted = request_(check=True, name=NAME, **EC)
+    made = request_(name=NAME, **EC)
+    assert predicted["files"] == made["files"]
+    assert predicted["requests"][0].keys() == made["requests"][0].keys()
+
+
+def test_cancelling_takes_no_library(request_, bare):
+    assert not request_(name=NAME, state="absent")["changed"]
