@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Callable, Optional
+from typing import Any, Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import Chain, verified_chain

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence
+from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import FileState, Host
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,15 @@ class FileChange:
     """
 
     path: str
-    content: Optional[bytes]
+    content: bytes | None
     owner: str = ""
     group: str = ""
-    mode: Optional[int] = None
+    mode: int | None = None
     parent_mode: int = 0o755
     summary: str = ""
     secret: bool = False
     material: bool = False
-    compiled: Optional[Compiled] = None
+    compiled: Compiled | None = None
 
     def needed(self, host: Host) -> bool:
         """Whether the host differs from this."""
@@ -64,11 +65,8 @@ class FileChange:
             return True
         if self.compiled and host.state(self.path + self.compiled.suffix) != state:
             return True
-        return (self.owner or state.owner, self.group or state.group, self.mode if self.mode is not None else state.mode) != (
-            state.owner,
-            state.group,
-            state.mode,
-        )
+        mode = state.mode if self.mode is None else self.mode
+        return FileState(self.owner or state.owner, self.group or state.group, mode) != state
 
     def diff(self, host: Host) -> dict[str, Any]:
         """An entry for a module's diff; a secret file shows its summary only."""

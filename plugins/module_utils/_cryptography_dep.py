@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import traceback
-from typing import Optional
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 

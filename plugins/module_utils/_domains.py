@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name
@@ -38,7 +40,7 @@ def parse(element: Mapping[str, Any]) -> DomainPolicy:
         domain=domain,
         tls=element["tls"],
         match=tuple(element["match"] or ()),
-        relay_host=element["relay_host"] or "",
+        relay_host=(element["relay_host"] or "").lower(),
         relay_port=element["relay_port"],
         account=_account(element, f"domain {domain}"),
         present=element["state"] == "present",
@@ -47,7 +49,7 @@ def parse(element: Mapping[str, Any]) -> DomainPolicy:
     return policy
 
 
-def _account(element: Mapping[str, Any], subject: str) -> Optional[SaslAccount]:
+def _account(element: Mapping[str, Any], subject: str) -> SaslAccount | None:
     username, password = element["username"], element["password"]
     if username is None and password is None:
         return None
@@ -76,8 +78,23 @@ def _account(element: Mapping[str, Any], subject: str) -> Optional[SaslAccount]:
     return SaslAccount(username, password)
 
 
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return re.fullmatch(r"[a-z0-9._-]+", name) is not None
+    return True
+
+
 def _check(policy: DomainPolicy) -> None:
     """Refuse what contradicts itself."""
+    if policy.domain.startswith("*"):
+        raise Problem(
+            f"{policy.domain} is a pattern, not a domain",
+            "name each domain; a certificate's names go into match",
+            subject=policy.title,
+            option="domain",
+        )
     if policy.match and not policy.authenticated:
         raise Problem(
             f"names are given to match, but the level {policy.tls} does not look at the peer's name",
@@ -85,7 +102,7 @@ def _check(policy: DomainPolicy) -> None:
             subject=policy.title,
             option="match",
         )
-    if any(not re.fullmatch(r"[A-Za-z0-9._*-]+", name) for name in policy.match):
+    if any(not re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in policy.match):
         raise Problem(
             f"{', '.join(policy.match)} are not all host names",
             "give host names, or a domain with a leading full stop for all names below it",
@@ -103,7 +120,7 @@ def _check(policy: DomainPolicy) -> None:
         raise Problem(
             "a port is given without a host", "give relay_host too", subject=policy.title, option="relay_port"
         )
-    if policy.relay_host and not re.fullmatch(r"[A-Za-z0-9.:_-]+", policy.relay_host):
+    if policy.relay_host and not _is_host(policy.relay_host):
         raise Problem(
             f"{policy.relay_host!r} is not a host name or an address",
             "give it without brackets and without a port",
@@ -203,7 +220,8 @@ def secure_domains(
         )
         if policy and present and not policy.authenticated:
             outcome.warnings.append(
-                f"mail to {policy.domain} is unauthenticated at the level {policy.tls}: whoever can redirect it can read it"
+                f"mail to {policy.domain} is unauthenticated at the level {policy.tls}:"
+                " whoever can redirect it can read it"
             )
     if changes:
         transaction.apply(changes, [provider])

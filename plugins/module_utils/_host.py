@@ -12,8 +12,8 @@ import pwd
 import shutil
 import stat
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
@@ -61,7 +61,7 @@ def _name_of_group(gid: int) -> str:
 class Host:
     """This machine as the modules see it."""
 
-    def read(self, path: str) -> Optional[bytes]:
+    def read(self, path: str) -> bytes | None:
         """Content of a file, or None where there is none."""
         try:
             with open(path, "rb") as handle:
@@ -75,15 +75,15 @@ class Host:
         """Content of a configuration file as text in which every byte survives a round trip; empty when missing."""
         return (self.read(path) or b"").decode("utf-8", "surrogateescape")
 
-    def state(self, path: str) -> Optional[FileState]:
+    def state(self, path: str) -> FileState | None:
         """Owner, group and mode of the file a path leads to, or None where there is none."""
         try:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return FileState(
-            _name_of_user(found.st_uid), _name_of_group(found.st_gid), stat.S_IMODE(found.st_mode)
-        )
+        except OSError as exc:
+            raise Problem(f"{path} cannot be read ({exc.strerror})", "run the module as root (become: true)") from exc
+        return FileState(_name_of_user(found.st_uid), _name_of_group(found.st_gid), stat.S_IMODE(found.st_mode))
 
     def names_in(self, directory: str) -> list[str]:
         """Sorted names in a directory, empty where there is none."""
@@ -92,7 +92,7 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def which(self, tool: str) -> Optional[str]:
+    def which(self, tool: str) -> str | None:
         """Absolute path of a program, or None where it is not installed."""
         return shutil.which(tool, path=SEARCH_PATH)
 
@@ -101,7 +101,7 @@ class Host:
         argv: Sequence[str],
         *,
         stdin: bytes = b"",
-        environment: Optional[dict[str, str]] = None,
+        environment: dict[str, str] | None = None,
         keep_open: Sequence[int] = (),
     ) -> Completed:
         """Ask a tool something; never a shell, never a secret among the arguments.
@@ -117,12 +117,23 @@ class Host:
         """
         env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root", **(environment or {})}
         try:
-            # pylint: disable-next=subprocess-run-check
             done = subprocess.run(
-                list(argv), input=stdin, capture_output=True, env=env, timeout=TOOL_TIMEOUT, pass_fds=tuple(keep_open)
+                list(argv),
+                input=stdin,
+                capture_output=True,
+                check=False,
+                env=env,
+                timeout=TOOL_TIMEOUT,
+                pass_fds=tuple(keep_open),
             )
         except FileNotFoundError as exc:
-            raise Problem(f"the program {argv[0]} is not installed", f"install the package that brings {argv[0]}") from exc
+            raise Problem(
+                f"the program {argv[0]} is not installed", f"install the package that brings {argv[0]}"
+            ) from exc
+        except OSError as exc:
+            raise Problem(
+                f"the program {argv[0]} cannot be run ({exc.strerror})", "run the module as root (become: true)"
+            ) from exc
         except subprocess.TimeoutExpired as exc:
             raise Problem(
                 f"{' '.join(argv)} did not end within {TOOL_TIMEOUT} seconds", "look at the daemon's log on the host"

@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Iterable, Optional
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
@@ -56,7 +56,7 @@ def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: 
         time.sleep(_PAUSE)
 
 
-def _fault(endpoint: Endpoint, expectation: Expectation) -> Optional[str]:
+def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
     """What is not as expected, as the end of a sentence about the endpoint; None when all is well."""
     try:
         session = handshake(endpoint, trust=None)

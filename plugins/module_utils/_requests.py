@@ -14,7 +14,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
-from typing import Any, Optional
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
@@ -110,9 +110,10 @@ class Wanted:
         try:
             found = json.loads(record or b"")
             known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
-            return cls(**{**known, "names": tuple(known["names"])})
+            wanted = cls(**{**known, "names": tuple(known["names"])})
         except (ValueError, TypeError, KeyError):
             return None
+        return wanted if all(isinstance(name, str) for name in wanted.names) else None
 
     @property
     def record(self) -> bytes:

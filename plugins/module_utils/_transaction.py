@@ -22,23 +22,29 @@ import pwd
 import shutil
 import stat
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Callable, Iterator, Mapping, Optional, Protocol, Sequence
+from typing import Protocol
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 
 STATE_DIRECTORY = "/var/lib/postmaster-secure-channel"
-LOCK_FILE = "/run/lock/postmaster-secure-channel.lock"
+LOCK_FILE = "/run/postmaster-secure-channel.lock"  # not below /run/lock, where everybody may make files
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
 
 
 class Participant(Protocol):
     """A daemon that takes part in a transaction."""
 
-    name: str
-    config_roots: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """The word for the daemon."""
+
+    @property
+    def config_roots(self) -> tuple[str, ...]:
+        """Directories that its own configuration test reads."""
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         """Run the daemon's own test on mirrors (real directory -> mirrored directory) of its configuration."""
@@ -49,8 +55,12 @@ class Participant(Protocol):
 
 @dataclass
 class _Entry:
-    """One registered file: where it goes, and the names beside it that belong to this transaction."""
+    """One registered file: where it goes, and the names beside it that belong to this transaction.
 
+    The path is the one in the plan; the target is where it leads to.
+    """
+
+    path: str
     target: str
     staged: str
     saved: str
@@ -67,6 +77,27 @@ def _beside(target: str, word: str) -> str:
 def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
+
+
+def _id_of(name: str, find: Callable[[str], int]) -> int:
+    """Number of a user or group; a file may belong to a number without a name."""
+    try:
+        return find(name)
+    except KeyError:
+        if name.isdecimal():
+            return int(name)
+        raise
+
+
+def _not_mirrored(directory: str, names: list[str]) -> set[str]:
+    """What a mirror leaves out: our own staged and saved files, and links that lead back up."""
+    here = os.path.join(os.path.realpath(directory), "")
+    return {
+        name
+        for name in names
+        if (name.startswith(".") and ".postmaster-" in name)
+        or here.startswith(os.path.join(os.path.realpath(os.path.join(directory, name)), ""))
+    }
 
 
 def _sync_directory(path: str) -> None:
@@ -102,7 +133,7 @@ class Transaction:
     def __init__(
         self,
         host: Host,
-        participant_by_name: Callable[[str], Optional[Participant]],
+        participant_by_name: Callable[[str], Participant | None],
         *,
         check_mode: bool,
         warn: Callable[[str], None],
@@ -116,7 +147,7 @@ class Transaction:
         self._directory = os.path.join(state_directory, "transaction")
         self._journal = os.path.join(self._directory, "journal.json")
         self._lock_file = lock_file
-        self._lock: Optional[int] = None
+        self._lock: int | None = None
 
     # ---- life of a transaction
 
@@ -158,9 +189,11 @@ class Transaction:
             return
         entries = [entry for change in changes for entry in self._entries_for(change)]
         new_directories = self._missing_directories(entries)
-        self._register(entries, new_directories, participants)
+        for entry in entries:
+            _unlink(entry.saved)  # nobody's: there is no journal that speaks of it
         disturbed = False
         try:
+            self._register(entries, new_directories, participants)
             for change in changes:
                 self._make_parents(change)
             self._save(entries)
@@ -173,19 +206,25 @@ class Transaction:
             for participant in participants:
                 participant.activate(self._run)
             probe()
+            self._set_journal_done()
         except BaseException as exc:
             failures = self._put_back(entries, new_directories, participants if disturbed else ())
+            if isinstance(exc, OSError):
+                problem = Problem(
+                    f"{exc.filename or 'a file'} cannot be changed ({exc.strerror or exc})",
+                    "run as root (become: true), and make room on the file system",
+                )
+                raise self._explain(problem, failures, disturbed=disturbed) from exc
             if isinstance(exc, Problem):
-                raise self._explain(exc, failures, disturbed) from exc
+                raise self._explain(exc, failures, disturbed=disturbed) from exc
             raise
-        self._set_journal_done()
         self._forget(entries)
 
     # ---- lock and journal
 
     def _take_lock(self) -> int:
         os.makedirs(os.path.dirname(self._lock_file), exist_ok=True)
-        handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         end = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
@@ -243,6 +282,7 @@ class Transaction:
         """Undo what a killed run left, or tidy up behind one that had succeeded."""
         content = self._host.read(self._journal)
         if content is None:
+            self._remove_directory()  # a run that was killed while it tidied up may have left a mirror
             return
         journal = json.loads(content)
         entries = [_Entry(**entry) for entry in journal["entries"]]
@@ -266,6 +306,7 @@ class Transaction:
         for suffix in suffixes:
             path = target + suffix
             yield _Entry(
+                path=change.path + suffix,
                 target=path,
                 staged=_beside(target, "new") + suffix,
                 saved=_beside(path, "before"),
@@ -295,12 +336,11 @@ class Transaction:
         for one in reversed(missing):
             os.mkdir(one, 0o700)
             own = one == missing[0]  # only the file's own directory may be closed: others lie beside it
-            os.chmod(one, change.parent_mode if own else 0o755)  # noqa: S103 - the plan's mode, no umask bends it
+            os.chmod(one, change.parent_mode if own else 0o755)  # the plan's mode, no umask bends it
 
     @staticmethod
     def _save(entries: Sequence[_Entry]) -> None:
         for entry in entries:
-            _unlink(entry.saved)
             if entry.existed:
                 os.link(entry.target, entry.saved, follow_symlinks=False)
 
@@ -315,7 +355,8 @@ class Transaction:
         group = change.group or (state.group if state else "root")
         mode = change.mode if change.mode is not None else (state.mode if state else 0o644)
         try:
-            ids = pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+            uid = _id_of(owner, lambda name: pwd.getpwnam(name).pw_uid)
+            gid = _id_of(group, lambda name: grp.getgrnam(name).gr_gid)
         except KeyError as exc:
             raise Problem(
                 f"{change.path} must belong to {owner}:{group}, which this host does not know",
@@ -336,7 +377,7 @@ class Transaction:
                 raise Problem(f"{change.path} could not be compiled ({done.complaint})", "look at the daemon's log")
             staged_files.append(twin)
         for path in staged_files:
-            os.chown(path, *ids)
+            os.chown(path, uid, gid)
             os.chmod(path, stat.S_IMODE(mode))
 
     @staticmethod
@@ -354,13 +395,13 @@ class Transaction:
             mirrors = {}
             for number, root in enumerate(participant.config_roots):
                 mirror = os.path.join(self._directory, f"mirror-{participant.name}-{number}")
-                shutil.copytree(root, mirror, symlinks=True, ignore=shutil.ignore_patterns(".*.postmaster-*"))
-                shutil.copystat(root, mirror)
+                # without links, so that what is laid into the mirror stays in the mirror
+                shutil.copytree(root, mirror, ignore=_not_mirrored, ignore_dangling_symlinks=True)
                 mirrors[root] = mirror
                 for entry in entries:
-                    if entry.material or not entry.target.startswith(root + "/"):
+                    if entry.material or not entry.path.startswith(root + "/"):
                         continue
-                    twin = mirror + entry.target[len(root) :]
+                    twin = mirror + entry.path[len(root) :]
                     _unlink(twin)
                     if not entry.remove:
                         shutil.copy2(entry.staged, twin)
@@ -393,25 +434,23 @@ class Transaction:
                 participant.activate(self._run)
             except Problem as exc:
                 failures.append(f"{participant.name}: {exc.found}")
+            except OSError as exc:
+                failures.append(f"{participant.name}: {exc}")
         if not failures:
             self._remove_directory()
         return failures
 
     @staticmethod
-    def _explain(problem: Problem, failures: Sequence[str], disturbed: bool) -> Problem:
+    def _explain(problem: Problem, failures: Sequence[str], *, disturbed: bool) -> Problem:
         if failures:
             outcome = f"what had been changed could NOT all be put back ({'; '.join(failures)})"
         else:
             outcome = "everything was put back as it was" if disturbed else "nothing was changed"
-        return Problem(
-            f"{problem.found}; {outcome}", problem.remedy, subject=problem.subject, option=problem.option
-        )
+        return Problem(f"{problem.found}; {outcome}", problem.remedy, subject=problem.subject, option=problem.option)
 
     # ---- programs
 
-    def _run(
-        self, argv: Sequence[str], *, stdin: bytes = b"", environment: Optional[dict[str, str]] = None
-    ) -> Completed:
+    def _run(self, argv: Sequence[str], *, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Completed:
         if self.check_mode:
             raise AssertionError("a program with an effect was about to run in check mode")
         return self._host.query(argv, stdin=stdin, environment=environment)

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Optional, Sequence
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -39,12 +40,18 @@ def parse(element: Mapping[str, Any]) -> Vserver:
     )
     if not vserver.certificate:
         raise Problem(
-            "no certificate is named", "name one that mail_cert_install has installed", subject=vserver.title, option="certificate"
+            "no certificate is named",
+            "name one that mail_cert_install has installed",
+            subject=vserver.title,
+            option="certificate",
         )
-    if vserver.implicit_tls_port == protocol.port or not 0 <= vserver.implicit_tls_port <= 65535:
+    registered = {port for one in PROTOCOLS.values() for port in (one.port, one.implicit_tls_port)}
+    taken = registered - {0, protocol.implicit_tls_port}
+    if vserver.implicit_tls_port in taken or not 0 <= vserver.implicit_tls_port <= 65535:
         raise Problem(
-            f"{vserver.implicit_tls_port} is not a port on which TLS can start at once",
-            f"leave the option out for the registered port ({protocol.implicit_tls_port or 'none'}), or give 0 for none",
+            f"{vserver.implicit_tls_port} is not a port on which TLS can start at once for {protocol.name}",
+            f"leave the option out for the registered port ({protocol.implicit_tls_port or 'none'}),"
+            " or give 0 for none",
             subject=vserver.title,
             option="implicit_tls_port",
         )
@@ -119,9 +126,14 @@ class VserverCall:
         _without_doubles(vservers)
         served = self._by_provider(vservers)
         before = {name: self._providers[name].read() for name in served}
-        changes_of, outcome = self._planned(served, transaction.check_mode)
-        stale = self._not_in_effect({name: some for name, some in served.items() if not changes_of[name]})
-        disturbed = [self._providers[name] for name in self._providers if changes_of.get(name) or name in stale]
+        changes_of, helpers, outcome = self._planned(served, check_mode=transaction.check_mode)
+        unchanged = {name: some for name, some in served.items() if not changes_of[name]}
+        for name, some in unchanged.items():
+            self._refuse_hidden(name, before[name], some)
+        stale = self._not_in_effect(unchanged)
+        # a daemon that checks passwords for another one must be there when that one asks
+        names = sorted(self._providers, key=lambda one: one not in helpers)
+        disturbed = [self._providers[name] for name in names if changes_of.get(name) or name in stale]
         changes = sorted((one for some in changes_of.values() for one in some), key=lambda one: not one.material)
         outcome.files = [change.path for change in changes]
         outcome.diff = [change.diff(self._host) for change in changes]
@@ -129,8 +141,26 @@ class VserverCall:
         for name, some in served.items():
             outcome.vservers += self._reports(name, some, before[name], changes_of[name], stale.get(name, ""))
         if disturbed:
-            transaction.apply(changes, disturbed, probe=lambda: self._prove(served, patience=20.0))
+            transaction.apply(changes, disturbed, probe=lambda: self._confirm(served))
         return outcome
+
+    def _confirm(self, served: Mapping[str, list[Vserver]]) -> None:
+        """Raise Problem unless the daemons' effective settings, and then the wire, are as desired."""
+        for name, vservers in served.items():
+            self._refuse_hidden(name, self._providers[name].read(), vservers)
+        self._prove(served, patience=20.0)
+
+    @staticmethod
+    def _refuse_hidden(provider: str, found: Mapping[tuple[str, str], Vserver], desired: Sequence[Vserver]) -> None:
+        """Raise Problem where a daemon's files are right, but its effective settings are not."""
+        for vserver in desired:
+            differences = _differences(found.get((vserver.protocol, vserver.name)), vserver)
+            if differences:
+                raise Problem(
+                    f"the settings are in its files, but {provider} does not take them over ({'; '.join(differences)})",
+                    "look for a file that sets the same and is read later, such as local.conf, and remove it there",
+                    subject=vserver.title,
+                )
 
     def _by_provider(self, vservers: Sequence[Vserver]) -> dict[str, list[Vserver]]:
         """The virtual servers by the daemon that is to serve them."""
@@ -155,9 +185,12 @@ class VserverCall:
             served.setdefault(able[0].name, []).append(vserver)
         return served
 
-    def _planned(self, served: Mapping[str, list[Vserver]], check_mode: bool) -> tuple[dict[str, list[FileChange]], Outcome]:
-        """The files that differ, by the daemon that reads them."""
+    def _planned(
+        self, served: Mapping[str, list[Vserver]], *, check_mode: bool
+    ) -> tuple[dict[str, list[FileChange]], set[str], Outcome]:
+        """The files that differ, by the daemon that reads them; and the daemons that others need."""
         outcome = Outcome()
+        helpers = set()
         changes: dict[str, list[FileChange]] = {name: [] for name in served}
         for name, vservers in served.items():
             provider = self._providers[name]
@@ -166,17 +199,18 @@ class VserverCall:
                 version = ".".join(str(part) for part in capabilities.version)
                 outcome.warnings.append(f"{name} {version} is newer than any version this collection was tried with")
             for vserver in vservers:
-                changes[name] += self._deployment(provider, vserver, check_mode)
+                changes[name] += self._deployment(provider, vserver, check_mode=check_mode)
             plan = provider.plan(vservers)
             changes[name] += plan.changes
             outcome.warnings += plan.warnings
             for socket in plan.needs:
                 helper, files = self._offered(socket, vservers[0])
+                helpers.add(helper)
                 changes.setdefault(helper, []).extend(files)
         unique = {name: list({change.path: change for change in some}.values()) for name, some in changes.items()}
-        return {name: needed(some, self._host) for name, some in unique.items()}, outcome
+        return {name: needed(some, self._host) for name, some in unique.items()}, helpers, outcome
 
-    def _deployment(self, provider: Provider, vserver: Vserver, check_mode: bool) -> list[FileChange]:
+    def _deployment(self, provider: Provider, vserver: Vserver, *, check_mode: bool) -> list[FileChange]:
         """The daemon's own copy of the certificate."""
         owner, group, mode = provider.capabilities().reader
         bundle = self._store.live(vserver.certificate)
@@ -259,9 +293,9 @@ class VserverCall:
                 differences.append(f"certificate: {vserver.certificate} has been renewed")
             reasons[vserver] = "; ".join(differences)
         if stale:
-            reasons = {vserver: f"the running daemon has not read its files: {stale}" for vserver in vservers}
+            reasons = dict.fromkeys(vservers, f"the running daemon has not read its files: {stale}")
         elif paths and not any(reasons.values()):
-            reasons = {vserver: f"settings differ in {', '.join(sorted(paths))}" for vserver in vservers}
+            reasons = dict.fromkeys(vservers, f"settings differ in {', '.join(sorted(paths))}")
         return [
             {
                 "protocol": vserver.protocol,
@@ -277,19 +311,20 @@ class VserverCall:
         ]
 
 
-def _differences(before: Optional[Vserver], after: Vserver) -> list[str]:
+def _differences(before: Vserver | None, after: Vserver) -> list[str]:
     """In words, what changes from one to the other."""
     if before is None:
         return ["absent -> present"]
     old, new = before.as_result(), after.as_result()
-    return [f"{key}: {old[key] if old[key] != '' else 'none of ours'} -> {new[key]}" for key in new if old[key] != new[key]]
+    shown = {key: "none of ours" if value == "" else value for key, value in old.items()}
+    return [f"{key}: {shown[key]} -> {new[key]}" for key in new if old[key] != new[key]]
 
 
 def summarised(outcome: Outcome) -> str:
     """One sentence over all virtual servers."""
     changed = [one for one in outcome.vservers if one["changed"]]
-    if not changed:
-        return f"all {len(outcome.vservers)} virtual servers are as desired"
-    return "; ".join(f"{one['protocol']}/{one['name']}: {one['reason']}" for one in changed)
-
-
+    if changed:
+        return "; ".join(f"{one['protocol']}/{one['name']}: {one['reason']}" for one in changed)
+    if outcome.files:
+        return f"files differ: {', '.join(outcome.files)}"
+    return f"all {len(outcome.vservers)} virtual servers are as desired"

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Callable, ClassVar, Mapping, Optional, Sequence
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
@@ -96,7 +97,7 @@ class Provider(ABC):
             Problem: the daemon cannot do what is asked.
         """
 
-    def offer(self, socket: SaslSocket) -> Optional[Sequence[FileChange]]:
+    def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
         """Files with which this daemon offers another one to check passwords; None where it cannot."""
         return None
 

@@ -11,29 +11,32 @@ symbolic link by a file and resets owner and mode.
 from __future__ import annotations
 
 import re
-from typing import Mapping
+from collections.abc import Mapping
 
-_ASSIGNMENT = re.compile(r"([A-Za-z0-9_]+)\s*=")
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_lines import (
+    continues,
+    is_comment,
+    split_lines,
+)
 
+MAIN_CF = "/etc/postfix/main.cf"
 
-def _is_comment(line: str) -> bool:
-    """Blank and comment lines belong to no setting, not even between a setting's own lines."""
-    return not line.strip() or line.lstrip().startswith("#")
+_ASSIGNMENT = re.compile(r"([A-Za-z0-9_]+)\s*=", re.ASCII)
 
 
 def _last_assignment(lines: list[str], name: str) -> tuple[int, int]:
     """Index of the first line of the last assignment to a parameter, and of the line behind it; (-1, -1) if none."""
     found = (-1, -1)
     for index, line in enumerate(lines):
-        if line[:1].isspace() or _is_comment(line):
+        if continues(line) or is_comment(line):
             continue
         match = _ASSIGNMENT.match(line)
         if match and match.group(1) == name:
             end = index + 1
             for behind in range(index + 1, len(lines)):
-                if _is_comment(lines[behind]):
+                if is_comment(lines[behind]):
                     continue
-                if not lines[behind][:1].isspace():
+                if not continues(lines[behind]):
                     break
                 end = behind + 1
             found = (index, end)
@@ -53,7 +56,7 @@ def assign(text: str, settings: Mapping[str, str]) -> str:
     Returns:
         The new content.
     """
-    lines = text.splitlines(keepends=True)
+    lines = split_lines(text)
     for name, value in settings.items():
         written = f"{name} = {value}".rstrip() + "\n"
         first, end = _last_assignment(lines, name)
@@ -62,5 +65,5 @@ def assign(text: str, settings: Mapping[str, str]) -> str:
                 lines[-1] += "\n"
             lines.append(written)
         else:
-            lines[first:end] = [written, *(line for line in lines[first + 1 : end] if _is_comment(line))]
+            lines[first:end] = [written, *(line for line in lines[first + 1 : end] if is_comment(line))]
     return "".join(lines)

@@ -11,16 +11,24 @@ that follow it, also when nothing differs.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Iterator, Mapping, Optional
 
-_WORD = re.compile(r"\{[^{}]*\}|\S+")
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_lines import (
+    continues,
+    is_comment,
+    split_lines,
+    split_words,
+)
+
+_BLANKS = " \t\r\n"
 _FIELDS = 8  # service, type, private, unprivileged, chroot, wakeup, maximum of processes, command
 
 
 @dataclass(frozen=True)
 class _Word:
-    line: int
+    """A word of an entry: its place in the file, and its text without comments between its lines."""
+
     start: int
     end: int
     text: str
@@ -49,6 +57,7 @@ class Service:
         command: the program, such as ``smtpd``.
         line: number of its first line, the first one of the file being 1.
         overrides: the ``-o`` settings by name; the last one of a name counts.
+        comment: the comment on the line above it, empty where there is none.
     """
 
     name: str
@@ -56,15 +65,16 @@ class Service:
     command: str
     line: int
     overrides: Mapping[str, Override]
+    comment: str
 
 
 def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
     """First line and the line behind the last one of each entry; comments behind an entry are not part of it."""
     start, end = -1, -1
     for index, line in enumerate(lines):
-        if not line.strip() or line.lstrip().startswith("#"):
+        if is_comment(line):
             continue
-        if line[:1].isspace():
+        if continues(line):
             end = index + 1
             continue
         if start >= 0:
@@ -75,11 +85,17 @@ def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _words(lines: list[str], start: int, end: int) -> list[_Word]:
+    """The words of the entry in these lines."""
+    offset = sum(len(line) for line in lines[:start])
+    text = ""
+    places: list[int] = []
+    for line in lines[start:end]:
+        if not is_comment(line):
+            text += line
+            places += range(offset, offset + len(line))
+        offset += len(line)
     return [
-        _Word(number, match.start(), match.end(), match.group())
-        for number in range(start, end)
-        if not lines[number].lstrip().startswith("#")
-        for match in _WORD.finditer(lines[number])
+        _Word(places[first], places[behind - 1] + 1, text[first:behind]) for first, behind in split_words(text, _BLANKS)
     ]
 
 
@@ -87,7 +103,7 @@ def _override_words(words: list[_Word]) -> Iterator[tuple[str, str, _Word]]:
     """Name, value and place of each setting given with -o, in order."""
     rest = iter(words[_FIELDS:])
     for word in rest:
-        setting: Optional[_Word] = None
+        setting = None
         text = ""
         if word.text == "-o":
             setting = next(rest, None)
@@ -96,21 +112,27 @@ def _override_words(words: list[_Word]) -> Iterator[tuple[str, str, _Word]]:
             setting, text = word, word.text[2:]
         if setting is None:
             continue
-        name, equals, value = text.strip("{}").partition("=")
+        if text.startswith("{") and text.endswith("}"):
+            text = text[1:-1]
+        name, equals, value = text.partition("=")
         if equals:
             yield name.strip(), value.strip(), setting
 
 
 def services(text: str) -> list[Service]:
     """All entries of a master.cf."""
-    lines = text.splitlines(keepends=True)
+    lines = split_lines(text)
     found = []
     for start, end in _entries(lines):
         words = _words(lines, start, end)
         if len(words) < _FIELDS:
             continue  # Postfix itself will say what is wrong with it
-        overrides = {name: Override(value, word.line + 1) for name, value, word in _override_words(words)}
-        found.append(Service(words[0].text, words[1].text, words[_FIELDS - 1].text, start + 1, overrides))
+        overrides = {
+            name: Override(value, text.count("\n", 0, word.start) + 1) for name, value, word in _override_words(words)
+        }
+        above = lines[start - 1].strip() if start else ""
+        comment = above[1:].strip() if above.startswith("#") else ""
+        found.append(Service(words[0].text, words[1].text, words[_FIELDS - 1].text, start + 1, overrides, comment))
     return found
 
 
@@ -122,6 +144,8 @@ def _written(name: str, value: str) -> str:
 def override(text: str, service: Service, settings: Mapping[str, str]) -> str:
     """Set ``-o`` values of an entry: an existing one in its place, a new one on a line of its own.
 
+    Where the existing one goes over several lines it stays, and the new one behind it is the one that counts.
+
     Args:
         text: content of master.cf.
         service: the entry, as found by services() in this same text.
@@ -130,28 +154,20 @@ def override(text: str, service: Service, settings: Mapping[str, str]) -> str:
     Returns:
         The new content.
     """
-    lines = text.splitlines(keepends=True)
+    lines = split_lines(text)
     start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
     places = {name: word for name, _value, word in _override_words(_words(lines, start, end))}
-    added = []
+    changed = [name for name in settings if name in places and "\n" not in places[name].text]
+    behind = sum(len(line) for line in lines[:end])
+    added = [f"  -o {_written(name, value)}\n" for name, value in settings.items() if name not in changed]
+    if added:
+        text = text[:behind] + ("" if lines[end - 1].endswith("\n") else "\n") + "".join(added) + text[behind:]
     # from the last place to the first, so that a change does not move the ones still to come
-    for name, value in sorted(
-        settings.items(), key=lambda item: (places[item[0]].line, places[item[0]].start) if item[0] in places else (-1, 0),
-        reverse=True,
-    ):
-        place = places.get(name)
-        if place is None:
-            continue
-        line = lines[place.line]
-        joined = "-o" if line[place.start : place.end].startswith("-o") else ""
-        lines[place.line] = line[: place.start] + joined + _written(name, value) + line[place.end :]
-    for name, value in settings.items():
-        if name not in places:
-            added.append(f"  -o {_written(name, value)}\n")
-    if added and not lines[end - 1].endswith("\n"):
-        lines[end - 1] += "\n"
-    lines[end:end] = added
-    return "".join(lines)
+    for name in sorted(changed, key=lambda one: places[one].start, reverse=True):
+        place = places[name]
+        joined = "-o" if place.text.startswith("-o") else ""
+        text = text[: place.start] + joined + _written(name, settings[name]) + text[place.end :]
+    return text
 
 
 def add(text: str, name: str, comment: str, settings: Mapping[str, str]) -> str:
@@ -171,9 +187,20 @@ def add(text: str, name: str, comment: str, settings: Mapping[str, str]) -> str:
     return text + ("" if not text or text.endswith("\n") else "\n") + "".join(lines)
 
 
-def remove(text: str, service: Service) -> str:
-    """Take an entry out; comments around it stay."""
-    lines = text.splitlines(keepends=True)
+def remove(text: str, service: Service, comment: str) -> str:
+    """Take an entry out; comments around it stay, but for the one that add() has put above it.
+
+    Args:
+        text: content of master.cf.
+        service: the entry, as found by services() in this same text.
+        comment: the one that add() was given.
+
+    Returns:
+        The new content.
+    """
+    lines = split_lines(text)
     start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
-    kept = [line for line in lines[start:end] if line.lstrip().startswith("#")]
+    kept = [line for line in lines[start:end] if is_comment(line)]
+    if service.comment == comment:
+        start -= 1
     return "".join(lines[:start] + kept + lines[end:])

@@ -6,33 +6,42 @@
 
 from __future__ import annotations
 
-import re
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_lines import (
+    SPACE,
+    split_words,
+)
 
-_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-_OLDER = ("SSLv2", "SSLv3")
+_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+_KNOWN = {name.lower(): number for number, name in enumerate(_VERSIONS)}
+_LOWEST = _VERSIONS.index("TLSv1")  # Postfix speaks nothing older, whatever it is told
 
 
 def words(value: str) -> list[str]:
-    """The words of a list; Postfix takes commas and white space alike."""
-    return [word for word in re.split(r"[,\s]+", value) if word]
+    """The words of a list; Postfix takes commas and white space alike, and keeps what is between braces together."""
+    return [value[start:end] for start, end in split_words(value, "," + SPACE)]
 
 
-def _versions(value: str) -> frozenset[str]:
-    """TLS versions that a protocol list leaves switched on, whichever of its three notations is used."""
-    named = [word.replace("TLSv1.0", "TLSv1") for word in re.split(r"[,:\s]+", value) if word]
-    known = [word for word in named if word.lstrip("!>=<") in _VERSIONS + _OLDER]
+def _versions(value: str) -> object:
+    """TLS versions that a protocol list leaves switched on, whichever of its three notations is used.
+
+    A list with a word in it that is not known means nothing but itself.
+    """
     floor, ceiling = 0, len(_VERSIONS) - 1
-    included = [word for word in known if word in _VERSIONS]
-    excluded = [word[1:] for word in known if word.startswith("!")]
-    for word in known:
-        version = word.lstrip("<>=")
-        if version in _VERSIONS:
-            if word.startswith(">="):
-                floor = _VERSIONS.index(version)
-            elif word.startswith("<="):
-                ceiling = _VERSIONS.index(version)
-    enabled = set(included or _VERSIONS[floor : ceiling + 1])
-    return frozenset(enabled.difference(excluded))
+    included: set[int] = set()
+    excluded: set[int] = set()
+    for word in words(value.replace(":", " ")):
+        sign = word[: len(word) - len(word.lstrip("!<>="))]
+        version = _KNOWN.get(word[len(sign) :].lower())
+        if version is None or sign not in ("", "!", ">=", "<="):
+            return words(value)
+        if sign == ">=":
+            floor = version
+        elif sign == "<=":
+            ceiling = version
+        else:
+            (excluded if sign else included).add(version)
+    enabled = (included or set(_KNOWN.values())).intersection(range(floor, ceiling + 1))
+    return frozenset(version for version in enabled - excluded if version >= _LOWEST)
 
 
 def same(name: str, one: str, other: str) -> bool:

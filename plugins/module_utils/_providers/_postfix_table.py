@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Mapping, Optional
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Compiled, FileChange
 
@@ -34,7 +34,7 @@ def parse(text: str) -> dict[str, Row]:
     """The rows by the domain that wants each. Several domains may want one row."""
     found = {}
     domains: list[str] = []
-    for line in text.splitlines():
+    for line in text.split("\n"):  # a password may hold what Python takes for the end of a line
         if line.startswith(_FOR):
             domains = line[len(_FOR) :].split()
         elif line and not line.startswith("#"):
@@ -56,7 +56,7 @@ def render(rows: Mapping[str, Row]) -> str:
     return _HEAD + "".join(lines)
 
 
-def compiled(map_type: str) -> Optional[Compiled]:
+def compiled(map_type: str) -> Compiled | None:
     """How a table of this type is compiled, None where it is not."""
     suffix = _SUFFIXES.get(map_type)
     return Compiled(suffix, ("postmap", f"{map_type}:{{source}}")) if suffix else None

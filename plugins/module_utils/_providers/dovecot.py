@@ -10,8 +10,9 @@ Facts: doc.dovecot.org (SSL configuration, Settings), doveconf(1), and the upgra
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Callable, Mapping, Optional, Sequence
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -86,7 +87,7 @@ class Dovecot(Provider):
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
-        self._version: Optional[tuple[int, ...]] = None
+        self._version: tuple[int, ...] | None = None
 
     @classmethod
     def installed(cls, host: Host) -> bool:
@@ -195,7 +196,8 @@ class Dovecot(Provider):
         for vserver in desired:
             if vserver.name != "default":
                 raise Problem(
-                    f"the name {vserver.name!r} is not known: Dovecot serves one virtual server of each protocol so far",
+                    f"the name {vserver.name!r} is not known:"
+                    " Dovecot serves one virtual server of each protocol so far",
                     "leave the option out, or set it to default",
                     subject=vserver.title,
                     option="name",
@@ -233,7 +235,7 @@ class Dovecot(Provider):
             }
         )
 
-    def offer(self, socket: SaslSocket) -> Optional[Sequence[FileChange]]:
+    def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
         path = DROP_IN.format("auth")
         listener = f"unix_listener {socket.path}"
         service = self._effective("service/auth").get("service auth", {})

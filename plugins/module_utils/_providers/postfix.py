@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Postfix, serving smtp and submission, and sending mail to other hosts. Facts: TLS_README, SASL_README, postconf(5), master(5)."""
+"""Postfix, serving smtp and submission, and sending mail to other hosts.
+
+Facts: TLS_README, SASL_README, postconf(5), master(5).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import glob
 import os
 import re
 import socket
-from typing import Callable, Mapping, Optional, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -36,11 +39,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import DomainTables
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import same, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
 
-MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
 
@@ -58,13 +61,14 @@ _SUPERSEDED = (
 )
 _SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
 _SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
+_COMMENT = "submission/default, added by the Ansible collection postmaster.secure_channel"
 
 
-def port_of(service: str) -> Optional[int]:
+def port_of(service: str) -> int | None:
     """TCP port of a master.cf service that listens on every address; None for a specific address or unknown name."""
     if ":" in service:
         return None
-    if service.isdigit():
+    if service.isdecimal():
         return int(service)
     if service in _PORTS:
         return _PORTS[service]
@@ -96,7 +100,8 @@ class Postfix(DomainProvider):
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
-        self._parameters: Optional[dict[str, str]] = None
+        self._parameters: dict[str, str] | None = None
+        self._expanded: dict[str, str] | None = None
 
     @classmethod
     def installed(cls, host: Host) -> bool:
@@ -104,38 +109,35 @@ class Postfix(DomainProvider):
 
     # ---- reading
 
+    def _asked(self, argv: Sequence[str]) -> dict[str, str]:
+        """What postconf(1) prints, by parameter."""
+        done = self.host.query(argv)
+        if done.code != 0:
+            raise Problem(
+                f"Postfix refuses its own configuration ({done.complaint})",
+                f"mend {MAIN_CF} until 'postconf -n' and 'postfix check' are content, then run again",
+                option=MAIN_CF,
+            )
+        pairs = (line.partition(" =") for line in done.out.split("\n"))
+        return {name: value.strip() for name, equals, value in pairs if equals}
+
     @property
     def parameters(self) -> dict[str, str]:
         """Every parameter of main.cf with its effective value, asked of Postfix once."""
         if self._parameters is None:
-            done = self.host.query(["postconf"])
-            if done.code != 0:
-                raise Problem(
-                    f"Postfix refuses its own configuration ({done.complaint})",
-                    f"mend {MAIN_CF} until 'postconf -n' and 'postfix check' are content, then run again",
-                    option=MAIN_CF,
-                )
-            pairs = (line.partition(" =") for line in done.out.splitlines())
-            self._parameters = {name: value.strip() for name, _equals, value in pairs}
+            self._parameters = self._asked(["postconf"])
         return self._parameters
 
     def expanded(self, name: str) -> str:
-        """A parameter's value with the parameters that it names put in."""
-        value = self.parameters.get(name, "")
-        for _round in range(10):
-            value, count = re.subn(
-                r"\$\{?([a-z0-9_]+)\}?", lambda match: self.parameters.get(match.group(1), ""), value
-            )
-            if not count:
-                break
-        return value
+        """A parameter's effective value in which Postfix has put in the parameters that it names."""
+        if self._expanded is None:
+            self._expanded = self._asked(["postconf", "-x"])
+        return self._expanded.get(name, "")
 
     def capabilities(self) -> Capabilities:
         version = tuple(int(part) for part in re.findall(r"\d+", self.parameters["mail_version"])[:3])
         if version[:2] < OLDEST:
-            raise Problem(
-                f"Postfix {self.parameters['mail_version']} is too old", "upgrade to Postfix 3.6 or newer"
-            )
+            raise Problem(f"Postfix {self.parameters['mail_version']} is too old", "upgrade to Postfix 3.6 or newer")
         return Capabilities(version, known=version[:2] <= NEWEST, library=openssl_library())
 
     def running(self) -> bool:
@@ -147,11 +149,21 @@ class Postfix(DomainProvider):
         found = {}
         if 25 in services:
             found["smtp", "default"] = self._as_vserver("smtp", {}, 0)
-        clear, implicit = services.get(587), services.get(465)
-        if clear or implicit:
-            overrides = {name: one.value for name, one in (clear or implicit).overrides.items()}  # type: ignore[union-attr]
-            found["submission", "default"] = self._as_vserver("submission", overrides, 465 if implicit else 0)
+        implicit_tls_port = self._implicit_tls_port(services)
+        service = services.get(PROTOCOLS["submission"].port) or services.get(implicit_tls_port)
+        if service:
+            overrides = {name: one.value for name, one in service.overrides.items()}
+            found["submission", "default"] = self._as_vserver("submission", overrides, implicit_tls_port)
         return found
+
+    @staticmethod
+    def _implicit_tls_port(services: Mapping[int, master_cf.Service]) -> int:
+        """The port on which submission starts TLS at once, 0 for none. Another one than 465 is one that we opened."""
+        submission = PROTOCOLS["submission"]
+        if submission.implicit_tls_port in services:
+            return submission.implicit_tls_port
+        ours = (port for port, service in services.items() if service.comment == _COMMENT)
+        return min((port for port in ours if port != submission.port), default=0)
 
     @staticmethod
     def _services(text: str) -> dict[int, master_cf.Service]:
@@ -227,10 +239,12 @@ class Postfix(DomainProvider):
         parameters = dict(self.parameters)
         main, master = self.host.read_text(MAIN_CF), self.host.read_text(MASTER_CF)
         needs: list[SaslSocket] = []
-        for vserver in desired:
+        # the server on port 25 first, because the others see what is set in main.cf
+        for vserver in sorted(desired, key=lambda one: PROTOCOLS[one.protocol].port):
             if vserver.name != "default":
                 raise Problem(
-                    f"the name {vserver.name!r} is not known: Postfix serves one virtual server of each protocol so far",
+                    f"the name {vserver.name!r} is not known:"
+                    " Postfix serves one virtual server of each protocol so far",
                     "leave the option out, or set it to default",
                     subject=vserver.title,
                     option="name",
@@ -259,6 +273,17 @@ class Postfix(DomainProvider):
                 option="protocol",
             )
         wanted = {**self._tls(vserver), **self._superseded(parameters)}
+        # postscreen(8) takes the connection on port 25 and passes it to another service
+        passed = [one for one in master_cf.services(master) if one.type == "pass" and one.command == "smtpd"]
+        for one in (service, *passed):
+            self._refuse_hidden(vserver, one, wanted)
+        different = {name: value for name, value in wanted.items() if not same(name, parameters.get(name, ""), value)}
+        parameters.update(different)
+        return main_cf.assign(main, different)
+
+    @staticmethod
+    def _refuse_hidden(vserver: Vserver, service: master_cf.Service, wanted: Mapping[str, str]) -> None:
+        """Settings of main.cf that a service does not see have no effect."""
         for name, value in wanted.items():
             override = service.overrides.get(name)
             if override and not same(name, override.value, value):
@@ -269,15 +294,11 @@ class Postfix(DomainProvider):
                     subject=vserver.title,
                     option=f"{MASTER_CF}:{override.line}",
                 )
-        different = {
-            name: value for name, value in wanted.items() if not same(name, parameters.get(name, ""), value)
-        }
-        parameters.update(different)
-        return main_cf.assign(main, different)
 
     def _plan_submission(self, vserver: Vserver, parameters: Mapping[str, str], master: str) -> str:
         """master.cf with the services of the submission virtual server."""
         services = self._services(master)
+        found = self._implicit_tls_port(services)
         sasl = {
             "smtpd_sasl_auth_enable": "yes",
             "smtpd_sasl_security_options": "noanonymous",
@@ -305,13 +326,12 @@ class Postfix(DomainProvider):
                 master = master_cf.override(master, service, different)
             else:
                 name = _name_of(port)
-                comment = f"{vserver.protocol}/{vserver.name}, added by the Ansible collection postmaster.secure_channel"
                 entry = {"syslog_name": f"postfix/{name}", **wanted, "milter_macro_daemon_name": "ORIGINATING"}
-                master = master_cf.add(master, name, comment, entry)
+                master = master_cf.add(master, name, _COMMENT, entry)
             services = self._services(master)
-        unwanted = services.get(PROTOCOLS["submission"].implicit_tls_port)
-        if unwanted and not vserver.implicit_tls_port:
-            master = master_cf.remove(master, unwanted)
+        while found != vserver.implicit_tls_port and found in services:  # it may stand there more than once
+            master = master_cf.remove(master, services[found], _COMMENT)
+            services = self._services(master)
         return master
 
     def _sasl_socket(self, vserver: Vserver, master: str) -> list[SaslSocket]:
@@ -321,6 +341,7 @@ class Postfix(DomainProvider):
         path = self._effective(overrides, "smtpd_sasl_path")
         if self._effective(overrides, "smtpd_sasl_type") != "dovecot" or path.startswith("inet:"):
             return []
+        path = path.removeprefix("unix:")
         owner = self.parameters["mail_owner"]
         return [SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner)]
 
@@ -335,8 +356,8 @@ class Postfix(DomainProvider):
         outcomes = tables.plan(policies, purge=purge)
         main = self.host.read_text(MAIN_CF)
         different = tables.parameters(ca_file)
-        changes = (*tables.changes(), FileChange(MAIN_CF, main_cf.assign(main, different).encode("utf-8", "surrogateescape")))
-        return DomainPlan(changes=changes, outcomes=outcomes)
+        main_change = FileChange(MAIN_CF, main_cf.assign(main, different).encode("utf-8", "surrogateescape"))
+        return DomainPlan(changes=(*tables.changes(), main_change), outcomes=outcomes, warnings=tables.warnings)
 
     # ---- proving
 
@@ -378,7 +399,7 @@ class Postfix(DomainProvider):
                 )
 
     def activate(self, run: Callable[..., Completed]) -> None:
-        self._parameters = None
+        self._parameters = self._expanded = None
         if self.running():
             done = run(["postfix", "reload"])
             if done.code == 0 and self.running():
