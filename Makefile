@@ -9,7 +9,7 @@
 QA := tests/qa
 # The longest first, so that the others fill the time beside them.
 LINTS := build ansible-lint docs style yaml files shell changelog
-STEPS := molecule sanity units types $(LINTS)
+STEPS := acceptance molecule sanity units types $(LINTS)
 
 .PHONY: help
 help:
@@ -38,6 +38,9 @@ sanity: venv ## ansible-test sanity, nothing left out
 
 molecule: venv ## the roles on real hosts
 	@$(QA)/step $@ $(QA)/molecule $(ARGS)
+
+acceptance: venv ## what the collection promises, judged on real hosts by other programs
+	@$(QA)/step $@ $(QA)/acceptance $(ARGS)
 
 types: venv ## mypy
 	@$(QA)/step $@ $(QA)/nox typing

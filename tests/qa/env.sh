@@ -28,12 +28,14 @@ export PATH=$POSTMASTER_VENV/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/b
 export NO_COLOR=1
 # Ansible refuses to start without UTF-8.
 export LC_ALL=C.UTF-8
-# Nothing that Python or Ansible keep for themselves lands in the checkout or in the home directory.
+# Nothing that programs keep for themselves lands in the checkout or in the home directory.
+export XDG_CACHE_HOME=$POSTMASTER_CACHE/xdg
 export PYTHONPYCACHEPREFIX=$POSTMASTER_WORK/pycache
 export ANSIBLE_HOME=$POSTMASTER_WORK/ansible
 export MYPY_CACHE_DIR=$POSTMASTER_WORK/mypy
 export RUFF_CACHE_DIR=$POSTMASTER_WORK/ruff
 export HYPOTHESIS_STORAGE_DIRECTORY=$POSTMASTER_WORK/hypothesis
+export PYTEST_ADDOPTS="-o cache_dir=$POSTMASTER_WORK/pytest"
 # Kept by tests/qa/deps where installing packages has replaced the machine's own list of certificate authorities.
 if [ -s "$POSTMASTER_CACHE/ca-bundle.pem" ]; then
     export PIP_CERT=$POSTMASTER_CACHE/ca-bundle.pem
@@ -49,3 +51,16 @@ if [ ! -L "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/postmaster/secure_chann
     printf '%s\n' 'Signature: 8a477f597d28d172789f06886806bc55' '# A cache. See https://bford.info/cachedir/' \
         > "$POSTMASTER_CACHE/CACHEDIR.TAG"
 fi
+
+# private_home DIRECTORY : use it as home directory, for programs that do not take a hint. Some of them hand nothing of
+# the environment on to pip, so the index and the certificates that pip is to use are written down there.
+private_home() {
+    local settings
+    settings=$(pip config list)
+    export HOME=$1
+    mkdir -p "$HOME/.config/pip"
+    {
+        printf '%s\n' '[global]' 'quiet = 2'
+        sed -n "s/^[^.]*\.\([a-z-]*\)='\(.*\)'\$/\1 = \2/p" <<<"$settings" | sed 's/\\n/ /g' | sort -u -t ' ' -k 1,1
+    } > "$HOME/.config/pip/pip.conf"
+}

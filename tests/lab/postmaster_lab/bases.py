@@ -67,6 +67,9 @@ KINDS = {
 MACHINE = "machine"
 ALL_KINDS = {**KINDS, MACHINE: Kind(SYSTEM)}
 
+# Progress is reported at least this often.
+SILENCE_SECONDS = 15
+
 # What mmdebstrap says when a long step begins.
 STEPS = (b"I: downloading", b"I: extracting", b"I: installing")
 
@@ -184,7 +187,11 @@ class Build(keeper.Job):
             self._built(init, exit_code)
 
         command = _mmdebstrap_command(self.base, self.base.partial / "tree", preseed)
-        init.spawn(command, ended, output=log_input.fileno())
+        # Its temporary files would survive it in /tmp when it is killed.
+        temporary = self.base.partial / "tmp"
+        temporary.mkdir()
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        init.spawn(command, ended, output=log_input.fileno(), environment=environment)
         init.watch(output, follower.read)
 
     def _built(self, init: keeper.Init, exit_code: int) -> None:
@@ -250,17 +257,18 @@ def ensure(bases: Iterable[Base], say: Callable[[str], None], again: bool = Fals
 
 def _follow(handles: dict[Base, keeper.Handle], say: Callable[[str], None], began: float) -> list[str]:
     """Report the progress of several builds until all have ended; returns what failed."""
-    failures = []
+    failures: dict[Base, str] = {}
+    done: set[Base] = set()
     selector = selectors.DefaultSelector()
     for base, handle in handles.items():
         selector.register(handle.end, selectors.EVENT_READ, (base, handle))
         say(f"base {base.label}: building it (a minute or so, only this once)")
     while selector.get_map():
-        ready = selector.select(timeout=10)
-        seconds = time.monotonic() - began
+        ready = selector.select(timeout=SILENCE_SECONDS)
+        seconds = f"({time.monotonic() - began:.0f} s)"
         if not ready:
             going_on = ", ".join(key.data[0].label for key in selector.get_map().values())
-            say(f"base {going_on}: still building after {seconds:.0f} s")
+            say(f"base {going_on}: still building {seconds}")
         for key, _events in ready:
             base, handle = key.data
             messages = handle.receive()
@@ -269,14 +277,16 @@ def _follow(handles: dict[Base, keeper.Handle], say: Callable[[str], None], bega
                 continue
             for message in messages:
                 if "say" in message:
-                    say(f"base {base.label}: {message['say']} ({seconds:.0f} s)")
+                    say(f"base {base.label}: {message['say']} {seconds}")
                 if "error" in message:
-                    failures.append(f"base {base.label}: {message['error']}")
+                    failures[base] = f"base {base.label}: {message['error']}"
                 if message.get("exit") == 0:
-                    say(f"base {base.label}: ready ({seconds:.0f} s)")
-                elif "exit" in message and not failures:
-                    failures.append(f"base {base.label}: building it was broken off")
-    return failures
+                    done.add(base)
+                    say(f"base {base.label}: ready {seconds}")
+    for base in handles:
+        if base not in done:
+            failures.setdefault(base, f"base {base.label}: its building was broken off")
+    return list(failures.values())
 
 
 def _mmdebstrap_command(base: Base, tree: Path, preseed: Path) -> list[str]:

@@ -1,0 +1,133 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs of Ansible's own programs, with what they print and with every result in parts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+CALLBACKS = Path(__file__).resolve().parents[1] / "callbacks"
+COLLECTION = "postmaster.secure_channel"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one task did on one host."""
+
+    host: str
+    task: str
+    action: str
+    status: str
+    ignored: bool
+    result: dict[str, Any]
+
+    @property
+    def changed(self) -> bool:
+        """Whether something was changed, or would be."""
+        return bool(self.result.get("changed"))
+
+    @property
+    def ours(self) -> bool:
+        """Whether a module of this collection did it."""
+        return self.action.startswith(COLLECTION)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a program.
+
+    Attributes:
+        code: its exit code.
+        out: all that it printed.
+        results: every result, in order.
+    """
+
+    code: int
+    out: str
+    results: Sequence[Result] = field(default_factory=tuple)
+
+    def of(self, host: str) -> list[Result]:
+        """The results of one host."""
+        return [one for one in self.results if one.host == host]
+
+    def one(self, host: str) -> Result:
+        """The only result of a host."""
+        (found,) = self.of(host)
+        return found
+
+    def changed(self, host: str) -> list[str]:
+        """Names of the tasks that changed a host, in order."""
+        return [one.task for one in self.of(host) if one.changed]
+
+    def assert_success(self) -> Run:
+        """The run itself, which must have succeeded."""
+        assert self.code == 0, self.out
+        return self
+
+
+class Ansible:
+    """Ansible's programs with their own settings only.
+
+    Args:
+        inventory: the inventory.
+        directory: an empty directory to work in.
+    """
+
+    def __init__(self, inventory: Path, directory: Path) -> None:
+        self.inventory = inventory
+        self.directory = directory
+        self._count = 0
+
+    def environment(self, results: Path) -> dict[str, str]:
+        """The environment of a run."""
+        return {
+            **os.environ,
+            "ANSIBLE_INVENTORY": str(self.inventory),
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_CALLBACKS_ENABLED": "acceptance_results",
+            "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+            "ANSIBLE_NOCOWS": "true",
+            "ACCEPTANCE_RESULTS": str(results),
+        }
+
+    def run(self, argv: Sequence[str], directory: Path | None = None) -> Run:
+        """Run a program; any exit code is an answer."""
+        self._count += 1
+        results = self.directory / f"results-{self._count}.jsonl"
+        done = subprocess.run(
+            argv,
+            cwd=directory or self.directory,
+            env=self.environment(results),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        lines = results.read_text().splitlines() if results.exists() else []
+        return Run(done.returncode, done.stdout, tuple(Result(**json.loads(line)) for line in lines))
+
+    def playbook(self, playbook: str, *options: str, **variables: Any) -> Run:
+        """Run a playbook of the collection or a file, with extra variables."""
+        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        return self.run(["ansible-playbook", *options, *extra, playbook])
+
+    def play(self, hosts: str, tasks: Sequence[Mapping[str, Any]], *options: str, **variables: Any) -> Run:
+        """Run tasks on hosts."""
+        self._count += 1
+        path = self.directory / f"play-{self._count}.yml"
+        path.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "tasks": list(tasks)}], indent=1))
+        return self.playbook(str(path), *options, **variables)
+
+    def module(self, hosts: str, name: str, *options: str, **arguments: Any) -> Run:
+        """Call a module of this collection once."""
+        return self.run(["ansible", hosts, "-m", f"{COLLECTION}.{name}", "-a", json.dumps(arguments), *options])

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The site playbook with the demonstration's declaration."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import COLLECTION, Ansible, Run
+
+DECLARATION = Path(__file__).resolve().parents[2] / "demo" / "vars.yml"
+
+
+def _password(word: str) -> str:
+    """A password that occurs nowhere else, with characters that lead careless programs astray."""
+    return f"{word} {secrets.token_hex(8)}#%'\"s"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What must be seen nowhere."""
+
+    alice: str = field(default_factory=lambda: _password("alice"))
+    relay: str = field(default_factory=lambda: _password("relay"))
+    authority: str = field(default_factory=lambda: _password("root"))
+
+
+class Site:
+    """The site playbook.
+
+    Args:
+        ansible: the programs.
+        workshop: where the CA and the variables are kept.
+    """
+
+    def __init__(self, ansible: Ansible, workshop: Path) -> None:
+        self.ansible = ansible
+        self.secrets = Secrets()
+        self.authority = workshop / "authority"
+        self.root_certificate = self.authority / "root.pem"
+        self._variables = workshop / "variables.json"
+        self._variables.touch(mode=0o600)
+        self._variables.write_text(
+            json.dumps(
+                {
+                    "certificate_authority_directory": str(self.authority),
+                    "certificate_authority_passphrase": self.secrets.authority,
+                    "demo_alice_password": self.secrets.alice,
+                    "demo_relay_password": self.secrets.relay,
+                }
+            )
+        )
+
+    def run(self, hosts: str, *options: str, **variables: Any) -> Run:
+        """Run it on some hosts of the lab."""
+        files = ("--extra-vars", f"@{DECLARATION}", "--extra-vars", f"@{self._variables}")
+        return self.ansible.playbook(f"{COLLECTION}.site", "--limit", hosts, *files, *options, **variables)

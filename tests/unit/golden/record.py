@@ -1,0 +1,140 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ask real hosts of the lab anew what the unit tests take hosts for: see README.md beside this file."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    SaslSocket,
+    TlsLibrary,
+    Vserver,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+
+HERE = Path(__file__).resolve().parent
+LAB = HERE.parents[1] / "lab" / "lab"
+ENVIRONMENT = {**os.environ, "LAB_STATE": "/run/postmaster-golden-lab"}
+HOSTS = {
+    "mx1": ("bookworm", "postfix-3.7", "dovecot-2.3", TlsLibrary("OpenSSL", (3, 0))),
+    "mx2": ("trixie", "postfix-3.10", "dovecot-2.4", TlsLibrary("OpenSSL", (3, 5))),
+}
+POSTFIX_FILES = ("/etc/postfix/main.cf", "/etc/postfix/master.cf")
+POSTFIX_QUESTIONS = ("postconf -d", "postconf -n", "postconf -nx")
+SECURED = [
+    Vserver("smtp", certificate="mx.example.test"),
+    Vserver("submission", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=465),
+    Vserver("imap", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=993),
+    Vserver("pop3", certificate="mx.example.test", require_secure_channel=True, strength="modern"),
+]
+SASL = SaslSocket("/var/spool/postfix/private/auth", "postfix", "postfix")
+
+
+def lab(*words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    """Run a command of the lab."""
+    return subprocess.run([str(LAB), *words], input=stdin, stdout=subprocess.PIPE, check=False, env=ENVIRONMENT)
+
+
+class LabHost(Host):
+    """A host of the lab, as a provider sees it. Remembers what it was asked."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.answers: dict[str, list[str]] = {}
+
+    def read(self, path: str) -> bytes | None:
+        done = lab("sh", self.name, "--", "cat", path)
+        return done.stdout if done.returncode == 0 else None
+
+    def query(self, argv: Sequence[str], **_options: Any) -> Completed:
+        done = lab("sh", self.name, "--", *argv)
+        text = done.stdout.decode()
+        if argv[0] in ("dovecot", "doveconf"):
+            self.answers[shlex.join(argv)] = [line.rstrip() for line in text.split("\n")]
+        return Completed(done.returncode, text, "")
+
+    def put(self, change: FileChange) -> None:
+        """Write a file."""
+        done = lab("sh", self.name, "--", "tee", change.path, stdin=change.content or b"")
+        assert done.returncode == 0, change.path
+
+
+def postfix_state(host: LabHost) -> dict[str, Any]:
+    """Postfix' files, and what it says about them."""
+    files = {path: host.read_text(path).split("\n") for path in POSTFIX_FILES}
+    answers = {}
+    for question in POSTFIX_QUESTIONS:
+        done = host.query(question.split())
+        assert done.code == 0, question
+        answers[question] = [line.rstrip() for line in done.out.split("\n")]
+    return {"files": files, "answers": answers}
+
+
+def dovecot_state(host: LabHost, dovecot: Dovecot, vservers: Sequence[Vserver]) -> dict[str, Any]:
+    """What Dovecot says when the provider does all that it does."""
+    host.answers.clear()
+    fresh = Dovecot(host, dovecot.store)
+    fresh.read()
+    fresh.plan(vservers)
+    fresh.offer(SASL)
+    for vserver in vservers:
+        fresh.endpoints(vserver)
+    return {"files": {}, "answers": dict(host.answers)}
+
+
+def record(name: str, postfix_file: str, dovecot_file: str) -> None:
+    """Record one host as it is, and as it is once it has been secured."""
+    host = LabHost(name)
+    store = Store(host, "/etc/postmaster")
+    postfix, dovecot = Postfix(host, store), Dovecot(host, store)
+    outgoing = [one for one in SECURED if one.protocol in Postfix.protocols]
+    incoming = [one for one in SECURED if one.protocol in Dovecot.protocols]
+    found = {
+        postfix_file: {"stock": postfix_state(host)},
+        dovecot_file: {"stock": dovecot_state(host, dovecot, incoming)},
+    }
+    for change in (*postfix.plan(outgoing).changes, *dovecot.plan(incoming).changes, *(dovecot.offer(SASL) or ())):
+        host.put(change)
+    # what was not asked for again has not changed
+    secured = postfix_state(host)
+    del secured["answers"]["postconf -d"]
+    found[postfix_file]["secured"] = secured
+    found[dovecot_file]["secured"] = dovecot_state(host, dovecot, incoming)
+    for file, content in found.items():
+        content["vservers"] = [dataclasses.asdict(one) for one in SECURED]
+        (HERE / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Bring hosts up, record them, and take them down."""
+    assert lab("up", *(f"{name}:{words[0]}" for name, words in HOSTS.items())).returncode == 0
+    try:
+        for name, (_release, postfix_file, dovecot_file, library) in HOSTS.items():
+            with (
+                mock.patch.object(postfix_module, "openssl_library", lambda found=library: found),
+                mock.patch.object(dovecot_module, "openssl_library", lambda found=library: found),
+            ):
+                record(name, postfix_file, dovecot_file)
+    finally:
+        lab("down")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts without a machine: stock Debian hosts as tests/unit/golden/record.py found them."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
+
+GOLDEN = Path(__file__).resolve().parents[2] / "golden"
+MAIN_CF = "/etc/postfix/main.cf"
+MASTER_CF = "/etc/postfix/master.cf"
+STORE = "/etc/postmaster"
+# The only default with a condition in it; every other value names parameters at most.
+_NO_RELAY_DOMAINS = "${{$compatibility_level} <level {2} ? {$mydestination} : {}}"
+
+
+@functools.cache
+def recording(name: str) -> dict[str, Any]:
+    """What was recorded of one daemon, such as ``postfix-3.7``."""
+    found: dict[str, Any] = json.loads((GOLDEN / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def settings(lines: Iterable[str]) -> dict[str, str]:
+    """Lines such as ``name = value`` by name."""
+    pairs = (line.partition("=") for line in lines if "=" in line)
+    return {name.strip(): value.strip() for name, _equals, value in pairs}
+
+
+def main_cf_settings(text: str) -> dict[str, str]:
+    """The settings of a main.cf, by the rules of postconf(5); written anew, so that it can judge the editor."""
+    logical: list[str] = []
+    for line in text.split("\n"):
+        if line.strip(" \t\r\v\f") == "" or line.lstrip(" \t\r\v\f").startswith("#"):
+            continue
+        if line[0] in " \t\r\v\f" and logical:
+            logical[-1] += line
+        else:
+            logical.append(line)
+    return {name: " ".join(value.split()) for name, value in settings(logical).items()}
+
+
+class RecordedHost(Host):
+    """A host that answers as the recorded ones did. Files can be changed; then postconf(1) answers accordingly.
+
+    Attributes:
+        files: contents by path.
+        states: owner, group and mode of those files that are not root's with mode 0644.
+        answers: what tools print, by command line.
+        tables: rows of Postfix' lookup tables by name, such as ``hash:/etc/postfix/transport``.
+        asked: the command lines in their order.
+    """
+
+    def __init__(self, *names: str, state: str = "stock") -> None:
+        self.files: dict[str, bytes] = {}
+        self.states: dict[str, FileState] = {}
+        self.answers: dict[str, str] = {}
+        self.tables: dict[str, dict[str, str]] = {}
+        self.asked: list[str] = []
+        for name in names:
+            found = recording(name)[state]
+            for path, lines in found["files"].items():
+                self.files[path] = "\n".join(lines).encode()
+            for command, lines in found["answers"].items():
+                self.answers[command] = "\n".join(lines)
+
+    # ---- what a host is asked
+
+    def read(self, path: str) -> bytes | None:
+        return self.files.get(path)
+
+    def state(self, path: str) -> FileState | None:
+        return self.states.get(path, FileState("root", "root", 0o644)) if path in self.files else None
+
+    def names_in(self, directory: str) -> list[str]:
+        below = (os.path.relpath(path, directory) for path in self.files if path.startswith(directory + "/"))
+        return sorted({path.split("/")[0] for path in below})
+
+    def which(self, tool: str) -> str | None:
+        return f"/usr/sbin/{tool}" if any(command.split()[0] == tool for command in self.answers) else None
+
+    def query(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: dict[str, str] | None = None,
+        keep_open: Sequence[int] = (),
+    ) -> Completed:
+        command = " ".join(argv)
+        self.asked.append(command)
+        if argv[0] == "postmap":
+            return self._postmap(argv[-1], stdin.decode().split())
+        if command in ("postconf", "postconf -x"):
+            shown = self.parameters if command == "postconf" else self._expanded()
+            return Completed(0, "".join(f"{name} = {value}\n" for name, value in shown.items()), "")
+        if command.endswith("/master -t"):
+            return Completed(1, "", "")  # the lock is held: Postfix runs
+        return Completed(0, self.answers[command], "")
+
+    # ---- Postfix' tools
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Postfix' effective parameters."""
+        defaults = settings(self.answers["postconf -d"].split("\n"))
+        return {**defaults, **main_cf_settings(self.read_text(MAIN_CF))}
+
+    def _expanded(self) -> dict[str, str]:
+        parameters = {name: value.replace(_NO_RELAY_DOMAINS, "") for name, value in self.parameters.items()}
+
+        def expand(value: str) -> str:
+            return re.sub(r"\$[{(]?(\w+)[)}]?", lambda match: expand(parameters.get(match[1], "")), value)
+
+        return {name: expand(value) for name, value in parameters.items()}
+
+    def _postmap(self, table: str, keys: Sequence[str]) -> Completed:
+        if table not in self.tables:
+            return Completed(1, "", f"postmap: fatal: open database {table}: No such file or directory")
+        found = [f"{key}\t{self.tables[table][key]}\n" for key in keys if key in self.tables[table]]
+        return Completed(0 if found else 1, "".join(found), "")
+
+    # ---- changes
+
+    def set(self, path: str, **parameters: str) -> None:
+        """Add lines to a file such as main.cf."""
+        added = "".join(f"{name} = {value}\n" for name, value in parameters.items())
+        self.files[path] = self.files.get(path, b"") + added.encode()
+
+    def take(self, changes: Sequence[FileChange]) -> None:
+        """Become what a plan says."""
+        for change in changes:
+            if change.content is None:
+                self.files.pop(change.path, None)
+                continue
+            state = self.state(change.path) or FileState("root", "root", 0o644)
+            self.files[change.path] = change.content
+            mode = state.mode if change.mode is None else change.mode
+            self.states[change.path] = FileState(change.owner or state.owner, change.group or state.group, mode)
+            if change.compiled:
+                self.files[change.path + change.compiled.suffix] = b"compiled"
+                self.states[change.path + change.compiled.suffix] = self.states[change.path]
+
+
+def as_diff(host: Host, changes: Sequence[FileChange]) -> str:
+    """What a plan does to a host, as a unified diff without context, which is enough to have the files again."""
+    text = ""
+    for change in needed(changes, host):
+        assert change.content is not None
+        before = host.read(change.path)
+        note = "" if change.mode is None else f" {change.owner}:{change.group} {change.mode:04o}"
+        text += "".join(
+            difflib.unified_diff(
+                (before or b"").decode().splitlines(keepends=True),
+                change.content.decode().splitlines(keepends=True),
+                change.path if before is not None else "/dev/null",
+                change.path + note,
+                n=0,
+            )
+        )
+    return text
+
+
+def check_golden(name: str, found: str) -> None:
+    """Compare a text with the golden file of that name; or, with UPDATE_GOLDEN=1, make it the golden file."""
+    path = GOLDEN / name
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(found, encoding="utf-8")
+    expected = path.read_text(encoding="utf-8") if path.exists() else ""
+    assert found == expected, f"{path.name} differs; see tests/unit/golden/README.md"

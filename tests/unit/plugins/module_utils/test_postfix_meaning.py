@@ -1,0 +1,103 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import same, words
+
+PROTOCOLS = "smtpd_tls_mandatory_protocols"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ">=TLSv1.2",
+        ">=tlsv1.2",  # posttls-finger -p takes it, of 3.7 as of 3.10
+        "!SSLv2, !SSLv3, !TLSv1, !TLSv1.1",
+        "!SSLv2,!SSLv3,!TLSv1,!TLSv1.1",
+        "!TLSv1.1 !TLSv1",
+        ">=TLSv1.2, <=TLSv1.3",
+        "TLSv1.2 TLSv1.3",
+        "TLSv1.2:TLSv1.3",
+        "TLSv1.3, TLSv1.2, !SSLv3",
+        ">=TLSv1.1 !TLSv1.1",
+    ],
+)
+def test_protocol_lists_that_mean_1_2_and_later(value):
+    assert same(PROTOCOLS, value, ">=TLSv1.2")
+    assert same(PROTOCOLS, ">=TLSv1.2", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        ">=TLSv1",
+        ">=TLSv1.1",
+        ">=TLSv1.3",
+        "TLSv1.2",  # switches 1.3 off
+        "TLSv1.1 TLSv1.2",
+        "!SSLv2, !SSLv3",
+        "!SSLv2, !SSLv3, !TLSv1",
+        ">=TLSv1.2, <=TLSv1.2",
+        ">=TLSv1.2 !TLSv1.3",
+        "SSLv3",
+        "<=SSLv3",
+        ">=TLSv1.0",  # Postfix does not know it and speaks no TLS at all
+        ">=TLSv1.2, <=0303",
+        ">= TLSv1.2",
+        "$smtpd_tls_protocols",
+    ],
+)
+def test_protocol_lists_that_mean_something_else(value):
+    assert not same(PROTOCOLS, value, ">=TLSv1.2")
+
+
+def test_no_restriction_has_many_notations():
+    for value in (">=TLSv1", "!SSLv2", "!SSLv2, !SSLv3", "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3", ">=SSLv3"):
+        assert same(PROTOCOLS, value, "")
+
+
+def test_a_list_that_is_not_understood_means_itself():
+    assert same(PROTOCOLS, "$smtpd_tls_protocols", " $smtpd_tls_protocols ")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("X25519,prime256v1", "X25519 prime256v1", True),
+        ("permit_sasl_authenticated, reject", "permit_sasl_authenticated,reject", True),
+        ("a b", "b a", False),
+        ("may", "encrypt", False),
+        ("", "  ", True),
+    ],
+)
+def test_other_values_are_lists_of_words(one, other, expected):
+    assert same("tls_eecdh_auto_curves", one, other) is expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", []),
+        (" a, b\tc ,,d", ["a", "b", "c", "d"]),
+        ("hash:/a, inline:{ {a=b c}, d=e }, hash:/f", ["hash:/a", "inline:{ {a=b c}, d=e }", "hash:/f"]),
+        ("check_policy_service { inet:h:1, timeout=1 } x", ["check_policy_service", "{ inet:h:1, timeout=1 }", "x"]),
+        ("a} b", ["a}", "b"]),
+        ("a\xa0b", ["a\xa0b"]),
+    ],
+)
+def test_words_of_a_list(value, expected):
+    assert words(value) == expected
+
+
+@given(st.text(st.sampled_from("a1:/, \t\n{}")))
+def test_no_character_of_a_word_is_lost(value):
+    assert "".join(words(value)).replace(" ", "").replace(",", "").replace("\t", "").replace("\n", "") == "".join(
+        character for character in value if character not in ", \t\n"
+    )
