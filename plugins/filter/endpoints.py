@@ -14,8 +14,8 @@ author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
   - Turns virtual servers, as M(postmaster.secure_channel.mail_vserver_tls) takes them, into the endpoints that
-    M(postmaster.secure_channel.mail_tls_info) looks at, for each the port with STARTTLS and, where it has one, the port on
-    which TLS starts at once.
+    M(postmaster.secure_channel.mail_tls_info) looks at, for each the port with STARTTLS and, where it has one, the
+    port on which TLS starts at once.
 positional: host
 options:
   _input:
@@ -45,9 +45,11 @@ _value:
   elements: dict
 """
 
-from typing import Any, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 
 

@@ -43,7 +43,8 @@ _value:
   elements: str
 """
 
-from typing import Any, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
 

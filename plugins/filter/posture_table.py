@@ -13,8 +13,8 @@ version_added: 0.1.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Makes a table of what M(postmaster.secure_channel.mail_tls_info) saw, with host, protocol, port, what is refused in clear
-    text, TLS version, certificate, and the days that it is still valid.
+  - Makes a table of what M(postmaster.secure_channel.mail_tls_info) saw, with host, protocol, port, what is refused
+    in clear text, TLS version, certificate, and the days that it is still valid.
 requirements:
   - jmespath
 options:
@@ -39,14 +39,17 @@ _value:
   elements: str
 """
 
-from typing import Any, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
 try:
     import jmespath
 except ImportError:
-    jmespath = None
+    HAS_JMESPATH = False
+else:
+    HAS_JMESPATH = True
 
 _ROWS = """
 [].{host: host, protocol: protocol, port: to_string(port), refused: clear_text.refused, login: clear_text.auth_offered,
@@ -73,7 +76,7 @@ def posture_table(endpoints: Sequence[Mapping[str, Any]]) -> list[str]:
     Raises:
         AnsibleFilterError: jmespath is not installed on the control node.
     """
-    if jmespath is None:
+    if not HAS_JMESPATH:
         raise AnsibleFilterError("install the Python package jmespath on the control node")
     cells = [_HEADING]
     for row in jmespath.search(_ROWS, list(endpoints)):

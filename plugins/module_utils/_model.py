@@ -88,10 +88,10 @@ class SaslSocket:
 
 @dataclass(frozen=True)
 class SaslAccount:
-    """An account with which this host logs in elsewhere. Shows no password when printed.
+    r"""An account with which this host logs in elsewhere. Shows no password when printed.
 
     Attributes:
-        username: kept byte for byte, also in the form ``DOMAIN\\user``.
+        username: kept byte for byte, also in the form ``DOMAIN\user``.
         password: an empty password is legal.
     """
 
@@ -121,7 +121,7 @@ class DomainPolicy:
     match: tuple[str, ...] = ()
     relay_host: str = ""
     relay_port: int = 25
-    account: t.Optional[SaslAccount] = None
+    account: SaslAccount | None = None
     present: bool = True
 
     @property

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any, Callable, Iterable
+from collections.abc import Iterable
+from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule
 

@@ -15,9 +15,9 @@ author:
 description:
   - Demands TLS of the servers that take a remote domain's mail, and logs in there with an account, for outgoing mail of
     Postfix (3.6 to 3.10).
-  - Postfix looks both up by the next hop that mail really takes. Where a transport table or C(relayhost) routes a domain
-    elsewhere, an entry for the domain itself would silently have no effect; so this module works the next hop out and
-    writes the entry for that.
+  - Postfix looks both up by the next hop that mail really takes. Where a transport table or C(relayhost) routes a
+    domain elsewhere, an entry for the domain itself would silently have no effect; so this module works the next hop
+    out and writes the entry for that.
   - A message that cannot be sent as demanded stays in the queue; it is neither bounced nor sent in another way.
   - Entries that somebody else made stay as they are. Own entries come first.
 extends_documentation_fragment:
@@ -42,17 +42,17 @@ options:
     type: str
   tls:
     description:
-      - What is demanded. V(none) sends in clear text. V(may) uses TLS where it is offered. V(encrypt) demands TLS but looks
-        at no certificate. V(verify) demands a trusted certificate for the name of the mail exchanger, which comes from
-        DNS. V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
+      - What is demanded. V(none) sends in clear text. V(may) uses TLS where it is offered. V(encrypt) demands TLS but
+        looks at no certificate. V(verify) demands a trusted certificate for the name of the mail exchanger, which
+        comes from DNS. V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
       - Only V(verify) and V(secure) are authenticated; of the others the module warns.
     type: str
     choices: [none, may, encrypt, verify, secure]
     default: secure
   match:
     description:
-      - Host names of which the peer's certificate must carry one, in place of the level's own. A name with a leading full
-        stop stands for all names below it.
+      - Host names of which the peer's certificate must carry one, in place of the level's own. A name with a leading
+        full stop stands for all names below it.
       - Only with O(tls=verify) and O(tls=secure).
     type: list
     elements: str
@@ -226,6 +226,7 @@ problem:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (

@@ -17,9 +17,9 @@ description:
     refuses use in clear text, how strong TLS must be, and on which port TLS starts at once.
   - The daemon that serves the protocol is found on the host. Served so far are C(smtp) and C(submission) by Postfix
     (3.6 to 3.10), C(imap) and C(pop3) by Dovecot (2.3 and 2.4).
-  - Everything one call says is done as a whole or not at all. New files are staged, tested by the daemons themselves, and
-    put in place; the daemons are reloaded; then the module connects to every virtual server, from another address than
-    the server's own. Where it does not find what was asked for, everything is put back.
+  - Everything one call says is done as a whole or not at all. New files are staged, tested by the daemons themselves,
+    and put in place; the daemons are reloaded; then the module connects to every virtual server, from another address
+    than the server's own. Where it does not find what was asked for, everything is put back.
   - Lines and files that belong to somebody else are left alone, byte for byte.
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
@@ -40,8 +40,8 @@ options:
   protocol:
     description:
       - What the virtual server speaks.
-      - C(smtp) is the server on port 25 that takes mail from other servers. C(submission) is the one on ports 587 and 465
-        at which an organisation's own users hand in mail; it is added where it does not exist, takes mail from
+      - C(smtp) is the server on port 25 that takes mail from other servers. C(submission) is the one on ports 587 and
+        465 at which an organisation's own users hand in mail; it is added where it does not exist, takes mail from
         authenticated users only, and has Dovecot check their passwords unless SASL is set up for it already.
       - Either this or O(vservers) is needed.
     type: str
@@ -58,24 +58,24 @@ options:
     type: str
   require_secure_channel:
     description:
-      - Whether use in clear text is refused. On C(submission) clear-text clients get C(530) in answer to C(MAIL), on C(imap)
-        and C(pop3) no login is possible before TLS.
+      - Whether use in clear text is refused. On C(submission) clear-text clients get C(530) in answer to C(MAIL), on
+        C(imap) and C(pop3) no login is possible before TLS.
       - Passwords are never accepted in clear text, whatever is said here.
       - For C(smtp) O(refuse_strangers_in_clear) is needed as well.
     type: bool
     default: false
   refuse_strangers_in_clear:
     description:
-      - Consent to a C(smtp) virtual server that refuses mail from servers that do not use TLS. RFC 3207 section 4 forbids
-        that for a public mail exchanger, since it loses mail. Has no effect on other protocols.
+      - Consent to a C(smtp) virtual server that refuses mail from servers that do not use TLS. RFC 3207 section 4
+        forbids that for a public mail exchanger, since it loses mail. Has no effect on other protocols.
     type: bool
     default: false
   strength:
     description:
       - How strong TLS must be, after the TLSRef guideline 6.0. Key exchange groups that the host's TLS library does not
         have are left out.
-      - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and TLS 1.3.
-        V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits.
+      - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
+        TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits.
       - V(modern) on C(smtp) keeps older senders from using TLS at all; most then send in clear text.
     type: str
     choices: [modern, intermediate, legacy]
@@ -189,8 +189,9 @@ vservers:
       sample: "require_secure_channel: False -> True"
     before:
       description:
-        - How it was found, null where it was not there. RV(vservers[].before.certificate) is a path where the certificate is not
-          one of the store, RV(vservers[].before.strength) is empty where the settings are those of no known strength.
+        - How it was found, null where it was not there. RV(vservers[].before.certificate) is a path where the
+          certificate is not one of the store, RV(vservers[].before.strength) is empty where the settings are those of
+          no known strength.
       type: dict
       contains: &vserver
         protocol:
@@ -262,6 +263,7 @@ problem:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,

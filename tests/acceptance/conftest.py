@@ -11,18 +11,15 @@ files and modes of somebody else. Any test can be run alone; the chapters that i
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, trees
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, history, trees, watch
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clients import (
     ANY_OLD_SUITE,
     OLD_VERSIONS,
@@ -32,9 +29,16 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.trees import Tree
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
 
 HOSTS = ("mx1:bookworm", "mx2:trixie", "old1:bookworm", "old2:trixie")
 RELEASES = ("bookworm", "trixie")
+OLD = ("old1", "old2")
+# What differs from the demonstration's declaration on the hosts with a history.
+OLD_DECLARATION = {
+    "demo_peer": "{{ {'old1': 'mx2', 'old2': 'mx1'}[inventory_hostname] }}",
+    "certificates_list": [{"name": "{{ lab_fqdn }}", "key_type": "RSA"}],
+}
 
 
 @dataclass(frozen=True)
@@ -155,6 +159,33 @@ def repeated(bare: Lab, site: Site, secured: Chapter) -> Chapter:
     """The site playbook once more."""
     assert secured
     return _tell(bare, site, "again")
+
+
+# ---- the story of old1 and old2
+
+
+@pytest.fixture(scope="session")
+def aged(bare: Lab, secured: Chapter) -> Mapping[str, Tree]:
+    """Both have their history; what lies on them then."""
+    assert secured
+
+    def age(host: Host) -> Tree:
+        history.write(bare, host)
+        watch.trace_modules(bare, host)
+        return trees.take(bare, host, "aged")
+
+    return {name: age(bare.hosts[name]) for name in OLD}
+
+
+@pytest.fixture(scope="session")
+def watched(bare: Lab, site: Site, workshop: Path, aged: Mapping[str, Tree]) -> Watched:
+    """Their first run of the site playbook, with all output that there is, watched from all sides. Their keys are RSA."""
+    assert aged
+    inventory = watch.inventory_with_traces(bare, OLD, workshop / "traced.json")
+    with watch.all_processes() as processes:
+        run = site.run("old*", "-vvv", "--diff", inventory=inventory, **OLD_DECLARATION)
+    run.assert_success()
+    return Watched(run, {name: watch.traces(bare, bare.hosts[name]) for name in OLD}, frozenset(processes))
 
 
 # ---- one host of each release

@@ -44,7 +44,9 @@ each_port = pytest.mark.parametrize("port", sorted(PORTS))
 
 
 def test_587_answers_530_to_mail_without_tls(judge: Judge, host: Host, peer: Host) -> None:
-    seen = judge.swaks(peer, host, "--port", "587", "--from", "a@b.test", "--to", "alice@localhost", "--quit-after", "MAIL")
+    seen = judge.swaks(
+        peer, host, "--port", "587", "--from", "a@b.test", "--to", "alice@localhost", "--quit-after", "MAIL"
+    )
     assert seen.code == 23, seen.out
     assert "<** 530 5.7.0 Must issue a STARTTLS command first" in seen.out
 
@@ -181,16 +183,16 @@ def test_it_does_not_verify_without_the_own_root(sessions: dict[str, Answer], ho
 
 
 @each_port
-def test_the_installed_chain_is_what_is_served(
-    sessions: dict[str, Answer], lab: Lab, host: Host, port: int
-) -> None:
+def test_the_installed_chain_is_what_is_served(sessions: dict[str, Answer], lab: Lab, host: Host, port: int) -> None:
     installed = certificates_in(lab.read(host, f"/etc/postmaster/live/{host.fqdn}.pem"))
     assert installed
     assert certificates_in(sessions[f"{host.name} {port} shown"].out) == installed
 
 
 def test_the_key_is_readable_by_root_alone(lab: Lab, host: Host) -> None:
-    seen = lab.shell(host, "grep --recursive --files-with-matches 'PRIVATE KEY' /etc/postmaster | xargs stat -c '%U %a'")
+    seen = lab.shell(
+        host, "grep --recursive --files-with-matches 'PRIVATE KEY' /etc/postmaster | xargs stat -c '%U %a'"
+    )
     assert set(seen.splitlines()) == {"root 600"}
 
 

@@ -91,15 +91,15 @@ def test_the_sender_logs_in_as_the_declared_account(deliveries: dict[str, Delive
 
 
 def test_the_message_arrives_over_tls_with_a_login(deliveries: dict[str, Delivery], host: Host, peer: Host) -> None:
-    received = re.search(r"^Received: from (\S+) .*?with (\S+) id", deliveries[host.name].message, re.DOTALL | re.MULTILINE)
+    received = re.search(
+        r"^Received: from (\S+) .*?with (\S+) id", deliveries[host.name].message, re.DOTALL | re.MULTILINE
+    )
     assert received
     assert received.groups() == (peer.fqdn, "ESMTPSA")  # S for TLS, A for the login
 
 
-def test_the_sender_goes_to_the_submission_server_and_is_done(
-    deliveries: dict[str, Delivery], host: Host
-) -> None:
-    assert f"relay={host.fqdn}[{host.address}]:587" in deliveries[host.name].sender
+def test_the_sender_goes_to_the_submission_server_and_is_done(deliveries: dict[str, Delivery], host: Host) -> None:
+    assert re.search(rf"relay={re.escape(host.fqdn)}\[\S+\]:587", deliveries[host.name].sender)
     assert "status=sent" in deliveries[host.name].sender
 
 
@@ -117,7 +117,16 @@ def test_the_wire_would_show_a_body_in_clear(judge: Judge, lab: Lab, host: Host,
     token = f"open letter to {host.name}"
     with recorded(lab, host) as packets:
         sent = judge.swaks(
-            peer, host, "--port", "25", "--from", "a@b.test", "--to", f"alice@{host.fqdn}", "--header", f"Subject: {token}"
+            peer,
+            host,
+            "--port",
+            "25",
+            "--from",
+            "a@b.test",
+            "--to",
+            f"alice@{host.fqdn}",
+            "--header",
+            f"Subject: {token}",
         )
         assert sent.code == 0, sent.out
     assert token.encode() in packets[0]
@@ -139,8 +148,10 @@ Host {host.fqdn}
 User alice
 PassCmd "cat {place}/password"
 {kind} IMAPS
+
 MaildirStore near
 Inbox {place}/mail/INBOX
+
 Channel alice
 Far :far:INBOX
 Near :near:INBOX
@@ -158,10 +169,12 @@ def test_fetchmail_reads_it_over_pop3s(
 ) -> None:
     place = "/run/acceptance/fetchmail"
     lab.shell(peer, f"rm -rf {place}; mkdir -p {place}")
-    quoted = passwords.alice.replace("\\", "\\\\").replace('"', '\\"')
+    quoted = passwords.alice.replace('"', "\\x22")
     account = f'user alice password "{quoted}" ssl sslcertck keep fetchall mda "cat >>{place}/mail"'
     lab.write(peer, f"{place}/settings", f"poll {host.fqdn} protocol pop3\n{account}\n", "0600")
-    lab.ask(peer, "fetchmail", "--fetchmailrc", f"{place}/settings", "--idfile", f"{place}/ids", "--pidfile", f"{place}/pid")
+    lab.ask(
+        peer, "fetchmail", "--fetchmailrc", f"{place}/settings", "--idfile", f"{place}/ids", "--pidfile", f"{place}/pid"
+    )
     assert deliveries[host.name].token in lab.read(peer, f"{place}/mail")
 
 

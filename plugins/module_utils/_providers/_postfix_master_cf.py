@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_lines import (
+    SPACE,
     continues,
     is_comment,
     split_lines,
@@ -116,7 +117,7 @@ def _override_words(words: list[_Word]) -> Iterator[tuple[str, str, _Word]]:
             text = text[1:-1]
         name, equals, value = text.partition("=")
         if equals:
-            yield name.strip(), value.strip(), setting
+            yield name.strip(SPACE), value.strip(SPACE), setting
 
 
 def services(text: str) -> list[Service]:
@@ -130,8 +131,8 @@ def services(text: str) -> list[Service]:
         overrides = {
             name: Override(value, text.count("\n", 0, word.start) + 1) for name, value, word in _override_words(words)
         }
-        above = lines[start - 1].strip() if start else ""
-        comment = above[1:].strip() if above.startswith("#") else ""
+        above = lines[start - 1].strip(SPACE) if start else ""
+        comment = above[1:].strip(SPACE) if above.startswith("#") else ""
         found.append(Service(words[0].text, words[1].text, words[_FIELDS - 1].text, start + 1, overrides, comment))
     return found
 

@@ -89,9 +89,9 @@ class Judge:
 
     # ---- sslyze, on the control side
 
-    def suites(self, *servers: Host) -> dict[str, dict[str, list[str]]]:
+    def suites(self, *servers: Host, ports: Sequence[int] = tuple(PORTS)) -> dict[str, dict[str, list[str]]]:
         """NAME:PORT -> TLS version -> the cipher suites that are accepted."""
-        titles = [f"{server.fqdn}:{port}" for server in servers for port in PORTS]
+        titles = [f"{server.fqdn}:{port}" for server in servers for port in ports]
         done = self._lab.run_beside(sys.executable, str(SUITES), *titles)
         assert done.code == 0, done.err
         found: dict[str, dict[str, list[str]]] = json.loads(done.out)

@@ -24,11 +24,17 @@ def _password(word: str) -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What must be seen nowhere."""
+    """What must be seen nowhere. The middle of each is the same however it is quoted."""
 
     alice: str = field(default_factory=lambda: _password("alice"))
     relay: str = field(default_factory=lambda: _password("relay"))
     authority: str = field(default_factory=lambda: _password("root"))
+
+
+    @property
+    def middles(self) -> dict[str, str]:
+        """Of each password a part that no quoting changes."""
+        return {name: getattr(self, name).split()[1].split("#")[0] for name in ("alice", "relay", "authority")}
 
 
 class Site:
@@ -57,7 +63,8 @@ class Site:
             )
         )
 
-    def run(self, hosts: str, *options: str, **variables: Any) -> Run:
+    def run(self, hosts: str, *options: str, inventory: Path | None = None, **variables: Any) -> Run:
         """Run it on some hosts of the lab."""
+        options = (*options, "--inventory", str(inventory)) if inventory else options
         files = ("--extra-vars", f"@{DECLARATION}", "--extra-vars", f"@{self._variables}")
         return self.ansible.playbook(f"{COLLECTION}.site", "--limit", hosts, *files, *options, **variables)

@@ -75,7 +75,9 @@ def assert_same(before: Tree, after: Tree) -> None:
 def written(before: Tree, after: Tree) -> set[str]:
     """Files and links that were made, changed or removed; a directory in which that happens does not count."""
     return {
-        one.path for one in differences(before, after) if not all(node is None or _is_directory(node) for node in (one.before, one.after))
+        one.path
+        for one in differences(before, after)
+        if not all(node is None or _is_directory(node) for node in (one.before, one.after))
     }
 
 

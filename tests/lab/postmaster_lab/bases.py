@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -224,11 +225,9 @@ class _LogFollower:
     def read(self) -> None:
         """Take in what has come."""
         data = b""
-        try:
+        with suppress(BlockingIOError):
             while received := self.source.recv(65536):
                 data += received
-        except BlockingIOError:
-            pass
         self.log.write(data)
         self.log.flush()
         *lines, self.rest = (self.rest + data).split(b"\n")

@@ -143,8 +143,6 @@ def machine_init(init: int, name: str) -> int | None:
 
 def _raise_inotify_limit() -> None:
     """All machines share the default of 128 instances, of which each needs ten: beyond it systemd hangs in mid-boot."""
-    try:
+    with suppress(OSError):  # read-only in a container
         if int(INOTIFY_LIMIT.read_text()) < INOTIFY_WANTED:
             INOTIFY_LIMIT.write_text(str(INOTIFY_WANTED))
-    except OSError:
-        pass  # read-only in a container

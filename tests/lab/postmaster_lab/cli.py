@@ -43,7 +43,7 @@ def main(program: str, arguments: Sequence[str]) -> int:
         if os.geteuid() != 0:
             raise LabError("only root can do this (it mounts file systems and makes network namespaces)")
         return int(options.run(options, Settings.from_environment()))
-    except LabError as error:
+    except (LabError, OSError) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -136,7 +136,7 @@ def follow_boot(handle: keeper.Handle, count: int) -> None:
             raise LabError("the lab was ended while it was starting")
         for message in messages:
             if "error" in message:
-                raise LabError("\n".join(filter(None, [message["error"], message.get("details")])))
+                raise LabError(message["error"])
             if "booted" in message:
                 booted.append(message["booted"])
             if "ready" in message:

@@ -146,7 +146,7 @@ def _wait_for_boot(handle: keeper.Handle) -> int:
     for message in handle.messages():
         init = message.get("init", init)
         if "error" in message:
-            raise LabError("\n".join(filter(None, [message["error"], message.get("details")])))
+            raise LabError(message["error"])
         if "ready" in message:
             machine = boot.machine_init(init, NAME)
             if machine is not None:

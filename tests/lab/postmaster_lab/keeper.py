@@ -29,6 +29,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from postmaster_lab import kernel
@@ -81,10 +82,16 @@ class Link:
 
     def tell(self, **message: Any) -> None:
         """Send a message; a client that is gone need not hear it."""
-        try:
+        with suppress(OSError):
             self.end.sendall(json.dumps(message).encode() + b"\n")
-        except OSError:
-            pass
+
+    def tell_failure(self) -> None:
+        """Called in a "finally" clause: tell of an exception that nobody has expected."""
+        error = sys.exc_info()[1]
+        if error is not None:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            text = f"{type(error).__name__}: {error} ({place.filename}, line {place.lineno})"
+            self.tell(error=f"unexpected failure of the lab: {text}")
 
     def lost(self) -> bool:
         """Whether the client has died."""
@@ -176,11 +183,9 @@ class Init:
         self.finish(1)
 
     def _reap(self, wake: socket.socket) -> None:
-        try:
+        with suppress(BlockingIOError):
             while wake.recv(4096):
                 pass
-        except BlockingIOError:
-            pass
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)
@@ -194,12 +199,10 @@ class Init:
 
     @staticmethod
     def _end_all_others() -> None:
-        try:
+        with suppress(ProcessLookupError, ChildProcessError):
             os.kill(-1, signal.SIGKILL)
             while True:
                 os.wait()
-        except (ProcessLookupError, ChildProcessError):
-            pass
 
 
 class Handle:
@@ -252,10 +255,12 @@ def start(job: Job) -> Handle:
         theirs.close()
         return Handle(pid, ours)
     exit_code = 1
+    link = Link(theirs)
     try:
         ours.close()
-        exit_code = _Keeper(job, Link(theirs)).main()
+        exit_code = _Keeper(job, link).main()
     finally:
+        link.tell_failure()
         os._exit(exit_code)
 
 
@@ -285,9 +290,8 @@ class _Keeper:
             os.close(lifeline)
         except LabError as error:
             self.link.tell(error=str(error))
-        except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught
-            self.link.tell(error="internal error of the lab", details=traceback.format_exc())
         finally:
+            self.link.tell_failure()
             self._end_init()
             self.job.clean_up()
             self.link.tell(exit=exit_code)
@@ -321,9 +325,8 @@ class _Keeper:
             try:
                 os.close(write_end)
                 exit_code = _init_main(self.job, self.link, read_end)
-            except Exception:  # noqa: BLE001  # pylint: disable=broad-exception-caught
-                self.link.tell(error="internal error of the lab", details=traceback.format_exc())
             finally:
+                self.link.tell_failure()
                 os._exit(exit_code)
         os.close(read_end)
         # Without this every later child of the keeper would be born into the init's namespace, or not at all.

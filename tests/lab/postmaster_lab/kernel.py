@@ -10,6 +10,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -100,10 +101,8 @@ class Process:
     def signal(self, number: int) -> None:
         """Send a signal if it still runs."""
         if self.alive:
-            try:
+            with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                pass
 
 
 def close_descriptors(keep: Iterable[int]) -> None:
@@ -112,10 +111,8 @@ def close_descriptors(keep: Iterable[int]) -> None:
     for name in os.listdir("/proc/self/fd"):
         number = int(name)
         if number > 2 and number not in kept:
-            try:
+            with suppress(OSError):  # the descriptor that listed the directory
                 os.close(number)
-            except OSError:
-                pass  # the descriptor that listed the directory
 
 
 def cgroup2_mount() -> Path | None:

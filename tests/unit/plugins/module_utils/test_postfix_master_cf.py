@@ -41,7 +41,7 @@ LONG = "-o {{\n# within\n{s}{n} = {v}\n{s}}}"
 def entries(draw):
     """An entry's text, and its -o values as Postfix sees them."""
     text, expected = draw(st.sampled_from(HEADS)), {}
-    for name in draw(st.lists(st.sampled_from(NAMES), max_size=4)):
+    for name in draw(st.lists(st.sampled_from(NAMES), max_size=3)):
         value = draw(st.one_of(PLAIN, SPACED, BRACED))
         styles = [*STYLES, LONG] if value else STYLES
         if " " in value and not value.startswith(("{", "${")):
@@ -58,7 +58,9 @@ def files(draw):
     """A whole master.cf, and the -o values of its entries."""
     text, expected = "", []
     end = draw(st.sampled_from(["\n", "\r\n"]))
-    for noise, (entry, values) in draw(st.lists(st.tuples(st.sampled_from([*NOISE, None]), entries()), min_size=1)):
+    for noise, (entry, values) in draw(
+        st.lists(st.tuples(st.sampled_from([*NOISE, None]), entries()), min_size=1, max_size=3)
+    ):
         text += "" if noise is None else noise + "\n"
         text += entry + "\n"
         expected.append(values)
@@ -72,7 +74,8 @@ def values_of(text):
 
 def noise_in(text):
     """The comments and blank lines, which nobody may touch."""
-    return [line.strip(" \t\r") for line in text.split("\n") if line.strip(" \t\r")[:1] in ("", "#")]
+    lines = [line.strip(" \t\r") for line in text.removesuffix("\n").split("\n")]
+    return [line for line in lines if line[:1] in ("", "#")]
 
 
 SETTINGS = st.dictionaries(st.sampled_from(NAMES), st.one_of(PLAIN, SPACED), min_size=1)
@@ -91,7 +94,7 @@ def test_only_the_named_settings_of_one_entry_change(file, settings, data):
     changed = override(text, services(text)[number], settings)
     expected[number] = {**expected[number], **settings}
     assert values_of(changed) == expected
-    assert [line for line in noise_in(changed) if line] == [line for line in noise_in(text) if line]
+    assert noise_in(changed) == noise_in(text)
     assert override(changed, services(changed)[number], settings) == changed
 
 
@@ -120,7 +123,7 @@ def test_removing_an_entry_keeps_all_others_and_all_comments(file, data):
     changed = remove(text, services(text)[number], "ours")
     del expected[number]
     assert values_of(changed) == expected
-    assert noise_in(changed + "\n") == noise_in(text + "\n") or noise_in(changed) == noise_in(text)
+    assert not changed or noise_in(changed) == noise_in(text)
 
 
 @pytest.mark.parametrize("name", ["postfix-3.7", "postfix-3.10"])
@@ -186,7 +189,10 @@ def test_hard_words():
         ("s inet n - y - - smtpd\n -o { x = a, b }\n", "s inet n - y - - smtpd\n -o x=1\n"),
         ("s inet n - y - - smtpd\n -o\n# c\n x=0\n", "s inet n - y - - smtpd\n -o\n# c\n x=1\n"),
         ("s inet n - y - - smtpd\n -o x=0\n -o x=2\n", "s inet n - y - - smtpd\n -o x=0\n -o x=1\n"),
-        ("s inet n - y - - smtpd\n# c\nt unix - - n - - t\n", "s inet n - y - - smtpd\n  -o x=1\n# c\nt unix - - n - - t\n"),
+        (
+            "s inet n - y - - smtpd\n# c\nt unix - - n - - t\n",
+            "s inet n - y - - smtpd\n  -o x=1\n# c\nt unix - - n - - t\n",
+        ),
         ("s inet n - y - - smtpd\n -o {\n# c\n x=0}\n", "s inet n - y - - smtpd\n -o {\n# c\n x=0}\n  -o x=1\n"),
         ("s inet n - y - - smtpd -o x=0\r\n", "s inet n - y - - smtpd -o x=1\r\n"),
     ],
