@@ -288,7 +288,9 @@ def main() -> None:
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
     )
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    # Not even the call is logged: Ansible would write the list as Python does, and in that form it does not recognise a
+    # password with a backslash or a quotation mark.
+    run(AnsibleModule(supports_check_mode=True, no_log=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
 
-KEPT_BY_US = re.compile(r"/etc/(postmaster|postfix/postmaster_sasl_password)")
+# Dovecot 2.4 keeps its settings there, with the keys that they name.
+PLACES = re.compile(r"/etc/postmaster/|/etc/postfix/postmaster_sasl_password|/run/dovecot/dovecot.conf.binary$")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +85,7 @@ def test_no_journal_holds_one(lab: Lab, old: Host, needles: dict[str, str]) -> N
     assert not seen(needles, journal)
 
 
-def test_files_that_hold_one_are_ours_and_root_alone_reads_them(
+def test_root_alone_reads_the_files_that_hold_one_and_there_are_no_others(
     lab: Lab, old: Host, needles: dict[str, str]
 ) -> None:
     lab.write(old, "/run/acceptance/needles", "".join(needle + "\n" for needle in needles.values()), "0600")
@@ -99,7 +100,7 @@ def test_files_that_hold_one_are_ours_and_root_alone_reads_them(
     for expected in (f"/etc/postmaster/live/{old.fqdn}.pem", "/etc/postfix/postmaster_sasl_password.db"):
         assert expected in found
     for path, (user, mode) in found.items():
-        assert KEPT_BY_US.match(path), path
+        assert PLACES.match(path), path
         assert (user, mode) == ("root", "600"), path
 
 

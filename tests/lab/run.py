@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import sys
 
-from postmaster_lab import cli
+try:
+    from postmaster_lab import cli
+except KeyboardInterrupt:
+    sys.exit(130)
 
 if __name__ == "__main__":
     sys.exit(cli.main(sys.argv[1], sys.argv[2:]))

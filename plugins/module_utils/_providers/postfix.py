@@ -253,7 +253,7 @@ class Postfix(DomainProvider):
                 main = self._plan_smtp(vserver, parameters, main, master)
             else:
                 master = self._plan_submission(vserver, parameters, master)
-                needs += self._sasl_socket(vserver, master)
+                needs += self._sasl_sockets(vserver, master)
         return Plan(
             changes=(
                 FileChange(MAIN_CF, main.encode("utf-8", "surrogateescape")),
@@ -334,16 +334,17 @@ class Postfix(DomainProvider):
             services = self._services(master)
         return master
 
-    def _sasl_socket(self, vserver: Vserver, master: str) -> list[SaslSocket]:
-        """The socket at which the planned services ask for passwords, where it is one of another daemon."""
-        service = self._services(master)[PROTOCOLS[vserver.protocol].port]
-        overrides = {name: one.value for name, one in service.overrides.items()}
-        path = self._effective(overrides, "smtpd_sasl_path")
-        if self._effective(overrides, "smtpd_sasl_type") != "dovecot" or path.startswith("inet:"):
-            return []
-        path = path.removeprefix("unix:")
-        owner = self.parameters["mail_owner"]
-        return [SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner)]
+    def _sasl_sockets(self, vserver: Vserver, master: str) -> list[SaslSocket]:
+        """The sockets at which the planned services ask for passwords, where they are another daemon's."""
+        services = self._services(master)
+        found = []
+        for port in filter(None, (PROTOCOLS[vserver.protocol].port, vserver.implicit_tls_port)):
+            overrides = {name: one.value for name, one in services[port].overrides.items()}
+            path = self._effective(overrides, "smtpd_sasl_path").removeprefix("unix:")
+            if self._effective(overrides, "smtpd_sasl_type") == "dovecot" and not path.startswith("inet:"):
+                owner = self.parameters["mail_owner"]
+                found.append(SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner))
+        return list(dict.fromkeys(found))
 
     def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:
         if any(policy.account for policy in policies if policy.present) and not glob.glob(_SASL_PLUGINS):

@@ -53,7 +53,7 @@ class Made:
 
 def trace_modules(lab: Lab, host: Host) -> None:
     """Have a host keep a trace of every module that is run with TRACED_PYTHON."""
-    calls = "execve,open,openat,creat,chmod,fchmod,fchmodat"
+    calls = "execve,open,openat,creat,chmod,fchmod,fchmodat,umask"
     script = f"""#!/bin/sh
 exec strace -f -qq -v -y -s 65536 --seccomp-bpf -e trace={calls} -o {TRACES}/$$ /usr/bin/python3 "$@"
 """
@@ -75,23 +75,31 @@ def inventory_with_traces(lab: Lab, hosts: Sequence[str], path: Path) -> Path:
     return path
 
 
+MAKING = (
+    r'\bopenat\([^"]*"(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
+    r'\bopen\("(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
+    r'\bcreat\("(?P<path>[^"]+)", (?P<mode>0\d+)\)',
+)
+CHANGING = (
+    r'\bchmod\("(?P<path>[^"]+)", (?P<mode>0\d+)\)',
+    r"\bfchmod\(\d+<(?P<path>[^>]+)>, (?P<mode>0\d+)\)",
+    r'\bfchmodat\([^"]*"(?P<path>[^"]+)", (?P<mode>0\d+)',
+)
+
+
 def made(lines: Sequence[str]) -> list[Made]:
     """Files with secrets that were made, and changes of their modes."""
     found = []
+    masks: dict[str, int] = {}  # by process
     for line in lines:
-        if re.search(r" = -1 E", line):
-            continue
-        for pattern in (
-            r'\bopenat\([^"]*"(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
-            r'\bopen\("(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
-            r'\bcreat\("(?P<path>[^"]+)", (?P<mode>0\d+)\)',
-            r'\bchmod\("(?P<path>[^"]+)", (?P<mode>0\d+)\)',
-            r"\bfchmod\(\d+<(?P<path>[^>]+)>, (?P<mode>0\d+)\)",
-            r'\bfchmodat\([^"]*"(?P<path>[^"]+)", (?P<mode>0\d+)',
-        ):
-            match = re.search(pattern, line)
-            if match and SECRET_FILE.match(match["path"]):
-                found.append(Made(match["path"], int(match["mode"], 8)))
+        process = line.split(maxsplit=1)[0]
+        mask = re.search(r"\bumask\((0\d*)\)", line)
+        if mask:
+            masks[process] = int(mask[1], 8)
+        for patterns, kept in ((MAKING, ~masks.get(process, 0o022)), (CHANGING, ~0)):
+            for match in (re.search(pattern, line) for pattern in patterns):
+                if match and SECRET_FILE.match(match["path"]) and " = -1 E" not in line:
+                    found.append(Made(match["path"], int(match["mode"], 8) & kept))
     return found
 
 

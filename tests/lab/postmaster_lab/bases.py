@@ -350,8 +350,8 @@ def _last_lines(log: Path, count: int = 15) -> str:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a directory; whatever might be mounted in it is left alone."""
-    if path.exists():
+    """Remove a directory or file; whatever might be mounted in it is left alone."""
+    if os.path.lexists(path):
         keeper.run("rm", "-rf", "--one-file-system", path)
 
 

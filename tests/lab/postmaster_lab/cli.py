@@ -36,10 +36,12 @@ DOWN_SECONDS = 20
 
 def main(program: str, arguments: Sequence[str]) -> int:
     """Run one command of a program ("lab" or "fresh-machine"); returns the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end_by_signal)
-    options = (_parser() if program == "lab" else fresh.parser()).parse_args(arguments)
+    # Some ways to become root leave these out.
+    os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
     try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _end_by_signal)
+        options = (_parser() if program == "lab" else fresh.parser()).parse_args(arguments)
         if os.geteuid() != 0:
             raise LabError("only root can do this (it mounts file systems and makes network namespaces)")
         return int(options.run(options, Settings.from_environment()))
@@ -156,6 +158,7 @@ def _down(_options: argparse.Namespace, settings: Settings) -> int:
     if not settings.state.exists():
         say_to_stderr("no lab is up")
         return 0
+    state.check_ours(settings.state)
     lab = state.read(settings.state)
     if lab is not None:
         (lab.keeper if lab.keeper.alive else lab.init).signal(signal.SIGTERM if lab.keeper.alive else signal.SIGKILL)

@@ -160,4 +160,5 @@ def _run_in_machine(machine: int, command: Sequence[str], variables: dict[str, s
     service = ["systemd-run", "--quiet", "--wait", "--collect", "--pipe", f"--working-directory={PROJECT}"]
     service += [f"--setenv={name}={value}" for name, value in given.items()]
     sys.stdout.flush()
-    return enter.in_host(machine, [*service, "--", *command])
+    # systemd would put its own variables in the place of words that begin with a dollar sign.
+    return enter.in_host(machine, [*service, "--", *(word.replace("$", "$$") for word in command)])

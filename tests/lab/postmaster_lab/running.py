@@ -38,13 +38,14 @@ class LabJob(keeper.Job):
 
     def claim(self, link: keeper.Link) -> None:
         """The lock of the state directory makes this lab its owner."""
+        state.check_ours(self.directory)
         if state.lock(self.directory) is None:
             raise LabError(f"a lab is already up in {self.directory}: 'lab down' first, or set another LAB_STATE")
         stale = state.read(self.directory)
         if stale is not None:
             boot.remove_cgroup(stale.cgroup)
-        for path in self.directory.iterdir():  # what a lab left whose keeper and init were both killed
-            keeper.run("rm", "-rf", "--one-file-system", path)
+        state.empty(self.directory)  # of what a lab left whose keeper and init were both killed
+        (self.directory / state.MARK).touch()
 
     def prepare(self, link: keeper.Link) -> None:
         """Make the keys and directories; hold the base trees."""

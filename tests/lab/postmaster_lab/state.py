@@ -22,6 +22,9 @@ from postmaster_lab.bases import remove_tree
 from postmaster_lab.hosts import Host
 from postmaster_lab.settings import LabError
 
+# Marks a directory as a lab's.
+MARK = "postmaster-lab"
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -53,13 +56,22 @@ def file_of(directory: Path) -> Path:
     return directory / "lab.json"
 
 
+def check_ours(directory: Path) -> None:
+    """Refuse a directory that somebody has put other things in: a lab's state directory is emptied and removed."""
+    if directory.exists() and any(directory.iterdir()) and not (directory / MARK).exists():
+        raise LabError(f"{directory} is not the state directory of a lab: set another LAB_STATE")
+
+
 def lock(directory: Path) -> int | None:
     """Lock a state directory, creating it: the descriptor, or None when a lab's keeper or init has it.
 
     The lock is the lab's sign of life: it is free as soon as the last of the two is dead.
     """
     while True:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabError(f"cannot make the state directory: {error}") from error
         try:
             descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:  # the last owner removes it right now
@@ -142,4 +154,15 @@ def remove(directory: Path, cgroup: str) -> None:
     """Remove all of a lab that the kernel does not; its processes are dead."""
     end_ssh_masters(directory)
     boot.remove_cgroup(cgroup)
-    remove_tree(directory)
+    empty(directory)
+    (directory / MARK).unlink(missing_ok=True)
+    with suppress(FileNotFoundError):
+        directory.rmdir()
+
+
+def empty(directory: Path) -> None:
+    """Remove everything but the mark, so that a removal that is broken off can be taken up again."""
+    if directory.exists():
+        for path in directory.iterdir():
+            if path.name != MARK:
+                remove_tree(path)

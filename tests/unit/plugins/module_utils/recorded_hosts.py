@@ -69,8 +69,8 @@ class RecordedHost(Host):
         self.answers: dict[str, str] = {}
         self.tables: dict[str, dict[str, str]] = {}
         self.asked: list[str] = []
-        for name in names:
-            found = recording(name)[state]
+        # what a host was not asked again has not changed
+        for found in (recording(name)[part] for name in names for part in ("stock", state)):
             for path, lines in found["files"].items():
                 self.files[path] = "\n".join(lines).encode()
             for command, lines in found["answers"].items():

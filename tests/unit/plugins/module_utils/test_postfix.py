@@ -143,6 +143,16 @@ def test_secured_host_as_it_was_recorded(release):
     assert main_cf_settings("\n".join(secured["answers"]["postconf -n"])) == main_cf_settings(host.read_text(MAIN_CF))
 
 
+@pytest.mark.parametrize("state", ["stock", "secured"])
+def test_expanded_values_are_those_that_were_recorded(state, release):
+    # proves the tests' own postconf
+    host = RecordedHost(release, state=state)
+    expected = main_cf_settings(host.answers["postconf -nx"])
+    postfix = provider(host)
+    assert {name: " ".join(postfix.expanded(name).split()) for name in expected} == expected
+    assert postfix.expanded("relay_domains") == ""
+
+
 def test_hybrid_group_only_where_openssl_has_it(host, release):
     apply(host, SMTP)
     assert ("X25519MLKEM768" in host.parameters["tls_eecdh_auto_curves"]) is (release == "postfix-3.10")
@@ -336,6 +346,14 @@ def test_service_of_somebody_else_is_edited_in_place(host, release):
     assert overrides_at(host, 587)["syslog_name"] == "postfix/mine"
     assert overrides_at(host, 587)["smtpd_banner"] == "hello"
     assert service_at(host, 465).name == "smtps"
+
+
+def test_each_port_gets_the_socket_that_it_asks(host):
+    host.files[MASTER_CF] += FOREIGN.encode()  # where SASL is set up for 587 only, after the default type: cyrus
+    plan = apply(host, SUBMISSION)
+    assert "smtpd_sasl_type" not in overrides_at(host, 587)
+    assert overrides_at(host, 465)["smtpd_sasl_type"] == "dovecot"
+    assert [one.path for one in plan.needs] == ["/var/spool/postfix/private/auth"]
 
 
 def test_service_on_one_address_is_somebody_elses(host):

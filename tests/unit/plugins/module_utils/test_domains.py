@@ -1,0 +1,234 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _domains as domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, SaslAccount
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+    DomainOutcome,
+    DomainPlan,
+)
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
+
+ELEMENT = {
+    "domain": "partner.example",
+    "tls": "secure",
+    "match": None,
+    "relay_host": None,
+    "relay_port": 25,
+    "username": None,
+    "password": None,
+    "state": "present",
+}
+ACCOUNT = {"username": "u", "password": "p"}
+
+
+def parsed(**given):
+    return parse({**ELEMENT, **given})
+
+
+def test_least_that_can_be_said():
+    assert parsed() == DomainPolicy("partner.example", tls="secure", relay_port=25, present=True)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"domain": "Partner.EXAMPLE."}, {"domain": "partner.example"}),
+        ({"domain": "bücher.example"}, {"domain": "xn--bcher-kva.example"}),
+        ({"match": ["mx.example", ".example"]}, {"match": ("mx.example", ".example")}),
+        ({"match": []}, {"match": ()}),
+        ({"relay_host": "Mail.Example", "relay_port": 587}, {"relay_host": "mail.example", "relay_port": 587}),
+        ({"relay_host": "192.0.2.1"}, {"relay_host": "192.0.2.1"}),
+        ({"relay_host": "2001:DB8::1"}, {"relay_host": "2001:db8::1"}),
+        ({"relay_host": ""}, {"relay_host": ""}),
+        ({"username": "DOMAIN\\user", "password": ""}, {"account": SaslAccount("DOMAIN\\user", "")}),
+        ({"username": "u v", "password": " inner space".strip()}, {"account": SaslAccount("u v", "inner space")}),
+        ({"state": "absent"}, {"present": False}),
+    ],
+)
+def test_options(given, expected):
+    assert parsed(**given) == replace(DomainPolicy("partner.example"), **expected)
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"domain": "not a domain"}, "domain"),
+        ({"domain": "192.0.2.1"}, "domain"),
+        ({"domain": "*"}, "domain"),
+        ({"domain": "*.partner.example"}, "domain"),  # Postfix would look it up verbatim, and never find it
+        ({"match": ["mx.example"], "tls": "encrypt"}, "match"),
+        ({"match": ["mx.example"], "tls": "may"}, "match"),
+        ({"match": ["a b"]}, "match"),
+        ({"match": ["a:b"]}, "match"),
+        ({"match": [""]}, "match"),
+        ({"match": ["*.example"]}, "match"),  # a leading full stop is what Postfix knows
+        ({"username": "u"}, "password"),
+        ({"password": ""}, "username"),
+        ({"username": "", "password": "p"}, "username"),
+        ({"username": "a:b", "password": "p"}, "username"),
+        ({"username": " u", "password": "p"}, "username"),
+        ({"username": "u\nv", "password": "p"}, "username"),
+        ({"username": "u", "password": "p\n"}, "password"),
+        ({"username": "u", "password": "p "}, "password"),
+        ({"username": "u", "password": "p\0"}, "password"),
+        ({**ACCOUNT, "tls": "may"}, "tls"),
+        ({**ACCOUNT, "tls": "none"}, "tls"),
+        ({"relay_port": 587}, "relay_port"),
+        ({"relay_host": "mail.example", "relay_port": 465}, "relay_port"),
+        ({"relay_host": "mail.example", "relay_port": 0}, "relay_port"),
+        ({"relay_host": "mail.example", "relay_port": 65536}, "relay_port"),
+        ({"relay_host": "[mail.example]"}, "relay_host"),
+        ({"relay_host": "mail.example:587"}, "relay_host"),
+        ({"relay_host": "mail example"}, "relay_host"),
+    ],
+)
+def test_options_that_contradict_each_other(given, option):
+    with pytest.raises(Problem) as caught:
+        parsed(**given)
+    assert caught.value.option == option
+    assert caught.value.subject.startswith("domain ")
+
+
+@pytest.mark.parametrize("password", ["hunter2 ", "hunter2\n"])
+def test_a_refused_password_is_not_shown(password):
+    with pytest.raises(Problem) as caught:
+        parsed(username="u", password=password)
+    assert "hunter2" not in repr(caught.value.result())
+
+
+def test_account_hides_its_password():
+    policy = parsed(username="u", password="hunter2")
+    assert "hunter2" not in repr(policy)
+    assert "hunter2" not in str(policy)
+    assert "hunter2" not in f"{policy.account}"
+
+
+# ---- the call
+
+
+class Sender(domains.DomainProvider):
+    """A daemon that does what it is told."""
+
+    name = "sender"
+    protocols = frozenset({"smtp"})
+    config_roots = ()
+
+    def __init__(self, host, alive=True, outcomes=(), warnings=()):
+        super().__init__(host, None)
+        self.alive = alive
+        self.outcomes = outcomes
+        self.warnings = warnings
+        self.asked = None
+
+    def plan_domains(self, policies, *, purge, ca_file):
+        self.asked = (list(policies), purge, ca_file)
+        return DomainPlan(
+            changes=(FileChange("/table", b"new"), FileChange("/same", b"same")),
+            warnings=self.warnings,
+            outcomes=self.outcomes,
+        )
+
+    def running(self):
+        return self.alive
+
+    @classmethod
+    def installed(cls, host):
+        return True
+
+    def capabilities(self):
+        raise NotImplementedError
+
+    read = plan = endpoints = check = activate = capabilities
+
+
+class Applied:
+    """Stands for a transaction, and remembers what was applied."""
+
+    def __init__(self, check_mode=False):
+        self.check_mode = check_mode
+        self.applied = []
+
+    def apply(self, changes, participants=()):
+        self.applied.append(([change.path for change in changes], [one.name for one in participants]))
+
+
+@pytest.fixture
+def host():
+    found = RecordedHost()
+    found.files["/same"] = b"same"
+    return found
+
+
+def call(host, provider, transaction, *policies, purge=False, ca_file=""):
+    providers = {provider.name: provider} if provider else {}
+    return secure_domains(host, providers, transaction, policies, purge=purge, ca_file=ca_file)
+
+
+def test_only_what_differs_is_applied(host):
+    sender, transaction = Sender(host), Applied()
+    outcome = call(host, sender, transaction, DomainPolicy("a.test"), purge=True, ca_file="/same")
+    assert sender.asked == ([DomainPolicy("a.test")], True, "/same")
+    assert transaction.applied == [(["/table"], ["sender"])]
+    assert outcome.files == ["/table"]
+    assert [one["after_header"] for one in outcome.diff] == ["/table"]
+
+
+def test_nothing_differs(host):
+    host.files["/table"] = b"new"
+    transaction = Applied()
+    assert call(host, Sender(host), transaction, DomainPolicy("a.test")).files == []
+    assert transaction.applied == []
+
+
+def test_results(host):
+    outcomes = [
+        DomainOutcome("a.test", "a.test", "TLS policy: none -> a.test secure"),
+        DomainOutcome("b.test", "[gw]:25", ""),
+        DomainOutcome("c.test", "", "TLS policy: c.test may -> none"),
+        DomainOutcome("purged.test", "", "TLS policy: x -> none"),
+    ]
+    policies = [DomainPolicy("a.test"), DomainPolicy("b.test", tls="encrypt"), DomainPolicy("c.test", present=False)]
+    outcome = call(host, Sender(host, outcomes=outcomes, warnings=["of the daemon"]), Applied(), *policies)
+    assert outcome.provider == "sender"
+    keys = ("domain", "next_hop", "tls", "authenticated", "changed")
+    assert [tuple(one[key] for key in keys) for one in outcome.domains] == [
+        ("a.test", "a.test", "secure", True, True),
+        ("b.test", "[gw]:25", "encrypt", False, False),
+        ("c.test", "", "", False, True),
+        ("purged.test", "", "", False, True),
+    ]
+    assert outcome.domains[1]["reason"] == "as desired"
+    assert outcome.warnings[0] == "of the daemon"
+    (warning,) = outcome.warnings[1:]
+    assert "b.test is unauthenticated at the level encrypt" in warning
+
+
+@pytest.mark.parametrize("provider", [None, Sender(None, alive=False)])
+def test_no_daemon_to_send_mail(provider, host):
+    with pytest.raises(Problem, match="no daemon that sends mail|installed but does not run"):
+        call(host, provider, Applied(), DomainPolicy("a.test"))
+
+
+def test_domain_that_is_declared_twice(host):
+    with pytest.raises(Problem, match="declared twice") as caught:
+        call(host, Sender(host), Applied(), DomainPolicy("a.test"), DomainPolicy("a.test", present=False))
+    assert (caught.value.subject, caught.value.option) == ("domain a.test", "domain")
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_roots_that_are_not_there(check_mode, host):
+    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match="/roots.pem is not there")
+    with expected:  # in check mode an earlier task may have copied them in the real run
+        call(host, Sender(host), Applied(check_mode), DomainPolicy("a.test"), ca_file="/roots.pem")

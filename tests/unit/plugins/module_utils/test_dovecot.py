@@ -1,0 +1,263 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_settings import (
+    parse,
+    render,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import DROP_IN, Dovecot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+    STORE,
+    RecordedHost,
+    as_diff,
+    check_golden,
+    recording,
+)
+
+RELEASES = {"dovecot-2.3": (3, 0), "dovecot-2.4": (3, 5)}  # with the OpenSSL that Debian has beside it
+CERTIFICATE = "mx.example.test"
+IMAP = Vserver("imap", certificate=CERTIFICATE, require_secure_channel=True, implicit_tls_port=993)
+POP3 = replace(IMAP, protocol="pop3", implicit_tls_port=995)
+SOCKET = SaslSocket("/var/spool/postfix/private/auth", "postfix", "postfix")
+
+CASES = {
+    "imap": [IMAP],
+    "imap-modern": [replace(IMAP, strength="modern")],
+    "imap-legacy": [replace(IMAP, strength="legacy")],
+    "imap-optional": [replace(IMAP, require_secure_channel=False)],
+    "imap-other-port": [replace(IMAP, implicit_tls_port=10993)],
+    "pop3-starttls-only": [replace(POP3, implicit_tls_port=0)],
+    "both": [IMAP, POP3],
+}
+
+
+@pytest.fixture(params=RELEASES)
+def release(request, monkeypatch):
+    library = TlsLibrary("OpenSSL", RELEASES[request.param])
+    monkeypatch.setattr(dovecot_module, "openssl_library", lambda: library)
+    return request.param
+
+
+@pytest.fixture
+def host(release):
+    return RecordedHost(release)
+
+
+def provider(host):
+    return Dovecot(host, Store(host, STORE))
+
+
+def desired(release):
+    """The virtual servers as which Dovecot was secured when it was recorded."""
+    vservers = [Vserver(**one) for one in recording(release)["vservers"]]
+    return [one for one in vservers if one.protocol in Dovecot.protocols]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plan_for_a_stock_host(case, host, release):
+    check_golden(f"{release}/{case}.diff", as_diff(host, provider(host).plan(CASES[case]).changes))
+
+
+def test_offer_for_a_stock_host(host, release):
+    check_golden(f"{release}/auth.diff", as_diff(host, provider(host).offer(SOCKET)))
+
+
+def test_a_second_plan_changes_nothing(host):
+    host.take(provider(host).plan(CASES["both"]).changes)
+    host.take(provider(host).offer(SOCKET))
+    assert needed(provider(host).plan(CASES["both"]).changes, host) == []
+    assert needed(provider(host).offer(SOCKET), host) == []
+
+
+def test_stock_host(host):
+    found = provider(host).read()
+    assert list(found) == [("imap", "default"), ("pop3", "default")]
+    imap = found["imap", "default"]
+    assert imap == Vserver("imap", certificate="/etc/dovecot/private/dovecot.pem", strength="", implicit_tls_port=993)
+
+
+def test_secured_host_as_it_was_recorded(release):
+    # Dovecot itself, asked after its files had been written, sees what was desired
+    assert list(provider(RecordedHost(release, state="secured")).read().values()) == desired(release)
+
+
+@pytest.mark.parametrize(
+    ("printed", "version", "known", "language"),
+    [
+        ("2.3.0 (c8b89eb)", (2, 3, 0), True, (2, 3)),
+        ("2.4.1-4 (7d8c0e5759)", (2, 4, 1), True, (2, 4)),
+        ("2.5.0", (2, 5, 0), False, (2, 4)),
+        ("3.0.0", (3, 0, 0), False, (2, 4)),
+    ],
+)
+def test_versions(printed, version, known, language, host):
+    host.answers["dovecot --version"] = printed
+    dovecot = provider(host)
+    assert dovecot.capabilities().version == version
+    assert dovecot.capabilities().known is known
+    assert dovecot.language is dovecot_module.LANGUAGES[language]
+
+
+@pytest.mark.parametrize("printed", ["2.2.36 (1f10bfa63)", ""])
+def test_too_old_a_version(printed, host):
+    host.answers["dovecot --version"] = printed
+    with pytest.raises(Problem, match="is too old"):
+        provider(host).capabilities()
+
+
+def test_protocol_that_is_not_served(host):
+    answer = host.answers["doveconf protocols"]
+    host.answers["doveconf protocols"] = answer.replace("pop3 = yes", "pop3 = no").replace(" pop3", " ")
+    assert list(provider(host).read()) == [("imap", "default")]
+    with pytest.raises(Problem, match="Dovecot does not serve pop3 on this host.*dovecot-pop3d") as caught:
+        provider(host).plan([POP3])
+    assert caught.value.subject == "virtual server pop3/default"
+
+
+def test_one_virtual_server_of_each_protocol(host):
+    with pytest.raises(Problem, match="one virtual server of each protocol"):
+        provider(host).plan([replace(IMAP, name="second")])
+
+
+def test_configuration_that_dovecot_refuses(host, monkeypatch):
+    monkeypatch.setattr(host, "query", lambda _argv: Completed(89, "", "doveconf: Fatal: Error in line 3\n"))
+    with pytest.raises(Problem, match="Dovecot refuses its own configuration .*line 3"):
+        provider(host).read()
+
+
+# ---- password checks for another daemon
+
+
+def test_socket_that_the_administrator_offers_already(host):
+    line = f"  unix_listener {SOCKET.path} {{\n    mode = 0666\n  }}\n}}"
+    host.answers["doveconf service/auth"] = host.answers["doveconf service/auth"].rstrip().removesuffix("}") + line
+    assert provider(host).offer(SOCKET) == ()
+
+
+def test_own_socket_is_kept_up(release):
+    host = RecordedHost(release, state="secured")  # where doveconf shows the socket, since our file offers it
+    host.files[DROP_IN.format("auth")] = b"damaged"
+    (change,) = needed(provider(host).offer(SOCKET), host)
+    assert change.path == DROP_IN.format("auth")
+
+
+# ---- proving
+
+
+def test_endpoints(host):
+    found = provider(host).endpoints(IMAP)
+    assert [(one.address, one.port, one.implicit_tls) for one in found] == [
+        ("127.0.0.1", 143, False),
+        ("127.0.0.1", 993, True),
+    ]
+    assert [one.port for one in provider(host).endpoints(replace(IMAP, implicit_tls_port=0))] == [143]
+
+
+def test_port_that_the_administrator_has_closed(host):
+    answer = host.answers["doveconf service/imap-login"]
+    host.answers["doveconf service/imap-login"] = answer.replace("port = 143", "port = 0")
+    assert [one.port for one in provider(host).endpoints(IMAP)] == [993]
+
+
+@pytest.mark.parametrize(
+    ("listen", "address"),
+    [("*, ::", "127.0.0.1"), ("* ::", "127.0.0.1"), ("::", "::1"), ("192.0.2.1, ::1", "192.0.2.1"), ("", "127.0.0.1")],
+)
+def test_address(listen, address, host):
+    host.answers["doveconf listen"] = f"listen = {listen}"
+    assert {one.address for one in provider(host).endpoints(IMAP)} == {address}
+
+
+# ---- acting
+
+
+class Machine:
+    """Answers programs with an effect; the daemon lives as long as the script says."""
+
+    def __init__(self, alive, reload=0):
+        self.alive = list(alive)
+        self.reload = reload
+        self.ran = []
+
+    def run(self, argv, **_options):
+        self.ran.append(" ".join(argv))
+        return Completed(self.reload if argv[1] == "reload" else 0, "", "no\n")
+
+    def attach(self, host, monkeypatch):
+        def query(argv, **_options):
+            assert argv[1] == "is-active"
+            return Completed(0 if (self.alive.pop(0) if len(self.alive) > 1 else self.alive[0]) else 3, "", "")
+
+        monkeypatch.setattr(host, "query", query)
+
+
+RESTART = ["systemctl reset-failed dovecot.service", "systemctl restart dovecot.service"]
+
+
+@pytest.mark.parametrize(
+    ("alive", "reload", "ran"),
+    [
+        ([True], 0, ["systemctl reload dovecot.service"]),
+        ([True, False, True], 0, ["systemctl reload dovecot.service", *RESTART]),
+        ([True], 1, ["systemctl reload dovecot.service", *RESTART]),
+        ([False, True], 0, RESTART),
+    ],
+)
+def test_activation(alive, reload, ran, host, monkeypatch):
+    machine = Machine(alive, reload)
+    machine.attach(host, monkeypatch)
+    provider(host).activate(machine.run)
+    assert machine.ran == ran
+
+
+def test_daemon_that_does_not_come_up(host, monkeypatch):
+    machine = Machine([False])
+    machine.attach(host, monkeypatch)
+    with pytest.raises(Problem, match=r"Dovecot does not come up \(no\)"):
+        provider(host).activate(machine.run)
+
+
+def test_own_test_runs_on_the_mirror_and_its_complaint_names_the_real_file(host):
+    def run(argv):
+        assert argv == ["doveconf", "-c", "/mirror/dovecot.conf", "-x", "-n"]
+        return Completed(89, "", "doveconf: Fatal: Error in configuration file /mirror/conf.d/x line 1\n")
+
+    with pytest.raises(Problem, match="file /etc/dovecot/conf.d/x line 1"):
+        provider(host).check(run, {"/etc/dovecot": "/mirror"})
+
+
+# ---- the language
+
+WORDS = st.text(st.sampled_from("abz_0 /"), min_size=1, max_size=6).map(str.strip).filter(bool)
+SETTINGS = st.recursive(
+    st.dictionaries(WORDS, WORDS, max_size=3),
+    lambda below: st.dictionaries(WORDS, st.one_of(WORDS, below), max_size=3),
+    max_leaves=6,
+)
+
+
+@given(SETTINGS)
+def test_what_is_rendered_is_read_again(settings):
+    assert parse(render(settings)) == settings
+
+
+def test_values_may_hold_braces_and_equals():
+    assert parse("mail_home = /home/%{user | username}\nx = a = {b}\n# c = d\n\nnonsense\n") == {
+        "mail_home": "/home/%{user | username}",
+        "x": "a = {b}",
+    }
