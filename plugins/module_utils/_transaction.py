@@ -75,7 +75,7 @@ def _beside(target: str, word: str) -> str:
 
 
 def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)
 
 
@@ -90,14 +90,15 @@ def _id_of(name: str, find: Callable[[str], int]) -> int:
 
 
 def _not_mirrored(directory: str, names: list[str]) -> set[str]:
-    """What a mirror leaves out: our own staged and saved files, and links that lead back up."""
+    """What a mirror leaves out: our own staged and saved files, links that lead back up or nowhere, and sockets."""
     here = os.path.join(os.path.realpath(directory), "")
-    return {
-        name
-        for name in names
-        if (name.startswith(".") and ".postmaster-" in name)
-        or here.startswith(os.path.join(os.path.realpath(os.path.join(directory, name)), ""))
-    }
+    found = set()
+    for name in names:
+        real = os.path.realpath(os.path.join(directory, name))
+        ours = name.startswith(".") and ".postmaster-" in name
+        if ours or here.startswith(os.path.join(real, "")) or not (os.path.isfile(real) or os.path.isdir(real)):
+            found.add(name)
+    return found
 
 
 def _sync_directory(path: str) -> None:
@@ -223,8 +224,13 @@ class Transaction:
     # ---- lock and journal
 
     def _take_lock(self) -> int:
-        os.makedirs(os.path.dirname(self._lock_file), exist_ok=True)
-        handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            os.makedirs(os.path.dirname(self._lock_file), exist_ok=True)
+            handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as exc:
+            raise Problem(
+                f"{self._lock_file} cannot be opened ({exc.strerror})", "run the module as root (become: true)"
+            ) from exc
         end = time.monotonic() + LOCK_PATIENCE
         while True:
             try:
@@ -396,7 +402,7 @@ class Transaction:
             for number, root in enumerate(participant.config_roots):
                 mirror = os.path.join(self._directory, f"mirror-{participant.name}-{number}")
                 # without links, so that what is laid into the mirror stays in the mirror
-                shutil.copytree(root, mirror, ignore=_not_mirrored, ignore_dangling_symlinks=True)
+                shutil.copytree(root, mirror, ignore=_not_mirrored)
                 mirrors[root] = mirror
                 for entry in entries:
                     if entry.material or not entry.path.startswith(root + "/"):

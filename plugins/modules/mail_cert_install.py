@@ -120,7 +120,7 @@ EXAMPLES = r"""
   postmaster.secure_channel.mail_cert_install:
     certificates:
       - name: mx1.example.test
-        src: /root/mx1.example.test.p7.pem
+        src: /root/mx1.example.test.pem
         chain: "{{ lookup('ansible.builtin.file', 'answers/intermediate.pem') }}"
       - name: mail.internal.example.test
         src: /root/mail.internal.example.test.cer

@@ -231,6 +231,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_DIRECTORY,
+    DiscreetModule,
     objects,
     one_or_many,
     run,
@@ -288,9 +289,7 @@ def main() -> None:
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
     )
-    # Not even the call is logged: Ansible would write the list as Python does, and in that form it does not recognise a
-    # password with a backslash or a quotation mark.
-    run(AnsibleModule(supports_check_mode=True, no_log=True, **spec), work)
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

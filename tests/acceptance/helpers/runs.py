@@ -128,6 +128,6 @@ class Ansible:
         path.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "tasks": list(tasks)}], indent=1))
         return self.playbook(str(path), *options, **variables)
 
-    def module(self, hosts: str, name: str, *options: str, **arguments: Any) -> Run:
+    def module(self, hosts: str, module: str, /, *options: str, **arguments: Any) -> Run:
         """Call a module of this collection once."""
-        return self.run(["ansible", hosts, "-m", f"{COLLECTION}.{name}", "-a", json.dumps(arguments), *options])
+        return self.run(["ansible", hosts, "-m", f"{COLLECTION}.{module}", "-a", json.dumps(arguments), *options])

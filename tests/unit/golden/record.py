@@ -87,16 +87,16 @@ def postfix_state(host: LabHost) -> dict[str, Any]:
     return {"files": files, "answers": answers}
 
 
-def dovecot_state(host: LabHost, dovecot: Dovecot, vservers: Sequence[Vserver]) -> dict[str, Any]:
-    """What Dovecot says when the provider does all that it does."""
+def dovecot_state(host: LabHost, store: Store, vservers: Sequence[Vserver], paths: Sequence[str]) -> dict[str, Any]:
+    """These of Dovecot's files, and what it says when the provider does all that it does."""
     host.answers.clear()
-    fresh = Dovecot(host, dovecot.store)
-    fresh.read()
-    fresh.plan(vservers)
-    fresh.offer(SASL)
+    dovecot = Dovecot(host, store)
+    dovecot.read()
+    dovecot.plan(vservers)
+    dovecot.offer(SASL)
     for vserver in vservers:
-        fresh.endpoints(vserver)
-    return {"files": {}, "answers": dict(host.answers)}
+        dovecot.endpoints(vserver)
+    return {"files": {path: host.read_text(path).split("\n") for path in paths}, "answers": dict(host.answers)}
 
 
 def record(name: str, postfix_file: str, dovecot_file: str) -> None:
@@ -106,17 +106,18 @@ def record(name: str, postfix_file: str, dovecot_file: str) -> None:
     postfix, dovecot = Postfix(host, store), Dovecot(host, store)
     outgoing = [one for one in SECURED if one.protocol in Postfix.protocols]
     incoming = [one for one in SECURED if one.protocol in Dovecot.protocols]
-    found = {
+    found: dict[str, dict[str, Any]] = {
         postfix_file: {"stock": postfix_state(host)},
-        dovecot_file: {"stock": dovecot_state(host, dovecot, incoming)},
+        dovecot_file: {"stock": dovecot_state(host, store, incoming, ())},
     }
-    for change in (*postfix.plan(outgoing).changes, *dovecot.plan(incoming).changes, *(dovecot.offer(SASL) or ())):
+    drop_ins = (*dovecot.plan(incoming).changes, *(dovecot.offer(SASL) or ()))
+    for change in (*postfix.plan(outgoing).changes, *drop_ins):
         host.put(change)
     # what was not asked for again has not changed
     secured = postfix_state(host)
     del secured["answers"]["postconf -d"]
     found[postfix_file]["secured"] = secured
-    found[dovecot_file]["secured"] = dovecot_state(host, dovecot, incoming)
+    found[dovecot_file]["secured"] = dovecot_state(host, store, incoming, [change.path for change in drop_ins])
     for file, content in found.items():
         content["vservers"] = [dataclasses.asdict(one) for one in SECURED]
         (HERE / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _domains as domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -17,8 +16,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     DomainOutcome,
     DomainPlan,
+    DomainProvider,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+    STORE,
+    RecordedHost,
+)
 
 ELEMENT = {
     "domain": "partner.example",
@@ -118,7 +122,7 @@ def test_account_hides_its_password():
 # ---- the call
 
 
-class Sender(domains.DomainProvider):
+class Sender(DomainProvider):
     """A daemon that does what it is told."""
 
     name = "sender"
@@ -126,7 +130,7 @@ class Sender(domains.DomainProvider):
     config_roots = ()
 
     def __init__(self, host, alive=True, outcomes=(), warnings=()):
-        super().__init__(host, None)
+        super().__init__(host, Store(host, STORE))
         self.alive = alive
         self.outcomes = outcomes
         self.warnings = warnings
@@ -150,7 +154,20 @@ class Sender(domains.DomainProvider):
     def capabilities(self):
         raise NotImplementedError
 
-    read = plan = endpoints = check = activate = capabilities
+    def read(self):
+        raise NotImplementedError
+
+    def plan(self, desired):
+        raise NotImplementedError
+
+    def endpoints(self, vserver):
+        raise NotImplementedError
+
+    def check(self, run, mirrors):
+        raise NotImplementedError
+
+    def activate(self, run):
+        raise NotImplementedError
 
 
 class Applied:
@@ -215,10 +232,11 @@ def test_results(host):
     assert "b.test is unauthenticated at the level encrypt" in warning
 
 
-@pytest.mark.parametrize("provider", [None, Sender(None, alive=False)])
-def test_no_daemon_to_send_mail(provider, host):
-    with pytest.raises(Problem, match="no daemon that sends mail|installed but does not run"):
-        call(host, provider, Applied(), DomainPolicy("a.test"))
+def test_no_daemon_to_send_mail(host):
+    with pytest.raises(Problem, match="no daemon that sends mail is installed"):
+        call(host, None, Applied(), DomainPolicy("a.test"))
+    with pytest.raises(Problem, match="sender is installed but does not run"):
+        call(host, Sender(host, alive=False), Applied(), DomainPolicy("a.test"))
 
 
 def test_domain_that_is_declared_twice(host):
@@ -229,6 +247,6 @@ def test_domain_that_is_declared_twice(host):
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_roots_that_are_not_there(check_mode, host):
-    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match="/roots.pem is not there")
+    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match=r"/roots.pem is not there")
     with expected:  # in check mode an earlier task may have copied them in the real run
         call(host, Sender(host), Applied(check_mode), DomainPolicy("a.test"), ca_file="/roots.pem")

@@ -124,7 +124,7 @@ def test_protocol_that_is_not_served(host):
     answer = host.answers["doveconf protocols"]
     host.answers["doveconf protocols"] = answer.replace("pop3 = yes", "pop3 = no").replace(" pop3", " ")
     assert list(provider(host).read()) == [("imap", "default")]
-    with pytest.raises(Problem, match="Dovecot does not serve pop3 on this host.*dovecot-pop3d") as caught:
+    with pytest.raises(Problem, match=r"Dovecot does not serve pop3 on this host.*dovecot-pop3d") as caught:
         provider(host).plan([POP3])
     assert caught.value.subject == "virtual server pop3/default"
 
@@ -136,7 +136,7 @@ def test_one_virtual_server_of_each_protocol(host):
 
 def test_configuration_that_dovecot_refuses(host, monkeypatch):
     monkeypatch.setattr(host, "query", lambda _argv: Completed(89, "", "doveconf: Fatal: Error in line 3\n"))
-    with pytest.raises(Problem, match="Dovecot refuses its own configuration .*line 3"):
+    with pytest.raises(Problem, match=r"Dovecot refuses its own configuration .*line 3"):
         provider(host).read()
 
 
@@ -237,7 +237,7 @@ def test_own_test_runs_on_the_mirror_and_its_complaint_names_the_real_file(host)
         assert argv == ["doveconf", "-c", "/mirror/dovecot.conf", "-x", "-n"]
         return Completed(89, "", "doveconf: Fatal: Error in configuration file /mirror/conf.d/x line 1\n")
 
-    with pytest.raises(Problem, match="file /etc/dovecot/conf.d/x line 1"):
+    with pytest.raises(Problem, match=r"file /etc/dovecot/conf.d/x line 1"):
         provider(host).check(run, {"/etc/dovecot": "/mirror"})
 
 

@@ -215,7 +215,7 @@ def test_too_old_a_version(host):
 
 def test_configuration_that_postfix_refuses(host, monkeypatch):
     monkeypatch.setattr(host, "query", lambda _argv: Completed(1, "", "postconf: fatal: main.cf, line 3: no '='\n"))
-    with pytest.raises(Problem, match="Postfix refuses its own configuration .*line 3") as caught:
+    with pytest.raises(Problem, match=r"Postfix refuses its own configuration .*line 3") as caught:
         provider(host).read()
     assert caught.value.option == MAIN_CF
 
@@ -245,7 +245,9 @@ def test_port_of_a_service(service, port):
 def test_setting_that_hides_ours_names_file_and_line(host):
     line = b"\nsmtp      inet  n       -       y       -       -       smtpd\n"
     assert host.files[MASTER_CF].count(line) == 1
-    host.files[MASTER_CF] = host.files[MASTER_CF].replace(line, line + b"  -o x=y\n  -o smtpd_tls_security_level=none\n")
+    host.files[MASTER_CF] = host.files[MASTER_CF].replace(
+        line, line + b"  -o x=y\n  -o smtpd_tls_security_level=none\n"
+    )
     with pytest.raises(Problem) as caught:
         provider(host).plan([SMTP])
     assert caught.value.option == f"{MASTER_CF}:14"
@@ -267,7 +269,9 @@ def test_setting_behind_postscreen_hides_ours(host):
     host.files[MASTER_CF] = text.encode()
     apply(host, SMTP)
     line = "\nsmtpd     pass  -       -       y       -       -       smtpd"
-    host.files[MASTER_CF] = host.read_text(MASTER_CF).replace(line, line + "\n  -o smtpd_tls_protocols=>=TLSv1").encode()
+    host.files[MASTER_CF] = (
+        host.read_text(MASTER_CF).replace(line, line + "\n  -o smtpd_tls_protocols=>=TLSv1").encode()
+    )
     with pytest.raises(Problem, match=r"'-o smtpd_tls_protocols=>=TLSv1' for the service smtpd"):
         provider(host).plan([SMTP])
 
@@ -434,7 +438,10 @@ def test_endpoints(interfaces, protocols, address, host):
     host.set(MAIN_CF, inet_interfaces=interfaces, inet_protocols=protocols)
     found = provider(host).endpoints(SUBMISSION)
     expected = address or host.parameters["myhostname"]
-    assert [(one.address, one.port, one.implicit_tls) for one in found] == [(expected, 587, False), (expected, 465, True)]
+    assert [(one.address, one.port, one.implicit_tls) for one in found] == [
+        (expected, 587, False),
+        (expected, 465, True),
+    ]
     assert [one.port for one in provider(host).endpoints(SMTP)] == [25]
 
 

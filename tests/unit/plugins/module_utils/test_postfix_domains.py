@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 from dataclasses import replace
 
 import pytest
@@ -54,7 +55,7 @@ RELAYED = replace(
 
 @pytest.fixture(autouse=True)
 def _debian_with_sasl(monkeypatch):
-    monkeypatch.setattr(postfix_module.glob, "glob", lambda _pattern: ["/usr/lib/x86_64-linux-gnu/sasl2/libplain.so"])
+    monkeypatch.setattr(glob, "glob", lambda _pattern: ["/usr/lib/x86_64-linux-gnu/sasl2/libplain.so"])
     monkeypatch.setattr(postfix_module, "openssl_library", lambda: TlsLibrary("OpenSSL", (3, 0)))
 
 
@@ -187,7 +188,9 @@ def test_transport_table_goes_before_relayhost(domain, expected, routed):
     assert next_hop(routed, domain, relayhost="[relay]:25") == expected
 
 
-@pytest.mark.parametrize(("domain", "expected"), [("host.test", "[h]:26"), ("par.test", "[star]"), ("z.test", "[star]")])
+@pytest.mark.parametrize(
+    ("domain", "expected"), [("host.test", "[h]:26"), ("par.test", "[star]"), ("z.test", "[star]")]
+)
 def test_wildcard_goes_last(domain, expected, routed):
     routed.tables[TABLE]["*"] = "smtp:[star]"
     assert next_hop(routed, domain, relayhost="[relay]:25") == expected
@@ -315,7 +318,7 @@ def test_several_next_hops(host):
 
 
 def test_table_that_cannot_be_asked(host):
-    with pytest.raises(Problem, match="hash:/etc/postfix/transport cannot be asked .*No such file") as caught:
+    with pytest.raises(Problem, match=r"hash:/etc/postfix/transport cannot be asked .*No such file") as caught:
         next_hop(host, "o.test", transport_maps="hash:/etc/postfix/transport")
     assert caught.value.option == MAIN_CF
 
@@ -367,7 +370,13 @@ def test_policy_row(policy, value, host):
 
 @pytest.mark.parametrize(
     ("username", "password"),
-    [("u", "p"), ("DOMAIN\\user", "pa ss#word\\"), ("user@example.org", ""), ("u", "a\x0bb\x85c\u2028d"), ("ü", "ß:$x")],
+    [
+        ("u", "p"),
+        ("DOMAIN\\user", "pa ss#word\\"),
+        ("user@example.org", ""),
+        ("u", "a\x0bb\x85c\u2028d"),
+        ("ü", "ß:$x"),
+    ],
 )
 def test_accounts_are_kept_byte_for_byte(username, password, host):
     policy = replace(RELAYED, account=SaslAccount(username, password))
@@ -416,7 +425,9 @@ def test_domains_with_one_next_hop_and_one_policy_share_a_row(host):
     ],
 )
 def test_two_domains_that_contradict_each_other_on_one_next_hop(other, option, host):
-    with pytest.raises(Problem, match=r"next hop \[mail\.partner\.example\]:587 as does that of partner\.example") as caught:
+    with pytest.raises(
+        Problem, match=r"next hop \[mail\.partner\.example\]:587 as does that of partner\.example"
+    ) as caught:
         planned(host, RELAYED, other)
     assert (caught.value.subject, caught.value.option) == ("domain other.example", option)
     apply(host, RELAYED)
@@ -519,7 +530,7 @@ def test_roots(policy, before, ca_file, expected, host):
 
 
 def test_account_needs_the_plug_ins(host, monkeypatch):
-    monkeypatch.setattr(postfix_module.glob, "glob", lambda _pattern: [])
+    monkeypatch.setattr(glob, "glob", lambda _pattern: [])
     with pytest.raises(Problem, match="libsasl2-modules"):
         planned(host, RELAYED)
     planned(host, PARTNER, replace(RELAYED, present=False))

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Kinds of bad input, and the play that feeds one after the other to hosts while it takes down what that does to them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import COLLECTION
+
+SPARE = "spare.example.test"  # a certificate that is asked for, and of which only bad answers come
+
+
+@dataclass(frozen=True)
+class Bad:
+    """One kind of bad input.
+
+    Attributes:
+        name: what it is.
+        module: the module that is called.
+        options: how it is called.
+        subject: the object that the error has to name, empty where it is the whole host.
+        option: the option or file that it has to name.
+        found: words that its finding has to contain.
+        remedy: words that its remedy has to contain.
+        before: shell commands by which the host gets that way.
+        after: shell commands by which it gets well again.
+    """
+
+    name: str
+    module: str
+    options: Mapping[str, Any]
+    subject: str
+    option: str
+    found: str
+    remedy: str
+    before: str = ""
+    after: str = ""
+
+    @property
+    def call(self) -> str:
+        """Name of the task that makes the call."""
+        return f"call: {self.name}"
+
+
+def answered(kind: str, found: str, remedy: str, option: str = "content") -> Bad:
+    """An answer of the CA of some kind, in a file for each host."""
+    file = f"{{{{ lookup('ansible.builtin.file', answers ~ '/{kind}-' ~ inventory_hostname) }}}}"
+    options = {"name": SPARE, "content": file}
+    return Bad(f"certificate: {kind}", "mail_cert_install", options, f"certificate {SPARE}", option, found, remedy)
+
+
+def served(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: str) -> Bad:
+    """A virtual server with a bad option, or on a host that is not well."""
+    subject = others.pop("subject", f"virtual server {options.get('protocol')}/default")
+    return Bad(name, "mail_vserver_tls", options, subject, option, found, remedy, **others)
+
+
+def sent(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: str) -> Bad:
+    """A remote domain with a bad option, or on a host that is not well."""
+    subject = others.pop("subject", "domain partner.test")
+    return Bad(name, "mail_domain_security", options, subject, option, found, remedy, **others)
+
+
+def vserver(protocol: str, **options: Any) -> dict[str, Any]:
+    """A virtual server that would be changed."""
+    return {"protocol": protocol, "certificate": "{{ lab_fqdn }}", "strength": "legacy", **options}
+
+
+def partner(**options: Any) -> dict[str, Any]:
+    """A domain that has no entry yet."""
+    return {"domain": "partner.test", "relay_host": "mail.partner.test", "relay_port": 587, **options}
+
+
+# ---- shell commands by which a host falls ill and gets well again
+
+KEPT = trees.PLACE + "/kept"
+MENDED = f"cp -a {KEPT} /etc/postfix/main.cf"
+SPOILED = "/etc/dovecot/conf.d/97-spoiled.conf"
+UNSPOILED = f"rm {SPOILED}"
+# On Debian 12 the unit that systemctl names is not the one that holds the daemon, and is done sooner.
+STOP_POSTFIX = "systemctl stop postfix; while pgrep -x master; do sleep 0.1; done"
+START_POSTFIX = "systemctl start postfix; until ss -Hltn | grep -q :587; do sleep 0.1; done"
+STOP_DOVECOT = "systemctl stop dovecot"
+START_DOVECOT = "systemctl start dovecot; until ss -Hltn | grep -q :993; do sleep 0.1; done"
+
+
+def spoil_main_cf(line: str) -> str:
+    """Add a line to main.cf."""
+    return f"cp -a /etc/postfix/main.cf {KEPT}; echo '{line}' >>/etc/postfix/main.cf"
+
+
+def spoil_dovecot(line: str) -> str:
+    """Give Dovecot a file with this line."""
+    return f"echo '{line}' >{SPOILED}"
+
+
+# ---- the play
+
+
+class BadPlay:
+    """The play that makes the calls one after the other, with the tree before and after each.
+
+    Args:
+        label: what its trees are labelled with.
+        kinds: the bad input.
+
+    Attributes:
+        tasks: the tasks.
+        trees: for each kind, by name, the labels of the trees before and after its call.
+    """
+
+    def __init__(self, label: str, kinds: Sequence[Bad]) -> None:
+        self.tasks: list[dict[str, Any]] = []
+        self.trees: dict[str, tuple[str, str]] = {}
+        self._label = label
+        latest = ""
+        for bad in kinds:
+            if bad.before:
+                self._shell(f"before: {bad.name}", bad.before)
+            before = latest if latest and not bad.before else self._tree()
+            call = {f"{COLLECTION}.{bad.module}": dict(bad.options)}
+            self.tasks.append({"name": bad.call, "ignore_errors": True, **call})
+            after = self._tree()
+            self.trees[bad.name] = (before, after)
+            latest = after
+            if bad.after:
+                self._shell(f"after: {bad.name}", bad.after)
+                latest = ""
+
+    def _tree(self) -> str:
+        label = f"{self._label}-{len(self.tasks)}"
+        self.tasks.append({"name": f"tree: {label}", "ansible.builtin.command": " ".join(trees.command(label))})
+        return label
+
+    def _shell(self, name: str, script: str) -> None:
+        self.tasks.append({"name": name, "ansible.builtin.shell": script})

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Every example in the modules' documentation works as it stands there, and a second time it changes nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.examples import (
+    Example,
+    documented,
+    documented_modules,
+)
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.own_root import OwnRoot
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Result
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Site
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.trees import PLACE
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+    Authority,
+    der,
+    pem,
+)
+
+EXAMPLES = documented()
+NAMES = ("mx1.example.test", "mail.internal.example.test")  # of the certificates in the examples
+STORE = "/etc/postmaster"
+
+each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[one.name for one in EXAMPLES])
+
+
+# Example -> what its tasks did on each host, the first time and, if it changes anything at all, the second time.
+Performance = Mapping[str, Mapping[str, Sequence[Sequence[Result]]]]
+
+
+class Stage:
+    """The hosts with a history play the "mx1" of the documentation, side by side.
+
+    Args:
+        lab: where they are.
+        site: for the own root, which plays the public CA.
+        directory: where the commands are given.
+    """
+
+    def __init__(self, lab: Lab, site: Site, directory: Path) -> None:
+        self._lab = lab
+        self._hosts = [lab.hosts[name] for name in ("old1", "old2")]
+        self._site = site
+        self._directory = directory
+        (directory / "answers").mkdir(parents=True)
+        self._ansible = Ansible(self._inventory(), directory)
+
+    def _inventory(self) -> Path:
+        """Calls that are meant for mx1 reach both."""
+        lab = json.loads((self._lab.inventory / "hosts.json").read_text())["lab"]
+        names = [host.name for host in self._hosts]
+        lab["hosts"] = {name: lab["hosts"][name] for name in names}
+        path = self._directory / "inventory.json"
+        path.write_text(json.dumps({"lab": lab, "mx1": {"hosts": dict.fromkeys(names)}}))
+        return path
+
+    def perform(self) -> Performance:
+        """Run all examples."""
+        self._prepare()
+        seen: dict[str, dict[str, list[list[Result]]]] = {
+            example.name: {host.name: [] for host in self._hosts} for example in EXAMPLES
+        }
+        for module in dict.fromkeys(example.module for example in EXAMPLES):
+            examples = [example for example in EXAMPLES if example.module == module]
+            self._call([example for example in examples if example.argv], seen)
+            self._play([example for example in examples if example.tasks], seen)
+        return seen
+
+    def _call(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
+        """Run a module's command lines."""
+        for example in examples:
+            for host in self._hosts:
+                self._lab.shell(host, self._pending_script(example))
+            for _time in range(example.times):
+                run = self._ansible.run(example.argv)
+                for host in self._hosts:
+                    seen[example.name][host.name].append(run.of(host.name))
+
+    def _play(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
+        """Run the tasks of a module's examples one after the other; one that fails keeps none from its turn."""
+        tasks: list[dict[str, Any]] = []
+        for example in examples:
+            tasks.append({"ansible.builtin.command": self._pending_script(example), "ignore_errors": True})
+            tasks += [{**task, "ignore_errors": True} for task in example.tasks] * example.times
+        run = self._ansible.play("mx1", tasks, partner_password="pass\\word")
+        for host in self._hosts:
+            results = iter(run.of(host.name))
+            for example in examples:
+                next(results)
+                for _time in range(example.times):
+                    seen[example.name][host.name].append(list(islice(results, len(example.tasks))))
+
+    # ---- what the examples of the certificates' modules take for granted
+
+    def _prepare(self) -> None:
+        """Have both requests made once, answer them, and keep a copy of how they are pending."""
+        first, second = self._hosts
+        requests = [{"name": NAMES[0]}, {"name": NAMES[1], "key_type": "ECDSA_P256"}]
+        made = self._ansible.module(first.name, "mail_cert_request", requests=requests).assert_success()
+        public, internal = (one["csr"] for one in made.one(first.name).result["requests"])
+        intermediate = Authority("Public Intermediate", above=OwnRoot(self._site))
+        own = Authority("Internal Root")
+        leaf = intermediate.answer(public)
+        (self._directory / "answers" / f"{NAMES[0]}.pem").write_bytes(pem(leaf, intermediate.certificate))
+        (self._directory / "answers" / "intermediate.pem").write_bytes(pem(intermediate.certificate))
+        pending = self._lab.shell(first, f"tar -C {STORE}/pending -c . | base64 --wrap=0")
+        for host in (first, second):  # both get the same keys, so that one answer fits both
+            self._put(host, f"{PLACE}/pending.tar", base64.b64decode(pending))
+            self._put(host, "/root/mx1.pem", pem(leaf, intermediate.certificate))
+            self._put(host, "/root/mx1.example.test.pem", pem(leaf))
+            self._put(host, "/root/mail.internal.example.test.cer", der(own.answer(internal)))
+            self._put(host, "/etc/ssl/certs/internal-ca.pem", pem(own.certificate))
+            self._put(host, "/etc/ssl/certs/example-root.pem", self._site.root_certificate.read_bytes())
+            gone = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending") for name in NAMES)
+            reset = f"""rm -rf {gone} /root/for-the-public-ca.csr
+if [ "$1" = pending ]; then
+    mkdir -p {STORE}/pending
+    chmod 700 {STORE}/pending
+    tar -C {STORE}/pending -xf {PLACE}/pending.tar
+fi
+"""
+            self._lab.write(host, f"{PLACE}/requests", "#!/bin/sh -eu\n" + reset, "0755")
+
+    def _put(self, host: Host, path: str, content: bytes) -> None:
+        script = "base64 --decode"
+        self._lab.ask(host, "sh", "-euc", f"{script} >{path}", given=base64.b64encode(content).decode())
+
+    @staticmethod
+    def _pending_script(example: Example) -> str:
+        """The command that brings about what an example takes for granted: requests are pending, none, or no matter."""
+        if example.module == "mail_cert_install" or "Cancel" in example.title:
+            return f"{PLACE}/requests pending"
+        return f"{PLACE}/requests none" if example.module == "mail_cert_request" else "true"
+
+
+@pytest.fixture(scope="module")
+def performed(lab: Lab, site: Site, workshop: Path, watched: Watched) -> Performance:
+    """All examples on both hosts."""
+    assert watched
+    return Stage(lab, site, workshop / "stage").perform()
+
+
+def test_every_module_has_an_example_for_the_command_line_and_one_for_a_play() -> None:
+    assert {one.module for one in EXAMPLES if one.argv} == documented_modules()
+    assert {one.module for one in EXAMPLES if one.tasks} == documented_modules()
+
+
+@each_example
+def test_it_works_as_documented(performed: Performance, old: Host, example: Example) -> None:
+    results = performed[example.name][old.name][0]
+    assert [one for one in results if one.ours]
+    assert [one.status for one in results] == ["ok"] * len(results), results
+
+
+changing = [one for one in EXAMPLES if not one.only_looks]
+
+
+@pytest.mark.parametrize("example", changing, ids=[one.name for one in changing])
+def test_the_second_time_it_changes_nothing(performed: Performance, old: Host, example: Example) -> None:
+    results = performed[example.name][old.name][1]
+    assert [one.status for one in results] == ["ok"] * len(results), results
+    assert not [one for one in results if one.changed]
+
+
+def test_the_documented_proof_is_one(performed: Performance, old: Host) -> None:
+    title = "mail_tls_info: Look at all servers of a host from another one, trusting the own root CA"
+    looked = performed[title][old.name][0][0].result["endpoints"]
+    assert [one["verified"] for one in looked] == [True, True, True]
+    assert [one["clear_text"]["refused"] for one in looked] == [False, True, True]

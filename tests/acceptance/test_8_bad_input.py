@@ -1,0 +1,362 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bad input gets one clear error, and the host stays byte for byte as it was and goes on serving."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, trees
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.bad import (
+    MENDED,
+    SPARE,
+    START_DOVECOT,
+    START_POSTFIX,
+    STOP_DOVECOT,
+    STOP_POSTFIX,
+    UNSPOILED,
+    Bad,
+    BadPlay,
+    answered,
+    partner,
+    sent,
+    served,
+    spoil_dovecot,
+    spoil_main_cf,
+    vserver,
+)
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clients import Judge
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.own_root import OwnRoot
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Site
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+    DAY,
+    NOW,
+    Authority,
+    distinguished,
+    new_key,
+    pem,
+)
+
+MAIN_CF, IMAP = "/etc/postfix/main.cf", "virtual server imap/default"
+NO_SETTING, NO_VALUE = "this is no setting", "smtpd_tls_ask_ccert = perhaps"
+
+CERTIFICATES = (
+    answered("for another key", "does not belong to the key of the pending request", "send the CA the request"),
+    answered("expired", "the certificate expired on", "get a new one"),
+    answered("wrong name", f"does not cover {SPARE}", "subject alternative names"),
+    answered("missing intermediate", "the issuer CN=Intermediate", "add its certificate to the answer", "chain"),
+    answered("unknown root", "CN=Stranger", "trust_store", "chain"),
+    answered("garbage", "there is no certificate in it", "give the certificate that the CA sent"),
+    answered("cut off", "cut off", "get the file from the CA again"),
+)
+OPTIONS = (
+    served("unknown certificate", vserver("imap", certificate="no.test"), "certificate", "no.test", "mail_cert_install"),
+    served(
+        "clear text refused on an MX",
+        vserver("smtp", require_secure_channel=True),
+        "require_secure_channel",
+        "RFC 3207",
+        "refuse_strangers_in_clear",
+    ),
+    served("no port", vserver("imap", implicit_tls_port=70000), "implicit_tls_port", "70000", "registered port"),
+    served("port in use", vserver("imap", implicit_tls_port=143), "implicit_tls_port", "143", "registered port"),
+    served(
+        "declared twice", {"vservers": [vserver("imap")] * 2}, "protocol", "declared twice", "keep one", subject=IMAP
+    ),
+    served(
+        "one bad one among good ones",
+        {"vservers": [vserver("smtp"), vserver("imap", certificate="no.test")]},
+        "certificate",
+        "no.test",
+        "mail_cert_install",
+        subject=IMAP,
+    ),
+    sent("password without user name", partner(password="secret"), "username", "no username", "give both"),
+    sent("user name without password", partner(username="relay"), "password", "no password", "give both"),
+    sent(
+        "account without TLS",
+        partner(username="relay", password="secret", tls="may"),
+        "tls",
+        "may",
+        "encrypt, verify or secure",
+    ),
+    sent("port where TLS starts at once", partner(relay_port=465), "relay_port", "465", "587"),
+    sent("no host name", partner(relay_host="[mail]:587"), "relay_host", "[mail]:587", "without brackets"),
+    sent("no roots", partner(ca_file="/no.pem"), "ca_file", "/no.pem", "CA certificates", subject=""),
+)
+DAEMONS = (
+    served(
+        "main.cf with a broken line",
+        vserver("smtp"),
+        MAIN_CF,
+        "Postfix refuses",
+        "postfix check",
+        subject="",
+        before=spoil_main_cf(NO_SETTING),
+        after=MENDED,
+    ),
+    sent(
+        "main.cf with a broken line, outgoing",
+        partner(),
+        MAIN_CF,
+        "Postfix refuses",
+        "postfix check",
+        subject="",
+        before=spoil_main_cf(NO_SETTING),
+        after=MENDED,
+    ),
+    served(
+        "main.cf with a value that Postfix refuses",
+        vserver("smtp"),
+        "/etc/postfix",
+        "smtpd_tls_ask_ccert",
+        "postfix check",
+        subject="",
+        before=spoil_main_cf(NO_VALUE),
+        after=MENDED,
+    ),
+    served(
+        "Dovecot's files with a broken line",
+        vserver("imap"),
+        "/etc/dovecot",
+        "Dovecot refuses",
+        "doveconf",
+        subject="",
+        before=spoil_dovecot("nonsense"),
+        after=UNSPOILED,
+    ),
+    served(
+        "Dovecot's files with a value that it refuses",
+        vserver("imap"),
+        "/etc/dovecot",
+        "Dovecot refuses",
+        "doveconf",
+        subject="",
+        before=spoil_dovecot("ssl = perhaps"),
+        after=UNSPOILED,
+    ),
+    served(
+        "Dovecot stopped",
+        vserver("imap"),
+        "protocol",
+        "dovecot is installed but does not run",
+        "systemctl start dovecot",
+        before=STOP_DOVECOT,
+        after=START_DOVECOT,
+    ),
+    served(
+        "Postfix stopped",
+        vserver("smtp"),
+        "protocol",
+        "postfix is installed but does not run",
+        "systemctl start postfix",
+        before=STOP_POSTFIX,
+        after=START_POSTFIX,
+    ),
+    sent(
+        "Postfix stopped, outgoing",
+        partner(),
+        "",
+        "postfix is installed but does not run",
+        "systemctl start postfix",
+        subject="",
+        before=STOP_POSTFIX,
+        after=START_POSTFIX,
+    ),
+)
+BAD = (*CERTIFICATES, *OPTIONS, *DAEMONS)
+# On the hosts with a history, which nobody needs afterwards.
+NOT_INSTALLED = (
+    served(
+        "Dovecot's POP3 server is not installed",
+        vserver("pop3", certificate="mx1.example.test"),
+        "protocol",
+        "Dovecot does not serve pop3",
+        "install the package dovecot-pop3d",
+        before="dpkg --purge dovecot-pop3d",
+    ),
+    served(
+        "Postfix is not installed",
+        vserver("smtp", certificate="mx1.example.test"),
+        "protocol",
+        "no daemon that can serve smtp is installed",
+        "apt install postfix",
+        before="dpkg --purge postfix",
+    ),
+    sent(
+        "Postfix is not installed, outgoing",
+        partner(),
+        "",
+        "no daemon that sends mail is installed",
+        "apt install postfix",
+        subject="",
+    ),
+    served(
+        "no daemon is installed",
+        vserver("imap", certificate="mx1.example.test"),
+        "protocol",
+        "no daemon that can serve imap is installed",
+        "dovecot-imapd for imap",
+        before="dpkg --purge dovecot-imapd dovecot-lmtpd dovecot-core",
+    ),
+)
+
+each_bad = pytest.mark.parametrize("bad", BAD, ids=[one.name for one in BAD])
+each_not_installed = pytest.mark.parametrize("bad", NOT_INSTALLED, ids=[one.name for one in NOT_INSTALLED])
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What became of the calls."""
+
+    run: Run
+    play: BadPlay
+    journal: dict[str, str]
+
+
+def write_answers(site: Site, host: Host, request: str, directory: Path) -> None:
+    """What a careless CA could answer."""
+    root = OwnRoot(site)
+    intermediate = Authority("Intermediate", above=root)
+    good = pem(root.answer(request))
+    for kind, content in {
+        "for another key": pem(root.certify(new_key().public_key(), distinguished(SPARE), (SPARE,))),
+        "expired": pem(root.answer(request, not_before=NOW - 90 * DAY, not_after=NOW - DAY)),
+        "wrong name": pem(root.answer(request, names=("other.example.test",))),
+        "missing intermediate": pem(intermediate.answer(request)),
+        "unknown root": pem(Authority("Stranger").answer(request)),
+        "garbage": b"<html>Please log in</html>\n",
+        "cut off": good[: len(good) // 2],
+    }.items():
+        (directory / f"{kind}-{host.name}").write_bytes(content)
+
+
+@pytest.fixture(scope="module")
+def refusals(lab: Lab, ansible: Ansible, site: Site, workshop: Path, watched: Watched) -> Refusals:
+    """All bad input, on mx1 and mx2."""
+    assert watched
+    answers = workshop / "answers"
+    answers.mkdir()
+    asked = ansible.module("mx*", "mail_cert_request", name=SPARE, key_type="ECDSA_P256").assert_success()
+    hosts = [lab.hosts["mx1"], lab.hosts["mx2"]]
+    for host in hosts:
+        write_answers(site, host, asked.one(host.name).result["requests"][0]["csr"], answers)
+    starts = {host.name: daemons.cursor(lab, host) for host in hosts}
+    play = BadPlay("bad", BAD)
+    run = ansible.play("mx*", play.tasks, answers=str(answers))
+    return Refusals(run, play, {host.name: daemons.journal_since(lab, host, starts[host.name]) for host in hosts})
+
+
+@pytest.fixture(scope="module")
+def refusals_without_daemons(ansible: Ansible, refusals: Refusals) -> Refusals:
+    """Calls on hosts from which the daemons are removed, one after the other."""
+    assert refusals
+    play = BadPlay("gone", NOT_INSTALLED)
+    return Refusals(ansible.play("old*", play.tasks), play, {})
+
+
+def assert_refused(refusals: Refusals, host: Host, bad: Bad) -> None:
+    """There was one clear error, which names host, object, option and remedy."""
+    (result,) = [one for one in refusals.run.of(host.name) if one.task == bad.call]
+    assert result.status == "failed", result.result
+    message, problem = result.result["msg"], result.result["problem"]
+    assert "\n" not in message
+    assert problem["host"] == host.name
+    assert problem["object"] == bad.subject
+    assert problem["option"] == bad.option
+    assert bad.found in problem["found"]
+    assert bad.remedy in problem["remedy"]
+    for part in problem.values():
+        assert part in message
+    assert not result.result["changed"]
+
+
+def assert_as_it_was(lab: Lab, refusals: Refusals, host: Host, bad: Bad) -> None:
+    """The host is as it was before the call."""
+    before, after = (trees.load(lab, host, label) for label in refusals.play.trees[bad.name])
+    trees.assert_same(before, after)
+
+
+@each_bad
+def test_it_gets_one_error_that_names_host_object_option_and_remedy(refusals: Refusals, host: Host, bad: Bad) -> None:
+    assert_refused(refusals, host, bad)
+
+
+@each_bad
+def test_the_host_stays_byte_for_byte_as_it_was(lab: Lab, refusals: Refusals, host: Host, bad: Bad) -> None:
+    assert_as_it_was(lab, refusals, host, bad)
+
+
+def test_nothing_else_goes_wrong(refusals: Refusals, refusals_without_daemons: Refusals) -> None:
+    for one, kinds in ((refusals, BAD), (refusals_without_daemons, NOT_INSTALLED)):
+        others = [result for result in one.run.results if result.status != "ok" and not result.ignored]
+        assert not others
+        assert errors_shown(one.run.out) == 2 * len(kinds), one.run.out
+        assert "Traceback" not in one.run.out
+
+
+def errors_shown(out: str) -> int:
+    """How many errors somebody at the terminal sees."""
+    return len(re.findall(r"^fatal: \[", out, re.MULTILINE))
+
+
+def test_no_daemon_is_reloaded_for_it(refusals: Refusals, host: Host) -> None:
+    assert daemons.reloads(refusals.journal[host.name]) == 0
+    assert daemons.starts(refusals.journal[host.name]) == len([bad for bad in DAEMONS if "stopped" in bad.name])
+
+
+def test_the_host_serves_as_before(refusals: Refusals, judge: Judge, host: Host) -> None:
+    assert refusals
+    judge.assert_serves(host)
+
+
+def test_mail_flows_as_before(refusals: Refusals, lab: Lab, host: Host, peer: Host) -> None:
+    assert refusals
+    token = f"after all that, to {host.name}"
+    daemons.send(lab, peer, f"alice@{host.fqdn}", token)
+    assert "with ESMTPSA id" in daemons.wait_for_message(lab, host, "alice", token)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "words"),
+    [
+        ("mail_vserver_tls", {"protocol": "nntp", "certificate": "x"}, "value of protocol must be one of: smtp"),
+        ("mail_vserver_tls", {"protocol": "imap", "vservers": []}, "mutually exclusive: protocol|vservers"),
+        ("mail_cert_install", {}, "one of the following is required: name, certificates"),
+    ],
+    ids=["unknown protocol", "both forms at once", "neither form"],
+)
+def test_ansible_itself_refuses_what_is_no_call(
+    ansible: Ansible, refusals: Refusals, module: str, arguments: dict[str, object], words: str
+) -> None:
+    assert refusals
+    run = ansible.module("mx*", module, **arguments)
+    for name in ("mx1", "mx2"):
+        result = run.one(name)
+        assert result.status == "failed"
+        assert words in result.result["msg"]
+    assert "Traceback" not in run.out
+
+
+# ---- without the daemons
+
+
+@each_not_installed
+def test_what_is_not_installed_gets_one_error_too(refusals_without_daemons: Refusals, old: Host, bad: Bad) -> None:
+    assert_refused(refusals_without_daemons, old, bad)
+
+
+@each_not_installed
+def test_a_host_without_the_daemon_stays_as_it_was(
+    lab: Lab, refusals_without_daemons: Refusals, old: Host, bad: Bad
+) -> None:
+    assert_as_it_was(lab, refusals_without_daemons, old, bad)

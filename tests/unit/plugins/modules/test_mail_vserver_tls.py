@@ -1,0 +1,164 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import ssl
+
+import pytest
+import yaml
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _vservers as vservers_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_vserver_tls
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+    call,
+    undocumented,
+)
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+    STORE,
+    RecordedHost,
+    recording,
+)
+
+CERTIFICATE = "mx.example.test"
+RELEASES = {("postfix-3.7", "dovecot-2.3"): (3, 0), ("postfix-3.10", "dovecot-2.4"): (3, 5)}
+RETURN = yaml.safe_load(mail_vserver_tls.RETURN)
+
+
+class Transaction:
+    """Carries changes out on a host that has no machine, without a proof: there is no wire."""
+
+    def __init__(self, host, _participants, *, check_mode, warn):
+        self.host = host
+        self.check_mode = check_mode
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        pass
+
+    def apply(self, changes, _participants, probe):
+        assert probe
+        if not self.check_mode:
+            self.host.take(changes)
+
+
+@pytest.fixture(params=RELEASES, ids="-".join)
+def release(request, monkeypatch):
+    for module in (postfix_module, dovecot_module):
+        monkeypatch.setattr(module, "openssl_library", lambda: TlsLibrary("OpenSSL", RELEASES[request.param]))
+    return request.param
+
+
+@pytest.fixture
+def module(release, monkeypatch, capsys):
+    """Calls the module on a recorded host."""
+
+    def run(state="stock", *, check=False, host=None, **params):
+        host = host or RecordedHost(*release, state=state)
+        host.files[f"{STORE}/live/{CERTIFICATE}.pem"] = ssl.DER_cert_to_PEM_cert(b"leaf").encode()
+        host.answers["systemctl is-active --quiet dovecot.service"] = ""
+        monkeypatch.setattr(mail_vserver_tls, "Host", lambda: host)
+        return call(mail_vserver_tls.main, capsys, params, check=check)
+
+    monkeypatch.setattr(mail_vserver_tls, "Transaction", Transaction)
+    monkeypatch.setattr(vservers_module, "refuse_unusable", lambda _host, _path: None)
+    monkeypatch.setattr(vservers_module, "prove", lambda *_args: None)
+    return run
+
+
+ONE = {"protocol": "imap", "certificate": CERTIFICATE}
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"protocol": "smtp", "certificate": CERTIFICATE},
+        {"protocol": "submission", "certificate": CERTIFICATE, "require_secure_channel": True},
+        {"protocol": "imap", "certificate": CERTIFICATE, "strength": "modern", "implicit_tls_port": 0},
+        {"protocol": "pop3", "certificate": CERTIFICATE, "name": "default", "implicit_tls_port": 10995},
+        {"protocol": "smtp", "certificate": CERTIFICATE, "require_secure_channel": True},  # refused
+        {"protocol": "imap"},  # refused
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_one_object_and_a_list_of_one_are_the_same(element, check, module):
+    assert module(check=check, **element) == module(check=check, vservers=[element])
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({}, "one of the following is required: protocol, vservers"),
+        ({"certificate": "x"}, "one of the following is required: protocol, vservers"),
+        ({**ONE, "vservers": []}, "mutually exclusive"),
+        ({"vservers": [{"certificate": "x"}]}, "missing required arguments: protocol"),
+        ({"protocol": "gopher"}, "value of protocol must be one of: smtp, submission, imap, pop3"),
+        ({**ONE, "strength": "old"}, "value of strength must be one of: modern, intermediate, legacy"),
+    ],
+)
+def test_options_that_do_not_go_together(params, message, module):
+    result = module(**params)
+    assert result["failed"] is True
+    assert message in result["msg"]
+
+
+@pytest.mark.xfail(reason="options that have a default are silently ignored beside the list", strict=True)
+@pytest.mark.parametrize("given", [{"require_secure_channel": True}, {"strength": "modern"}, {"name": "second"}])
+def test_option_beside_the_list_is_refused(given, module):
+    assert module(vservers=[ONE], check=True, **given).get("failed") is True
+
+
+def test_all_virtual_servers_as_they_were_recorded(release, module):
+    vservers = recording(release[0])["vservers"]
+    host = RecordedHost(*release, state="secured")
+    first = module(host=host, vservers=vservers)
+    assert first["files"] == [f"{STORE}/deployed/{daemon}/{CERTIFICATE}.pem" for daemon in ("postfix", "dovecot")]
+    second = module(host=host, vservers=vservers)
+    assert (second["changed"], second["files"], second["activated"]) == (False, [], [])
+    assert second["reason"] == "all 4 virtual servers are as desired"
+    assert [one["before"] for one in second["vservers"]] == [one["after"] for one in second["vservers"]]
+    assert sorted((Vserver(**one["after"]) for one in second["vservers"]), key=str) == sorted(
+        (Vserver(**one) for one in vservers), key=str
+    )
+
+
+def test_result_is_what_is_documented(module):
+    result = module(vservers=[{**ONE, "protocol": "smtp"}, ONE])
+    own = {key: value for key, value in result.items() if key not in ("changed", "diff", "warnings")}
+    assert undocumented(own, RETURN) == []
+    assert set(own) == {key for key, one in RETURN.items() if one["returned"] == "success"}
+    documented = RETURN["vservers"]["contains"]
+    for one in result["vservers"]:
+        assert set(one) == set(documented)
+        for state in ("before", "after"):
+            assert set(one[state]) == set(documented[state]["contains"])
+
+
+def test_problem_is_what_is_documented(module):
+    result = module(protocol="smtp", certificate="missing")
+    assert set(result["problem"]) == set(RETURN["problem"]["contains"])
+    assert result["problem"]["object"] == "virtual server smtp/default"
+    assert result["problem"]["option"] == "certificate"
+    assert result["problem"]["found"] in result["msg"]
+    assert result["problem"]["host"] in result["msg"]
+
+
+def test_check_mode_foresees_the_run(module):
+    params = {"vservers": [{**ONE, "protocol": "submission"}, ONE]}
+    foreseen = module(check=True, **params)
+    assert foreseen == module(**params)
+    assert foreseen["changed"] is True
+    assert foreseen["activated"] == ["dovecot", "postfix"]  # the one that checks passwords first
+
+
+def test_the_key_is_not_in_the_result(module):
+    result = module(vservers=[ONE])
+    assert "BEGIN" not in json.dumps(result)
+    assert any(f"certificate {CERTIFICATE} with its key" in one["after"] for one in result["diff"])
