@@ -60,6 +60,7 @@ _SUPERSEDED = (
     "smtpd_tls_dkey_file",
 )
 _SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
+_CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 _SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
 _COMMENT = "submission/default, added by the Ansible collection postmaster.secure_channel"
 
@@ -388,16 +389,23 @@ class Postfix(DomainProvider):
         for argv, stdin, environment in (
             (["postconf", "-c", mirror], b"", {}),
             (["postfix", "-c", mirror, "check"], b"", {}),
-            ([smtpd, "-S"], b"EHLO localhost\r\nQUIT\r\n", {"MAIL_CONFIG": mirror}),
+            ([smtpd, "-S", "-o", f"syslog_name={_CHECK}"], b"EHLO localhost\r\nQUIT\r\n", {"MAIL_CONFIG": mirror}),
         ):
             done = run(argv, stdin=stdin, environment=environment)
             if done.code != 0:
-                complaint = done.complaint.replace(mirror, self.config_roots[0])
+                complaint = (done.complaint or self._logged_complaint(run)).replace(mirror, self.config_roots[0])
                 raise Problem(
                     f"Postfix refuses the configuration ({complaint})",
-                    f"mend {MAIN_CF} and {MASTER_CF} until 'postfix check' is content, then run again",
+                    f"mend {MAIN_CF} and {MASTER_CF}, then run again",
                     option=self.config_roots[0],
                 )
+
+    @staticmethod
+    def _logged_complaint(run: Callable[..., Completed]) -> str:
+        """What smtpd(8) has against the configuration: it says that to the log and nowhere else."""
+        run(["journalctl", "--sync"])
+        lines = run(["journalctl", "--quiet", "--output=cat", "--lines=1", f"--identifier={_CHECK}/smtpd"])
+        return lines.complaint if lines.code == 0 and lines.out else "its reason is in the mail log"
 
     def activate(self, run: Callable[..., Completed]) -> None:
         self._parameters = self._expanded = None

@@ -216,7 +216,11 @@ def test_results(host):
         DomainOutcome("c.test", "", "TLS policy: c.test may -> none"),
         DomainOutcome("purged.test", "", "TLS policy: x -> none"),
     ]
-    policies = [DomainPolicy("a.test"), DomainPolicy("b.test", tls="encrypt"), DomainPolicy("c.test", present=False)]
+    policies = [
+        DomainPolicy("a.test"),
+        DomainPolicy("b.test", tls="encrypt"),
+        DomainPolicy("c.test", tls="may", present=False),
+    ]
     outcome = call(host, Sender(host, outcomes=outcomes, warnings=["of the daemon"]), Applied(), *policies)
     assert outcome.provider == "sender"
     keys = ("domain", "next_hop", "tls", "authenticated", "changed")

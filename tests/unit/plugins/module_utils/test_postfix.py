@@ -510,7 +510,11 @@ def test_parameters_are_asked_anew_after_a_reload(host):
 def test_own_test_runs_on_the_mirror(host):
     machine = Machine([True])
     provider(host).check(machine.run, {"/etc/postfix": "/mirror"})
-    assert machine.ran == ["postconf -c /mirror", "postfix -c /mirror check", "/usr/lib/postfix/sbin/smtpd -S"]
+    assert machine.ran == [
+        "postconf -c /mirror",
+        "postfix -c /mirror check",
+        "/usr/lib/postfix/sbin/smtpd -S -o syslog_name=postmaster-check",
+    ]
 
 
 def test_complaint_names_the_real_file(host):
@@ -518,4 +522,21 @@ def test_complaint_names_the_real_file(host):
         return Completed(int(argv[0] == "postfix"), "", "postfix: fatal: /mirror/main.cf, line 3: bad\n")
 
     with pytest.raises(Problem, match=r"fatal: /etc/postfix/main\.cf, line 3: bad"):
+        provider(host).check(run, {"/etc/postfix": "/mirror"})
+
+
+@pytest.mark.parametrize(
+    ("logged", "words"),
+    [
+        (Completed(0, "fatal: bad boolean configuration: x = y\n", ""), r"\(fatal: bad boolean configuration: x = y\)"),
+        (Completed(1, "", "No journal files were found."), r"\(its reason is in the mail log\)"),
+    ],
+)
+def test_complaint_that_only_the_log_has(host, logged, words):
+    def run(argv, **_options):
+        if argv[0] == "journalctl":
+            return logged
+        return Completed(int(argv[0].endswith("smtpd")), "", "")
+
+    with pytest.raises(Problem, match=words):
         provider(host).check(run, {"/etc/postfix": "/mirror"})
