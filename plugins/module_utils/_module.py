@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
-from typing import Any, Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -52,11 +52,23 @@ def one_or_many(element: dict[str, dict[str, Any]], many: str, key: str) -> dict
     }
 
 
-def objects(params: dict[str, Any], element: Iterable[str], many: str) -> list[dict[str, Any]]:
-    """The objects that were asked for, whichever of the two forms was used."""
-    if params[many] is not None:
-        return list(params[many])
-    return [{option: params[option] for option in element}]
+def objects(params: dict[str, Any], element: Mapping[str, Mapping[str, Any]], many: str) -> list[dict[str, Any]]:
+    """The objects that were asked for, whichever of the two forms was used.
+
+    Args:
+        params: the module's parameters.
+        element: argument spec of one object.
+        many: name of the option that takes the list.
+
+    Raises:
+        Problem: an option of one object stands beside the list, where it would have no effect.
+    """
+    if params[many] is None:
+        return [{option: params[option] for option in element}]
+    for option, spec in element.items():
+        if params[option] != spec.get("default"):
+            raise Problem(f"it stands beside {many}", f"give it with the objects in {many}", option=option)
+    return list(params[many])
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:

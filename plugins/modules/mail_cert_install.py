@@ -76,7 +76,7 @@ options:
   certificates:
     description:
       - Several certificates in one call. Either all of them are installed, or none.
-      - The options beside it, except O(store), are not used then.
+      - The options beside it, except O(store), must not be given then.
     type: list
     elements: dict
     suboptions:

@@ -128,7 +128,7 @@ options:
   requests:
     description:
       - Several requests in one call. Either all of them are made, or none.
-      - The options beside it, except O(store), are not used then.
+      - The options beside it, except O(store), must not be given then.
     type: list
     elements: dict
     suboptions:

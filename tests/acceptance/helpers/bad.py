@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
@@ -30,6 +31,7 @@ class Bad:
         remedy: words that its remedy has to contain.
         before: shell commands by which the host gets that way.
         after: shell commands by which it gets well again.
+        staged: whether new files lie beside the old ones by then, which changes the time of their directory.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Bad:
     remedy: str
     before: str = ""
     after: str = ""
+    staged: bool = False
 
     @property
     def call(self) -> str:
@@ -55,13 +58,13 @@ def answered(kind: str, found: str, remedy: str, option: str = "content") -> Bad
     return Bad(f"certificate: {kind}", "mail_cert_install", options, f"certificate {SPARE}", option, found, remedy)
 
 
-def served(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: str) -> Bad:
+def served(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: Any) -> Bad:
     """A virtual server with a bad option, or on a host that is not well."""
     subject = others.pop("subject", f"virtual server {options.get('protocol')}/default")
     return Bad(name, "mail_vserver_tls", options, subject, option, found, remedy, **others)
 
 
-def sent(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: str) -> Bad:
+def sent(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: Any) -> Bad:
     """A remote domain with a bad option, or on a host that is not well."""
     subject = others.pop("subject", "domain partner.test")
     return Bad(name, "mail_domain_security", options, subject, option, found, remedy, **others)
@@ -106,6 +109,9 @@ def spoil_dovecot(line: str) -> str:
 class BadPlay:
     """The play that makes the calls one after the other, with the tree before and after each.
 
+    Between calls for which nothing is done to the host no tree is taken: whatever one of them had done would show in the
+    last tree, if only as a time of change.
+
     Args:
         label: what its trees are labelled with.
         kinds: the bad input.
@@ -119,23 +125,25 @@ class BadPlay:
         self.tasks: list[dict[str, Any]] = []
         self.trees: dict[str, tuple[str, str]] = {}
         self._label = label
-        latest = ""
+        for _same, some in groupby(enumerate(kinds), lambda one: one[0] if one[1].before else -1):
+            self._add([bad for _number, bad in some])
+
+    def _add(self, kinds: Sequence[Bad]) -> None:
+        """Calls between the same two trees."""
+        if kinds[0].before:
+            self._shell(f"before: {kinds[0].name}", kinds[0].before)
+        before = self._tree()
         for bad in kinds:
-            if bad.before:
-                self._shell(f"before: {bad.name}", bad.before)
-            before = latest if latest and not bad.before else self._tree()
             call = {f"{COLLECTION}.{bad.module}": dict(bad.options)}
             self.tasks.append({"name": bad.call, "ignore_errors": True, **call})
-            after = self._tree()
-            self.trees[bad.name] = (before, after)
-            latest = after
-            if bad.after:
-                self._shell(f"after: {bad.name}", bad.after)
-                latest = ""
+        after = self._tree()
+        if kinds[0].after:
+            self._shell(f"after: {kinds[0].name}", kinds[0].after)
+        self.trees.update(dict.fromkeys((bad.name for bad in kinds), (before, after)))
 
     def _tree(self) -> str:
         label = f"{self._label}-{len(self.tasks)}"
-        self.tasks.append({"name": f"tree: {label}", "ansible.builtin.command": " ".join(trees.command(label))})
+        self.tasks.append({"name": label, "ansible.builtin.command": " ".join(trees.command(label))})
         return label
 
     def _shell(self, name: str, script: str) -> None:

@@ -119,5 +119,8 @@ def test_both_forms_share_one_element():
 def test_objects():
     one = {"name": "a", "size": 1, "colour": None}
     assert objects({**one, "things": None, "other": 1}, ELEMENT, "things") == [one]
-    assert objects({**one, "things": [{"name": "b"}]}, ELEMENT, "things") == [{"name": "b"}]
-    assert objects({**one, "things": []}, ELEMENT, "things") == []
+    none = {option: spec.get("default") for option, spec in ELEMENT.items()}
+    assert objects({**none, "things": [{"name": "b"}]}, ELEMENT, "things") == [{"name": "b"}]
+    assert objects({**none, "things": []}, ELEMENT, "things") == []
+    with pytest.raises(Problem, match="option name: it stands beside things"):
+        objects({**none, "name": "a", "things": [{"name": "b"}]}, ELEMENT, "things")
