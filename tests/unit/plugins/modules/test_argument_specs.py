@@ -12,6 +12,7 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import objects, one_or_many
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
