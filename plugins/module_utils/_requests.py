@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -162,6 +162,20 @@ class _Paper:
     reason: str
 
 
+def friendly_name_in(record: bytes | None) -> str:
+    """The label in a note of the store; empty where there is none."""
+    try:
+        found = json.loads(record or b"{}")["friendly_name"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def label_record(friendly_name: str) -> bytes | None:
+    """The note for a certificate of which nothing but its label is known; None where even that is not."""
+    return (json.dumps({"friendly_name": friendly_name}) + "\n").encode() if friendly_name else None
+
+
 def removal(store: Store, name: str) -> list[FileChange]:
     """The end of a pending request: its files go."""
     return [
@@ -178,7 +192,7 @@ def live_certificates(bundle: bytes, path: str) -> list[_x509.Certificate]:
         Problem: the file is damaged.
     """
     try:
-        return _x509.load_certificates(b"".join(certificate_blocks(bundle)))
+        return _forms.load_certificates(b"".join(certificate_blocks(bundle)))
     except Problem as exc:
         raise Problem(
             f"{path}: {exc.found}", f"move {path} away, then request and install the certificate again"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys, requests and certificates: the only file that uses ``cryptography``.
+"""Keys, requests and certificates: with ``_forms``, the only file that uses ``cryptography``.
 
 What comes from outside is hostile until parsed: it is read once, completely, into plain values, and every
 fault in it is a :class:`Problem`. Works with cryptography 38 and later, so that Debian 12's own package will do.
@@ -11,7 +11,6 @@ fault in it is a :class:`Problem`. Works with cryptography 38 and later, so that
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import re
@@ -32,13 +31,7 @@ with contextlib.suppress(ImportError):  # a module asks require_cryptography bef
 PrivateKey = Any  # rsa, ec, ed25519 or ed448 private key: cryptography 38 has no common type for them
 PublicKey = Any
 
-LARGEST_INPUT = 1024 * 1024  # bytes; a leaf with its chain has some ten thousand
-MOST_CERTIFICATES = 64  # in one answer; a leaf with its chain has three or four
-
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
-_PKCS7 = bytes.fromhex("06092a864886f70d010702")  # OID signedData, RFC 2315
-_PKCS12 = bytes.fromhex("06092a864886f70d010701")  # OID data, the outer shell of RFC 7292
+BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----(.*?)-----END \1-----", re.DOTALL)  # RFC 7468
 
 _PURPOSES = {
     "1.3.6.1.5.5.7.3.1": "serverAuth",
@@ -138,7 +131,7 @@ class Certificate:
 
 
 @contextlib.contextmanager
-def _reading(what: str, remedy: str) -> Iterator[None]:
+def reading(what: str, remedy: str) -> Iterator[None]:
     """Turn whatever ``cryptography`` makes of hostile bytes into one clear problem.
 
     Besides ValueError and its kin that is pyo3's PanicException, which is a BaseException.
@@ -197,13 +190,13 @@ def load_key(data: bytes, path: str) -> PrivateKey:
     Raises:
         Problem: there is no key, it is damaged, or a passphrase protects it.
     """
-    blocks = [match for match in _BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
+    blocks = [match for match in BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
     remedy = f"it stays as it is; put the right key back, or move {path} away and request a new certificate"
     if not blocks:
         raise Problem(f"there is no private key in {path}", remedy)
     if b"ENCRYPTED" in blocks[0].group(0):
         raise Problem(f"the key in {path} is protected with a passphrase", remedy)
-    with _reading(f"the key in {path}", remedy):
+    with reading(f"the key in {path}", remedy):
         return serialization.load_pem_private_key(blocks[0].group(0) + b"\n", None)
 
 
@@ -242,7 +235,7 @@ def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:
     Raises:
         Problem: a value does not fit its attribute.
     """
-    with _reading("the subject of the request", "shorten or correct the subject's options"):
+    with reading("the subject of the request", "shorten or correct the subject's options"):
         return x509.Name([x509.NameAttribute(getattr(NameOID, oid), value) for oid, value in attributes])
 
 
@@ -282,7 +275,7 @@ def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
     Raises:
         Problem: it is damaged.
     """
-    with _reading(f"the request {path}", f"remove {path}; the next run makes it anew with the same key"):
+    with reading(f"the request {path}", f"remove {path}; the next run makes it anew with the same key"):
         request = x509.load_pem_x509_csr(data)
         request.public_key()
         return request
@@ -291,36 +284,13 @@ def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
 # ---- certificates
 
 
-def load_certificates(data: bytes) -> list[Certificate]:
-    """All certificates in PEM text, or the one in DER, in their order and each one once.
-
-    Text around PEM blocks is ignored and lost line breaks do no harm.
-
-    Raises:
-        Problem: there is none, there are too many, or something else is there.
-    """
-    if len(data) > LARGEST_INPUT:
-        raise Problem(
-            f"{len(data)} bytes are too many for a certificate with its chain",
-            f"give only the leaf and its chain, at most {LARGEST_INPUT} bytes",
-        )
-    found = _ders(data)
-    if len(found) > MOST_CERTIFICATES:
-        raise Problem(
-            f"there are {len(found)} certificates in it",
-            "give only the certificate and its chain, not a whole trust store",
-        )
-    unique = list(dict.fromkeys(found))
-    return [load_certificate(der, f"certificate {number} of {len(unique)}") for number, der in enumerate(unique, 1)]
-
-
 def load_certificate(der: bytes, what: str) -> Certificate:
     """One certificate from DER.
 
     Raises:
         Problem: it is damaged, or uses what this host's library does not know.
     """
-    with _reading(what, "get the file from the CA again, whole, as PEM or DER"):
+    with reading(what, "get the file from the CA again, whole, as PEM or DER"):
         cert = x509.load_der_x509_certificate(der)
         key = cert.public_key()
         names = _extension(cert, x509.SubjectAlternativeName)
@@ -418,56 +388,6 @@ def _signature_holds(child: x509.Certificate, key: PublicKey) -> bool:
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         return True
     return True
-
-
-# ---- the outer form of what a CA sends
-
-
-_ELSE = {
-    b"CERTIFICATE REQUEST": (
-        "this is a request, not the CA's answer to it",
-        "send it to the CA and give here what comes back",
-    ),
-    b"PKCS7": ("this is PKCS#7", "convert it first: openssl pkcs7 -print_certs"),
-    b"PRIVATE KEY": ("there is a private key in it", "give certificates only; the key is on this host already"),
-}
-_ELSE[b"CMS"] = _ELSE[b"PKCS7"]
-
-
-def _ders(data: bytes) -> list[bytes]:
-    """DER of every certificate in PEM text, or of the one that the bytes themselves are."""
-    if not data.strip():
-        raise Problem("it is empty", "give the certificate that the CA sent")
-    if not _BEGIN.search(data):
-        return [_bare_der(data)]
-    blocks = _BLOCK.findall(data)
-    for label, _body in blocks:
-        for ending, words in _ELSE.items():
-            if label.endswith(ending):
-                raise Problem(*words)
-    if len(blocks) != len(_BEGIN.findall(data)):
-        raise Problem("a certificate in it has no end: it was cut off", "get the file from the CA again, whole")
-    found = [_decoded(body) for label, body in blocks if label in (b"CERTIFICATE", b"X509 CERTIFICATE")]
-    if not found:
-        raise Problem("there is no certificate in it", "give the certificate that the CA sent, as PEM or DER")
-    return found
-
-
-def _bare_der(data: bytes) -> bytes:
-    if _PKCS7 in data[:40]:
-        raise Problem("this is PKCS#7", "convert it first: openssl pkcs7 -inform DER -print_certs")
-    if _PKCS12 in data[:60]:
-        raise Problem("this is PKCS#12", "convert it first: openssl pkcs12 -nokeys")
-    if data[:1] != b"\x30":  # every certificate is an ASN.1 SEQUENCE
-        raise Problem("there is no certificate in it", "give the certificate that the CA sent, as PEM or DER")
-    return data
-
-
-def _decoded(body: bytes) -> bytes:
-    try:
-        return base64.b64decode(b"".join(body.split()), validate=True)
-    except binascii.Error as exc:
-        raise Problem(f"a certificate in it is damaged ({exc})", "get the file from the CA again, whole") from exc
 
 
 def _spki_in(tbs: bytes) -> bytes:
