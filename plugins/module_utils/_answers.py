@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
     Wanted,
+    asks_again_for,
     friendly_name_in,
     label_record,
     live_certificates,
@@ -262,9 +263,10 @@ class Answers:
         if pending and pending.key is not None:
             key = _x509.load_key(pending.key, self._store.pending_key_path(name))
             promise = _Promise(pending.key, _x509.public_key_of(key), pending.record, pending=True)
-            if promise.public_key == leaf.public_key:
+            is_live = bool(live) and live[0] == leaf
+            if promise.public_key == leaf.public_key and not (is_live and asks_again_for(pending.record, leaf)):
                 return promise
-            if live and live[0] == leaf:
+            if is_live:
                 return self._live_promise(name)
             whose = ", but to the live certificate's" if live and live[0].public_key == leaf.public_key else ""
             raise Problem(

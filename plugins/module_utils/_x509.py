@@ -92,6 +92,7 @@ class Certificate:
         public_key: its key as SubjectPublicKeyInfo, written anew so that it can be compared.
         spki: its key as SubjectPublicKeyInfo, byte for byte as it stands in the certificate.
         signature_algorithm: how its issuer signed it, in OpenSSL's words.
+        must_staple: whether clients shall demand a stapled OCSP answer (RFC 7633).
     """
 
     der: bytes
@@ -108,12 +109,18 @@ class Certificate:
     public_key: bytes = field(repr=False)
     spki: bytes = field(repr=False)
     signature_algorithm: str
+    must_staple: bool
     _parsed: x509.Certificate = field(repr=False, compare=False)
 
     @property
     def pem(self) -> bytes:
         """The certificate as PEM text."""
         return pem_block("CERTIFICATE", self.der)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, hexadecimal."""
+        return hashlib.sha256(self.der).hexdigest()
 
     @property
     def is_self_issued(self) -> bool:
@@ -164,6 +171,7 @@ _NEW_KEYS: Mapping[str, Callable[[int], PrivateKey]] = {
     "RSA": lambda size: rsa.generate_private_key(public_exponent=65537, key_size=size),
     "ECDSA_P256": lambda _size: ec.generate_private_key(ec.SECP256R1()),
     "ECDSA_P384": lambda _size: ec.generate_private_key(ec.SECP384R1()),
+    "Ed25519": lambda _size: ed25519.Ed25519PrivateKey.generate(),
 }
 
 
@@ -239,11 +247,25 @@ def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:
         return x509.Name([x509.NameAttribute(getattr(NameOID, oid), value) for oid, value in attributes])
 
 
-def new_request(key: PrivateKey, subject: x509.Name, names: Sequence[str]) -> bytes:
+def default_digest(key_type: str) -> str:
+    """The hash as strong as a kind of key (RFC 5480 section 4); empty where the key brings its own (RFC 8032)."""
+    return {"ECDSA_P384": "sha384", "Ed25519": ""}.get(key_type, "sha256")
+
+
+def new_request(
+    key: PrivateKey, subject: x509.Name, names: Sequence[str], digest: str = "", *, must_staple: bool = False
+) -> bytes:
     """A signed request for a TLS server's certificate, as PEM text.
 
     It asks for what RFC 5280 and RFC 9525 want of such a certificate: the names as subject alternative names, digital
     signatures (with RSA also key encipherment, which CAs' templates expect), and server authentication.
+
+    Args:
+        key: signs the request.
+        subject: its subject.
+        names: its DNS names.
+        digest: the hash that is signed, ``sha256`` to ``sha512``; empty for the one as strong as the key.
+        must_staple: whether it asks for the TLS feature extension with status_request (RFC 7633).
     """
     is_rsa = isinstance(key, rsa.RSAPrivateKey)
     usage = x509.KeyUsage(
@@ -264,9 +286,12 @@ def new_request(key: PrivateKey, subject: x509.Name, names: Sequence[str]) -> by
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
-    # a hash as strong as the key: RFC 5480 section 4
-    digest = hashes.SHA384() if not is_rsa and key.curve.key_size > 256 else hashes.SHA256()
-    return builder.sign(key, digest).public_bytes(serialization.Encoding.PEM)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+    key_type = key_type_of(key.public_key()).name
+    default = default_digest(key_type)
+    hashed = getattr(hashes, (digest or default).upper())() if default else None
+    return builder.sign(key, hashed).public_bytes(serialization.Encoding.PEM)
 
 
 def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
@@ -297,6 +322,7 @@ def load_certificate(der: bytes, what: str) -> Certificate:
         purposes = _extension(cert, x509.ExtendedKeyUsage)
         usage = _extension(cert, x509.KeyUsage)
         constraints = _extension(cert, x509.BasicConstraints)
+        features = _extension(cert, x509.TLSFeature)
         oid = cert.signature_algorithm_oid.dotted_string
         return Certificate(
             der=der,
@@ -313,6 +339,7 @@ def load_certificate(der: bytes, what: str) -> Certificate:
             public_key=_spki(key),
             spki=_spki_in(cert.tbs_certificate_bytes),
             signature_algorithm=_SIGNATURES.get(oid, oid),
+            must_staple=features is not None and x509.TLSFeatureType.status_request in features,
             _parsed=cert,
         )
 
@@ -333,7 +360,8 @@ def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
         "key_type": cert.key_type.name,
         "key_size": cert.key_type.size,
         "signature_algorithm": cert.signature_algorithm,
-        "sha256": hashlib.sha256(cert.der).hexdigest(),
+        "must_staple": cert.must_staple,
+        "sha256": cert.fingerprint,
         "spki_sha256": spki,
         "tlsa_3_1_1": f"3 1 1 {spki}",
     }
@@ -342,6 +370,11 @@ def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
 def days_left(cert: Certificate, now: datetime) -> int:
     """Whole days until the certificate expires; negative once it has."""
     return (cert.not_after - now) // timedelta(days=1)
+
+
+def is_due(cert: Certificate, renew_at: float, now: datetime) -> bool:
+    """Whether a fraction of the certificate's life is over."""
+    return now >= cert.not_before + renew_at * (cert.not_after - cert.not_before)
 
 
 def timestamp(moment: datetime) -> str:

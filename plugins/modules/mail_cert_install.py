@@ -243,6 +243,10 @@ certificates:
       returned: when the certificate is known
       type: str
       sample: sha256WithRSAEncryption
+    must_staple:
+      description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+      returned: when the certificate is known
+      type: bool
     sha256:
       description: SHA-256 of the certificate, hexadecimal.
       returned: when the certificate is known

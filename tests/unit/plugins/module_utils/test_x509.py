@@ -192,6 +192,14 @@ def test_key_in_a_tlsa_record_is_the_one_on_the_wire(tmp_path):
     assert certificate.may_have_issued(certificate)
 
 
+def test_must_staple_is_seen(tmp_path):
+    path = tmp_path / "key.pem"
+    path.write_bytes(key_pem(KEY))
+    made = openssl("req", "-x509", "-key", str(path), "-subj", "/CN=x", "-addext", "tlsfeature=status_request")
+    assert _x509.summary(_forms.load_certificates(made)[0], NOW)["must_staple"]
+    assert not _x509.summary(_forms.load_certificates(TEXT)[0], NOW)["must_staple"]
+
+
 # ---- who issued whom
 
 
@@ -227,7 +235,10 @@ def test_ed25519_issuer(tmp_path):
 # ---- keys
 
 
-@pytest.mark.parametrize(("key_type", "size", "shown"), [("RSA", 2048, "RSA 2048"), ("ECDSA_P384", 0, "ECDSA_P384")])
+@pytest.mark.parametrize(
+    ("key_type", "size", "shown"),
+    [("RSA", 2048, "RSA 2048"), ("ECDSA_P384", 0, "ECDSA_P384"), ("Ed25519", 0, "Ed25519")],
+)
 def test_new_key(key_type, size, shown):
     key = _x509.new_key(key_type, size)
     text = _x509.key_pem(key)

@@ -425,7 +425,7 @@ def test_request_after_an_import_has_nothing_to_do(good, request_, backup):
 
 
 def test_answer_with_the_pending_key(request_, good, store, tmp_path):
-    request_(friendly_name="Ours") if "friendly_name" in mail_cert_request.ELEMENT else request_()
+    request_()
     put(store.pending_key_path(NAME), key_pem(KEY))
     path = tmp_path / "answer.p12"
     path.write_bytes(pkcs12_of(KEY, BACKED_UP, ISSUING.certificate, passphrase=""))
@@ -518,6 +518,35 @@ def test_no_key_among_the_chain(request_, refused):
     problem = refused(ISSUING.answer(request_()), chain=(key_pem(KEY, b"secret") + pem(ISSUING.certificate)).decode())
     assert problem["found"] == "there is a private key in it"
     assert problem["option"] == "chain"
+
+
+# ---- a renewal with the same key
+
+
+def test_old_answer_given_again_leaves_a_renewal_with_the_same_key_pending(request_, good, store):
+    old = ISSUING.answer(request_())
+    good(old, ISSUING.certificate)
+    csr = request_(renew_at=0.001, renewal_key="reuse")
+    assert not good(old, ISSUING.certificate)["changed"]
+    assert store.pending(NAME).request.decode() == csr
+    new = ISSUING.answer(csr)
+    entry = good(new, ISSUING.certificate)
+    assert entry["reason"] == "the CA's answer to the pending request replaced the live certificate"
+    assert store.pending(NAME) is None
+    assert not good(new, ISSUING.certificate)["changed"]
+    assert request_(renewal_key="reuse") is None
+
+
+def test_label_of_the_request(request_, good):
+    leaf = ISSUING.answer(request_(friendly_name="Ours"))
+    assert good(leaf, ISSUING.certificate)["friendly_name"] == "Ours"
+    assert good(leaf, ISSUING.certificate)["friendly_name"] == "Ours"
+
+
+@pytest.mark.parametrize("key_type", ["RSA", "ECDSA_P384", "Ed25519"])
+def test_every_kind_of_key(request_, good, key_type):
+    entry = good(ISSUING.answer(request_(key_type=key_type)), ISSUING.certificate)
+    assert entry["key_type"] == key_type
 
 
 # ---- the daemons that use it
