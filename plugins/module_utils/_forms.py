@@ -29,7 +29,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._x509 im
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
     from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 LARGEST_INPUT = 1024 * 1024  # bytes; a leaf with its chain has some ten thousand
@@ -312,3 +312,33 @@ def _is_cut_off(der: bytes) -> bool:
 def _der(certificate: x509.Certificate) -> bytes:
     der: bytes = certificate.public_bytes(serialization.Encoding.DER)
     return der
+
+
+# ---- sealing: backups with a key in them
+
+_ROUNDS = 100_000  # of PBKDF2 with SHA-256, in PKCS#12
+
+
+def sealed_pkcs12(
+    key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
+) -> bytes:
+    """A key with its certificate and chain as PKCS#12, with AES-256 and HMAC-SHA-256."""
+    protection = (
+        serialization.PrivateFormat.PKCS12.encryption_builder()
+        .kdf_rounds(_ROUNDS)
+        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
+        .hmac_hash(hashes.SHA256())
+        .build(passphrase.encode())
+    )
+    issuers = [one.parsed for one in chain] or None
+    return pkcs12.serialize_key_and_certificates(friendly_name.encode(), key, leaf.parsed, issuers, protection)
+
+
+def sealed_pem(
+    key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
+) -> bytes:
+    """The same as PEM text: the key as encrypted PKCS#8, its label as openssl-pkcs12(1) writes it."""
+    label = f"Bag Attributes\n    friendlyName: {friendly_name}\n".encode() if "-----" not in friendly_name else b""
+    protection = serialization.BestAvailableEncryption(passphrase.encode())
+    block = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
+    return b"".join((label, block, *(one.pem for one in (leaf, *chain))))

@@ -93,6 +93,7 @@ class Certificate:
         spki: its key as SubjectPublicKeyInfo, byte for byte as it stands in the certificate.
         signature_algorithm: how its issuer signed it, in OpenSSL's words.
         must_staple: whether clients shall demand a stapled OCSP answer (RFC 7633).
+        parsed: the certificate as the library has it.
     """
 
     der: bytes
@@ -110,7 +111,7 @@ class Certificate:
     spki: bytes = field(repr=False)
     signature_algorithm: str
     must_staple: bool
-    _parsed: x509.Certificate = field(repr=False, compare=False)
+    parsed: x509.Certificate = field(repr=False, compare=False)
 
     @property
     def pem(self) -> bytes:
@@ -125,13 +126,13 @@ class Certificate:
     @property
     def is_self_issued(self) -> bool:
         """Whether it names itself as its issuer, as a root does."""
-        return self._parsed.subject == self._parsed.issuer
+        return self.parsed.subject == self.parsed.issuer
 
     def may_have_issued(self, other: Certificate) -> bool:
         """Whether this is the issuer of another: by name, by CA flag and, as far as it can be judged, by signature."""
-        if not self.is_ca or self._parsed.subject != other._parsed.issuer:
+        if not self.is_ca or self.parsed.subject != other.parsed.issuer:
             return False
-        return _signature_holds(other._parsed, self._parsed.public_key())
+        return _signature_holds(other.parsed, self.parsed.public_key())
 
 
 # ---- guarding
@@ -340,18 +341,17 @@ def load_certificate(der: bytes, what: str) -> Certificate:
             spki=_spki_in(cert.tbs_certificate_bytes),
             signature_algorithm=_SIGNATURES.get(oid, oid),
             must_staple=features is not None and x509.TLSFeatureType.status_request in features,
-            _parsed=cert,
+            parsed=cert,
         )
 
 
 def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
     """What an administrator wants to know of a certificate, as plain data; hashes and serial in hex, dates ISO 8601."""
     spki = hashlib.sha256(cert.spki).hexdigest()
-    serial = f"{cert.serial:X}"
     return {
         "subject": cert.subject,
         "issuer": cert.issuer,
-        "serial": serial if len(serial) % 2 == 0 else "0" + serial,
+        "serial": hexadecimal(cert.serial),
         "not_before": timestamp(cert.not_before),
         "not_after": timestamp(cert.not_after),
         "days_left": days_left(cert, now),
@@ -365,6 +365,12 @@ def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
         "spki_sha256": spki,
         "tlsa_3_1_1": f"3 1 1 {spki}",
     }
+
+
+def hexadecimal(serial: int) -> str:
+    """A serial number in whole bytes, as OpenSSL writes it."""
+    shown = f"{serial:X}"
+    return shown if len(shown) % 2 == 0 else "0" + shown
 
 
 def days_left(cert: Certificate, now: datetime) -> int:

@@ -113,6 +113,7 @@ options:
     default: /etc/postmaster
 seealso:
   - module: postmaster.secure_channel.mail_cert_request
+  - module: postmaster.secure_channel.mail_cert_export
   - module: postmaster.secure_channel.mail_vserver_tls
 author:
   - postmaster.secure_channel contributors (@postmaster)
