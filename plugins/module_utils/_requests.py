@@ -208,6 +208,20 @@ def label_record(friendly_name: str) -> bytes | None:
     return (json.dumps({"friendly_name": friendly_name}) + "\n").encode() if friendly_name else None
 
 
+def check_fraction(renew_at: float) -> None:
+    """Refuse what is no fraction of a certificate's life.
+
+    Raises:
+        Problem: it is none.
+    """
+    if not 0 < renew_at <= 1:
+        raise Problem(
+            f"{renew_at} is no fraction of a certificate's life",
+            "give a number above 0 and at most 1; 0.67 renews after two thirds",
+            option="renew_at",
+        )
+
+
 def asks_again_for(record: bytes | None, live: _x509.Certificate) -> bool:
     """Whether a pending request has the key of this very certificate, and is not answered by it therefore."""
     asked = Wanted.from_record(record)
@@ -273,12 +287,7 @@ class Requests:
             checked_name(name)
             if params["state"] == "absent":
                 return self._cancel(name, params["csr_path"])
-            if not 0 < params["renew_at"] <= 1:
-                raise Problem(
-                    f"{params['renew_at']} is no fraction of a certificate's life",
-                    "give a number above 0 and at most 1; 0.67 renews after two thirds",
-                    option="renew_at",
-                )
+            check_fraction(params["renew_at"])
             return self._present(name, Wanted.from_params(params), params)
         except Problem as exc:
             raise exc.about(subject=title(name)) from exc
@@ -482,7 +491,7 @@ class Requests:
     ) -> dict[str, Any]:
         return {
             **_entry(name, [change.path for change in changes], reason),
-            **_asked(wanted),
+            **asked_for(wanted),
             "pending": request is not None,
             "csr": request,
             "csr_path": path,
@@ -522,7 +531,7 @@ class Requests:
         unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left"))
         result = {
             **_entry(name, files, reason),
-            **_asked(wanted),
+            **asked_for(wanted),
             **unknown,
             "pending": True,
             "csr_path": copy or self._store.pending_request_path(name),
@@ -535,7 +544,7 @@ def _entry(name: str, files: Sequence[str], reason: str) -> dict[str, Any]:
     return {"name": name, "changed": bool(files), "reason": reason, "files": list(files)}
 
 
-def _asked(wanted: Wanted) -> dict[str, Any]:
+def asked_for(wanted: Wanted) -> dict[str, Any]:
     """The part of a result that says what is asked for."""
     return {
         "subject_alt_names": list(wanted.names),
