@@ -315,9 +315,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     entries = [inventory.entry(name) for name in names]
     shared = inventory.shared()
     for one in shared:
-        module.warn(
-            f"{one['dns_name']} stands in several certificates ({', '.join(one['certificates'])}); one is enough"
-        )
+        module.warn(f"{one['dns_name']} is in several certificates ({', '.join(one['certificates'])}); one is enough")
     return {"changed": False, "certificates": entries, "shared_names": shared, "reason": summarised(entries)}
 
 
