@@ -37,6 +37,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._store i
 )
 
 SHORTEST_RSA = 2048  # bits: RFC 9325 section 4.1
+_USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed448")  # RFC 8446 section 4.2.3
 _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1 in TLS 1.2 signatures
 
 _ASK_AGAIN = "ask the CA for a certificate for a TLS server"
@@ -338,6 +339,11 @@ class Answers:
             )
         if not leaf.signs:
             raise Problem("the certificate's key usage does not include digital signatures", _ASK_AGAIN)
+        if leaf.key_type.name not in _USABLE_KEYS:
+            raise Problem(
+                f"the certificate's key is of the type {leaf.key_type}, which few TLS clients understand, if any",
+                f"request one with a key of the type {', '.join(_USABLE_KEYS)}",
+            )
         if leaf.key_type.name == "RSA" and leaf.key_type.size < SHORTEST_RSA:
             raise Problem(
                 f"the certificate's RSA key of {leaf.key_type.size} bits is too short",

@@ -224,7 +224,8 @@ def key_type_of(key: PublicKey) -> KeyType:
         return KeyType("Ed25519", 256)
     if isinstance(key, ed448.Ed448PublicKey):
         return KeyType("Ed448", 456)
-    return KeyType(type(key).__name__.strip("_"), getattr(key, "key_size", 0))
+    name = type(key).__name__.strip("_").replace("PublicKey", "")
+    return KeyType(name, getattr(key, "key_size", 0))
 
 
 def _spki(key: PublicKey) -> bytes:

@@ -11,6 +11,7 @@ import stat
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
@@ -137,7 +138,9 @@ def test_check_mode_predicts_and_writes_nothing(export, tmp_path, form):
 
 
 @pytest.mark.parametrize("source", ["pkcs12", "pem"])
-@pytest.mark.parametrize("key", [KEY, new_key(2048)], ids=["EC", "RSA"])
+@pytest.mark.parametrize(
+    "key", [KEY, new_key(2048), ed25519.Ed25519PrivateKey.generate()], ids=["EC", "RSA", "Ed25519"]
+)
 def test_backup_brings_everything_back(export, store, tmp_path, capsys, source, key):
     make_live(store, key, ISSUING.certify(key.public_key(), distinguished(NAME)))
     live = store.live(NAME)

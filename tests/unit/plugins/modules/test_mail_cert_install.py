@@ -14,6 +14,7 @@ import stat
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
@@ -769,6 +770,12 @@ def test_broken_signature(refused, store):
     put(store.pending_key_path(NAME), key_pem(key))
     leaf = ISSUING.certify_with_sha1(key, NAME, f"subjectAltName=DNS:{NAME}")
     assert "ecdsa-with-SHA1" in refused(leaf, ISSUING.certificate)["found"]
+
+
+def test_kind_of_key_that_tls_does_not_have(refused):
+    key = dsa.generate_private_key(2048)
+    leaf = ISSUING.certify(key.public_key(), distinguished(NAME))
+    assert "of the type DSA" in refused(leaf, ISSUING.certificate, key_pem(key))["found"]
 
 
 def test_certificate_of_the_ca(request_, refused):
