@@ -83,14 +83,6 @@ EXAMPLES = r"""
   ansible.builtin.fetch:
     src: /root/backup/mx1.example.test.p12
     dest: backups/
-
-- name: Import it on a second host that shall answer to the same name
-  postmaster.secure_channel.mail_cert_install:
-    name: mx1.example.test
-    content: "{{ lookup('ansible.builtin.file', 'backups/mx1/root/backup/mx1.example.test.p12', rstrip=false) |
-      b64encode }}"
-    passphrase: "{{ backup_passphrase }}"
-  delegate_to: mx2.example.test
 """
 
 RETURN = r"""

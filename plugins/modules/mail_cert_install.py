@@ -133,12 +133,18 @@ EXAMPLES = r"""
     name: mx1.example.test
     content: "{{ lookup('ansible.builtin.file', 'answers/mx1.example.test.pem') }}"
 
-- name: Install what a CA sent as PKCS#12 or DER, from a file on the control node
+- name: Install what a CA sent as PKCS#7, from a file on the control node
   postmaster.secure_channel.mail_cert_install:
     name: mx1.example.test
-    content: "{{ lookup('ansible.builtin.file', 'answers/mx1.example.test.p7b', rstrip=false) | b64encode }}"
+    content: "{{ lookup('ansible.builtin.pipe', 'base64 answers/mx1.example.test.p7b') }}"
 
-- name: Import a backup with its key on another host
+- name: Bring a backup with its key to another host
+  ansible.builtin.copy:
+    src: backups/mx1.example.test.p12
+    dest: /root/mx1.example.test.p12
+    mode: "0600"
+
+- name: Import it
   postmaster.secure_channel.mail_cert_install:
     name: mx1.example.test
     src: /root/mx1.example.test.p12
