@@ -50,6 +50,8 @@ options:
   passphrase:
     description:
       - Protects the backup. Without it the backup is worthless, so keep it somewhere else, as in a vault.
+      - Ansible hides it wherever it occurs in the result, so with a common word for a passphrase the result is hard to
+        read.
     type: str
     required: true
   format:

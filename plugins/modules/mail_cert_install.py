@@ -394,7 +394,9 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "certificates", "name")
     spec["argument_spec"].update(STORE_OPTION)
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    # Not even the call is logged: Ansible would write the list as Python does, and in that form it does not recognise a
+    # key, which has line breaks, or a passphrase with a backslash or a quotation mark.
+    run(AnsibleModule(supports_check_mode=True, no_log=True, **spec), work)
 
 
 if __name__ == "__main__":

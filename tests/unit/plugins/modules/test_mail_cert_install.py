@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import hashlib
 import json
@@ -14,6 +15,8 @@ import stat
 
 import pytest
 import yaml
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
 from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
@@ -418,6 +421,22 @@ def test_import_of_pem(good, store, passphrase):
     assert entry["friendly_name"] == "The mail server"
     assert entry["converted_from"] is None
     assert read(store.live_path(NAME)) == key_pem(KEY) + pem(BACKED_UP, ISSUING.certificate)
+
+
+def test_key_and_passphrase_are_not_logged(store, trust_store, capsys, monkeypatch):
+    told = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _self, msg, log_args=None: told.append(f"{msg} {log_args}"))
+    for passphrase in ({}, {"passphrase": "pass\\word"}):
+        text = (key_pem(KEY, passphrase.get("passphrase", "").encode()) + pem(BACKED_UP, ISSUING.certificate)).decode()
+        one = {"name": NAME, "content": text, "trust_store": str(trust_store), **passphrase}
+        for params in (one, {"certificates": [one]}):
+            arguments = {**params, "store": store.root, "_ansible_remote_tmp": "/tmp", "_ansible_check_mode": True}
+            with patch_module_args(arguments), contextlib.suppress(SystemExit):
+                mail_cert_install.main()
+            told.append(capsys.readouterr().out)
+            assert json.loads(told[-1])["changed"]
+    assert [line for line in text.splitlines() if len(line) > 40 and line in "".join(told)] == []
+    assert "word" not in "".join(told).replace("password", "")
 
 
 def test_request_after_an_import_has_nothing_to_do(good, request_, backup):
