@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The CA's answer to a request: checked in memory, then promoted to the live certificate as one unit.
+"""The CA's answer to a request, or a backup with its key: checked in memory, then made live as one unit.
 
 No daemon's own test notices a certificate for another key, a wrong name or a gap in the chain, so everything is checked
 here before anything is written.
@@ -11,18 +11,22 @@ here before anything is written.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Callable
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import Chain, verified_chain
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
     Wanted,
+    asks_again_for,
+    friendly_name_in,
+    label_record,
     live_certificates,
     removal,
 )
@@ -33,6 +37,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._store i
 )
 
 SHORTEST_RSA = 2048  # bits: RFC 9325 section 4.1
+_USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed448")  # RFC 8446 section 4.2.3
 _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1 in TLS 1.2 signatures
 
 _ASK_AGAIN = "ask the CA for a certificate for a TLS server"
@@ -46,11 +51,13 @@ class Given:
         option: the option it came with.
         data: the bytes; None where it is not known yet, which only check mode allows.
         chain: further certificates.
+        passphrase: opens the key that comes with the certificate; None where none was given.
     """
 
     option: str
     data: bytes | None
     chain: bytes
+    passphrase: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -62,12 +69,14 @@ class _Promise:
         public_key: its public half.
         record: what was asked for.
         pending: whether it is the pending request, not the live certificate's.
+        imported: whether the key came with the certificate and is not on this host yet.
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     public_key: bytes
     record: bytes | None
-    pending: bool
+    pending: bool = False
+    imported: bool = False
 
 
 @dataclass(frozen=True)
@@ -136,12 +145,15 @@ class Answers:
             given = self._given(checked_name(name), params)
             if given.data is None:
                 return self._foreseen(name, "the CA's answer is not known in check mode")
-            if self._check_mode and not self._store.pending(name) and self._store.live(name) is None:
+            if self._check_mode and self._is_unknown(name) and not self._brings_key(given):
                 return self._foreseen(name, "the request for it is not pending yet, as it may be in a real run")
             self._require_library()
             return self._install(name, given, params)
         except Problem as exc:
             raise exc.about(subject=title(name)) from exc
+
+    def _is_unknown(self, name: str) -> bool:
+        return self._store.pending(name) is None and self._store.live(name) is None
 
     # ---- what was handed over
 
@@ -164,7 +176,24 @@ class Answers:
                     f"send {self._store.pending_request_path(name)} to the CA; give its answer with content or src",
                     option="content",
                 )
-        return Given("src" if src else "content", data, (params["chain"] or "").encode("utf-8", "surrogateescape"))
+        chain = (params["chain"] or "").encode("utf-8", "surrogateescape")
+        return Given("src" if src else "content", data, chain, params["passphrase"])
+
+    @staticmethod
+    def _opened(given: Given) -> _forms.Content:
+        """What the answer has in it.
+
+        Raises:
+            Problem: it cannot be used.
+        """
+        try:
+            return _forms.opened(given.data or b"", given.passphrase)
+        except Problem as exc:
+            raise exc.about(option=given.option) from exc
+
+    def _brings_key(self, given: Given) -> bool:
+        """Whether a key comes with the certificate, so that it needs no request; False where this cannot be seen."""
+        return has_cryptography() and self._opened(given).key is not None
 
     def _foreseen(self, name: str, why: str) -> Outcome:
         """What a check run can say before there is a certificate: the files that a promotion concerns."""
@@ -190,70 +219,89 @@ class Answers:
     # ---- checks
 
     def _install(self, name: str, given: Given, params: Mapping[str, Any]) -> Outcome:
-        found, others = self._certificates(given)
+        content = self._opened(given)
+        found, others = content.certificates, self._others(given, content)
         leaf = _only_leaf([*found, *others], given.option)
         live = self._live(name)
-        promise = self._promise(name, leaf, live, given.option)
         try:
+            promise = self._promise(name, leaf, live, content)
             self._check(leaf, self._names(name, promise, params["names"]))
             chain = verified_chain(
                 self._host, leaf, [one for one in (*found, *others) if one is not leaf], params["trust_store"]
             )
         except Problem as exc:
             raise exc.about(option=given.option) from exc
-        return self._promotion(name, promise, leaf, chain, live, given)
+        return self._promotion(name, promise, leaf, chain, live, content)
 
     @staticmethod
-    def _certificates(given: Given) -> tuple[list[_x509.Certificate], list[_x509.Certificate]]:
-        """The answer's certificates, and those of the option ``chain`` that are not among them."""
-        option = given.option
+    def _others(given: Given, content: _forms.Content) -> list[_x509.Certificate]:
+        """The certificates of the option ``chain`` that the answer itself does not have."""
         try:
-            found = _x509.load_certificates(given.data or b"")
-            option = "chain"
-            others = _x509.load_certificates(given.chain) if given.chain.strip() else []
+            others = _forms.load_certificates(given.chain) if given.chain.strip() else []
         except Problem as exc:
-            raise exc.about(option=option) from exc
-        return found, [one for one in others if one not in found]
+            raise exc.about(option="chain") from exc
+        return [one for one in others if one not in content.certificates]
 
     def _live(self, name: str) -> list[_x509.Certificate]:
         """Leaf and chain of the live certificate; empty where there is none."""
         bundle = self._store.live(name)
         return live_certificates(bundle, self._store.live_path(name)) if bundle is not None else []
 
-    def _promise(self, name: str, leaf: _x509.Certificate, live: Sequence[_x509.Certificate], option: str) -> _Promise:
-        """The request that a certificate answers.
+    def _promise(
+        self, name: str, leaf: _x509.Certificate, live: Sequence[_x509.Certificate], content: _forms.Content
+    ) -> _Promise:
+        """The request that a certificate answers, or the key that came with it.
 
         Raises:
             Problem: it belongs to no key here.
         """
+        brought = content.key
+        if brought is not None and _x509.public_key_of(brought) != leaf.public_key:
+            raise Problem(
+                "the private key in it does not belong to the certificate in it", "give the key and its certificate"
+            )
         pending = self._store.pending(name)
         if pending and pending.key is not None:
             key = _x509.load_key(pending.key, self._store.pending_key_path(name))
-            promise = _Promise(pending.key, _x509.public_key_of(key), pending.record, True)
-            if promise.public_key == leaf.public_key:
+            promise = _Promise(pending.key, _x509.public_key_of(key), pending.record, pending=True)
+            is_live = bool(live) and live[0] == leaf
+            if promise.public_key == leaf.public_key and not (is_live and asks_again_for(pending.record, leaf)):
                 return promise
-            if live and live[0] == leaf:
+            if is_live:
                 return self._live_promise(name)
             whose = ", but to the live certificate's" if live and live[0].public_key == leaf.public_key else ""
             raise Problem(
                 f"the certificate does not belong to the key of the pending request{whose}",
                 f"send the CA the request in {self._store.pending_request_path(name)} and install its answer to that,"
                 " or cancel that request with mail_cert_request and state=absent",
-                option=option,
             )
         if live and live[0].public_key == leaf.public_key:
             return self._live_promise(name)
+        if brought is not None:
+            self._refuse_older(leaf, live)
+            record = label_record(content.friendly_name)
+            return _Promise(_x509.key_pem(brought), leaf.public_key, record, imported=True)
         whose = ", and the certificate does not belong to the live one's key" if live else ""
         raise Problem(
             f"no request is pending on this host{whose}",
-            "make the request with mail_cert_request on this host, and have the CA sign that one",
+            "make the request with mail_cert_request on this host, and have the CA sign that one;"
+            " or give a backup that has the key in it",
             option="name",
         )
+
+    def _refuse_older(self, leaf: _x509.Certificate, live: Sequence[_x509.Certificate]) -> None:
+        """Refuse to lose a live key to a backup that was made before it."""
+        if live and leaf.not_after <= live[0].not_after:
+            raise Problem(
+                f"the live certificate is newer: it expires on {_x509.timestamp(live[0].not_after)}, and the one that"
+                f" was given on {_x509.timestamp(leaf.not_after)}; its key would be lost",
+                "keep the live certificate, or move its file away if this backup shall really take its place",
+            )
 
     def _live_promise(self, name: str) -> _Promise:
         path = self._store.live_path(name)
         key = _x509.load_key(self._store.live(name) or b"", path)
-        return _Promise(_x509.key_pem(key), _x509.public_key_of(key), self._store.live_record(name), False)
+        return _Promise(_x509.key_pem(key), _x509.public_key_of(key), self._store.live_record(name))
 
     @staticmethod
     def _names(name: str, promise: _Promise, demanded: Sequence[str] | None) -> Sequence[str]:
@@ -291,6 +339,11 @@ class Answers:
             )
         if not leaf.signs:
             raise Problem("the certificate's key usage does not include digital signatures", _ASK_AGAIN)
+        if leaf.key_type.name not in _USABLE_KEYS:
+            raise Problem(
+                f"the certificate's key is of the type {leaf.key_type}, which few TLS clients understand, if any",
+                f"request one with a key of the type {', '.join(_USABLE_KEYS)}",
+            )
         if leaf.key_type.name == "RSA" and leaf.key_type.size < SHORTEST_RSA:
             raise Problem(
                 f"the certificate's RSA key of {leaf.key_type.size} bits is too short",
@@ -311,7 +364,7 @@ class Answers:
         leaf: _x509.Certificate,
         chain: Chain,
         live: list[_x509.Certificate],
-        given: Given,
+        content: _forms.Content,
     ) -> Outcome:
         new = [leaf, *chain]
         anew = b"".join((promise.key, *(one.pem for one in new)))
@@ -323,8 +376,9 @@ class Answers:
         }
         private: dict[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
         changes = [*copies.values(), FileChange(self._store.live_path(name), bundle, **private, **shown)]
-        if promise.pending:
+        if promise.pending or promise.imported:
             changes.append(FileChange(self._store.live_record_path(name), promise.record, **private))
+        if promise.pending:
             changes += removal(self._store, name)
         changes = needed(changes, self._host)
         result = {
@@ -334,7 +388,8 @@ class Answers:
             "path": self._store.live_path(name),
             "files": [change.path for change in changes],
             "chain": [one.subject for one in chain],
-            "converted_from": "DER" if b"-----BEGIN" not in (given.data or b"") else None,
+            "converted_from": content.converted_from,
+            "friendly_name": friendly_name_in(promise.record) or content.friendly_name or None,
             **_x509.summary(leaf, self._now),
         }
         return Outcome(
@@ -376,6 +431,9 @@ def _reason(
 ) -> str:
     """Why something changes or nothing does, for a leaf with its chain and the live one before it."""
     if new != old:
+        if promise.imported:
+            outcome = "replaced the live certificate" if old else "was imported"
+            return f"the certificate that came with its key {outcome}"
         if not promise.pending:
             return "a new certificate for the live key was installed"
         outcome = "replaced the live certificate" if old else "was installed"

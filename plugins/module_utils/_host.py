@@ -91,6 +91,10 @@ class Host:
             return sorted(os.listdir(directory))
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as exc:
+            raise Problem(
+                f"{directory} cannot be read ({exc.strerror})", "run the module as root (become: true)"
+            ) from exc
 
     def which(self, tool: str) -> str | None:
         """Absolute path of a program, or None where it is not installed."""

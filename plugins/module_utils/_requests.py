@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -39,6 +39,7 @@ _SUBJECT = (
     ("common_name", "COMMON_NAME", 64),
     ("email", "EMAIL_ADDRESS", 255),
 )
+_LONGEST_LABEL = 128  # characters; more than any dialogue shows
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,11 @@ class Wanted:
         names: every DNS name, the common name first, the others sorted.
         key_type: a choice of the option.
         key_size: bits of an RSA key; 0 for other types, whose name says it.
+        must_staple: whether clients shall demand a stapled OCSP answer.
+        digest: the hash in the request's own signature; empty for the default of the key type. The certificate has
+            nothing of it, so a live one need not be asked for with the same.
+        friendly_name: a label for people; it is in no request, so another one makes no other request.
+        renews: SHA-256 of the live certificate whose key is asked for again; empty for a key of its own.
     """
 
     common_name: str
@@ -62,6 +68,10 @@ class Wanted:
     organization: str = ""
     organizational_unit: str = ""
     email: str = ""
+    must_staple: bool = False
+    digest: str = ""
+    friendly_name: str = field(default="", compare=False)
+    renews: str = field(default="", compare=False)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Wanted:
@@ -72,11 +82,15 @@ class Wanted:
         """
         common_name = ascii_name(params["common_name"] or params["name"], "common_name")
         others = {ascii_name(name, "subject_alt_names") for name in params["subject_alt_names"] or ()} - {common_name}
+        digest, key_type = params["digest"] or "", params["key_type"]
         wanted = cls(
             common_name=common_name,
             names=(common_name, *sorted(others)),
-            key_type=params["key_type"],
-            key_size=params["key_size"] if params["key_type"] == "RSA" else 0,
+            key_type=key_type,
+            key_size=params["key_size"] if key_type == "RSA" else 0,
+            must_staple=params["must_staple"],
+            digest="" if _x509.default_digest(key_type) in ("", digest) else digest,
+            friendly_name=(params["friendly_name"] or "").strip(),
             country=(params["country"] or "").strip().upper(),
             **{
                 option: (params[option] or "").strip()
@@ -100,6 +114,12 @@ class Wanted:
         if self.country and not (len(self.country) == 2 and self.country.isascii() and self.country.isalpha()):
             raise Problem(
                 f"{self.country!r} is no country code", "give two letters of ISO 3166, such as DE", option="country"
+            )
+        if len(self.friendly_name) > _LONGEST_LABEL or not self.friendly_name.isprintable():
+            raise Problem(
+                f"{self.friendly_name[:80]!r} is no label",
+                f"give at most {_LONGEST_LABEL} characters on one line",
+                option="friendly_name",
             )
         if not self.email.isascii():
             raise Problem(f"{self.email!r} is not ASCII", "give the address in ASCII form", option="email")
@@ -128,7 +148,19 @@ class Wanted:
 
     def shown(self) -> dict[str, Any]:
         """What is asked for, for a diff: no empty attributes."""
-        return {option: value for option, value in asdict(self).items() if value}
+        return {option: value for option, value in asdict(self).items() if value and option != "renews"}
+
+    def differences(self, asked: Wanted) -> list[str]:
+        """What a certificate that was asked for otherwise would have otherwise."""
+        return [
+            one.name
+            for one in fields(self)
+            if one.compare and one.name != "digest" and getattr(self, one.name) != getattr(asked, one.name)
+        ]
+
+    def fits(self, key_type: _x509.KeyType) -> bool:
+        """Whether a key is of the kind that is asked for."""
+        return key_type.name == self.key_type and self.key_size in (0, key_type.size)
 
 
 @dataclass(frozen=True)
@@ -162,6 +194,40 @@ class _Paper:
     reason: str
 
 
+def friendly_name_in(record: bytes | None) -> str:
+    """The label in a note of the store; empty where there is none."""
+    try:
+        found = json.loads(record or b"{}")["friendly_name"]
+    except (ValueError, TypeError, KeyError):
+        return ""
+    return found if isinstance(found, str) else ""
+
+
+def label_record(friendly_name: str) -> bytes | None:
+    """The note for a certificate of which nothing but its label is known; None where even that is not."""
+    return (json.dumps({"friendly_name": friendly_name}) + "\n").encode() if friendly_name else None
+
+
+def check_fraction(renew_at: float) -> None:
+    """Refuse what is no fraction of a certificate's life.
+
+    Raises:
+        Problem: it is none.
+    """
+    if not 0 < renew_at <= 1:
+        raise Problem(
+            f"{renew_at} is no fraction of a certificate's life",
+            "give a number above 0 and at most 1; 0.67 renews after two thirds",
+            option="renew_at",
+        )
+
+
+def asks_again_for(record: bytes | None, live: _x509.Certificate) -> bool:
+    """Whether a pending request has the key of this very certificate, and is not answered by it therefore."""
+    asked = Wanted.from_record(record)
+    return asked is not None and asked.renews == live.fingerprint
+
+
 def removal(store: Store, name: str) -> list[FileChange]:
     """The end of a pending request: its files go."""
     return [
@@ -178,7 +244,7 @@ def live_certificates(bundle: bytes, path: str) -> list[_x509.Certificate]:
         Problem: the file is damaged.
     """
     try:
-        return _x509.load_certificates(b"".join(certificate_blocks(bundle)))
+        return _forms.load_certificates(b"".join(certificate_blocks(bundle)))
     except Problem as exc:
         raise Problem(
             f"{path}: {exc.found}", f"move {path} away, then request and install the certificate again"
@@ -221,12 +287,7 @@ class Requests:
             checked_name(name)
             if params["state"] == "absent":
                 return self._cancel(name, params["csr_path"])
-            if not 0 < params["renew_at"] <= 1:
-                raise Problem(
-                    f"{params['renew_at']} is no fraction of a certificate's life",
-                    "give a number above 0 and at most 1; 0.67 renews after two thirds",
-                    option="renew_at",
-                )
+            check_fraction(params["renew_at"])
             return self._present(name, Wanted.from_params(params), params)
         except Problem as exc:
             raise exc.about(subject=title(name)) from exc
@@ -237,14 +298,21 @@ class Requests:
         live = self._live(name)
         pending = self._store.pending(name)
         key = self._pending_key(name, pending)
-        answered = bool(key and live and _x509.public_key_of(key) == live.public_key)
+        answered = bool(
+            key
+            and live
+            and _x509.public_key_of(key) == live.public_key
+            and not asks_again_for(pending.record if pending else None, live)
+        )
         if answered:
             key = None  # a run died after the promotion; the answer to this request is live already
         asked = Wanted.from_record(pending.record) if pending and key else None
         before = asked.shown() if asked else {}
         if pending and key and asked == wanted:
+            wanted = replace(self._labelled(name, wanted, params, asked), renews=asked.renews)
             paper = self._kept(name, wanted, pending, key)
             return self._outcome(name, wanted, params, live, paper, before)
+        wanted = self._labelled(name, wanted, params, None)
         unfit = self._unfit(wanted, live, self._store.live_record(name), params["renew_at"])
         if not unfit:
             leftovers = needed(removal(self._store, name), self._host) if answered else []
@@ -258,7 +326,16 @@ class Requests:
             )
         if pending and not key and not answered:
             unfit = f"the pending request has lost its key; {unfit}"
+        if live and params["renewal_key"] == "reuse" and wanted.fits(live.key_type):
+            wanted, unfit = replace(wanted, renews=live.fingerprint), f"{unfit}; its key is kept"
         return self._outcome(name, wanted, params, live, self._made(name, wanted, unfit), before)
+
+    def _labelled(self, name: str, wanted: Wanted, params: Mapping[str, Any], asked: Wanted | None) -> Wanted:
+        """The same with the label that the certificate has already, where none is given."""
+        if params["friendly_name"] is not None:
+            return wanted
+        label = asked.friendly_name if asked else friendly_name_in(self._store.live_record(name))
+        return replace(wanted, friendly_name=label)
 
     def _live(self, name: str) -> _x509.Certificate | None:
         """The live leaf. A live file that cannot be read stops everything: a new certificate would take its place."""
@@ -281,12 +358,12 @@ class Requests:
         missing = [name for name in wanted.names if not covers(live.names, name)]
         if missing:
             return f"the live certificate does not cover {', '.join(missing)}"
-        if live.key_type.name != wanted.key_type or wanted.key_size not in (0, live.key_type.size):
+        if not wanted.fits(live.key_type):
             return f"the live certificate has a key of type {live.key_type}"
-        if asked and asked != wanted:
-            changed = [one for one, value in asdict(wanted).items() if asdict(asked)[one] != value]
+        changed = wanted.differences(asked) if asked else []
+        if changed:
             return f"the live certificate was asked for with another {', '.join(changed)}"
-        if self._now >= live.not_before + renew_at * (live.not_after - live.not_before):
+        if _x509.is_due(live, renew_at, self._now):
             left = _x509.days_left(live, self._now)
             due = f"is due for renewal ({left} days left)" if left >= 0 else "has expired"
             return f"the live certificate {due}"
@@ -302,17 +379,22 @@ class Requests:
         elif _x509.public_key_of(self._parsed(name, request)) != _x509.public_key_of(key):
             request = self._paper(wanted, key)
             reason = "the pending request belonged to another key and was made anew"
+        if friendly_name_in(pending.record) != wanted.friendly_name:
+            reason += "; its friendly name was changed"
         return _Paper(request, self._files(name, wanted, pending.key, request), reason)
 
     def _made(self, name: str, wanted: Wanted, why: str) -> _Paper:
-        """A new key and its request."""
-        key = _x509.new_key(wanted.key_type, wanted.key_size)
+        """A new key, or the live one where that shall be kept, and its request."""
+        if wanted.renews:
+            key = _x509.load_key(self._store.live(name) or b"", self._store.live_path(name))
+        else:
+            key = _x509.new_key(wanted.key_type, wanted.key_size)
         request = self._paper(wanted, key)
         return _Paper(request, self._files(name, wanted, _x509.key_pem(key), request), why)
 
     @staticmethod
     def _paper(wanted: Wanted, key: Any) -> bytes:
-        return _x509.new_request(key, wanted.subject, wanted.names)
+        return _x509.new_request(key, wanted.subject, wanted.names, wanted.digest, must_staple=wanted.must_staple)
 
     def _parsed(self, name: str, request: bytes) -> Any:
         return _x509.load_request(request, self._store.pending_request_path(name))
@@ -377,10 +459,24 @@ class Requests:
         reason = "the live certificate is as asked for and not due for renewal"
         if leftovers:
             reason += "; what was left of its request was removed"
+        label = self._new_label(name, wanted.friendly_name)
+        if label:
+            reason += "; its friendly name was changed"
+            leftovers = [*leftovers, *label]
         if waiting:
             reason += "; a request for something else is pending beside it"
         result = self._result(name, wanted, live, leftovers, reason)
         return Outcome(leftovers, result, before, before)
+
+    def _new_label(self, name: str, friendly_name: str) -> list[FileChange]:
+        """The note of the live certificate with another label; empty where it has that one."""
+        record = self._store.live_record(name)
+        if friendly_name_in(record) == friendly_name:
+            return []
+        asked = Wanted.from_record(record)
+        content = replace(asked, friendly_name=friendly_name).record if asked else label_record(friendly_name)
+        path = self._store.live_record_path(name)
+        return needed([FileChange(path, content, "root", "root", 0o600, parent_mode=0o700)], self._host)
 
     def _result(
         self,
@@ -395,7 +491,7 @@ class Requests:
     ) -> dict[str, Any]:
         return {
             **_entry(name, [change.path for change in changes], reason),
-            **_asked(wanted),
+            **asked_for(wanted),
             "pending": request is not None,
             "csr": request,
             "csr_path": path,
@@ -435,7 +531,7 @@ class Requests:
         unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left"))
         result = {
             **_entry(name, files, reason),
-            **_asked(wanted),
+            **asked_for(wanted),
             **unknown,
             "pending": True,
             "csr_path": copy or self._store.pending_request_path(name),
@@ -448,10 +544,14 @@ def _entry(name: str, files: Sequence[str], reason: str) -> dict[str, Any]:
     return {"name": name, "changed": bool(files), "reason": reason, "files": list(files)}
 
 
-def _asked(wanted: Wanted) -> dict[str, Any]:
+def asked_for(wanted: Wanted) -> dict[str, Any]:
     """The part of a result that says what is asked for."""
     return {
         "subject_alt_names": list(wanted.names),
         "key_type": wanted.key_type,
         "key_size": wanted.key_size or None,
+        "digest": wanted.digest or _x509.default_digest(wanted.key_type) or None,
+        "must_staple": wanted.must_staple,
+        "friendly_name": wanted.friendly_name or None,
+        "key_reused": bool(wanted.renews),
     }

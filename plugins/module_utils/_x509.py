@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys, requests and certificates: the only file that uses ``cryptography``.
+"""Keys, requests and certificates: with ``_forms``, the only file that uses ``cryptography``.
 
 What comes from outside is hostile until parsed: it is read once, completely, into plain values, and every
 fault in it is a :class:`Problem`. Works with cryptography 38 and later, so that Debian 12's own package will do.
@@ -11,7 +11,6 @@ fault in it is a :class:`Problem`. Works with cryptography 38 and later, so that
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import hashlib
 import re
@@ -32,13 +31,7 @@ with contextlib.suppress(ImportError):  # a module asks require_cryptography bef
 PrivateKey = Any  # rsa, ec, ed25519 or ed448 private key: cryptography 38 has no common type for them
 PublicKey = Any
 
-LARGEST_INPUT = 1024 * 1024  # bytes; a leaf with its chain has some ten thousand
-MOST_CERTIFICATES = 64  # in one answer; a leaf with its chain has three or four
-
-_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
-_BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----")
-_PKCS7 = bytes.fromhex("06092a864886f70d010702")  # OID signedData, RFC 2315
-_PKCS12 = bytes.fromhex("06092a864886f70d010701")  # OID data, the outer shell of RFC 7292
+BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----(.*?)-----END \1-----", re.DOTALL)  # RFC 7468
 
 _PURPOSES = {
     "1.3.6.1.5.5.7.3.1": "serverAuth",
@@ -99,6 +92,8 @@ class Certificate:
         public_key: its key as SubjectPublicKeyInfo, written anew so that it can be compared.
         spki: its key as SubjectPublicKeyInfo, byte for byte as it stands in the certificate.
         signature_algorithm: how its issuer signed it, in OpenSSL's words.
+        must_staple: whether clients shall demand a stapled OCSP answer (RFC 7633).
+        parsed: the certificate as the library has it.
     """
 
     der: bytes
@@ -115,7 +110,8 @@ class Certificate:
     public_key: bytes = field(repr=False)
     spki: bytes = field(repr=False)
     signature_algorithm: str
-    _parsed: x509.Certificate = field(repr=False, compare=False)
+    must_staple: bool
+    parsed: x509.Certificate = field(repr=False, compare=False)
 
     @property
     def pem(self) -> bytes:
@@ -123,22 +119,27 @@ class Certificate:
         return pem_block("CERTIFICATE", self.der)
 
     @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate, hexadecimal."""
+        return hashlib.sha256(self.der).hexdigest()
+
+    @property
     def is_self_issued(self) -> bool:
         """Whether it names itself as its issuer, as a root does."""
-        return self._parsed.subject == self._parsed.issuer
+        return self.parsed.subject == self.parsed.issuer
 
     def may_have_issued(self, other: Certificate) -> bool:
         """Whether this is the issuer of another: by name, by CA flag and, as far as it can be judged, by signature."""
-        if not self.is_ca or self._parsed.subject != other._parsed.issuer:
+        if not self.is_ca or self.parsed.subject != other.parsed.issuer:
             return False
-        return _signature_holds(other._parsed, self._parsed.public_key())
+        return _signature_holds(other.parsed, self.parsed.public_key())
 
 
 # ---- guarding
 
 
 @contextlib.contextmanager
-def _reading(what: str, remedy: str) -> Iterator[None]:
+def reading(what: str, remedy: str) -> Iterator[None]:
     """Turn whatever ``cryptography`` makes of hostile bytes into one clear problem.
 
     Besides ValueError and its kin that is pyo3's PanicException, which is a BaseException.
@@ -171,6 +172,7 @@ _NEW_KEYS: Mapping[str, Callable[[int], PrivateKey]] = {
     "RSA": lambda size: rsa.generate_private_key(public_exponent=65537, key_size=size),
     "ECDSA_P256": lambda _size: ec.generate_private_key(ec.SECP256R1()),
     "ECDSA_P384": lambda _size: ec.generate_private_key(ec.SECP384R1()),
+    "Ed25519": lambda _size: ed25519.Ed25519PrivateKey.generate(),
 }
 
 
@@ -197,13 +199,13 @@ def load_key(data: bytes, path: str) -> PrivateKey:
     Raises:
         Problem: there is no key, it is damaged, or a passphrase protects it.
     """
-    blocks = [match for match in _BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
+    blocks = [match for match in BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
     remedy = f"it stays as it is; put the right key back, or move {path} away and request a new certificate"
     if not blocks:
         raise Problem(f"there is no private key in {path}", remedy)
     if b"ENCRYPTED" in blocks[0].group(0):
         raise Problem(f"the key in {path} is protected with a passphrase", remedy)
-    with _reading(f"the key in {path}", remedy):
+    with reading(f"the key in {path}", remedy):
         return serialization.load_pem_private_key(blocks[0].group(0) + b"\n", None)
 
 
@@ -222,7 +224,8 @@ def key_type_of(key: PublicKey) -> KeyType:
         return KeyType("Ed25519", 256)
     if isinstance(key, ed448.Ed448PublicKey):
         return KeyType("Ed448", 456)
-    return KeyType(type(key).__name__.strip("_"), getattr(key, "key_size", 0))
+    name = type(key).__name__.strip("_").replace("PublicKey", "")
+    return KeyType(name, getattr(key, "key_size", 0))
 
 
 def _spki(key: PublicKey) -> bytes:
@@ -242,15 +245,29 @@ def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:
     Raises:
         Problem: a value does not fit its attribute.
     """
-    with _reading("the subject of the request", "shorten or correct the subject's options"):
+    with reading("the subject of the request", "shorten or correct the subject's options"):
         return x509.Name([x509.NameAttribute(getattr(NameOID, oid), value) for oid, value in attributes])
 
 
-def new_request(key: PrivateKey, subject: x509.Name, names: Sequence[str]) -> bytes:
+def default_digest(key_type: str) -> str:
+    """The hash as strong as a kind of key (RFC 5480 section 4); empty where the key brings its own (RFC 8032)."""
+    return {"ECDSA_P384": "sha384", "Ed25519": ""}.get(key_type, "sha256")
+
+
+def new_request(
+    key: PrivateKey, subject: x509.Name, names: Sequence[str], digest: str = "", *, must_staple: bool = False
+) -> bytes:
     """A signed request for a TLS server's certificate, as PEM text.
 
     It asks for what RFC 5280 and RFC 9525 want of such a certificate: the names as subject alternative names, digital
     signatures (with RSA also key encipherment, which CAs' templates expect), and server authentication.
+
+    Args:
+        key: signs the request.
+        subject: its subject.
+        names: its DNS names.
+        digest: the hash that is signed, ``sha256`` to ``sha512``; empty for the one as strong as the key.
+        must_staple: whether it asks for the TLS feature extension with status_request (RFC 7633).
     """
     is_rsa = isinstance(key, rsa.RSAPrivateKey)
     usage = x509.KeyUsage(
@@ -271,9 +288,12 @@ def new_request(key: PrivateKey, subject: x509.Name, names: Sequence[str]) -> by
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
     )
-    # a hash as strong as the key: RFC 5480 section 4
-    digest = hashes.SHA384() if not is_rsa and key.curve.key_size > 256 else hashes.SHA256()
-    return builder.sign(key, digest).public_bytes(serialization.Encoding.PEM)
+    if must_staple:
+        builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
+    key_type = key_type_of(key.public_key()).name
+    default = default_digest(key_type)
+    hashed = getattr(hashes, (digest or default).upper())() if default else None
+    return builder.sign(key, hashed).public_bytes(serialization.Encoding.PEM)
 
 
 def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
@@ -282,7 +302,7 @@ def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
     Raises:
         Problem: it is damaged.
     """
-    with _reading(f"the request {path}", f"remove {path}; the next run makes it anew with the same key"):
+    with reading(f"the request {path}", f"remove {path}; the next run makes it anew with the same key"):
         request = x509.load_pem_x509_csr(data)
         request.public_key()
         return request
@@ -291,42 +311,20 @@ def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
 # ---- certificates
 
 
-def load_certificates(data: bytes) -> list[Certificate]:
-    """All certificates in PEM text, or the one in DER, in their order and each one once.
-
-    Text around PEM blocks is ignored and lost line breaks do no harm.
-
-    Raises:
-        Problem: there is none, there are too many, or something else is there.
-    """
-    if len(data) > LARGEST_INPUT:
-        raise Problem(
-            f"{len(data)} bytes are too many for a certificate with its chain",
-            f"give only the leaf and its chain, at most {LARGEST_INPUT} bytes",
-        )
-    found = _ders(data)
-    if len(found) > MOST_CERTIFICATES:
-        raise Problem(
-            f"there are {len(found)} certificates in it",
-            "give only the certificate and its chain, not a whole trust store",
-        )
-    unique = list(dict.fromkeys(found))
-    return [load_certificate(der, f"certificate {number} of {len(unique)}") for number, der in enumerate(unique, 1)]
-
-
 def load_certificate(der: bytes, what: str) -> Certificate:
     """One certificate from DER.
 
     Raises:
         Problem: it is damaged, or uses what this host's library does not know.
     """
-    with _reading(what, "get the file from the CA again, whole, as PEM or DER"):
+    with reading(what, "get the file from the CA again, whole, as PEM or DER"):
         cert = x509.load_der_x509_certificate(der)
         key = cert.public_key()
         names = _extension(cert, x509.SubjectAlternativeName)
         purposes = _extension(cert, x509.ExtendedKeyUsage)
         usage = _extension(cert, x509.KeyUsage)
         constraints = _extension(cert, x509.BasicConstraints)
+        features = _extension(cert, x509.TLSFeature)
         oid = cert.signature_algorithm_oid.dotted_string
         return Certificate(
             der=der,
@@ -343,18 +341,18 @@ def load_certificate(der: bytes, what: str) -> Certificate:
             public_key=_spki(key),
             spki=_spki_in(cert.tbs_certificate_bytes),
             signature_algorithm=_SIGNATURES.get(oid, oid),
-            _parsed=cert,
+            must_staple=features is not None and x509.TLSFeatureType.status_request in features,
+            parsed=cert,
         )
 
 
 def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
     """What an administrator wants to know of a certificate, as plain data; hashes and serial in hex, dates ISO 8601."""
     spki = hashlib.sha256(cert.spki).hexdigest()
-    serial = f"{cert.serial:X}"
     return {
         "subject": cert.subject,
         "issuer": cert.issuer,
-        "serial": serial if len(serial) % 2 == 0 else "0" + serial,
+        "serial": hexadecimal(cert.serial),
         "not_before": timestamp(cert.not_before),
         "not_after": timestamp(cert.not_after),
         "days_left": days_left(cert, now),
@@ -363,15 +361,27 @@ def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
         "key_type": cert.key_type.name,
         "key_size": cert.key_type.size,
         "signature_algorithm": cert.signature_algorithm,
-        "sha256": hashlib.sha256(cert.der).hexdigest(),
+        "must_staple": cert.must_staple,
+        "sha256": cert.fingerprint,
         "spki_sha256": spki,
         "tlsa_3_1_1": f"3 1 1 {spki}",
     }
 
 
+def hexadecimal(serial: int) -> str:
+    """A serial number in whole bytes, as OpenSSL writes it."""
+    shown = f"{serial:X}"
+    return shown if len(shown) % 2 == 0 else "0" + shown
+
+
 def days_left(cert: Certificate, now: datetime) -> int:
     """Whole days until the certificate expires; negative once it has."""
     return (cert.not_after - now) // timedelta(days=1)
+
+
+def is_due(cert: Certificate, renew_at: float, now: datetime) -> bool:
+    """Whether a fraction of the certificate's life is over."""
+    return now >= cert.not_before + renew_at * (cert.not_after - cert.not_before)
 
 
 def timestamp(moment: datetime) -> str:
@@ -418,56 +428,6 @@ def _signature_holds(child: x509.Certificate, key: PublicKey) -> bool:
     except (ValueError, TypeError, AttributeError, UnsupportedAlgorithm):
         return True
     return True
-
-
-# ---- the outer form of what a CA sends
-
-
-_ELSE = {
-    b"CERTIFICATE REQUEST": (
-        "this is a request, not the CA's answer to it",
-        "send it to the CA and give here what comes back",
-    ),
-    b"PKCS7": ("this is PKCS#7", "convert it first: openssl pkcs7 -print_certs"),
-    b"PRIVATE KEY": ("there is a private key in it", "give certificates only; the key is on this host already"),
-}
-_ELSE[b"CMS"] = _ELSE[b"PKCS7"]
-
-
-def _ders(data: bytes) -> list[bytes]:
-    """DER of every certificate in PEM text, or of the one that the bytes themselves are."""
-    if not data.strip():
-        raise Problem("it is empty", "give the certificate that the CA sent")
-    if not _BEGIN.search(data):
-        return [_bare_der(data)]
-    blocks = _BLOCK.findall(data)
-    for label, _body in blocks:
-        for ending, words in _ELSE.items():
-            if label.endswith(ending):
-                raise Problem(*words)
-    if len(blocks) != len(_BEGIN.findall(data)):
-        raise Problem("a certificate in it has no end: it was cut off", "get the file from the CA again, whole")
-    found = [_decoded(body) for label, body in blocks if label in (b"CERTIFICATE", b"X509 CERTIFICATE")]
-    if not found:
-        raise Problem("there is no certificate in it", "give the certificate that the CA sent, as PEM or DER")
-    return found
-
-
-def _bare_der(data: bytes) -> bytes:
-    if _PKCS7 in data[:40]:
-        raise Problem("this is PKCS#7", "convert it first: openssl pkcs7 -inform DER -print_certs")
-    if _PKCS12 in data[:60]:
-        raise Problem("this is PKCS#12", "convert it first: openssl pkcs12 -nokeys")
-    if data[:1] != b"\x30":  # every certificate is an ASN.1 SEQUENCE
-        raise Problem("there is no certificate in it", "give the certificate that the CA sent, as PEM or DER")
-    return data
-
-
-def _decoded(body: bytes) -> bytes:
-    try:
-        return base64.b64decode(b"".join(body.split()), validate=True)
-    except binascii.Error as exc:
-        raise Problem(f"a certificate in it is damaged ({exc})", "get the file from the CA again, whole") from exc
 
 
 def _spki_in(tbs: bytes) -> bytes:

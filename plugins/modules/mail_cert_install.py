@@ -8,7 +8,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mail_cert_install
-short_description: Check the CA's answer to a request and make it the live certificate
+short_description: Check the CA's answer to a request, or a backup with its key, and make it the live certificate
 version_added: 0.1.0
 description:
   - Takes the certificate that the CA made for a pending request of M(postmaster.secure_channel.mail_cert_request),
@@ -19,6 +19,10 @@ description:
   - Certificates may come in any order. The chain is put into order, roots and certificates that do not belong to it are
     left out, and a missing issuer is named.
   - Without a pending request, a certificate that the CA made anew for the live key is accepted.
+  - Without a pending request, a certificate that comes with its own key is imported, such as a backup that
+    M(postmaster.secure_channel.mail_cert_export) made, also on another host. It is checked like a CA's answer. It never
+    takes the place of a live certificate with another key that expires later.
+  - PEM, DER, PKCS#7 and PKCS#12 are recognized by their content and converted. What daemons get is PEM.
   - Daemons that use the live certificate of this name get the new one in the same step, are reloaded, and must serve
     it; otherwise everything is put back as it was.
 extends_documentation_fragment:
@@ -48,18 +52,29 @@ options:
     type: str
   content: &content
     description:
-      - The CA's answer, the certificate and its chain in any order, PEM, at most 1 MiB and 64 certificates.
+      - The CA's answer, the certificate and its chain in any order, at most 1 MiB and 64 certificates; or the same with
+        the private key.
+      - PEM, PKCS#7 as PEM, or base64 of DER, PKCS#7 or PKCS#12.
       - Exactly one of O(content) and O(src) must be given. In check mode both may be missing or empty, since nothing is
         signed in check mode.
+      - Since there may be a key in it, it is never logged.
     type: str
   src: &src
     description:
-      - Absolute path of a file on the host that has the CA's answer, PEM or DER, with the same limits as O(content).
+      - Absolute path of a file on the host that has the CA's answer, PEM, DER, PKCS#7 or PKCS#12, with the same limits
+        as O(content).
       - In check mode the file may be missing.
     type: path
+  passphrase: &passphrase
+    description:
+      - Opens PKCS#12, or a private key in PEM that is protected with a passphrase.
+      - It is an error to give one for what is not protected, so leave it out then.
+      - An empty passphrase is one too. Leaving it out is something else.
+    type: str
   chain: &chain
     description:
-      - Further certificates of the chain, PEM, for CAs that send them apart; with the same limits as O(content).
+      - Further certificates of the chain, for CAs that send them apart; in the forms and with the limits of O(content),
+        but without a key.
     type: str
   names: &names
     description:
@@ -87,6 +102,7 @@ options:
         required: true
       content: *content
       src: *src
+      passphrase: *passphrase
       chain: *chain
       names: *names
       trust_store: *trust_store
@@ -97,6 +113,7 @@ options:
     default: /etc/postmaster
 seealso:
   - module: postmaster.secure_channel.mail_cert_request
+  - module: postmaster.secure_channel.mail_cert_export
   - module: postmaster.secure_channel.mail_vserver_tls
 author:
   - postmaster.secure_channel contributors (@postmaster)
@@ -115,6 +132,23 @@ EXAMPLES = r"""
   postmaster.secure_channel.mail_cert_install:
     name: mx1.example.test
     content: "{{ lookup('ansible.builtin.file', 'answers/mx1.example.test.pem') }}"
+
+- name: Install what a CA sent as PKCS#7, from a file on the control node
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    content: "{{ lookup('ansible.builtin.pipe', 'base64 answers/mx1.example.test.p7b') }}"
+
+- name: Bring a backup with its key to another host
+  ansible.builtin.copy:
+    src: backups/mx1.example.test.p12
+    dest: /root/mx1.example.test.p12
+    mode: "0600"
+
+- name: Import it
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    src: /root/mx1.example.test.p12
+    passphrase: "{{ backup_passphrase }}"
 
 - name: Install certificates of a public CA and of an own one
   postmaster.secure_channel.mail_cert_install:
@@ -216,6 +250,10 @@ certificates:
       returned: when the certificate is known
       type: str
       sample: sha256WithRSAEncryption
+    must_staple:
+      description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+      returned: when the certificate is known
+      type: bool
     sha256:
       description: SHA-256 of the certificate, hexadecimal.
       returned: when the certificate is known
@@ -236,10 +274,15 @@ certificates:
       elements: str
       sample: [CN=Example Issuing CA]
     converted_from:
-      description: The form in which the CA's answer came, V(null) for PEM.
+      description: The form in which the certificate came, V(DER), V(PKCS#7) or V(PKCS#12); V(null) for PEM.
       returned: when the certificate is known
       type: str
-      sample: DER
+      sample: PKCS#12
+    friendly_name:
+      description: The label that it was requested with, or that came with it; V(null) where there is none.
+      returned: when the certificate is known
+      type: str
+      sample: Default SMTP Virtual Server
 reason:
   description: The reasons of all certificates in one line.
   returned: success
@@ -300,8 +343,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._transac
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
-    "content": {"type": "str"},
+    "content": {"type": "str", "no_log": True},
     "src": {"type": "path"},
+    "passphrase": {"type": "str", "no_log": True},
     "chain": {"type": "str"},
     "names": {"type": "list", "elements": "str"},
     "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE},
@@ -350,7 +394,9 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "certificates", "name")
     spec["argument_spec"].update(STORE_OPTION)
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    # Not even the call is logged: Ansible would write the list as Python does, and in that form it does not recognise a
+    # key, which has line breaks, or a passphrase with a backslash or a quotation mark.
+    run(AnsibleModule(supports_check_mode=True, no_log=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -89,8 +89,10 @@ options:
       - V(RSA) is understood by every client, also by the strangers that bring mail to an MX, and is the default for
         that reason. V(ECDSA_P256) and V(ECDSA_P384) make shorter certificates and faster handshakes; nearly every
         client of today understands them.
+      - V(Ed25519) is for own CAs and for clients that one knows. No public CA issues certificates for it (the Baseline
+        Requirements of the CA/Browser Forum do not allow it), and many senders of mail do not understand it.
     type: str
-    choices: [RSA, ECDSA_P256, ECDSA_P384]
+    choices: [RSA, ECDSA_P256, ECDSA_P384, Ed25519]
     default: RSA
   key_size: &key_size
     description:
@@ -99,6 +101,39 @@ options:
     type: int
     choices: [2048, 3072, 4096]
     default: 3072
+  digest: &digest
+    description:
+      - The hash in the signature of the request itself. Which one the certificate is signed with is the CA's choice.
+      - When not given, the one that is as strong as the key, V(sha384) for V(ECDSA_P384) and V(sha256) for the others.
+        Without meaning for V(Ed25519), which brings its own.
+      - With another one a pending request is a request for something else. A live certificate stays as it is.
+    type: str
+    choices: [sha256, sha384, sha512]
+  must_staple: &must_staple
+    description:
+      - Whether to ask for a certificate that clients shall accept only together with a stapled OCSP answer (TLS feature
+        extension, RFC 7633).
+      - Not for mail. Postfix and Dovecot staple nothing, so that a client which heeds the extension would refuse them.
+        Public CAs give OCSP up; Let's Encrypt has refused such requests since 2025.
+    type: bool
+    default: false
+  friendly_name: &friendly_name
+    description:
+      - A label for people, at most 128 characters. It is kept beside the certificate and goes into its backups, not
+        into the request, so another label makes no other request.
+      - When not given, the label that the certificate has stays. An empty one takes it away.
+    type: str
+  renewal_key: &renewal_key
+    description:
+      - Which key a request gets that is made while there is a live certificate of this name.
+      - V(new) makes a new key for each request. With DANE, its TLSA record must then be published before the answer is
+        installed.
+      - V(reuse) asks for the live key again, so that a TLSA record of the form C(3 1 1) stays true. Where the live key
+        is not of the kind that O(key_type) and O(key_size) ask for, a new one is made.
+      - A request that is pending already keeps its key.
+    type: str
+    choices: [new, reuse]
+    default: new
   renew_at: &renew_at
     description:
       - A live certificate is due for renewal when this fraction of its life is over. Above 0, at most 1.
@@ -109,7 +144,9 @@ options:
     description:
       - What to do when a request for something else is pending under this name.
       - V(keep) fails, since a CA may be working on it.
-      - V(replace) gives up its key and makes a new request. A key that cannot be read is never given up.
+      - V(replace) gives up its key and makes a new request.
+      - A key that cannot be read, because it is damaged or protected with a passphrase, is never overwritten, and the
+        module fails. This goes for pending and for live keys.
     type: str
     choices: [keep, replace]
     default: keep
@@ -147,6 +184,10 @@ options:
       email: *email
       key_type: *key_type
       key_size: *key_size
+      digest: *digest
+      must_staple: *must_staple
+      friendly_name: *friendly_name
+      renewal_key: *renewal_key
       renew_at: *renew_at
       pending_policy: *pending_policy
       csr_path: *csr_path
@@ -193,6 +234,12 @@ EXAMPLES = r"""
       - name: mail.internal.example.test
         key_type: ECDSA_P256
         renew_at: 0.5
+
+- name: Renew, with the same key for the sake of DANE, and a label
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    friendly_name: Default SMTP Virtual Server
+    renewal_key: reuse
 
 - name: Cancel a pending request
   postmaster.secure_channel.mail_cert_request:
@@ -265,6 +312,24 @@ requests:
       returned: O(state=present)
       type: int
       sample: 3072
+    digest:
+      description: The hash in the request's own signature; V(null) where the key type brings its own.
+      returned: O(state=present)
+      type: str
+      sample: sha256
+    must_staple:
+      description: Whether the request asks for the TLS feature extension.
+      returned: O(state=present)
+      type: bool
+    friendly_name:
+      description: The label of the certificate; V(null) where it has none.
+      returned: O(state=present)
+      type: str
+      sample: Default SMTP Virtual Server
+    key_reused:
+      description: Whether the pending request has the key of the live certificate.
+      returned: O(state=present)
+      type: bool
     not_after:
       description: When the live certificate expires, ISO 8601 in UTC; V(null) where there is none.
       returned: O(state=present)
@@ -338,8 +403,12 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "state_or_province": {"type": "str"},
     "locality": {"type": "str"},
     "email": {"type": "str"},
-    "key_type": {"type": "str", "choices": ["RSA", "ECDSA_P256", "ECDSA_P384"], "default": "RSA"},
+    "key_type": {"type": "str", "choices": ["RSA", "ECDSA_P256", "ECDSA_P384", "Ed25519"], "default": "RSA"},
     "key_size": {"type": "int", "choices": [2048, 3072, 4096], "default": 3072},
+    "digest": {"type": "str", "choices": ["sha256", "sha384", "sha512"]},
+    "must_staple": {"type": "bool", "default": False},
+    "friendly_name": {"type": "str"},
+    "renewal_key": {"type": "str", "choices": ["new", "reuse"], "default": "new", "no_log": False},
     "renew_at": {"type": "float", "default": 0.67},
     "pending_policy": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
     "csr_path": {"type": "path"},

@@ -304,6 +304,9 @@ endpoints:
           description: How the issuer signed it.
           type: str
           sample: ecdsa-with-SHA256
+        must_staple:
+          description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+          type: bool
         sha256:
           description: SHA-256 hash of the certificate in hexadecimal.
           type: str

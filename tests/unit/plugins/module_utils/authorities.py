@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable
 
+from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -160,6 +161,7 @@ def call(main: Callable[[], None], capsys: Any, params: dict[str, Any], *, check
     arguments = {key: str(value) if isinstance(value, Path) else value for key, value in params.items()}
     arguments.update(_ansible_check_mode=check, _ansible_diff=True, _ansible_remote_tmp="/tmp")
     capsys.readouterr()
+    warnings._global_warnings.clear()  # a process is one module to Ansible: it would tell those of earlier tests again
     with patch_module_args(arguments), contextlib.suppress(SystemExit):
         main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)

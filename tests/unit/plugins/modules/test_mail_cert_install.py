@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import functools
 import hashlib
 import json
@@ -13,6 +15,9 @@ import stat
 
 import pytest
 import yaml
+from ansible.module_utils import basic
+from ansible.module_utils.testing import patch_module_args
+from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
@@ -31,6 +36,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     distinguished,
     key_pem,
     new_key,
+    openssl,
     pem,
     snapshot,
     undocumented,
@@ -331,6 +337,238 @@ def test_what_is_documented_is_what_is_returned(request_, install):
     assert set(predicted["certificates"][0]) == {key for key in inner if inner[key]["returned"] == "always"}
 
 
+# ---- whatever form it comes in
+
+
+def pkcs12_of(key, *certificates, passphrase="secret", name="Default SMTP Virtual Server", options=()):
+    """PKCS#12 as OpenSSL makes it."""
+    leaf, *chain = certificates
+    text = key_pem(key) + pem(leaf) + pem(*chain)
+    arguments = ("-export", "-name", name, "-passout", f"pass:{passphrase}", *options)
+    return openssl("pkcs12", *arguments, stdin=text)
+
+
+def pkcs7_of(*certificates, form="DER"):
+    return openssl("crl2pkcs7", "-nocrl", "-certfile", "/dev/stdin", "-outform", form, stdin=pem(*certificates))
+
+
+FORMS = {
+    "PKCS#7 DER": (lambda leaf: pkcs7_of(ISSUING.certificate, leaf), "PKCS#7"),
+    "PKCS#7 PEM": (lambda leaf: pkcs7_of(leaf, ISSUING.certificate, form="PEM"), "PKCS#7"),
+    "PKCS#7 beside PEM": (lambda leaf: pem(leaf) + pkcs7_of(ISSUING.certificate, form="PEM"), "PKCS#7"),
+    "base64 of PKCS#7": (lambda leaf: base64.encodebytes(pkcs7_of(leaf, ISSUING.certificate)), "PKCS#7"),
+    "PEM": (lambda leaf: pem(leaf, ISSUING.certificate), None),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_form_of_the_answer(request_, good, store, tmp_path, form):
+    make, converted_from = FORMS[form]
+    leaf = ISSUING.answer(request_())
+    path = tmp_path / "answer"
+    path.write_bytes(make(leaf))
+    entry = good(src=path)
+    assert entry["converted_from"] == converted_from
+    assert read(store.live_path(NAME)).endswith(pem(leaf, ISSUING.certificate))
+
+
+def test_base64_of_der_in_content(request_, good):
+    leaf = ISSUING.answer(request_())
+    entry = good(base64.b64encode(der(leaf)), chain=base64.b64encode(pkcs7_of(ISSUING.certificate)).decode())
+    assert entry["converted_from"] == "DER"
+    assert entry["chain"] == ["CN=Issuing"]
+
+
+# ---- a backup with its key
+
+
+KEY = new_key()
+BACKED_UP = ISSUING.certify(KEY.public_key(), distinguished(NAME))
+
+
+@pytest.fixture
+def backup(tmp_path):
+    path = tmp_path / "backup.p12"
+    path.write_bytes(pkcs12_of(KEY, BACKED_UP, ISSUING.certificate))
+    return path
+
+
+def test_import(good, store, backup):
+    entry = good(src=backup, passphrase="secret")
+    assert entry["reason"] == "the certificate that came with its key was imported"
+    assert (entry["converted_from"], entry["friendly_name"]) == ("PKCS#12", "Default SMTP Virtual Server")
+    assert read(store.live_path(NAME)) == key_pem(KEY) + pem(BACKED_UP, ISSUING.certificate)
+    assert stat.S_IMODE(os.stat(store.live_path(NAME)).st_mode) == 0o600
+    again = good(src=backup, passphrase="secret")
+    assert not again["changed"]
+    assert again["friendly_name"] == "Default SMTP Virtual Server"
+
+
+def test_import_in_check_mode(install, backup, tmp_path):
+    before = files(tmp_path)
+    predicted = install(src=backup, passphrase="secret", check=True)
+    assert files(tmp_path) == before
+    assert predicted == install(src=backup, passphrase="secret")
+    assert "secret" not in json.dumps(predicted)
+    assert "PRIVATE" not in json.dumps(predicted)
+
+
+@pytest.mark.parametrize("passphrase", [None, "secret"])
+def test_import_of_pem(good, store, passphrase):
+    key = key_pem(KEY, passphrase.encode() if passphrase else b"")
+    text = b"Bag Attributes\n    friendlyName: The mail server\n" + key
+    entry = good(text, BACKED_UP, ISSUING.certificate, **({"passphrase": passphrase} if passphrase else {}))
+    assert entry["friendly_name"] == "The mail server"
+    assert entry["converted_from"] is None
+    assert read(store.live_path(NAME)) == key_pem(KEY) + pem(BACKED_UP, ISSUING.certificate)
+
+
+def test_key_and_passphrase_are_not_logged(store, trust_store, capsys, monkeypatch):
+    told = []
+    monkeypatch.setattr(basic.AnsibleModule, "log", lambda _self, msg, log_args=None: told.append(f"{msg} {log_args}"))
+    for passphrase in ({}, {"passphrase": "pass\\word"}):
+        text = (key_pem(KEY, passphrase.get("passphrase", "").encode()) + pem(BACKED_UP, ISSUING.certificate)).decode()
+        one = {"name": NAME, "content": text, "trust_store": str(trust_store), **passphrase}
+        for params in (one, {"certificates": [one]}):
+            arguments = {**params, "store": store.root, "_ansible_remote_tmp": "/tmp", "_ansible_check_mode": True}
+            with patch_module_args(arguments), contextlib.suppress(SystemExit):
+                mail_cert_install.main()
+            told.append(capsys.readouterr().out)
+            assert json.loads(told[-1])["changed"]
+    assert [line for line in text.splitlines() if len(line) > 40 and line in "".join(told)] == []
+    assert "word" not in "".join(told).replace("password", "")
+
+
+def test_request_after_an_import_has_nothing_to_do(good, request_, backup):
+    good(src=backup, passphrase="secret")
+    assert request_() is None
+
+
+def test_answer_with_the_pending_key(request_, good, store, tmp_path):
+    request_()
+    put(store.pending_key_path(NAME), key_pem(KEY))
+    path = tmp_path / "answer.p12"
+    path.write_bytes(pkcs12_of(KEY, BACKED_UP, ISSUING.certificate, passphrase=""))
+    assert good(src=path)["reason"] == "the CA's answer to the pending request was installed"
+    assert store.pending(NAME) is None
+
+
+def test_backup_does_not_disturb_a_pending_request(request_, refused, backup):
+    request_()
+    assert "does not belong to the key of the pending" in refused(src=backup, passphrase="secret")["found"]
+
+
+def test_backup_never_replaces_a_newer_certificate(request_, good, refused, backup):
+    good(ISSUING.answer(request_(), not_after=NOW + 91 * DAY), ISSUING.certificate)
+    assert "the live certificate is newer" in refused(src=backup, passphrase="secret")["found"]
+
+
+def test_backup_replaces_an_older_certificate(request_, good, store, backup):
+    good(ISSUING.answer(request_(), not_after=NOW + 9 * DAY), ISSUING.certificate)
+    assert good(src=backup, passphrase="secret")["reason"].endswith("replaced the live certificate")
+    assert json.loads(store.live_record(NAME)) == {"friendly_name": "Default SMTP Virtual Server"}
+
+
+UNPROTECTED = ("-keypbe", "NONE", "-certpbe", "NONE", "-nomac")
+PASSPHRASES = {
+    "PKCS#12, none": (pkcs12_of(KEY, BACKED_UP), None, "none was given"),
+    "PKCS#12, wrong": (pkcs12_of(KEY, BACKED_UP), "wrong", "does not open"),
+    "PKCS#12, empty": (pkcs12_of(KEY, BACKED_UP), "", "does not open"),
+    "PKCS#12, needless": (pkcs12_of(KEY, BACKED_UP, passphrase=""), "secret", "is not protected"),
+    "PKCS#12 without any, needless": (
+        pkcs12_of(KEY, BACKED_UP, passphrase="", options=UNPROTECTED),
+        "secret",
+        "is not protected",
+    ),
+    "PEM, none": (key_pem(KEY, b"secret") + pem(BACKED_UP), None, "none was given"),
+    "PEM, wrong": (key_pem(KEY, b"secret") + pem(BACKED_UP), "wrong", "does not open"),
+    "PEM, empty": (key_pem(KEY, b"secret") + pem(BACKED_UP), "", "does not open"),
+    "PEM, needless": (key_pem(KEY) + pem(BACKED_UP), "secret", "is not protected"),
+    "no key": (pem(BACKED_UP), "secret", "there is no key in it"),
+    "no key, DER": (der(BACKED_UP), "secret", "there is no key in it"),
+    "no key, PKCS#7": (pkcs7_of(BACKED_UP), "secret", "there is no key in it"),
+}
+
+
+@pytest.mark.parametrize("what", PASSPHRASES)
+def test_faults_with_passphrases_are_told_apart(refused, tmp_path, what):
+    data, passphrase, found = PASSPHRASES[what]
+    path = tmp_path / "backup"
+    path.write_bytes(data)
+    problem = refused(src=path, **({} if passphrase is None else {"passphrase": passphrase}))
+    assert found in problem["found"]
+    assert problem["option"] == "passphrase"
+
+
+BAD_BACKUPS = {
+    "another key": (pem(BACKED_UP) + key_pem(new_key()), "does not belong to the certificate in it"),
+    "two keys": (pem(BACKED_UP) + key_pem(KEY) + key_pem(new_key()), "2 private keys"),
+    "only a key": (key_pem(KEY), "no certificate in it but a private key"),
+    "only a key, PKCS#12": (
+        openssl("pkcs12", "-export", "-nocerts", "-inkey", "/dev/stdin", "-passout", "pass:", stdin=key_pem(KEY)),
+        "no certificate in it but a private key",
+    ),
+    "a damaged key": (pem(BACKED_UP) + key_pem(KEY).replace(b"MIG", b"MIA"), "the private key in it cannot be read"),
+    "cut off PKCS#12": (pkcs12_of(KEY, BACKED_UP, passphrase="")[:-9], "cut off"),
+    "cut off PKCS#7": (pkcs7_of(BACKED_UP)[:-9], "cut off"),
+    "empty PKCS#7": (openssl("crl2pkcs7", "-nocrl", "-outform", "DER"), "certificate"),
+    "damaged PKCS#7": (pkcs7_of(BACKED_UP)[:20] + b"\xff" * 9 + pkcs7_of(BACKED_UP)[29:], "cannot be read"),
+    "a request, DER": (
+        openssl("req", "-new", "-key", "/dev/stdin", "-subj", "/CN=x", "-outform", "DER", stdin=key_pem(KEY)),
+        "this is a request",
+    ),
+    "too many in PKCS#7": (
+        pkcs7_of(*(ISSUING.certify(KEY.public_key(), distinguished(NAME)) for _number in range(65))),
+        "65 certificates",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BAD_BACKUPS)
+def test_bad_backup(refused, tmp_path, what):
+    data, found = BAD_BACKUPS[what]
+    path = tmp_path / "backup"
+    path.write_bytes(data)
+    problem = refused(src=path)
+    assert found in problem["found"]
+    assert problem["option"] == "src"
+
+
+def test_no_key_among_the_chain(request_, refused):
+    problem = refused(ISSUING.answer(request_()), chain=(key_pem(KEY, b"secret") + pem(ISSUING.certificate)).decode())
+    assert problem["found"] == "there is a private key in it"
+    assert problem["option"] == "chain"
+
+
+# ---- a renewal with the same key
+
+
+def test_old_answer_given_again_leaves_a_renewal_with_the_same_key_pending(request_, good, store):
+    old = ISSUING.answer(request_())
+    good(old, ISSUING.certificate)
+    csr = request_(renew_at=0.001, renewal_key="reuse")
+    assert not good(old, ISSUING.certificate)["changed"]
+    assert store.pending(NAME).request.decode() == csr
+    new = ISSUING.answer(csr)
+    entry = good(new, ISSUING.certificate)
+    assert entry["reason"] == "the CA's answer to the pending request replaced the live certificate"
+    assert store.pending(NAME) is None
+    assert not good(new, ISSUING.certificate)["changed"]
+    assert request_(renewal_key="reuse") is None
+
+
+def test_label_of_the_request(request_, good):
+    leaf = ISSUING.answer(request_(friendly_name="Ours"))
+    assert good(leaf, ISSUING.certificate)["friendly_name"] == "Ours"
+    assert good(leaf, ISSUING.certificate)["friendly_name"] == "Ours"
+
+
+@pytest.mark.parametrize("key_type", ["RSA", "ECDSA_P384", "Ed25519"])
+def test_every_kind_of_key(request_, good, key_type):
+    entry = good(ISSUING.answer(request_(key_type=key_type)), ISSUING.certificate)
+    assert entry["key_type"] == key_type
+
+
 # ---- the daemons that use it
 
 
@@ -457,7 +695,7 @@ def test_no_answer(request_, refused):
     for params in ({}, {"content": ""}):
         assert refused(**params)["option"] == "content"
     assert refused(src="/nonexistent/answer.pem")["option"] == "src"
-    assert refused(content="x", src="/x")["option"] == "src"
+    assert refused(pem(ROOT.certificate), src="/nonexistent/answer.pem")["option"] == "src"
 
 
 def test_no_request(refused):
@@ -551,6 +789,12 @@ def test_broken_signature(refused, store):
     put(store.pending_key_path(NAME), key_pem(key))
     leaf = ISSUING.certify_with_sha1(key, NAME, f"subjectAltName=DNS:{NAME}")
     assert "ecdsa-with-SHA1" in refused(leaf, ISSUING.certificate)["found"]
+
+
+def test_kind_of_key_that_tls_does_not_have(refused):
+    key = dsa.generate_private_key(2048)
+    leaf = ISSUING.certify(key.public_key(), distinguished(NAME))
+    assert "of the type DSA" in refused(leaf, ISSUING.certificate, key_pem(key))["found"]
 
 
 def test_certificate_of_the_ca(request_, refused):

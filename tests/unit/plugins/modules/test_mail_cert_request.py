@@ -458,6 +458,155 @@ def test_damaged_live_file_stops(request_, store, tmp_path):
     assert snapshot(tmp_path / "store") == before
 
 
+# ---- digest, TLS feature, key types
+
+
+def shown(entry):
+    return openssl("req", "-noout", "-text", "-verify", stdin=entry["csr"].encode()).decode()
+
+
+@pytest.mark.parametrize(
+    ("params", "digest", "words"),
+    [
+        ({}, "sha256", "ecdsa-with-SHA256"),
+        ({"digest": "sha512"}, "sha512", "ecdsa-with-SHA512"),
+        ({"key_type": "ECDSA_P384"}, "sha384", "ecdsa-with-SHA384"),
+        ({"key_type": "ECDSA_P384", "digest": "sha256"}, "sha256", "ecdsa-with-SHA256"),
+        ({"key_type": "RSA", "key_size": 2048, "digest": "sha384"}, "sha384", "sha384WithRSAEncryption"),
+        ({"key_type": "Ed25519"}, None, "Signature Algorithm: ED25519"),
+        ({"key_type": "Ed25519", "digest": "sha512"}, None, "Signature Algorithm: ED25519"),
+    ],
+)
+def test_digest(one, params, digest, words):
+    entry = one(**params)
+    assert entry["digest"] == digest
+    assert words in shown(entry)
+    assert not one(**params)["changed"]
+
+
+def test_default_digest_is_the_same_when_it_is_named(one):
+    one()
+    assert not one(digest="sha256")["changed"]
+
+
+def test_another_digest_is_another_request_but_no_other_certificate(request_, one, store):
+    one()
+    assert request_(name=NAME, digest="sha512", **EC)["problem"]["option"] == "pending_policy"
+    one(state="absent")
+    answer_and_promote(store, one)
+    assert not one(digest="sha512")["changed"]
+
+
+def test_must_staple(one, store):
+    entry = one(must_staple=True)
+    assert entry["must_staple"]
+    assert "TLS Feature" in shown(entry)
+    assert "status_request" in shown(entry)
+    one(state="absent")
+    answer_and_promote(store, one)
+    assert "must_staple" in one(must_staple=True)["reason"]
+
+
+# ---- friendly name
+
+
+LABEL = "Default SMTP Virtual Server"
+
+
+def test_label_is_kept_beside_the_request(one, store):
+    entry = one(friendly_name=LABEL)
+    assert entry["friendly_name"] == LABEL
+    assert LABEL not in shown(entry)
+    assert json.loads(store.pending(NAME).record)["friendly_name"] == LABEL
+    again = one()
+    assert not again["changed"]
+    assert again["friendly_name"] == LABEL
+
+
+def test_another_label_is_no_other_request(one, store):
+    first = one(friendly_name=LABEL)
+    second = one(friendly_name="Other")
+    assert second["files"] == [store.pending_record_path(NAME)]
+    assert second["csr"] == first["csr"]
+    assert "friendly name was changed" in second["reason"]
+    assert one(friendly_name="")["friendly_name"] is None
+    assert not one()["changed"]
+
+
+def test_label_of_a_live_certificate(one, store):
+    answer_and_promote(store, one)
+    entry = one(friendly_name=LABEL)
+    assert entry["files"] == [store.live_record_path(NAME)]
+    assert not entry["pending"]
+    assert not one()["changed"]
+    assert one(renew_at=0.001)["friendly_name"] == LABEL
+
+
+def test_label_of_an_imported_certificate(one, store):
+    key = new_key()
+    make_live(store, key, ROOT.certify(key.public_key(), distinguished(NAME)))
+    assert one(friendly_name=LABEL)["files"] == [store.live_record_path(NAME)]
+    assert not one(friendly_name=LABEL)["changed"]
+    assert one(friendly_name="")["files"] == [store.live_record_path(NAME)]
+    assert not one()["changed"]
+
+
+# ---- which key a renewal gets
+
+
+def key_in(csr):
+    return openssl("req", "-noout", "-pubkey", stdin=csr.encode())
+
+
+def live_key(store):
+    return openssl("pkey", "-pubout", stdin=store.live(NAME))
+
+
+def test_renewal_gets_a_new_key(one, store):
+    answer_and_promote(store, one)
+    entry = one(renew_at=0.001)
+    assert not entry["key_reused"]
+    assert key_in(entry["csr"]) != live_key(store)
+
+
+def test_renewal_keeps_the_key_on_demand(one, store):
+    answer_and_promote(store, one)
+    live = store.live(NAME)
+    entry = one(renew_at=0.001, renewal_key="reuse")
+    assert entry["key_reused"]
+    assert entry["reason"].endswith("; its key is kept")
+    assert key_in(entry["csr"]) == live_key(store)
+    assert store.live(NAME) == live
+    for policy in ("reuse", "new"):
+        again = one(renew_at=0.001, renewal_key=policy)
+        assert not again["changed"]
+        assert again["csr"] == entry["csr"]
+    # once the answer is live, what is left is no request any more
+    pending = store.pending(NAME)
+    with open(store.live_path(NAME), "wb") as stream:
+        stream.write(pending.key + pem(ROOT.answer(entry["csr"])))
+    assert "what was left of its request was removed" in one()["reason"]
+    assert store.pending(NAME) is None
+
+
+def test_key_of_another_kind_is_not_kept(one, store):
+    answer_and_promote(store, one)
+    entry = one(key_type="ECDSA_P384", renewal_key="reuse")
+    assert not entry["key_reused"]
+    assert entry["key_type"] == "ECDSA_P384"
+
+
+def test_live_key_that_cannot_be_read_stops_a_renewal_with_it(request_, one, store, tmp_path):
+    answer_and_promote(store, one)
+    with open(store.live_path(NAME), "wb") as stream:
+        key = new_key()
+        stream.write(key_pem(key, b"secret") + pem(ROOT.certify(key.public_key(), distinguished(NAME))))
+    before = snapshot(tmp_path / "store")
+    result = request_(name=NAME, renew_at=0.001, renewal_key="reuse", **EC)
+    assert "protected with a passphrase" in result["msg"]
+    assert snapshot(tmp_path / "store") == before
+
+
 # ---- bad input
 
 
@@ -475,6 +624,8 @@ def test_damaged_live_file_stops(request_, store, tmp_path):
         ({"organization": "x" * 65}, "organization"),
         ({"organization": "a\nb"}, "organization"),
         ({"email": "bücher@example.test"}, "email"),
+        ({"friendly_name": "x" * 129}, "friendly_name"),
+        ({"friendly_name": "a\nb"}, "friendly_name"),
         ({"renew_at": 0}, "renew_at"),
         ({"renew_at": 1.5}, "renew_at"),
         ({"requests": [{"name": NAME}, {"name": NAME}]}, "name"),

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the certificate store of one host holds, as plain data. What is wrong in it is told, and stops nothing."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
+    Wanted,
+    asked_for,
+    friendly_name_in,
+    live_certificates,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Pending, Store, checked_name
+
+
+class Inventory:
+    """Reads a store; writes nothing.
+
+    Args:
+        store: the store.
+        now: the time, UTC.
+        renew_at: the fraction of its life after which a certificate is due for renewal.
+    """
+
+    def __init__(self, store: Store, now: datetime, renew_at: float) -> None:
+        self._store = store
+        self._now = now
+        self._renew_at = renew_at
+        self._leaves: dict[str, _x509.Certificate] = {}
+
+    def names(self) -> list[str]:
+        """Names of all certificates that are live or pending."""
+        return sorted({*self._store.names(), *self._store.pending_names()})
+
+    def entry(self, name: str) -> dict[str, Any]:
+        """What there is under one name.
+
+        Raises:
+            Problem: the name is none, or the store cannot be read at all.
+        """
+        faults: list[str] = []
+        bundle, pending = self._store.live(checked_name(name)), self._store.pending(name)
+        live = _told(faults, lambda: self._live(name, bundle)) if bundle is not None else None
+        if bundle is not None:
+            _told(faults, lambda: self._check_live_key(name, bundle))
+        if pending:
+            _told(faults, lambda: self._check_pending(name, pending))
+        leaf = self._leaves.get(name)
+        return {
+            "name": name,
+            "live": live,
+            "pending": self._pending(name, pending) if pending else None,
+            "daemons": self._store.deployed_daemons(name),
+            "due": leaf is not None and _x509.is_due(leaf, self._renew_at, self._now),
+            "faults": faults,
+        }
+
+    def shared(self) -> list[dict[str, Any]]:
+        """DNS names for which two of the certificates that were looked at stand.
+
+        Two for keys of different kinds are meant to, since a server can have both.
+        """
+        found: dict[str, set[str]] = {}
+        for (one, first), (other, second) in itertools.permutations(self._leaves.items(), 2):
+            if first.key_type.name == second.key_type.name:
+                for dns_name in first.names:
+                    if covers(second.names, dns_name.lower()):
+                        found.setdefault(dns_name.lower(), set()).update((one, other))
+        return [{"dns_name": name, "certificates": sorted(found[name])} for name in sorted(found)]
+
+    # ---- live
+
+    def _live(self, name: str, bundle: bytes) -> dict[str, Any]:
+        path = self._store.live_path(name)
+        leaf, *chain = live_certificates(bundle, path)
+        self._leaves[name] = leaf
+        return {
+            "path": path,
+            "friendly_name": friendly_name_in(self._store.live_record(name)) or None,
+            "chain": [one.subject for one in chain],
+            **_x509.summary(leaf, self._now),
+        }
+
+    def _check_live_key(self, name: str, bundle: bytes) -> None:
+        path, leaf = self._store.live_path(name), self._leaves.get(name)
+        key = _x509.load_key(bundle, path)
+        if leaf and _x509.public_key_of(key) != leaf.public_key:
+            raise Problem(f"the key in {path} does not belong to its certificate", "have it renewed")
+
+    # ---- pending
+
+    def _pending(self, name: str, pending: Pending) -> dict[str, Any]:
+        asked = Wanted.from_record(pending.record)
+        unknown = ("subject_alt_names", "key_type", "key_size", "digest", "must_staple", "friendly_name", "key_reused")
+        return {
+            "csr": pending.request.decode("ascii", "replace") if pending.request else None,
+            "csr_path": self._store.pending_request_path(name),
+            "subject": asked.subject.rfc4514_string() if asked else None,
+            **(asked_for(asked) if asked else dict.fromkeys(unknown)),
+        }
+
+    def _check_pending(self, name: str, pending: Pending) -> None:
+        """Raise Problem where the CA's answer could not be installed."""
+        again = "run mail_cert_request again"
+        if pending.key is None:
+            raise Problem("the pending request has lost its key", again)
+        key = _x509.load_key(pending.key, self._store.pending_key_path(name))
+        if pending.request is None:
+            raise Problem("the pending request has a key only", again)
+        request = _x509.load_request(pending.request, self._store.pending_request_path(name))
+        if _x509.public_key_of(request) != _x509.public_key_of(key):
+            raise Problem("the pending request belongs to another key than the one beside it", again)
+        if Wanted.from_record(pending.record) is None:
+            raise Problem("it is not known what the pending request asks for", "cancel it with state=absent")
+
+
+def _told(faults: list[str], look: Callable[[], Any]) -> Any:
+    """What can be seen; a problem is noted instead."""
+    try:
+        return look()
+    except Problem as exc:
+        faults.append(f"{exc.found}. {exc.remedy}.")
+        return None
+
+
+def summarised(entries: Sequence[dict[str, Any]]) -> str:
+    """One line over all certificates."""
+    live = [one for one in entries if one["live"]]
+    counts = {
+        "live": len(live),
+        "due for renewal": sum(one["due"] for one in entries),
+        "pending": sum(one["pending"] is not None for one in entries),
+        "with faults": sum(bool(one["faults"]) for one in entries),
+    }
+    return ", ".join(f"{number} {what}" for what, number in counts.items())

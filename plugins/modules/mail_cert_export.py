@@ -1,0 +1,209 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_cert_export
+short_description: Back up a live certificate with its key, under a passphrase
+version_added: 0.1.0
+description:
+  - Writes the live certificate with its key and chain into one file, protected with a passphrase, for another host or
+    for the day when this one is lost. M(postmaster.secure_channel.mail_cert_install) imports it.
+  - The file belongs to root and nobody else can read it at any instant.
+  - What matters is what is in the backup. A backup of the same key, certificate, chain and friendly name, in the same
+    format and under the same passphrase, stays as it is. An older one of a certificate for one of the same names is
+    replaced, as after a renewal.
+  - A file that cannot be read with this passphrase, or that is the backup of a certificate for other names, is never
+    overwritten. To change the passphrase, name a new file, or remove the old one first.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._cryptography_dep
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Where the certificate is not live yet, as in a check of a whole play on a new host, the module predicts its
+        change.
+  diff_mode:
+    support: full
+    details:
+      - Says that the backup differs, and never shows what is in it.
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - Name of the live certificate.
+    type: str
+    required: true
+  path:
+    description:
+      - Absolute path of the backup on the host, outside the certificate store. A missing directory is made for root
+        alone.
+    type: path
+    required: true
+  passphrase:
+    description:
+      - Protects the backup. Without it the backup is worthless, so keep it somewhere else, as in a vault.
+      - Ansible hides it wherever it occurs in the result, so with a common word for a passphrase the result is hard to
+        read.
+    type: str
+    required: true
+  format:
+    description:
+      - V(pkcs12) is one encrypted file (AES-256, with an HMAC over it) that programs of all makes read.
+      - V(pem) is text, of which only the key is encrypted.
+      - Both keep the friendly name.
+    type: str
+    choices: [pkcs12, pem]
+    default: pkcs12
+  store:
+    description:
+      - Directory of the certificate store on the host.
+    type: path
+    default: /etc/postmaster
+seealso:
+  - module: postmaster.secure_channel.mail_cert_install
+  - module: postmaster.secure_channel.mail_cert_info
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+"""
+
+EXAMPLES = r"""
+- name: Back up a certificate with its key
+  postmaster.secure_channel.mail_cert_export:
+    name: mx1.example.test
+    path: /root/backup/mx1.example.test.p12
+    passphrase: "{{ backup_passphrase }}"
+
+- name: Take the backup to the control node
+  ansible.builtin.fetch:
+    src: /root/backup/mx1.example.test.p12
+    dest: backups/
+"""
+
+RETURN = r"""
+name:
+  description: Name of the certificate.
+  returned: success
+  type: str
+  sample: mx1.example.test
+backup_path:
+  description: Path of the backup.
+  returned: success
+  type: str
+  sample: /root/backup/mx1.example.test.p12
+format:
+  description: Its format.
+  returned: success
+  type: str
+  sample: pkcs12
+reason:
+  description: Why something changed or nothing did.
+  returned: success
+  type: str
+  sample: the backup is there already
+files:
+  description: Paths of the files that were written, or would be in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [/root/backup/mx1.example.test.p12]
+friendly_name:
+  description: The label in the backup, that of the certificate, or its name where it has none.
+  returned: success, when the certificate is live
+  type: str
+  sample: Default SMTP Virtual Server
+serial:
+  description: Serial number of the certificate, hexadecimal.
+  returned: success, when the certificate is live
+  type: str
+  sample: 0A1B2C3D
+sha256:
+  description: SHA-256 of the certificate, hexadecimal.
+  returned: success, when the certificate is live
+  type: str
+not_after:
+  description: When the certificate expires, ISO 8601 in UTC.
+  returned: success, when the certificate is live
+  type: str
+  sample: "2026-12-31T23:59:59Z"
+chain:
+  description: Subjects of the intermediate certificates in the backup, the certificate's issuer first.
+  returned: success, when the certificate is live
+  type: list
+  elements: str
+  sample: [CN=Example Issuing CA]
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option or the file at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._backups import Backups
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import STORE_OPTION, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str", "required": True},
+    "path": {"type": "path", "required": True},
+    "passphrase": {"type": "str", "required": True, "no_log": True},
+    "format": {"type": "str", "choices": ["pkcs12", "pem"], "default": "pkcs12"},
+    **STORE_OPTION,
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Plan the backup, then write it."""
+    host = Host()
+    store = Store(host, module.params["store"])
+    backups = Backups(host, store, check_mode=module.check_mode, require_library=lambda: require_cryptography(module))
+    with Transaction(
+        host,
+        lambda daemon: installed_providers(host, store).get(daemon),
+        check_mode=module.check_mode,
+        warn=module.warn,
+    ) as transaction:
+        outcome = backups.plan(module.params)
+        diff = [change.diff(host) for change in outcome.changes]
+        if outcome.changes:
+            transaction.apply(outcome.changes)
+    return {**outcome.result, "diff": diff}
+
+
+def main() -> None:
+    """Entry point."""
+    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()

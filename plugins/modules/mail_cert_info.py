@@ -1,0 +1,328 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_cert_info
+short_description: Report which certificates are pending and live on a host
+version_added: 0.1.0
+description:
+  - Reports what the certificate store of a host holds. For each name it tells what is pending, what is live and for how
+    long, whether it is due for renewal, and which daemons have a copy of it.
+  - What is wrong, such as a damaged file or a key that does not belong to its certificate, is an answer and no failure
+    of the module. See RV(certificates[].faults).
+  - Never returns a key.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.info_module
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._cryptography_dep
+options:
+  name:
+    description:
+      - Name of one certificate. When not given, all of them are reported.
+    type: str
+  renew_at:
+    description:
+      - A live certificate is due for renewal when this fraction of its life is over, as in
+        M(postmaster.secure_channel.mail_cert_request). Above 0, at most 1.
+    type: float
+    default: 0.67
+  store:
+    description:
+      - Directory of the certificate store on the host.
+    type: path
+    default: /etc/postmaster
+seealso:
+  - module: postmaster.secure_channel.mail_cert_request
+  - module: postmaster.secure_channel.mail_cert_install
+  - module: postmaster.secure_channel.mail_tls_info
+    description: Reports what clients see on the wire.
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+"""
+
+EXAMPLES = r"""
+- name: See what the store holds
+  postmaster.secure_channel.mail_cert_info:
+  register: store
+
+- name: Name what is due for renewal
+  ansible.builtin.debug:
+    msg: "{{ store.certificates | selectattr('due') | map(attribute='name') | list }}"
+
+- name: Stop a play over all hosts where a certificate has a fault or less than a week to live
+  ansible.builtin.assert:
+    that:
+      - item.faults | length == 0
+      - item.live is none or item.live.days_left >= 7
+    quiet: true
+  loop: "{{ store.certificates }}"
+  loop_control:
+    label: "{{ item.name }}"
+"""
+
+RETURN = r"""
+certificates:
+  description: What there is under each name, in the order of the names.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Name of the certificate.
+      returned: always
+      type: str
+      sample: mx1.example.test
+    due:
+      description: Whether there is a live certificate and it is due for renewal.
+      returned: always
+      type: bool
+    daemons:
+      description: The daemons that have a copy of the live certificate.
+      returned: always
+      type: list
+      elements: str
+      sample: [dovecot, postfix]
+    faults:
+      description: What is wrong and what to do about it; empty when all is well.
+      returned: always
+      type: list
+      elements: str
+    live:
+      description: The live certificate; V(null) where there is none, or where it cannot be read.
+      returned: always
+      type: dict
+      contains:
+        path:
+          description: Path of the live certificate with its key and chain.
+          returned: when there is one
+          type: str
+          sample: /etc/postmaster/live/mx1.example.test.pem
+        friendly_name:
+          description: Its label; V(null) where it has none.
+          returned: when there is one
+          type: str
+          sample: Default SMTP Virtual Server
+        subject:
+          description: Subject, as in RFC 4514.
+          returned: when there is one
+          type: str
+          sample: CN=mx1.example.test,O=Example Ltd,C=DE
+        issuer:
+          description: Subject of the CA that issued it, as in RFC 4514.
+          returned: when there is one
+          type: str
+          sample: CN=Example Issuing CA
+        serial:
+          description: Serial number, hexadecimal.
+          returned: when there is one
+          type: str
+          sample: 0A1B2C3D
+        not_before:
+          description: Start of its life, ISO 8601 in UTC.
+          returned: when there is one
+          type: str
+          sample: "2026-01-01T00:00:00Z"
+        not_after:
+          description: End of its life, ISO 8601 in UTC.
+          returned: when there is one
+          type: str
+          sample: "2026-07-19T23:59:59Z"
+        days_left:
+          description: Whole days until it expires.
+          returned: when there is one
+          type: int
+          sample: 199
+        names:
+          description: DNS names that it stands for.
+          returned: when there is one
+          type: list
+          elements: str
+          sample: [mx1.example.test]
+        purposes:
+          description: What it may be used for (extended key usage); empty when it does not say, which means everything.
+          returned: when there is one
+          type: list
+          elements: str
+          sample: [serverAuth]
+        key_type:
+          description: Kind of its key.
+          returned: when there is one
+          type: str
+          sample: RSA
+        key_size:
+          description: Bits of its key.
+          returned: when there is one
+          type: int
+          sample: 3072
+        signature_algorithm:
+          description: How the CA signed it.
+          returned: when there is one
+          type: str
+          sample: sha256WithRSAEncryption
+        must_staple:
+          description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+          returned: when there is one
+          type: bool
+        sha256:
+          description: SHA-256 of the certificate, hexadecimal.
+          returned: when there is one
+          type: str
+        spki_sha256:
+          description: SHA-256 of its public key (SubjectPublicKeyInfo), hexadecimal.
+          returned: when there is one
+          type: str
+        tlsa_3_1_1:
+          description: Data of the TLSA record that pins its key (DANE-EE, RFC 7671).
+          returned: when there is one
+          type: str
+          sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+        chain:
+          description: Subjects of the intermediate certificates that are sent with it, its issuer first.
+          returned: when there is one
+          type: list
+          elements: str
+          sample: [CN=Example Issuing CA]
+    pending:
+      description: The pending request; V(null) where there is none. What is not known of it is V(null).
+      returned: always
+      type: dict
+      contains:
+        csr:
+          description: The request, PEM.
+          returned: when there is one
+          type: str
+        csr_path:
+          description: Path of the file with it.
+          returned: when there is one
+          type: str
+          sample: /etc/postmaster/pending/mx1.example.test/request.csr
+        subject:
+          description: The subject that is asked for, as in RFC 4514.
+          returned: when there is one
+          type: str
+          sample: CN=mx1.example.test
+        subject_alt_names:
+          description: All DNS names that are asked for in ASCII form, the common name first.
+          returned: when there is one
+          type: list
+          elements: str
+          sample: [mx1.example.test]
+        key_type:
+          description: Kind of key that is asked for.
+          returned: when there is one
+          type: str
+          sample: RSA
+        key_size:
+          description: Bits of the RSA key that is asked for; V(null) for other types.
+          returned: when there is one
+          type: int
+          sample: 3072
+        digest:
+          description: The hash in the request's own signature; V(null) where the key type brings its own.
+          returned: when there is one
+          type: str
+          sample: sha256
+        must_staple:
+          description: Whether the request asks for the TLS feature extension.
+          returned: when there is one
+          type: bool
+        friendly_name:
+          description: The label of the certificate; V(null) where it has none.
+          returned: when there is one
+          type: str
+        key_reused:
+          description: Whether the pending request has the key of the live certificate.
+          returned: when there is one
+          type: bool
+shared_names:
+  description:
+    - DNS names for which more than one of the reported live certificates stands, both with the same kind of key. One
+      certificate for each name is enough for all protocols.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    dns_name:
+      description: The name.
+      returned: always
+      type: str
+      sample: imap.example.test
+    certificates:
+      description: Names of the certificates.
+      returned: always
+      type: list
+      elements: str
+reason:
+  description: How many certificates are live, due, pending and at fault, in one line.
+  returned: success
+  type: str
+  sample: 2 live, 1 due for renewal, 1 pending, 0 with faults
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option or the file at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from datetime import datetime, timezone
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._inventory import Inventory, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import STORE_OPTION, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import check_fraction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "renew_at": {"type": "float", "default": 0.67},
+    **STORE_OPTION,
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Look at one certificate or at all of them."""
+    check_fraction(module.params["renew_at"])
+    store = Store(Host(), module.params["store"])
+    inventory = Inventory(store, datetime.now(timezone.utc), module.params["renew_at"])
+    names = inventory.names() if module.params["name"] is None else [module.params["name"]]
+    if names:  # an empty store can be told empty without the library
+        require_cryptography(module)
+    entries = [inventory.entry(name) for name in names]
+    shared = inventory.shared()
+    for one in shared:
+        module.warn(f"{one['dns_name']} is in several certificates ({', '.join(one['certificates'])}); one is enough")
+    return {"changed": False, "certificates": entries, "shared_names": shared, "reason": summarised(entries)}
+
+
+def main() -> None:
+    """Entry point."""
+    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+
+
+if __name__ == "__main__":
+    main()
