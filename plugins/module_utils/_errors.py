@@ -35,7 +35,8 @@ class Problem(Exception):
     def message(self) -> str:
         """One line: host, object, option, what was found, what to do."""
         where = ", ".join(part for part in (self.subject, self.option and f"option {self.option}") if part)
-        return f"{self.host}: {where}{': ' if where else ''}{self.found}. {self.remedy}."
+        remedy = self.remedy[:1].upper() + self.remedy[1:]
+        return f"{self.host}: {where}{': ' if where else ''}{self.found}. {remedy}."
 
     def about(self, *, subject: str = "", option: str = "") -> Problem:
         """The same problem with its object or option named, where they were not known before."""

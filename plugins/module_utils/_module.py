@@ -19,10 +19,10 @@ STORE_OPTION: dict[str, Any] = {"store": {"type": "path", "default": STORE_DIREC
 
 
 class DiscreetModule(AnsibleModule):
-    """A module that has passwords in a list, and so does not write into the system's log how it was called.
+    """A module that has secrets in a list, and so does not write into the system's log how it was called.
 
-    Ansible writes a list there as Python prints it, and in that form does not find a password in which Python escapes a
-    character, such as a backslash: it would stay in the log.
+    Ansible writes a list there as Python prints it, and in that form does not find a secret in which Python escapes a
+    character, such as a backslash or a line break: it would stay in the log.
     """
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:

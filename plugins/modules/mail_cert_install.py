@@ -332,6 +332,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptog
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
+    DiscreetModule,
     objects,
     one_or_many,
     run,
@@ -394,9 +395,7 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "certificates", "name")
     spec["argument_spec"].update(STORE_OPTION)
-    # Not even the call is logged: Ansible would write the list as Python does, and in that form it does not recognise a
-    # key, which has line breaks, or a passphrase with a backslash or a quotation mark.
-    run(AnsibleModule(supports_check_mode=True, no_log=True, **spec), work)
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kinds of bad input, and the play that feeds one after the other to hosts while it takes down what that does to them."""
+"""Kinds of bad input, and the play that feeds one after the other to hosts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import COLLECTION
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.plays import Play
 
 SPARE = "spare.example.test"  # a certificate that is asked for, and of which only bad answers come
 
@@ -106,7 +106,7 @@ def spoil_dovecot(line: str) -> str:
 # ---- the play
 
 
-class BadPlay:
+class BadPlay(Play):
     """The play that makes the calls one after the other, with the tree before and after each.
 
     Between calls for which nothing is done to the host no tree is taken: whatever one of them had done would show in the
@@ -117,34 +117,24 @@ class BadPlay:
         kinds: the bad input.
 
     Attributes:
-        tasks: the tasks.
         trees: for each kind, by name, the labels of the trees before and after its call.
     """
 
     def __init__(self, label: str, kinds: Sequence[Bad]) -> None:
-        self.tasks: list[dict[str, Any]] = []
+        super().__init__()
         self.trees: dict[str, tuple[str, str]] = {}
-        self._label = label
         for _same, some in groupby(enumerate(kinds), lambda one: one[0] if one[1].before else -1):
-            self._add([bad for _number, bad in some])
+            self._add([bad for _number, bad in some], f"{label}-{len(self.tasks)}")
 
-    def _add(self, kinds: Sequence[Bad]) -> None:
+    def _add(self, kinds: Sequence[Bad], label: str) -> None:
         """Calls between the same two trees."""
+        before, after = f"{label}-before", f"{label}-after"
         if kinds[0].before:
-            self._shell(f"before: {kinds[0].name}", kinds[0].before)
-        before = self._tree()
+            self.shell(f"before: {kinds[0].name}", kinds[0].before)
+        self.tree(before)
         for bad in kinds:
-            call = {f"{COLLECTION}.{bad.module}": dict(bad.options)}
-            self.tasks.append({"name": bad.call, "ignore_errors": True, **call})
-        after = self._tree()
+            self.call(bad.call, bad.module, bad.options)
+        self.tree(after)
         if kinds[0].after:
-            self._shell(f"after: {kinds[0].name}", kinds[0].after)
+            self.shell(f"after: {kinds[0].name}", kinds[0].after)
         self.trees.update(dict.fromkeys((bad.name for bad in kinds), (before, after)))
-
-    def _tree(self) -> str:
-        label = f"{self._label}-{len(self.tasks)}"
-        self.tasks.append({"name": label, "ansible.builtin.command": " ".join(trees.command(label))})
-        return label
-
-    def _shell(self, name: str, script: str) -> None:
-        self.tasks.append({"name": name, "ansible.builtin.shell": script})

@@ -45,9 +45,12 @@ def test_what_cannot_be_read(ask, host, tmp_path, monkeypatch):
     def refuse(path, *_args):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr("builtins.open", refuse)
-    monkeypatch.setattr(os, "stat", refuse)
-    with pytest.raises(Problem, match=r"cannot be read \(Permission denied\)\. run the module as root"):
+    with (
+        monkeypatch.context() as patched,
+        pytest.raises(Problem, match=r"cannot be read \(Permission denied\)\. Run the module as root"),
+    ):
+        patched.setattr("builtins.open", refuse)
+        patched.setattr(os, "stat", refuse)
         ask(host, "/etc/shadow")
 
 
@@ -93,7 +96,7 @@ def test_descriptor_that_is_kept_open(host):
 
 
 def test_tool_that_is_missing(host):
-    with pytest.raises(Problem, match=r"program no-such-program is not installed\. install the package"):
+    with pytest.raises(Problem, match=r"program no-such-program is not installed\. Install the package"):
         host.query(["no-such-program"])
 
 
@@ -186,7 +189,7 @@ def test_diff(change, expected, recorded):
 def test_problem_names_host_object_option_fault_and_remedy(monkeypatch):
     monkeypatch.setattr("socket.gethostname", lambda: "mx1")
     problem = Problem("it is red", "paint it", subject="virtual server imap/default", option="colour")
-    assert problem.message == str(problem) == "mx1: virtual server imap/default, option colour: it is red. paint it."
+    assert problem.message == str(problem) == "mx1: virtual server imap/default, option colour: it is red. Paint it."
     assert problem.result() == {
         "msg": problem.message,
         "problem": {
@@ -197,8 +200,8 @@ def test_problem_names_host_object_option_fault_and_remedy(monkeypatch):
             "remedy": "paint it",
         },
     }
-    assert Problem("it is red", "paint it").message == "mx1: it is red. paint it."
-    assert Problem("it is red", "paint it", option="colour").message == "mx1: option colour: it is red. paint it."
+    assert Problem("it is red", "paint it").message == "mx1: it is red. Paint it."
+    assert Problem("it is red", "paint it", option="colour").message == "mx1: option colour: it is red. Paint it."
 
 
 def test_problem_learns_what_it_is_about():

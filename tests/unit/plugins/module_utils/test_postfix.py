@@ -209,7 +209,7 @@ def test_versions(version, known, host):
 
 def test_too_old_a_version(host):
     host.set(MAIN_CF, mail_version="3.5.18")
-    with pytest.raises(Problem, match=r"Postfix 3\.5\.18 is too old\. upgrade"):
+    with pytest.raises(Problem, match=r"Postfix 3\.5\.18 is too old\. Upgrade"):
         provider(host).plan([SMTP])
 
 

@@ -630,7 +630,7 @@ def test_lock_is_given_up_when_recovery_fails(begin, tmp_path, monkeypatch):
 def test_lock_is_nobody_elses_file(begin, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run/lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(Problem, match=r"symbolic link.*run the module as root"), begin():
+    with pytest.raises(Problem, match=r"symbolic link.*Run the module as root"), begin():
         pytest.fail("the transaction began")
     assert not (tmp_path / "victim").exists()
     assert not transaction_module.LOCK_FILE.startswith("/run/lock/")  # where everybody may make files

@@ -10,6 +10,7 @@ import os
 import warnings
 from pathlib import Path
 
+import cryptography_vectors
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the library's, about wha
 
 
 def vectors(directory):
-    root = Path(pytest.importorskip("cryptography_vectors").__file__).parent / directory
+    root = Path(cryptography_vectors.__file__).parent / directory
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     cast = [path for path in paths if "PKITS" in str(path) and path.suffix == ".p12"]  # hundreds, all from one mould
     return sorted({*paths} - {*cast[10:]})

@@ -216,7 +216,7 @@ def test_store_that_cannot_be_read(info, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "listdir", refuse)
-    assert "run the module as root" in info()["msg"]
+    assert "Run the module as root" in info()["msg"]
 
 
 def test_what_is_documented_is_what_is_returned(info, store, pending):
