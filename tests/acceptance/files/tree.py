@@ -35,6 +35,9 @@ VOLATILE = (
     "/var/spool/postfix/pid",
     "/var/spool/postfix/private",
     "/var/spool/postfix/public",
+    "/var/spool/postfix/etc",  # Debian's copies of system files, made anew whenever Postfix is started
+    "/var/spool/postfix/lib",
+    "/var/spool/postfix/usr",
     "/var/mail",  # mailboxes
     "/home",
     "/var/lib/dovecot/instances",  # Dovecot notes when it was last used

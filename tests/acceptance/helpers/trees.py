@@ -69,7 +69,7 @@ def differences(before: Tree, after: Tree) -> list[Difference]:
 def assert_same(before: Tree, after: Tree) -> None:
     """Nothing is different."""
     found = differences(before, after)
-    assert not found, "\n".join(str(one) for one in found)
+    assert not found, "\n".join([f"{len(found)} differences", *(str(one) for one in found[:20])])
 
 
 def assert_restored(before: Tree, after: Tree) -> None:
