@@ -75,6 +75,11 @@ author:
 """
 
 EXAMPLES = r"""
+# A single server, by hand, with the passphrase in a file that ansible-vault protects:
+#
+#   ansible mx1 -m postmaster.secure_channel.mail_cert_export -e @vault.yml
+#     -a "name=mx1.example.test path=/root/mx1.example.test.p12 passphrase='{{ backup_passphrase }}'"
+
 - name: Back up a certificate with its key
   postmaster.secure_channel.mail_cert_export:
     name: mx1.example.test

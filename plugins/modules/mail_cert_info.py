@@ -47,6 +47,10 @@ author:
 """
 
 EXAMPLES = r"""
+# A single server, by hand:
+#
+#   ansible mx1 -m postmaster.secure_channel.mail_cert_info
+
 - name: See what the store holds
   postmaster.secure_channel.mail_cert_info:
   register: store

@@ -5,8 +5,8 @@
 """The story that all acceptance tests share, one fixture for each chapter.
 
 bare -> checked (site.yml --check) -> secured (site.yml) -> repeated (site.yml again), on mx1 (Debian 12) and mx2
-(Debian 13), which are as Debian sets them up. Beside them old1 and old2, one of each release too, have a history: lines,
-files and modes of somebody else. Any test can be run alone; the chapters that it needs are told first.
+(Debian 13), which are as Debian sets them up. Beside them old1 and old2, one of each release too, have a history:
+lines, files and modes of somebody else. Any test can be run alone; the chapters that it needs are told first.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,7 @@ HOSTS = ("mx1:bookworm", "mx2:trixie", "old1:bookworm", "old2:trixie")
 RELEASES = ("bookworm", "trixie")
 OLD = ("old1", "old2")
 # What differs from the demonstration's declaration on the hosts with a history.
-OLD_DECLARATION = {
+OLD_DECLARATION: dict[str, Any] = {
     "demo_peer": "{{ {'old1': 'mx2', 'old2': 'mx1'}[inventory_hostname] }}",
     "certificates_list": [{"name": "{{ lab_fqdn }}", "key_type": "RSA"}],
 }
@@ -43,7 +44,7 @@ OLD_DECLARATION = {
 
 @dataclass(frozen=True)
 class Chapter:
-    """One run of the site playbook on both hosts, with what lay on each before and after it, and what its journal says."""
+    """One run of the site playbook on both hosts: what lay on each before and after it, and what its journal says."""
 
     run: Run
     before: Mapping[str, Tree]
@@ -179,7 +180,7 @@ def aged(bare: Lab, secured: Chapter) -> Mapping[str, Tree]:
 
 @pytest.fixture(scope="session")
 def watched(bare: Lab, site: Site, workshop: Path, aged: Mapping[str, Tree]) -> Watched:
-    """Their first run of the site playbook, with all output that there is, watched from all sides. Their keys are RSA."""
+    """Their first run of the site playbook, with all output there is, watched from all sides. Their keys are RSA."""
     assert aged
     inventory = watch.inventory_with_traces(bare, OLD, workshop / "traced.json")
     with watch.all_processes() as processes:

@@ -40,7 +40,10 @@ def texts(lab: Lab, aged: Mapping[str, Tree], watched: Watched) -> Mapping[str, 
     assert aged
     assert watched
     return {
-        name: {"main.cf": lab.read(lab.hosts[name], history.MAIN_CF[name]), "master.cf": lab.read(lab.hosts[name], history.MASTER_CF)}
+        name: {
+            "main.cf": lab.read(lab.hosts[name], history.MAIN_CF[name]),
+            "master.cf": lab.read(lab.hosts[name], history.MASTER_CF),
+        }
         for name in ("old1", "old2")
     }
 
@@ -73,14 +76,13 @@ def test_master_cf_differs_in_our_services_and_settings_only(
     gone, come = changes(stock(lab, old, "master.cf"), texts[old.name]["master.cf"])
     assert all(OUR_OVERRIDE.match(line) for line in gone), gone
     text = "\n".join(come) + "\n"
-    for block in re.findall(r"^# \S+, added by the Ansible collection .*\n\w+ +inet .*\n(?:  -o .*\n)+", text, re.MULTILINE):
+    added = r"^# \S+, added by the Ansible collection .*\n\w+ +inet .*\n(?:  -o .*\n)+"
+    for block in re.findall(added, text, re.MULTILINE):
         text = text.replace(block, "")
     assert all(OUR_OVERRIDE.match(line) for line in text.splitlines()), text
 
 
-def test_the_files_of_others_are_untouched(
-    lab: Lab, old: Host, aged: Mapping[str, Tree], watched: Watched
-) -> None:
+def test_the_files_of_others_are_untouched(lab: Lab, old: Host, aged: Mapping[str, Tree], watched: Watched) -> None:
     after = trees.take(lab, old, "after-history")
     for path, node in aged[old.name].items():
         is_file = node[0] != stat.S_IFDIR
@@ -116,7 +118,7 @@ def test_every_port_serves_its_certificate(judge: Judge, old: Host) -> None:
 
 def test_the_suites_are_those_for_rsa(judge: Judge, old: Host) -> None:
     for port, found in judge.suites(old, ports=(587, 993)).items():
-        assert {suite for suite in found["TLSv1.2"]} == {
+        assert set(found["TLSv1.2"]) == {
             "ECDHE-RSA-AES128-GCM-SHA256",
             "ECDHE-RSA-AES256-GCM-SHA384",
             "ECDHE-RSA-CHACHA20-POLY1305",

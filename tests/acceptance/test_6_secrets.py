@@ -74,7 +74,8 @@ def test_no_program_that_a_module_starts_gets_one(watched: Watched, needles: dic
 def test_files_with_secrets_are_closed_from_the_first_moment(watched: Watched, old: Host) -> None:
     made = watch.made(watched.traces[old.name])
     names = " ".join(one.path for one in made)
-    for word in ("sasl_password.postmaster-new ", "sasl_password.postmaster-new.db", "/live/", "/pending/", "/deployed/"):
+    tables = ("sasl_password.postmaster-new ", "sasl_password.postmaster-new.db")
+    for word in (*tables, "/live/", "/pending/", "/deployed/"):
         assert word in names + " ", f"{word} was not seen: {names}"
     assert not [one for one in made if one.mode & 0o077]
 
@@ -111,7 +112,8 @@ def test_the_cas_key_stays_on_the_control_node_closed_and_encrypted(
     assert "BEGIN ENCRYPTED PRIVATE KEY" in key.read_text()
     assert mode(key) == 0o600
     assert mode(key.parent) == 0o700
-    anywhere = lab.run_in(old, "grep", "-rlF", needles["key of the CA"], "/etc", "/var", "/root", "/tmp", "/srv", "/usr/local")
+    places = ("/etc", "/var", "/root", "/tmp", "/srv", "/usr/local")
+    anywhere = lab.run_in(old, "grep", "-rlF", needles["key of the CA"], *places)
     assert anywhere.code == 1, anywhere.out
 
 

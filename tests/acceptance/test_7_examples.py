@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding
+from cryptography.hazmat.primitives.serialization.pkcs7 import serialize_certificates as pkcs7_certificates
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.examples import (
     Example,
@@ -29,12 +32,25 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watc
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     Authority,
     der,
+    distinguished,
+    new_key,
     pem,
 )
 
 EXAMPLES = documented()
 NAMES = ("mx1.example.test", "mail.internal.example.test")  # of the certificates in the examples
 STORE = "/etc/postmaster"
+PASSPHRASE = 'it\'s "quoted"'
+GONE = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending") for name in NAMES)
+# Neither certificate is live; both requests are pending, or none is.
+RESET = f"""#!/bin/sh -eu
+rm -rf {GONE} /root/for-the-public-ca.csr
+if [ "$1" = pending ]; then
+    mkdir -p {STORE}/pending
+    chmod 700 {STORE}/pending
+    tar -C {STORE}/pending -xf {PLACE}/pending.tar
+fi
+"""
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[one.name for one in EXAMPLES])
 
@@ -57,7 +73,7 @@ class Stage:
         self._hosts = [lab.hosts[name] for name in ("old1", "old2")]
         self._site = site
         self._directory = directory
-        (directory / "answers").mkdir(parents=True)
+        directory.mkdir()
         self._ansible = Ansible(self._inventory(), directory)
 
     def _inventory(self) -> Path:
@@ -97,7 +113,7 @@ class Stage:
         for example in examples:
             tasks.append({"ansible.builtin.command": self._pending_script(example), "ignore_errors": True})
             tasks += [{**task, "ignore_errors": True} for task in example.tasks] * example.times
-        run = self._ansible.play("mx1", tasks, partner_password="pass\\word")
+        run = self._ansible.play("mx1", tasks, partner_password="pass\\word", backup_passphrase=PASSPHRASE)
         for host in self._hosts:
             results = iter(run.of(host.name))
             for example in examples:
@@ -116,8 +132,7 @@ class Stage:
         intermediate = Authority("Public Intermediate", above=OwnRoot(self._site))
         own = Authority("Internal Root")
         leaf = intermediate.answer(public)
-        (self._directory / "answers" / f"{NAMES[0]}.pem").write_bytes(pem(leaf, intermediate.certificate))
-        (self._directory / "answers" / "intermediate.pem").write_bytes(pem(intermediate.certificate))
+        self._write_local(intermediate, leaf)
         pending = self._lab.shell(first, f"tar -C {STORE}/pending -c . | base64 --wrap=0")
         for host in (first, second):  # both get the same keys, so that one answer fits both
             self._put(host, f"{PLACE}/pending.tar", base64.b64decode(pending))
@@ -126,15 +141,23 @@ class Stage:
             self._put(host, "/root/mail.internal.example.test.cer", der(own.answer(internal)))
             self._put(host, "/etc/ssl/certs/internal-ca.pem", pem(own.certificate))
             self._put(host, "/etc/ssl/certs/example-root.pem", self._site.root_certificate.read_bytes())
-            gone = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending") for name in NAMES)
-            reset = f"""rm -rf {gone} /root/for-the-public-ca.csr
-if [ "$1" = pending ]; then
-    mkdir -p {STORE}/pending
-    chmod 700 {STORE}/pending
-    tar -C {STORE}/pending -xf {PLACE}/pending.tar
-fi
-"""
-            self._lab.write(host, f"{PLACE}/requests", "#!/bin/sh -eu\n" + reset, "0755")
+            self._lab.write(host, f"{PLACE}/requests", RESET, "0755")
+
+    def _write_local(self, intermediate: Authority, leaf: Any) -> None:
+        """What the examples take for granted beside the playbook."""
+        answers, backups = self._directory / "answers", self._directory / "backups"
+        answers.mkdir()
+        backups.mkdir()
+        (answers / f"{NAMES[0]}.pem").write_bytes(pem(leaf, intermediate.certificate))
+        (answers / "intermediate.pem").write_bytes(pem(intermediate.certificate))
+        pkcs7 = pkcs7_certificates([leaf, intermediate.certificate], Encoding.DER)
+        (answers / f"{NAMES[0]}.p7b").write_bytes(pkcs7)
+        key = new_key()
+        certificate = intermediate.certify(key.public_key(), distinguished(NAMES[0]), (NAMES[0],))
+        protection = BestAvailableEncryption(PASSPHRASE.encode())
+        backup = serialize_key_and_certificates(b"mx1", key, certificate, [intermediate.certificate], protection)
+        (backups / f"{NAMES[0]}.p12").write_bytes(backup)
+        (self._directory / "vault.yml").write_text(json.dumps({"backup_passphrase": PASSPHRASE}))
 
     def _put(self, host: Host, path: str, content: bytes) -> None:
         script = "base64 --decode"
@@ -143,9 +166,10 @@ fi
     @staticmethod
     def _pending_script(example: Example) -> str:
         """The command that brings about what an example takes for granted: requests are pending, none, or no matter."""
-        if example.module == "mail_cert_install" or "Cancel" in example.title:
-            return f"{PLACE}/requests pending"
-        return f"{PLACE}/requests none" if example.module == "mail_cert_request" else "true"
+        if example.module not in ("mail_cert_request", "mail_cert_install"):
+            return "true"
+        answered = example.module == "mail_cert_install" and example.title != "Import it"
+        return f"{PLACE}/requests {'pending' if answered or 'Cancel' in example.title else 'none'}"
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,9 @@ CERTIFICATES = (
     answered("cut off", "cut off", "get the file from the CA again"),
 )
 OPTIONS = (
-    served("unknown certificate", vserver("imap", certificate="no.test"), "certificate", "no.test", "mail_cert_install"),
+    served(
+        "unknown certificate", vserver("imap", certificate="no.test"), "certificate", "no.test", "mail_cert_install"
+    ),
     served(
         "clear text refused on an MX",
         vserver("smtp", require_secure_channel=True),
@@ -179,7 +181,9 @@ BAD = (*CERTIFICATES, *OPTIONS, *DAEMONS)
 NO_CALLS = (
     served("unknown protocol", vserver("nntp"), "protocol", "value of protocol must be one of: smtp, submission", ""),
     served("both forms", {**vserver("imap"), "vservers": []}, "", "mutually exclusive: protocol|vservers", ""),
-    served("neither form", {"store": "/etc/postmaster"}, "", "one of the following is required: protocol, vservers", ""),
+    served(
+        "neither form", {"store": "/etc/postmaster"}, "", "one of the following is required: protocol, vservers", ""
+    ),
 )
 # On the hosts with a history, which nobody needs afterwards.
 NOT_INSTALLED = (
@@ -283,7 +287,7 @@ def assert_refused(refusals: Refusals, host: Host, bad: Bad) -> None:
     assert bad.found in problem["found"]
     assert bad.remedy in problem["remedy"]
     for part in problem.values():
-        assert part in message
+        assert part.lower() in message.lower()
     assert not result.result["changed"]
 
 
@@ -302,7 +306,7 @@ def test_it_gets_one_error_that_names_host_object_option_and_remedy(refusals: Re
     assert_refused(refusals, host, bad)
 
 
-@pytest.mark.parametrize("bad", (*NO_CALLS, *BAD), ids=[one.name for one in (*NO_CALLS, *BAD)])
+@pytest.mark.parametrize("bad", [*NO_CALLS, *BAD], ids=[one.name for one in (*NO_CALLS, *BAD)])
 def test_the_host_stays_byte_for_byte_as_it_was(lab: Lab, refusals: Refusals, host: Host, bad: Bad) -> None:
     assert_as_it_was(lab, refusals, host, bad)
 

@@ -64,7 +64,10 @@ def stranger(port: int) -> dict[str, str]:
     }
 
 
-ANSWER = {"name": "{{ lab_fqdn }}", "content": "{{ lookup('ansible.builtin.file', answers ~ '/' ~ inventory_hostname) }}"}
+ANSWER = {
+    "name": "{{ lab_fqdn }}",
+    "content": "{{ lookup('ansible.builtin.file', answers ~ '/' ~ inventory_hostname) }}",
+}
 FAULTS = (
     Fault(
         "Postfix cannot have the port",
@@ -85,7 +88,8 @@ FAULTS = (
         "mail_cert_install",
         ANSWER,
         "everything was put back as it was",
-        f"mkdir -p $(dirname {DEAF}); printf '[Service]\\nExecReload=\\nExecReload=/bin/true\\n' >{DEAF}; systemctl daemon-reload",
+        f"mkdir -p $(dirname {DEAF}); printf '[Service]\\nExecReload=\\nExecReload=/bin/true\\n' >{DEAF};"
+        " systemctl daemon-reload",
         f"rm {DEAF}; systemctl daemon-reload",
     ),
 )
@@ -125,7 +129,12 @@ chmod 755 /usr/local/sbin/{self.program}"""
 
 LEGACY = "legacy"
 DEATHS = (
-    Death("while Dovecot tests the new files", "doveconf", "'-c /var/lib/postmaster-secure-channel/'*", vserver("pop3", strength=LEGACY)),
+    Death(
+        "while Dovecot tests the new files",
+        "doveconf",
+        "'-c /var/lib/postmaster-secure-channel/'*",
+        vserver("pop3", strength=LEGACY),
+    ),
     Death("before Dovecot is reloaded", "systemctl", "'reload dovecot.service'", vserver("imap", strength=LEGACY)),
     Death("before Postfix is reloaded", "postfix", "'reload'", vserver("submission", strength=LEGACY)),
 )

@@ -289,4 +289,5 @@ class Dovecot(Provider):
             raise Problem(
                 f"Dovecot does not come up ({done.complaint or 'it ended at once'})",
                 f"look at 'journalctl -u {UNIT}' on the host",
+                subject="Dovecot",
             )

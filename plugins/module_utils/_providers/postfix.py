@@ -422,4 +422,5 @@ class Postfix(DomainProvider):
             raise Problem(
                 f"Postfix does not come up ({done.complaint or 'it ended at once'})",
                 f"look at 'journalctl -u {unit}' on the host",
+                subject="Postfix",
             )

@@ -24,7 +24,7 @@ description:
 """
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     """One line for each host's result of a task."""
 
     CALLBACK_VERSION = 2.0

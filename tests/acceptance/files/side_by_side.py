@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Run many commands side by side: {label: [PROGRAM, ARGUMENT...]} in, {label: [exit code, output, errors]} out, as JSON."""
+"""Run many commands side by side.
+
+As JSON, {label: [PROGRAM, ARGUMENT...]} in, {label: [exit code, output, errors]} out.
+"""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ def spoil_dovecot(line: str) -> str:
 class BadPlay(Play):
     """The play that makes the calls one after the other, with the tree before and after each.
 
-    Between calls for which nothing is done to the host no tree is taken: whatever one of them had done would show in the
+    Between calls for which nothing is done to the host no tree is taken: whatever one had done would show in the
     last tree, if only as a time of change.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,28 @@ import yaml
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import COLLECTION
 
+# An order in which one prepares the next.
+ORDER = (
+    "mail_cert_request",
+    "mail_cert_install",
+    "mail_cert_export",
+    "mail_cert_info",
+    "mail_vserver_tls",
+    "mail_domain_security",
+    "mail_tls_info",
+)
 MODULES = Path(__file__).resolve().parents[3] / "plugins" / "modules"
 
 
 @dataclass(frozen=True)
 class Example:
-    """One example: a command line, or tasks of which the first is one of ours.
+    """One example: a command line, or tasks.
 
     Attributes:
         module: short name of the module whose documentation shows it.
         title: what tells it from the module's others.
         argv: the command line, empty for tasks.
-        tasks: the tasks, none for a command line.
+        tasks: the tasks, none for a command line; those that are not ours lead to one of ours or use its result.
     """
 
     module: str
@@ -67,23 +77,36 @@ def _command_lines(text: str) -> list[tuple[str, ...]]:
     return [tuple(shlex.split(line)) for line in joined.splitlines() if line.startswith("ansible ")]
 
 
+def _is_ours(task: Mapping[str, Any]) -> bool:
+    return any(key.startswith(COLLECTION) for key in task)
+
+
 def _groups(tasks: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Each of our tasks with the tasks after it that make use of its result."""
+    """Each of our tasks, with the ones after it that use its result, and with the others that lead to it."""
     groups: list[list[dict[str, Any]]] = []
+    leading: list[dict[str, Any]] = []
+    registered = ""
     for task in tasks:
-        if any(key.startswith(COLLECTION) for key in task):
-            groups.append([])
-        groups[-1].append(task)
+        if _is_ours(task):
+            groups.append([*leading, task])
+            leading = []
+            registered = task.get("register", "")
+        elif registered and registered in str(task):
+            groups[-1].append(task)
+        else:
+            leading.append(task)
+    groups[-1] += leading  # nothing of ours comes after them
     return groups
 
 
 def documented() -> list[Example]:
-    """Every example of every module, in an order in which one prepares the next."""
+    """Every example of every module."""
     found = []
-    for module in ("mail_cert_request", "mail_cert_install", "mail_vserver_tls", "mail_domain_security", "mail_tls_info"):
+    for module in ORDER:
         text = _examples_text(MODULES / f"{module}.py")
         found += [Example(module, " ".join(argv[4:]), argv=argv) for argv in _command_lines(text)]
-        found += [Example(module, group[0]["name"], tasks=group) for group in _groups(yaml.safe_load(text))]
+        for group in _groups(yaml.safe_load(text)):
+            found.append(Example(module, next(filter(_is_ours, group))["name"], tasks=group))
     return found
 
 

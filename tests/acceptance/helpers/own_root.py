@@ -20,8 +20,6 @@ class OwnRoot(Authority):
 
     def __init__(self, site: Site) -> None:
         self.certificate = x509.load_pem_x509_certificate(site.root_certificate.read_bytes())
-        self.key = load_pem_private_key(
-            Path(site.authority, "root.key").read_bytes(), site.secrets.authority.encode()
-        )
+        self.key = load_pem_private_key(Path(site.authority, "root.key").read_bytes(), site.secrets.authority.encode())
         self.subject = self.certificate.subject
         self.above = None

@@ -30,7 +30,6 @@ class Secrets:
     relay: str = field(default_factory=lambda: _password("relay"))
     authority: str = field(default_factory=lambda: _password("root"))
 
-
     @property
     def middles(self) -> dict[str, str]:
         """Of each password a part that no quoting changes."""

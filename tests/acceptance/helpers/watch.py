@@ -97,9 +97,12 @@ def made(lines: Sequence[str]) -> list[Made]:
         if mask:
             masks[process] = int(mask[1], 8)
         for patterns, kept in ((MAKING, ~masks.get(process, 0o022)), (CHANGING, ~0)):
-            for match in (re.search(pattern, line) for pattern in patterns):
-                if match and SECRET_FILE.match(match["path"]) and " = -1 E" not in line:
-                    found.append(Made(match["path"], int(match["mode"], 8) & kept))
+            matches = (re.search(pattern, line) for pattern in patterns)
+            found += [
+                Made(match["path"], int(match["mode"], 8) & kept)
+                for match in matches
+                if match and SECRET_FILE.match(match["path"]) and " = -1 E" not in line
+            ]
     return found
 
 
