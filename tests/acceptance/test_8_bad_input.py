@@ -231,6 +231,7 @@ class Refusals:
 
     run: Run
     play: BadPlay
+    hashes: dict[str, dict[str, str]]
     journal: dict[str, str]
 
 
@@ -264,15 +265,17 @@ def refusals(lab: Lab, ansible: Ansible, site: Site, workshop: Path, watched: Wa
     starts = {host.name: daemons.cursor(lab, host) for host in hosts}
     play = BadPlay("bad", (*NO_CALLS, *BAD))
     run = ansible.play("mx*", play.tasks, answers=str(answers))
-    return Refusals(run, play, {host.name: daemons.journal_since(lab, host, starts[host.name]) for host in hosts})
+    journal = {host.name: daemons.journal_since(lab, host, starts[host.name]) for host in hosts}
+    return Refusals(run, play, {host.name: trees.hashes(lab, host) for host in hosts}, journal)
 
 
 @pytest.fixture(scope="module")
-def refusals_without_daemons(ansible: Ansible, refusals: Refusals) -> Refusals:
+def refusals_without_daemons(lab: Lab, ansible: Ansible, refusals: Refusals) -> Refusals:
     """Calls on hosts from which the daemons are removed, one after the other."""
     assert refusals
     play = BadPlay("gone", NOT_INSTALLED)
-    return Refusals(ansible.play("old*", play.tasks), play, {})
+    run = ansible.play("old*", play.tasks)
+    return Refusals(run, play, {name: trees.hashes(lab, lab.hosts[name]) for name in ("old1", "old2")}, {})
 
 
 def assert_refused(refusals: Refusals, host: Host, bad: Bad) -> None:
@@ -293,12 +296,11 @@ def assert_refused(refusals: Refusals, host: Host, bad: Bad) -> None:
 
 def assert_as_it_was(lab: Lab, refusals: Refusals, host: Host, bad: Bad) -> None:
     """The host is as it was before the call."""
-    labels = refusals.play.trees[bad.name]
-    hashes = {one.result["stdout"] for one in refusals.run.of(host.name) if one.task in labels}
-    if len(hashes) > 1 or bad.staged:
+    before, after = refusals.play.trees[bad.name]
+    hashes = refusals.hashes[host.name]
+    if hashes[before] != hashes[after]:
         compare = trees.assert_restored if bad.staged else trees.assert_same
-        compare(*(trees.load(lab, host, label) for label in labels))
-    assert hashes
+        compare(*(trees.load(lab, host, label) for label in (before, after)))
 
 
 @each_bad

@@ -4,8 +4,8 @@
 
 """Take down what a host's file system holds. Runs on the host, with its own Python.
 
-``tree.py FILE`` writes it to a file as JSON and prints its SHA-256: path -> [type, mode, owner, group, inode, time of
-change, content]. Of a file the content is its hash, of a link where it leads.
+``tree.py FILE`` writes it to a file as JSON: path -> [type, mode, owner, group, inode, time of change, content]. Of a file
+the content is its hash, of a link where it leads.
 
 Left out is what changes by itself, each with its reason, and the time of change of a directory that holds such a thing.
 """
@@ -91,11 +91,9 @@ def take(top: str = "/") -> dict[str, list[object]]:
 
 
 def main(target: str) -> None:
-    """Write it down and print its hash."""
-    text = json.dumps(take(), sort_keys=True)
+    """Write it down."""
     with open(target, "w", encoding="utf-8") as stream:
-        stream.write(text)
-    print(hashlib.sha256(text.encode()).hexdigest())
+        json.dump(take(), stream, sort_keys=True)
 
 
 if __name__ == "__main__":

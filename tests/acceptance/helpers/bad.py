@@ -129,12 +129,8 @@ class BadPlay(Play):
     def _add(self, kinds: Sequence[Bad], label: str) -> None:
         """Calls between the same two trees."""
         before, after = f"{label}-before", f"{label}-after"
-        if kinds[0].before:
-            self.shell(f"before: {kinds[0].name}", kinds[0].before)
-        self.tree(before)
+        self.shell(before, kinds[0].before, trees.script(before))
         for bad in kinds:
             self.call(bad.call, bad.module, bad.options)
-        self.tree(after)
-        if kinds[0].after:
-            self.shell(f"after: {kinds[0].name}", kinds[0].after)
+        self.shell(after, trees.script(after), kinds[0].after)
         self.trees.update(dict.fromkeys((bad.name for bad in kinds), (before, after)))

@@ -53,14 +53,9 @@ class Example:
         return f"{self.module}: {self.title}"
 
     @property
-    def only_looks(self) -> bool:
-        """Whether it changes nothing in any case."""
-        return "--check" in self.argv or self.module.endswith("_info")
-
-    @property
     def times(self) -> int:
-        """How often it is worth being run."""
-        return 1 if self.only_looks else 2
+        """How often it is run: tasks that change something once more."""
+        return 1 if self.argv or self.module.endswith("_info") else 2
 
 
 def _examples_text(module: Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clients import PORTS
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import COLLECTION
 
@@ -24,27 +23,23 @@ class Play:
     def __init__(self) -> None:
         self.tasks: list[dict[str, Any]] = []
 
-    def shell(self, name: str, script: str) -> None:
-        """A shell script that must succeed."""
-        self.tasks.append({"name": name, "ansible.builtin.shell": script})
-
-    def tree(self, label: str) -> None:
-        """What the host holds, kept under a label."""
-        self.tasks.append({"name": label, "ansible.builtin.command": " ".join(trees.command(label))})
+    def shell(self, name: str, *scripts: str) -> None:
+        """Shell scripts of which each command must succeed. trees.script() is one of them."""
+        self.tasks.append({"name": name, "ansible.builtin.shell": "\n".join(["set -e", *scripts])})
 
     def call(self, name: str, module: str, options: Mapping[str, Any], **keywords: Any) -> None:
         """A call of one of our modules, which may fail."""
         call = {f"{COLLECTION}.{module}": dict(options)}
         self.tasks.append({"name": name, "ignore_errors": True, **keywords, **call})
 
-    def look_at_peer(self, name: str) -> None:
-        """A verified handshake with every port of the other host, which must succeed."""
+    def look_at_peer(self, name: str, *scripts: str) -> None:
+        """Shell scripts, and a verified handshake with every port of the other host; all must succeed."""
         sessions = [
             "openssl s_client -brief -verify_return_error -verify_hostname {{ peer }} -CAfile {{ root }}"
             f" -connect {{{{ peer }}}}:{port.number} {'-starttls ' + port.starttls if port.starttls else ''} </dev/null"
             for port in PORTS.values()
         ]
-        self.shell(name, "set -e\n" + "\n".join(sessions))
+        self.shell(name, *scripts, *sessions)
         self.tasks[-1]["vars"] = {
             "peer": "{{ hostvars[{'mx1': 'mx2', 'mx2': 'mx1'}[inventory_hostname]].lab_fqdn }}",
             "root": "/usr/local/share/ca-certificates/mail-root-ca.crt",

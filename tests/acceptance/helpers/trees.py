@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -37,6 +38,17 @@ class Difference:
 def command(label: str) -> list[str]:
     """The command that takes a tree down on the host under a label."""
     return ["python3", f"{PLACE}/tree.py", f"{PLACE}/{label}.json"]
+
+
+def script(label: str) -> str:
+    """The same in a shell script."""
+    return shlex.join(command(label))
+
+
+def hashes(lab: Lab, host: Host) -> dict[str, str]:
+    """What tells the trees of a host apart, by label."""
+    printed = lab.shell(host, f"cd {PLACE}; sha256sum *.json")
+    return {name.removesuffix(".json"): hashed for hashed, name in (line.split() for line in printed.splitlines())}
 
 
 def prepare(lab: Lab, host: Host) -> None:
