@@ -4,8 +4,8 @@
 
 """Take down what a host's file system holds. Runs on the host, with its own Python.
 
-``tree.py FILE`` writes it to a file as JSON: path -> [type, mode, owner, group, inode, time of change, content]. Of a file
-the content is its hash, of a link where it leads.
+``tree.py FILE`` writes it to a file as JSON: path -> [type, mode, owner, group, inode, time of change, content]. Of a
+file the content is its hash, of a link where it leads.
 
 Left out is what changes by itself, each with its reason, and the time of change of a directory that holds such a thing.
 """
