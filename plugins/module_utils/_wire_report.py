@@ -197,7 +197,10 @@ def _session_facts(session: wire.Session, now: datetime) -> dict[str, Any]:
         "address": session.address,
         "source": session.source,
         "greeting": session.greeting,
-        "capabilities": {"clear": list(session.clear_capabilities), "tls": list(session.tls_capabilities)},
+        "capabilities": {
+            "before_tls": list(session.clear_capabilities),
+            "inside_tls": list(session.tls_capabilities),
+        },
         "tls": {
             "version": session.version,
             "cipher": session.cipher,

@@ -215,12 +215,12 @@ endpoints:
       description: What the server offers, in the protocol's own words. Null where there was no TLS session.
       type: dict
       contains:
-        clear:
+        before_tls:
           description: Before TLS. Empty where TLS starts at once.
           type: list
           elements: str
           sample: [IMAP4REV1, STARTTLS, LOGINDISABLED]
-        tls:
+        inside_tls:
           description: Inside TLS.
           type: list
           elements: str

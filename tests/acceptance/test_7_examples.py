@@ -42,8 +42,9 @@ NAMES = ("mx1.example.test", "mail.internal.example.test")  # of the certificate
 STORE = "/etc/postmaster"
 PASSPHRASE = 'it\'s "quoted"'
 GONE = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending") for name in NAMES)
-# Neither certificate is live; both requests are pending, or none is.
+# Neither certificate is live; both requests are pending, or none is. Or all is kept as it is.
 RESET = f"""#!/bin/sh -eu
+[ "$1" != kept ] || exit 0
 rm -rf {GONE} /root/for-the-public-ca.csr
 if [ "$1" = pending ]; then
     mkdir -p {STORE}/pending
@@ -91,26 +92,16 @@ class Stage:
         seen: dict[str, dict[str, list[list[Result]]]] = {
             example.name: {host.name: [] for host in self._hosts} for example in EXAMPLES
         }
-        for module in dict.fromkeys(example.module for example in EXAMPLES):
-            examples = [example for example in EXAMPLES if example.module == module]
-            self._call([example for example in examples if example.argv], seen)
-            self._play([example for example in examples if example.tasks], seen)
+        self._play([example for example in EXAMPLES if example.tasks], seen)
+        # last those that take away the certificates which the others use
+        self._call(sorted((example for example in EXAMPLES if example.argv), key=self._needs), seen)
         return seen
 
-    def _call(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
-        """Run a module's command lines."""
-        for example in examples:
-            for host in self._hosts:
-                self._lab.shell(host, self._pending_script(example))
-            run = self._ansible.run(example.argv)
-            for host in self._hosts:
-                seen[example.name][host.name].append(run.of(host.name))
-
     def _play(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
-        """Run the tasks of a module's examples one after the other; one that fails keeps none from its turn."""
+        """Run the tasks of the examples one after the other; one that fails keeps none from its turn."""
         tasks: list[dict[str, Any]] = []
         for example in examples:
-            tasks.append({"ansible.builtin.command": self._pending_script(example), "ignore_errors": True})
+            tasks.append({"ansible.builtin.command": f"{PLACE}/requests {self._needs(example)}"})
             tasks += [{**task, "ignore_errors": True} for task in example.tasks] * example.times
         run = self._ansible.play("mx1", tasks, partner_password="pass\\word", backup_passphrase=PASSPHRASE)
         for host in self._hosts:
@@ -119,6 +110,15 @@ class Stage:
                 next(results)
                 for _time in range(example.times):
                     seen[example.name][host.name].append(list(islice(results, len(example.tasks))))
+
+    def _call(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
+        """Run the command lines."""
+        for example in examples:
+            for host in self._hosts:
+                self._lab.ask(host, f"{PLACE}/requests", self._needs(example))
+            run = self._ansible.run(example.argv)
+            for host in self._hosts:
+                seen[example.name][host.name].append(run.of(host.name))
 
     # ---- what the examples of the certificates' modules take for granted
 
@@ -163,12 +163,12 @@ class Stage:
         self._lab.ask(host, "sh", "-euc", f"{script} >{path}", given=base64.b64encode(content).decode())
 
     @staticmethod
-    def _pending_script(example: Example) -> str:
-        """The command that brings about what an example takes for granted: requests are pending, none, or no matter."""
+    def _needs(example: Example) -> str:
+        """What an example takes for granted: that requests are pending, that there are none, or nothing (kept)."""
         if example.module not in ("mail_cert_request", "mail_cert_install"):
-            return "true"
+            return "kept"
         answered = example.module == "mail_cert_install" and example.title != "Import it"
-        return f"{PLACE}/requests {'pending' if answered or 'Cancel' in example.title else 'none'}"
+        return "pending" if answered or "Cancel" in example.title else "none"
 
 
 @pytest.fixture(scope="module")

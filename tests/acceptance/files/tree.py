@@ -45,6 +45,8 @@ VOLATILE = (
     "/var/lib/systemd/random-seed",
 )
 RESTLESS = {os.path.dirname(path) for path in VOLATILE}
+# Where Python keeps what it has compiled: whoever imports a package for the first time as root writes there.
+COMPILED, PACKAGES = "__pycache__", "/usr/lib/python3"
 # Sealed by the package manager: there is no need to read it again each time.
 BY_LOOKS_ONLY = ("/usr/",)
 
@@ -70,7 +72,7 @@ def take(top: str = "/") -> dict[str, list[object]]:
         directory = waiting.pop()
         for entry in os.scandir(directory):
             path = entry.path
-            if path in VOLATILE:
+            if path in VOLATILE or entry.name == COMPILED:
                 continue
             about = entry.stat(follow_symlinks=False)
             is_directory = stat.S_ISDIR(about.st_mode)
@@ -82,7 +84,7 @@ def take(top: str = "/") -> dict[str, list[object]]:
                 about.st_uid,
                 about.st_gid,
                 about.st_ino,
-                0 if path in RESTLESS else about.st_mtime_ns,
+                0 if path in RESTLESS or (is_directory and path.startswith(PACKAGES)) else about.st_mtime_ns,
                 content_of(path, about, path.startswith(BY_LOOKS_ONLY)),
             ]
             if is_directory:

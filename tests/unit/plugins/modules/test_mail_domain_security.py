@@ -171,6 +171,5 @@ def test_passwords_are_not_in_what_is_printed(many, faulty, module, capsys):
     with patch_module_args(arguments), pytest.raises(SystemExit):
         mail_domain_security.main()
     printed = capsys.readouterr()
-    assert "invocation" in printed.out
     for piece in (SECRET, "s3cret", "horse"):
         assert piece not in printed.out + printed.err

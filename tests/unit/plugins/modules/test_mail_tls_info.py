@@ -75,8 +75,8 @@ def test_one_good_server(run_module, material, good_tls):
     assert found["names"] == [NAME]
     assert found["days_left"] == 89
     assert found["chain"][0]["issuer"] == "CN=Test Intermediate"
-    assert found["capabilities"]["clear"] == ["IMAP4REV1", "STARTTLS", "LOGINDISABLED"]
-    assert found["capabilities"]["tls"] == ["IMAP4REV1", "AUTH=PLAIN"]
+    assert found["capabilities"]["before_tls"] == ["IMAP4REV1", "STARTTLS", "LOGINDISABLED"]
+    assert found["capabilities"]["inside_tls"] == ["IMAP4REV1", "AUTH=PLAIN"]
     assert found["clear_text"]["refused"] is True
     assert "PRIVACYREQUIRED" in found["clear_text"]["evidence"]
     assert found["versions"]["accepted"][-1] == "TLSv1.3"
