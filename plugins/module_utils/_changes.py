@@ -84,6 +84,32 @@ class FileChange:
         }
 
 
+@dataclass(frozen=True)
+class SettingsChange:
+    """Settings that a daemon keeps elsewhere than in files of its administrator's, as they shall be.
+
+    The daemon's provider brings them about when it is activated. There is one of these only where something differs.
+
+    Attributes:
+        target: where the daemon keeps them, such as ``cn=config``.
+        before: the settings as they are, as text without secrets.
+        after: the settings as they shall be, likewise.
+    """
+
+    target: str
+    before: str
+    after: str
+
+    def diff(self) -> dict[str, Any]:
+        """An entry for a module's diff."""
+        return {
+            "before_header": self.target,
+            "after_header": self.target,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
 def needed(changes: Sequence[FileChange], host: Host) -> list[FileChange]:
     """Those of the changes that the host does not show yet."""
     return [change for change in changes if change.needed(host)]

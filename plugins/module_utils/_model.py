@@ -19,34 +19,84 @@ class TlsLibrary:
 
 
 @dataclass(frozen=True)
+class NamedCertificate:
+    """The certificate that clients get who ask for one host name (SNI, RFC 6066 section 3).
+
+    Attributes:
+        name: host name in lower case, ASCII form; ``*`` may be the whole left-most label.
+        certificate: name of a live certificate in the store.
+    """
+
+    name: str
+    certificate: str
+
+
+@dataclass(frozen=True)
 class Vserver:
     """A virtual server: a protocol plus a name on one host.
 
     Attributes:
         protocol: a key of the table of protocols.
-        name: ``default`` is the one that listens on every address.
+        name: ``default`` is the one that the daemon has by itself; any other one is ours.
         certificate: name of a live certificate in the store; when read from a host also a foreign file's path,
             or empty where no certificate is bound.
+        alternative_certificate: a second one for the same names, whose key is of another type; likewise.
+        sni: certificates for clients that ask for a host name, sorted by name.
         require_secure_channel: whether use in clear text is refused.
         strength: name of a strength; empty when read from a host whose settings match none.
+        addresses: IP addresses that it listens on; empty for every address.
+        port: TCP port on which the conversation starts in clear text; 0 for none; None to leave that to the daemon.
         implicit_tls_port: TCP port on which TLS starts at once; 0 for none.
+        auth_clear: SASL mechanisms that are offered before TLS, in upper case, sorted.
+        auth_tls: SASL mechanisms that are offered inside TLS, likewise; None to leave that to the daemon.
+        present: False takes all of this back. Says nothing in what is read from a host.
+        provider: the daemon that is to serve it; empty for the one that does already.
+        require_128_bit: whether keys and ciphers with less than 128 bits of security are refused.
+        server_names: host names that the certificates must cover; empty to check none.
     """
 
     protocol: str
     name: str = "default"
     certificate: str = ""
+    alternative_certificate: str = ""
+    sni: tuple[NamedCertificate, ...] = ()
     require_secure_channel: bool = False
     strength: str = "intermediate"
+    addresses: tuple[str, ...] = ()
+    port: int | None = None
     implicit_tls_port: int = 0
+    auth_clear: tuple[str, ...] = ()
+    auth_tls: tuple[str, ...] | None = None
+    present: bool = True
+    provider: str = ""
+    require_128_bit: bool = False
+    server_names: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from the other virtual servers of a host."""
+        return self.protocol, self.name
 
     @property
     def title(self) -> str:
         """How messages name this virtual server."""
         return f"virtual server {self.protocol}/{self.name}"
 
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """Names of all its certificates, each once, the main one first."""
+        named = (one.certificate for one in self.sni)
+        return tuple(dict.fromkeys(filter(None, (self.certificate, self.alternative_certificate, *named))))
+
     def as_result(self) -> dict[str, t.Any]:
-        """Plain data for a module's result."""
-        return asdict(self)
+        """Plain data for a module's result: what can be seen on a host."""
+        shown = asdict(self)
+        for demanded in ("present", "provider", "require_128_bit", "server_names"):
+            del shown[demanded]
+        shown["sni"] = [asdict(one) for one in self.sni]
+        for several in ("addresses", "auth_clear", "auth_tls"):
+            shown[several] = None if shown[several] is None else list(shown[several])
+        return shown
 
 
 @dataclass(frozen=True)
@@ -58,17 +108,20 @@ class Endpoint:
         port: TCP port.
         protocol: a key of the table of protocols.
         implicit_tls: whether TLS starts at once; otherwise STARTTLS is asked for.
+        server_name: host name to ask for (SNI); empty for none.
     """
 
     address: str
     port: int
     protocol: str
     implicit_tls: bool
+    server_name: str = ""
 
     @property
     def title(self) -> str:
         """How messages name this endpoint."""
-        return f"{self.protocol} on {self.address} port {self.port}"
+        asked = f" as {self.server_name}" if self.server_name else ""
+        return f"{self.protocol} on {self.address} port {self.port}{asked}"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@
 """The mail protocols: ports, the word that starts TLS, what the registered names are.
 
 Sources: RFC 8314 (cleartext considered obsolete; ports 465, 993, 995), RFC 3207 (SMTP STARTTLS),
-RFC 3501/9051 and 2595 (IMAP and POP3 STARTTLS), RFC 6409 (submission).
+RFC 3501/9051 and 2595 (IMAP and POP3 STARTTLS), RFC 6409 (submission), RFC 4642 and 8143 (NNTP), RFC 4511 (LDAP),
+RFC 9110 and 6797 (HTTP, whose redirection to https and HSTS stand for STARTTLS).
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ class Protocol:
         name: the word used in module options.
         port: TCP port of the conversation that starts in clear text.
         implicit_tls_port: TCP port on which TLS starts at once; 0 where none is registered.
-        dialogue: the dialogue spoken to ask for STARTTLS (``smtp``, ``imap`` or ``pop3``).
+        dialogue: the dialogue spoken to ask for STARTTLS (``smtp``, ``imap``, ``pop3``, ``nntp``, ``ldap``), or to see
+            what is done with clear text (``http``).
         strangers: whether anyone on the Internet must be able to use it in clear text (RFC 3207 section 4).
+        starttls: whether a conversation that started in clear text can go on in TLS.
     """
 
     name: str
@@ -30,6 +33,7 @@ class Protocol:
     implicit_tls_port: int
     dialogue: str
     strangers: bool = False
+    starttls: bool = True
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -39,6 +43,9 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("submission", 587, 465, "smtp"),
         Protocol("imap", 143, 993, "imap"),
         Protocol("pop3", 110, 995, "pop3"),
+        Protocol("nntp", 119, 563, "nntp"),
+        Protocol("ldap", 389, 636, "ldap"),
+        Protocol("http", 80, 443, "http", starttls=False),
     )
 }
 

@@ -12,6 +12,7 @@
     ROOT/live/NAME.pem               key, leaf, intermediates in this order: one file, replaced by one rename (0600)
     ROOT/live/NAME.json              what was asked for when it was requested; nothing depends on it
     ROOT/deployed/DAEMON/NAME.pem    the copy that one daemon reads, with the owner and mode that it needs
+    ROOT/originals/DAEMON.json       what stood in a daemon's shared configuration before we changed it (0600)
 
 This file knows paths and bytes only, so that a provider can use it without loading ``cryptography``.
 """
@@ -137,6 +138,10 @@ class Store:
         """Path of the copy that a daemon reads."""
         return os.path.join(self.root, "deployed", daemon, checked_name(name) + _SUFFIX)
 
+    def originals_path(self, daemon: str) -> str:
+        """Path of the notes of what stood in a daemon's configuration before it was first changed."""
+        return os.path.join(self.root, "originals", daemon + ".json")
+
     # ---- what is there
 
     def pending(self, name: str) -> Pending | None:
@@ -177,6 +182,10 @@ class Store:
         """The daemons that have a copy of this certificate."""
         daemons = self._host.names_in(os.path.join(self.root, "deployed"))
         return [daemon for daemon in daemons if self._host.state(self.deployed_path(daemon, name))]
+
+    def deployed_names(self, daemon: str) -> list[str]:
+        """The certificates of which a daemon has a copy."""
+        return self._names_in(os.path.join(self.root, "deployed", daemon))
 
     def name_of_deployed(self, daemon: str, path: str) -> str | None:
         """Name of the certificate of which a path is a daemon's copy, or None for a foreign file."""

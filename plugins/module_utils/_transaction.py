@@ -24,7 +24,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -51,6 +51,12 @@ class Participant(Protocol):
 
     def activate(self, run: Callable[..., Completed]) -> None:
         """Make the running daemon use the files as they are now; start it where it died."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What restore() needs to know of the settings that the daemon keeps elsewhere than in files; no secrets."""
+
+    def restore(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
+        """Make the running daemon use the files, which have been put back, and the settings of a snapshot."""
 
 
 @dataclass
@@ -149,6 +155,7 @@ class Transaction:
         self._journal = os.path.join(self._directory, "journal.json")
         self._lock_file = lock_file
         self._lock: int | None = None
+        self._snapshots: dict[str, dict[str, Any]] = {}
 
     # ---- life of a transaction
 
@@ -261,11 +268,12 @@ class Transaction:
         self, entries: Sequence[_Entry], directories: Sequence[str], participants: Sequence[Participant]
     ) -> None:
         """Note what is about to be created before any of it exists."""
+        self._snapshots = {participant.name: participant.snapshot() for participant in participants}
         self._written: dict[str, object] = {
             "done": False,
             "entries": [asdict(entry) for entry in entries],
             "directories": list(directories),
-            "participants": [participant.name for participant in participants],
+            "participants": self._snapshots,
         }
         self._write_journal(self._written)
 
@@ -295,7 +303,8 @@ class Transaction:
         if journal["done"]:
             self._forget(entries)
             return
-        found = (self._participant_by_name(name) for name in journal["participants"])
+        self._snapshots = journal["participants"]
+        found = (self._participant_by_name(name) for name in self._snapshots)
         failures = self._put_back(entries, journal["directories"], [one for one in found if one])
         self._warn("an earlier run was killed half-way; what it had changed was put back first")
         if failures:
@@ -437,7 +446,7 @@ class Transaction:
                 os.rmdir(directory)
         for participant in participants:
             try:
-                participant.activate(self._run)
+                participant.restore(self._run, self._snapshots[participant.name])
             except Problem as exc:
                 failures.append(f"{participant.name}: {exc.found}")
             except OSError as exc:

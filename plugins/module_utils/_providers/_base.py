@@ -9,9 +9,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
@@ -32,12 +32,20 @@ class Capabilities:
         known: whether this version lies within the range that the collection was tried with.
         library: the TLS library it uses.
         reader: owner, group and mode of the key file that it needs.
+        several: whether it can serve more virtual servers of a protocol than its own one.
+        alternative: whether it can show two certificates with keys of different types.
+        sni: whether it can show another certificate for each name that clients ask for.
+        mechanisms: whether the SASL mechanisms that it offers can be chosen.
     """
 
     version: tuple[int, ...]
     known: bool
     library: TlsLibrary
     reader: tuple[str, str, int] = ("root", "root", 0o600)
+    several: bool = False
+    alternative: bool = False
+    sni: bool = False
+    mechanisms: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,13 @@ class Plan:
 
     Attributes:
         changes: files as they shall be; those that are so already are dropped by whoever applies the plan.
+        settings: settings kept elsewhere than in files, where they differ from what they shall be.
         needs: sockets that another daemon on this host must offer for this plan to work.
         warnings: what the administrator should know, though nothing is wrong.
     """
 
     changes: Sequence[FileChange] = ()
+    settings: Sequence[SettingsChange] = ()
     needs: Sequence[SaslSocket] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
 
@@ -61,11 +71,15 @@ class Provider(ABC):
     Attributes:
         name: the word for the daemon, in the store's folders and in results.
         protocols: the protocols it can serve.
+        processes: names of the processes that listen for it, as ss(8) shows them.
+        packages: the Debian package to install for each protocol.
         config_roots: directories that its own configuration test reads.
     """
 
     name: ClassVar[str]
     protocols: ClassVar[frozenset[str]]
+    processes: ClassVar[frozenset[str]]
+    packages: ClassVar[Mapping[str, str]]
     config_roots: ClassVar[tuple[str, ...]]
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -85,13 +99,18 @@ class Provider(ABC):
     def read(self) -> dict[tuple[str, str], Vserver]:
         """The virtual servers as the daemon sees its own settings, by protocol and name.
 
+        The one that the daemon has by itself is called ``default``; the others are those that plan() has made.
+
         Raises:
             Problem: the daemon refuses its present configuration.
         """
 
     @abstractmethod
     def plan(self, desired: Sequence[Vserver]) -> Plan:
-        """Files as they must be for the desired virtual servers; every other line stays as it is.
+        """Files and settings as they must be for the desired virtual servers; every other line stays as it is.
+
+        A virtual server that is not to be present is taken back: what had been there before this collection first
+        changed it (see Originals) is there again, and one that is not the daemon's own is gone.
 
         Raises:
             Problem: the daemon cannot do what is asked.
@@ -103,7 +122,11 @@ class Provider(ABC):
 
     @abstractmethod
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        """Sockets at which a virtual server can be proven, the clear-text one first."""
+        """Sockets at which a present virtual server can be proven, the clear-text one first.
+
+        Addresses are the virtual server's own, or one of this host where it listens on every address. Names that
+        clients ask for (SNI) are put in by whoever proves.
+        """
 
     @abstractmethod
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
@@ -112,6 +135,17 @@ class Provider(ABC):
     @abstractmethod
     def activate(self, run: Callable[..., Completed]) -> None:
         """Have the running daemon use its files as they are now. Raises Problem where it does not come up."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """Settings kept elsewhere than in files, before they are changed; goes into the journal, so no secrets."""
+        return {}
+
+    def restore(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
+        """Have the running daemon use its files, which have been put back, and the settings of a snapshot.
+
+        The snapshot may have been made by another run, one that was killed. Raises Problem where that fails.
+        """
+        self.activate(run)
 
     @abstractmethod
     def running(self) -> bool:

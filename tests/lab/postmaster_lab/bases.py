@@ -54,13 +54,37 @@ class Kind:
 
 
 DEFAULT_KIND = "mail"
+MAIL = Kind(
+    [*SYSTEM, *MANAGED, *CLIENTS, "postfix", "libsasl2-modules", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd"],
+    [
+        "postfix postfix/main_mailer_type select Internet Site",
+        f"postfix postfix/mailname string {BUILD_NAME}",
+    ],
+)
 KINDS = {
-    "mail": Kind(
-        [*SYSTEM, *MANAGED, *CLIENTS, "postfix", "libsasl2-modules", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd"],
+    DEFAULT_KIND: MAIL,
+    # everything that one host can serve side by side
+    "full": Kind(
+        [*MAIL.packages, "inn2", "ldap-utils", "nginx-light", "slapd"],
         [
-            "postfix postfix/main_mailer_type select Internet Site",
-            f"postfix postfix/mailname string {BUILD_NAME}",
+            *MAIL.preseed,
+            f"slapd slapd/domain string {BUILD_DOMAIN}",
+            "slapd shared/organization string Example",
+            "slapd slapd/password1 password lab",
+            "slapd slapd/password2 password lab",
         ],
+    ),
+    # the second server of each protocol, where only one can have the port
+    "exim": Kind(
+        [*SYSTEM, *MANAGED, *CLIENTS, "apache2", "exim4-daemon-light"],
+        [
+            "exim4-config exim4/dc_eximconfig_configtype select internet site; mail is sent and received directly using SMTP",
+            "exim4-config exim4/dc_local_interfaces string",
+            f"exim4-config exim4/mailname string {BUILD_NAME}",
+        ],
+    ),
+    "cyrus": Kind(
+        [*SYSTEM, *MANAGED, *CLIENTS, "cyrus-admin", "cyrus-imapd", "cyrus-nntpd", "cyrus-pop3d", "sasl2-bin"],
     ),
 }
 
