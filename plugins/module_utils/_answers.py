@@ -15,22 +15,26 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Callable
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _keys, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import Chain, verified_chain
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._given import Given
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
+    Held,
     Wanted,
     asks_again_for,
     friendly_name_in,
+    held_key,
     label_record,
     live_certificates,
     removal,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import (
+    Pending,
     Store,
     checked_name,
     title,
@@ -41,23 +45,6 @@ _USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed4
 _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1 in TLS 1.2 signatures
 
 _ASK_AGAIN = "ask the CA for a certificate for a TLS server"
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the administrator hands over.
-
-    Attributes:
-        option: the option it came with.
-        data: the bytes; None where it is not known yet, which only check mode allows.
-        chain: further certificates.
-        passphrase: opens the key that comes with the certificate; None where none was given.
-    """
-
-    option: str
-    data: bytes | None
-    chain: bytes
-    passphrase: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -142,7 +129,9 @@ class Answers:
         """
         name = params["name"]
         try:
-            given = self._given(checked_name(name), params)
+            request = self._store.pending_request_path(checked_name(name))
+            _keys.check_passphrase(params["key_passphrase"])
+            given = Given.from_params(self._host, params, request, check_mode=self._check_mode)
             if given.data is None:
                 return self._foreseen(name, "the CA's answer is not known in check mode")
             if self._check_mode and self._is_unknown(name) and not self._brings_key(given):
@@ -155,45 +144,9 @@ class Answers:
     def _is_unknown(self, name: str) -> bool:
         return self._store.pending(name) is None and self._store.live(name) is None
 
-    # ---- what was handed over
-
-    def _given(self, name: str, params: Mapping[str, Any]) -> Given:
-        content, src = params["content"], params["src"]
-        if content and src:
-            raise Problem("content and src are both given", "give one of them", option="src")
-        data: bytes | None = (content or "").encode("utf-8", "surrogateescape")
-        if src:
-            data = self._host.read(src)
-            if data is None and not self._check_mode:
-                raise Problem(
-                    f"{src} is not there", "copy the CA's answer to the host, or give it with content", option="src"
-                )
-        elif not data:
-            data = None
-            if not self._check_mode:
-                raise Problem(
-                    "there is no answer of the CA to install",
-                    f"send {self._store.pending_request_path(name)} to the CA; give its answer with content or src",
-                    option="content",
-                )
-        chain = (params["chain"] or "").encode("utf-8", "surrogateescape")
-        return Given("src" if src else "content", data, chain, params["passphrase"])
-
-    @staticmethod
-    def _opened(given: Given) -> _forms.Content:
-        """What the answer has in it.
-
-        Raises:
-            Problem: it cannot be used.
-        """
-        try:
-            return _forms.opened(given.data or b"", given.passphrase)
-        except Problem as exc:
-            raise exc.about(option=given.option) from exc
-
     def _brings_key(self, given: Given) -> bool:
         """Whether a key comes with the certificate, so that it needs no request; False where this cannot be seen."""
-        return has_cryptography() and self._opened(given).key is not None
+        return has_cryptography() and given.opened().key is not None
 
     def _foreseen(self, name: str, why: str) -> Outcome:
         """What a check run can say before there is a certificate: the files that a promotion concerns."""
@@ -219,28 +172,19 @@ class Answers:
     # ---- checks
 
     def _install(self, name: str, given: Given, params: Mapping[str, Any]) -> Outcome:
-        content = self._opened(given)
-        found, others = content.certificates, self._others(given, content)
+        content = given.opened()
+        found, others = content.certificates, given.others(content)
         leaf = _only_leaf([*found, *others], given.option)
         live = self._live(name)
         try:
-            promise = self._promise(name, leaf, live, content)
+            promise = self._promise(name, leaf, live, content, params["key_passphrase"])
             self._check(leaf, self._names(name, promise, params["names"]))
             chain = verified_chain(
                 self._host, leaf, [one for one in (*found, *others) if one is not leaf], params["trust_store"]
             )
         except Problem as exc:
             raise exc.about(option=given.option) from exc
-        return self._promotion(name, promise, leaf, chain, live, content)
-
-    @staticmethod
-    def _others(given: Given, content: _forms.Content) -> list[_x509.Certificate]:
-        """The certificates of the option ``chain`` that the answer itself does not have."""
-        try:
-            others = _forms.load_certificates(given.chain) if given.chain.strip() else []
-        except Problem as exc:
-            raise exc.about(option="chain") from exc
-        return [one for one in others if one not in content.certificates]
+        return self._promotion(name, promise, leaf, chain, live, content, params["key_passphrase"])
 
     def _live(self, name: str) -> list[_x509.Certificate]:
         """Leaf and chain of the live certificate; empty where there is none."""
@@ -248,12 +192,17 @@ class Answers:
         return live_certificates(bundle, self._store.live_path(name)) if bundle is not None else []
 
     def _promise(
-        self, name: str, leaf: _x509.Certificate, live: Sequence[_x509.Certificate], content: _forms.Content
+        self,
+        name: str,
+        leaf: _x509.Certificate,
+        live: Sequence[_x509.Certificate],
+        content: _forms.Content,
+        passphrase: str | None,
     ) -> _Promise:
         """The request that a certificate answers, or the key that came with it.
 
         Raises:
-            Problem: it belongs to no key here.
+            Problem: it belongs to no key here, or that key does not open.
         """
         brought = content.key
         if brought is not None and _x509.public_key_of(brought) != leaf.public_key:
@@ -261,14 +210,17 @@ class Answers:
                 "the private key in it does not belong to the certificate in it", "give the key and its certificate"
             )
         pending = self._store.pending(name)
-        if pending and pending.key is not None:
-            key = _x509.load_key(pending.key, self._store.pending_key_path(name))
-            promise = _Promise(pending.key, _x509.public_key_of(key), pending.record, pending=True)
-            is_live = bool(live) and live[0] == leaf
+        is_live = bool(live) and live[0] == leaf
+        held = self._held(name, pending, leaf if is_live else None, passphrase)
+        if pending and held:
+            promise = _Promise(held.pem, held.public_key, pending.record, pending=True)
             if promise.public_key == leaf.public_key and not (is_live and asks_again_for(pending.record, leaf)):
+                held.opened()
+                _refuse_needless(held.pem, held.path, passphrase)
                 return promise
-            if is_live:
-                return self._live_promise(name)
+        if is_live:
+            return self._live_promise(name, passphrase)
+        if pending and held:
             whose = ", but to the live certificate's" if live and live[0].public_key == leaf.public_key else ""
             raise Problem(
                 f"the certificate does not belong to the key of the pending request{whose}",
@@ -276,11 +228,12 @@ class Answers:
                 " or cancel that request with mail_cert_request and state=absent",
             )
         if live and live[0].public_key == leaf.public_key:
-            return self._live_promise(name)
+            return self._live_promise(name, passphrase)
         if brought is not None:
             self._refuse_older(leaf, live)
-            record = label_record(content.friendly_name)
-            return _Promise(_x509.key_pem(brought), leaf.public_key, record, imported=True)
+            record, pem = label_record(content.friendly_name), _x509.key_pem(brought)
+            pem = pem if passphrase is None else _keys.sealed(self._host, pem, passphrase)
+            return _Promise(pem, leaf.public_key, record, imported=True)
         whose = ", and the certificate does not belong to the live one's key" if live else ""
         raise Problem(
             f"no request is pending on this host{whose}",
@@ -288,6 +241,16 @@ class Answers:
             " or give a backup that has the key in it",
             option="name",
         )
+
+    def _held(
+        self, name: str, pending: Pending | None, live: _x509.Certificate | None, passphrase: str | None
+    ) -> Held | None:
+        """The pending key; None also where it is closed and of no concern to the live certificate that was given."""
+        if live and pending and pending.key and _keys.is_protected(pending.key):
+            closed = held_key(self._store, name, pending, None) if pending.request else None
+            if closed is None or closed.public_key != live.public_key:
+                return None
+        return held_key(self._store, name, pending, passphrase)
 
     def _refuse_older(self, leaf: _x509.Certificate, live: Sequence[_x509.Certificate]) -> None:
         """Refuse to lose a live key to a backup that was made before it."""
@@ -298,10 +261,16 @@ class Answers:
                 "keep the live certificate, or move its file away if this backup shall really take its place",
             )
 
-    def _live_promise(self, name: str) -> _Promise:
-        path = self._store.live_path(name)
-        key = _x509.load_key(self._store.live(name) or b"", path)
-        return _Promise(_x509.key_pem(key), _x509.public_key_of(key), self._store.live_record(name))
+    def _live_promise(self, name: str, passphrase: str | None) -> _Promise:
+        """The live key, for a certificate that was made anew for it."""
+        path, bundle = self._store.live_path(name), self._store.live(name) or b""
+        record, public_key = self._store.live_record(name), live_certificates(bundle, path)[0].public_key
+        if _keys.is_protected(bundle) and passphrase is None:
+            return _Promise(_keys.key_block(bundle), public_key, record)  # whether it must be opened shows later
+        key = _x509.load_key(bundle, path, passphrase)
+        _refuse_needless(bundle, path, passphrase)
+        pem = _keys.key_block(bundle) if _keys.is_protected(bundle) else _x509.key_pem(key)
+        return _Promise(pem, _x509.public_key_of(key), record)
 
     @staticmethod
     def _names(name: str, promise: _Promise, demanded: Sequence[str] | None) -> Sequence[str]:
@@ -365,13 +334,14 @@ class Answers:
         chain: Chain,
         live: list[_x509.Certificate],
         content: _forms.Content,
+        passphrase: str | None,
     ) -> Outcome:
         new = [leaf, *chain]
         anew = b"".join((promise.key, *(one.pem for one in new)))
-        bundle = self._store.live(name) if new == live else anew
+        bundle = anew if new != live else self._store.live(name) or b""
         shown: dict[str, Any] = {"secret": True, "summary": f"private key, certificate {leaf.serial:X}, chain"}
         copies = {
-            daemon: FileChange(self._store.deployed_path(daemon, name), bundle, material=True, **shown)
+            daemon: self._copy(self._store.deployed_path(daemon, name), name, bundle, passphrase, shown)
             for daemon in self._served_by(name)
         }
         private: dict[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
@@ -400,6 +370,20 @@ class Answers:
             _shown(live, self._now),
             _shown(new, self._now),
         )
+
+    def _copy(
+        self, path: str, name: str, bundle: bytes, passphrase: str | None, shown: Mapping[str, Any]
+    ) -> FileChange:
+        """A daemon's copy, in which the key is open. Its owner and mode stay."""
+        needed_for = passphrase if _keys.is_protected(bundle) else None  # an open key was refused one already
+        content = _keys.daemon_copy(self._host, bundle, self._store.live_path(name), path, needed_for)
+        return FileChange(path, content, material=True, **shown)
+
+
+def _refuse_needless(pem: bytes, path: str, passphrase: str | None) -> None:
+    """Raise Problem where a passphrase was given for a key that has none."""
+    if passphrase is not None and not _keys.is_protected(pem):
+        raise _keys.needless(path)
 
 
 def _only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certificate:

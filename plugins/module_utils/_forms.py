@@ -102,6 +102,20 @@ def opened(data: bytes, passphrase: str | None = None) -> Content:
     return _content(_in_pem(data), data, passphrase)
 
 
+def opened_key(data: bytes, passphrase: str | None = None) -> PrivateKey:
+    """The private key in a PEM file of its own; certificates beside it do not count.
+
+    Raises:
+        Problem: there is none, there are several, or the passphrase does not fit.
+    """
+    if len(data) > LARGEST_INPUT:
+        raise Problem(f"{len(data)} bytes are too many for a key", "name the file that has the key")
+    keys = [one.group(0) + b"\n" for one in BLOCK.finditer(data) if one.group(1).endswith(b"PRIVATE KEY")]
+    if len(keys) != 1:
+        raise Problem(f"there are {len(keys) or 'no'} private keys in it", "name a PEM file with one private key")
+    return _key(keys[0], passphrase)
+
+
 def load_certificates(data: bytes) -> list[Certificate]:
     """All certificates in a file that must have no private key in it, in their order and each one once.
 

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
     Wanted,
     asked_for,
     friendly_name_in,
+    held_key,
     live_certificates,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Pending, Store, checked_name
@@ -87,12 +88,15 @@ class Inventory:
         return {
             "path": path,
             "friendly_name": friendly_name_in(self._store.live_record(name)) or None,
+            "key_protected": _keys.is_protected(bundle),
             "chain": [one.subject for one in chain],
             **_x509.summary(leaf, self._now),
         }
 
     def _check_live_key(self, name: str, bundle: bytes) -> None:
         path, leaf = self._store.live_path(name), self._leaves.get(name)
+        if _keys.is_protected(bundle):
+            return  # nobody gives a passphrase to a report
         key = _x509.load_key(bundle, path)
         if leaf and _x509.public_key_of(key) != leaf.public_key:
             raise Problem(f"the key in {path} does not belong to its certificate", "have it renewed")
@@ -105,6 +109,7 @@ class Inventory:
         return {
             "csr": pending.request.decode("ascii", "replace") if pending.request else None,
             "csr_path": self._store.pending_request_path(name),
+            "key_protected": _keys.is_protected(pending.key or b""),
             "subject": asked.subject.rfc4514_string() if asked else None,
             **(asked_for(asked) if asked else dict.fromkeys(unknown)),
         }
@@ -112,13 +117,13 @@ class Inventory:
     def _check_pending(self, name: str, pending: Pending) -> None:
         """Raise Problem where the CA's answer could not be installed."""
         again = "run mail_cert_request again"
-        if pending.key is None:
-            raise Problem("the pending request has lost its key", again)
-        key = _x509.load_key(pending.key, self._store.pending_key_path(name))
-        if pending.request is None:
+        if pending.request is None and pending.key is not None:
             raise Problem("the pending request has a key only", again)
-        request = _x509.load_request(pending.request, self._store.pending_request_path(name))
-        if _x509.public_key_of(request) != _x509.public_key_of(key):
+        held = held_key(self._store, name, pending, None)
+        if held is None:
+            raise Problem("the pending request has lost its key", again)
+        request = _x509.load_request(pending.request or b"", self._store.pending_request_path(name))
+        if _x509.public_key_of(request) != held.public_key:
             raise Problem("the pending request belongs to another key than the one beside it", again)
         if Wanted.from_record(pending.record) is None:
             raise Problem("it is not known what the pending request asks for", "cancel it with state=absent")

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._keys import daemon_copy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import refuse_unusable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._probe import Expectation, prove
@@ -110,12 +111,20 @@ class VserverCall:
         host: the machine.
         store: its certificate store.
         providers: the daemons on it.
+        passphrases: open the keys of certificates, by the certificate's name.
     """
 
-    def __init__(self, host: Host, store: Store, providers: Mapping[str, Provider]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        store: Store,
+        providers: Mapping[str, Provider],
+        passphrases: Mapping[str, str] | None = None,
+    ) -> None:
         self._host = host
         self._store = store
         self._providers = providers
+        self._passphrases = passphrases or {}
 
     def run(self, vservers: Sequence[Vserver], transaction: Transaction) -> Outcome:
         """Make the host's virtual servers as they are desired.
@@ -226,9 +235,15 @@ class VserverCall:
                     subject=vserver.title,
                     option="certificate",
                 )
+        live_path, passphrase = self._store.live_path(vserver.certificate), self._passphrases.get(vserver.certificate)
+        copy_path = self._store.deployed_path(provider.name, vserver.certificate)
+        try:
+            content = daemon_copy(self._host, bundle, live_path, copy_path, passphrase) if bundle else b""
+        except Problem as exc:
+            raise exc.about(subject=vserver.title) from exc
         change = FileChange(
-            self._store.deployed_path(provider.name, vserver.certificate),
-            bundle,
+            copy_path,
+            content,
             owner,
             group,
             mode,
@@ -238,7 +253,7 @@ class VserverCall:
         )
         if bundle and change.needed(self._host):
             try:
-                refuse_unusable(self._host, self._store.live_path(vserver.certificate))
+                refuse_unusable(self._host, live_path, passphrase)
             except Problem as exc:
                 raise exc.about(subject=vserver.title) from exc
         return [change]

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
@@ -189,24 +190,32 @@ def key_pem(key: PrivateKey) -> bytes:
     return pem
 
 
-def load_key(data: bytes, path: str) -> PrivateKey:
+def load_key(data: bytes, path: str, passphrase: str | None = None) -> PrivateKey:
     """The private key in a file, which may hold certificates besides.
 
     Args:
         data: content of the file.
         path: the file, for the message.
+        passphrase: opens the key where it is protected; it is not looked at otherwise.
 
     Raises:
-        Problem: there is no key, it is damaged, or a passphrase protects it.
+        Problem: there is no key, it is damaged, or it is protected and the passphrase is missing or wrong.
     """
     blocks = [match for match in BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
     remedy = f"it stays as it is; put the right key back, or move {path} away and request a new certificate"
     if not blocks:
         raise Problem(f"there is no private key in {path}", remedy)
-    if b"ENCRYPTED" in blocks[0].group(0):
-        raise Problem(f"the key in {path} is protected with a passphrase", remedy)
-    with reading(f"the key in {path}", remedy):
-        return serialization.load_pem_private_key(blocks[0].group(0) + b"\n", None)
+    block = blocks[0].group(0) + b"\n"
+    if not _keys.is_protected(block):
+        with reading(f"the key in {path}", remedy):
+            return serialization.load_pem_private_key(block, None)
+    if passphrase is None:
+        raise _keys.missing(path)
+    try:
+        with reading(f"the key in {path}", remedy):
+            return serialization.load_pem_private_key(block, passphrase.encode("utf-8", "surrogateescape"))
+    except Problem as exc:
+        raise _keys.wrong(path) from exc
 
 
 def public_key_of(key: PrivateKey | x509.CertificateSigningRequest) -> bytes:

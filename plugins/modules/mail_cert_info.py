@@ -169,6 +169,10 @@ certificates:
           returned: when there is one
           type: str
           sample: sha256WithRSAEncryption
+        key_protected:
+          description: Whether a passphrase protects its key. Whether that key belongs to it is not told then.
+          returned: when there is one
+          type: bool
         must_staple:
           description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
           returned: when there is one
@@ -232,6 +236,10 @@ certificates:
           returned: when there is one
           type: str
           sample: sha256
+        key_protected:
+          description: Whether a passphrase protects its key.
+          returned: when there is one
+          type: bool
         must_staple:
           description: Whether the request asks for the TLS feature extension.
           returned: when there is one

@@ -65,11 +65,31 @@ options:
         as O(content).
       - In check mode the file may be missing.
     type: path
+  key_src: &key_src
+    description:
+      - Absolute path of a PEM file on the host with the key of the certificate in O(src), for a certificate that another
+        tool looks after, such as certbot, acme.sh or a web server's administrator. Both are imported, and stay
+        untouched and with that tool. Symbolic links are followed.
+      - Run it again after that tool has renewed, and the renewal is installed; until then nothing changes.
+      - Such a certificate also takes the place of a live one that expires later, if it was issued later.
+      - In check mode the file may be missing.
+    type: path
   passphrase: &passphrase
     description:
       - Opens PKCS#12, or a private key in PEM that is protected with a passphrase.
       - It is an error to give one for what is not protected, so leave it out then.
       - An empty passphrase is one too. Leaving it out is something else.
+    type: str
+  key_passphrase: &key_passphrase
+    description:
+      - Opens the key on this host that the certificate belongs to, where
+        M(postmaster.secure_channel.mail_cert_request) was told to protect it. What O(passphrase) opens is what is in
+        the answer.
+      - For a certificate that comes with its own key, that key is stored under it.
+      - The store keeps the key protected. Daemons get copies in which it is open; see the guide.
+      - May be left out where this certificate is live already and its copies are in place. It is an error to give one
+        for a key that is not protected.
+      - At most 1000 bytes on one line, not empty.
     type: str
   chain: &chain
     description:
@@ -102,7 +122,9 @@ options:
         required: true
       content: *content
       src: *src
+      key_src: *key_src
       passphrase: *passphrase
+      key_passphrase: *key_passphrase
       chain: *chain
       names: *names
       trust_store: *trust_store
@@ -149,6 +171,12 @@ EXAMPLES = r"""
     name: mx1.example.test
     src: /root/mx1.example.test.p12
     passphrase: "{{ backup_passphrase }}"
+
+- name: Use what certbot keeps on the host; run again after it has renewed
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    src: /etc/letsencrypt/live/mx1.example.test/fullchain.pem
+    key_src: /etc/letsencrypt/live/mx1.example.test/privkey.pem
 
 - name: Install certificates of a public CA and of an own one
   postmaster.secure_channel.mail_cert_install:
@@ -346,7 +374,9 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "content": {"type": "str", "no_log": True},
     "src": {"type": "path"},
+    "key_src": {"type": "path", "no_log": False},
     "passphrase": {"type": "str", "no_log": True},
+    "key_passphrase": {"type": "str", "no_log": True},
     "chain": {"type": "str"},
     "names": {"type": "list", "elements": "str"},
     "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE},

@@ -101,6 +101,16 @@ options:
     type: int
     choices: [2048, 3072, 4096]
     default: 3072
+  key_passphrase: &key_passphrase
+    description:
+      - Protects the key on the host's disk, while it is pending and while it is live (PKCS#8, AES-256, PBKDF2). Daemons
+        get copies in which the key is open; see the guide for what that does and does not protect.
+      - A run that finds the request pending needs no passphrase. If one is given, it must be the right one. A key that
+        is pending without protection is put under it; a live key stays as it is until it is renewed.
+      - At most 1000 bytes on one line, not empty. It takes the program C(openssl).
+      - M(postmaster.secure_channel.mail_cert_install) needs it to install the answer. Nobody can recover it; a key
+        whose passphrase is lost must be given up.
+    type: str
   digest: &digest
     description:
       - The hash in the signature of the request itself. Which one the certificate is signed with is the CA's choice.
@@ -145,8 +155,8 @@ options:
       - What to do when a request for something else is pending under this name.
       - V(keep) fails, since a CA may be working on it.
       - V(replace) gives up its key and makes a new request.
-      - A key that cannot be read, because it is damaged or protected with a passphrase, is never overwritten, and the
-        module fails. This goes for pending and for live keys.
+      - A key that cannot be read, because it is damaged or O(key_passphrase) does not open it, is never overwritten, and
+        the module fails. This goes for pending and for live keys.
     type: str
     choices: [keep, replace]
     default: keep
@@ -184,6 +194,7 @@ options:
       email: *email
       key_type: *key_type
       key_size: *key_size
+      key_passphrase: *key_passphrase
       digest: *digest
       must_staple: *must_staple
       friendly_name: *friendly_name
@@ -240,6 +251,11 @@ EXAMPLES = r"""
     name: mx1.example.test
     friendly_name: Default SMTP Virtual Server
     renewal_key: reuse
+
+- name: Keep the key under a passphrase, which mail_cert_install needs as well
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    key_passphrase: "{{ key_passphrase }}"
 
 - name: Cancel a pending request
   postmaster.secure_channel.mail_cert_request:
@@ -384,6 +400,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptog
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
+    DiscreetModule,
     objects,
     one_or_many,
     run,
@@ -405,6 +422,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "email": {"type": "str"},
     "key_type": {"type": "str", "choices": ["RSA", "ECDSA_P256", "ECDSA_P384", "Ed25519"], "default": "RSA"},
     "key_size": {"type": "int", "choices": [2048, 3072, 4096], "default": 3072},
+    "key_passphrase": {"type": "str", "no_log": True},
     "digest": {"type": "str", "choices": ["sha256", "sha384", "sha512"]},
     "must_staple": {"type": "bool", "default": False},
     "friendly_name": {"type": "str"},
@@ -443,6 +461,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         changes = [change for outcome in outcomes for change in outcome.changes]
         if changes:
             transaction.apply(changes)
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            module.warn(warning)
     return {
         "changed": any(outcome.result["changed"] for outcome in outcomes),
         "requests": [outcome.result for outcome in outcomes],
@@ -456,7 +477,7 @@ def main() -> None:
     """Entry point."""
     spec = one_or_many(ELEMENT, "requests", "name")
     spec["argument_spec"].update(STORE_OPTION)
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,15 @@ options:
       - Name of a live certificate, as M(postmaster.secure_channel.mail_cert_install) installed it. Needed for each
         virtual server.
     type: str
+  key_passphrase:
+    description:
+      - Opens the key of the certificate, where it was requested or imported with a passphrase. The daemon gets a copy
+        in which the key is open, and which it alone can read; see the guide.
+      - Needed when a daemon gets its copy of a certificate for the first time. Where it has it already, the passphrase
+        may be left out, and is not looked at.
+      - At most 1000 bytes on one line. It is an error to give one for a key that is not protected. Virtual servers with
+        the same certificate need it once.
+    type: str
   require_secure_channel:
     description:
       - Whether use in clear text is refused. On C(submission) clear-text clients get C(530) in answer to C(MAIL), on
@@ -103,6 +112,9 @@ options:
         default: default
       certificate:
         description: See O(certificate).
+        type: str
+      key_passphrase:
+        description: See O(key_passphrase).
         type: str
       require_secure_channel:
         description: See O(require_secure_channel).
@@ -265,8 +277,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._keys import passphrases_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
+    DiscreetModule,
     objects,
     one_or_many,
     run,
@@ -282,6 +296,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "name": {"type": "str", "default": "default"},
     "certificate": {"type": "str"},
+    "key_passphrase": {"type": "str", "no_log": True},
     "require_secure_channel": {"type": "bool", "default": False},
     "refuse_strangers_in_clear": {"type": "bool", "default": False},
     "strength": {"type": "str", "choices": list(STRENGTHS), "default": "intermediate"},
@@ -293,10 +308,12 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the virtual servers as they are desired, and answer the module's result."""
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
-    vservers = [parse(element) for element in objects(module.params, ELEMENT, "vservers")]
+    elements = objects(module.params, ELEMENT, "vservers")
+    vservers = [parse(element) for element in elements]
+    passphrases = passphrases_of(elements)
     providers = installed_providers(host, store)
     with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        outcome = VserverCall(host, store, providers).run(vservers, transaction)
+        outcome = VserverCall(host, store, providers, passphrases).run(vservers, transaction)
     for warning in outcome.warnings:
         module.warn(warning)
     return {
@@ -314,7 +331,7 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "vservers", "protocol")
     spec["argument_spec"].update(STORE_OPTION)
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

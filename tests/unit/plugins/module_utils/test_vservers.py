@@ -214,7 +214,7 @@ class Site:
         if daemon.path(endpoint.protocol) not in daemon.loaded or base64.b64encode(expectation.leaf) not in content:
             raise Problem(f"{endpoint.title} shows another certificate than the live one", "look", subject=subject)
 
-    def refuse_unusable(self, _host, _path):
+    def refuse_unusable(self, _host, _path, _passphrase):
         if self.unusable:
             raise Problem(self.unusable, "renew it", option="certificate")
 

@@ -165,7 +165,6 @@ def test_key_of_another_certificate(entry, store):
         ("key", None, "lost its key"),
         ("key", b"garbage", "no private key"),
         ("key", key_pem(KEY), "another key"),
-        ("key", key_pem(KEY, b"x"), "passphrase"),
         ("request", None, "a key only"),
         ("request", b"\xffgarbage", "cannot be read"),
         ("record", b"{", "not known"),
