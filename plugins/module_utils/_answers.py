@@ -16,16 +16,17 @@ from datetime import datetime
 from typing import Any, Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _keys, _x509
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import Chain, verified_chain
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import verified_chain
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._given import Given
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._leaf import check_leaf, only_leaf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._previous import Rollback, required_names
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._promotion import Candidate, Outcome, Promotion
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
     Held,
-    Wanted,
     asks_again_for,
     friendly_name_in,
     held_key,
@@ -39,12 +40,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._store i
     checked_name,
     title,
 )
-
-SHORTEST_RSA = 2048  # bits: RFC 9325 section 4.1
-_USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed448")  # RFC 8446 section 4.2.3
-_BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1 in TLS 1.2 signatures
-
-_ASK_AGAIN = "ask the CA for a certificate for a TLS server"
 
 
 @dataclass(frozen=True)
@@ -64,32 +59,6 @@ class _Promise:
     record: bytes | None
     pending: bool = False
     imported: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one answer comes to.
-
-    Attributes:
-        changes: the files that differ from the host.
-        daemons: names of the daemons whose copy is among them.
-        leaf: DER of the certificate that these must serve then; None where it is not known yet.
-        result: the entry in the module's result.
-        before: summary of the live certificate before, for the diff.
-        after: summary of it afterwards.
-    """
-
-    changes: Sequence[FileChange]
-    daemons: Sequence[str]
-    leaf: bytes | None
-    result: dict[str, Any]
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-
-    def diff(self) -> dict[str, Any]:
-        """An entry for the module's diff."""
-        path = self.result["path"]
-        return {"before_header": path, "after_header": path, "before": self.before, "after": self.after}
 
 
 class Answers:
@@ -117,7 +86,7 @@ class Answers:
         self._host = host
         self._store = store
         self._now = now
-        self._daemons = daemons
+        self._promotion = Promotion(host, store, now, daemons)
         self._check_mode = check_mode
         self._require_library = require_library
 
@@ -131,6 +100,9 @@ class Answers:
         try:
             request = self._store.pending_request_path(checked_name(name))
             _keys.check_passphrase(params["key_passphrase"])
+            if params["state"] == "previous":
+                self._require_library()
+                return Rollback(self._host, self._store, self._now, self._promotion).plan(params)
             given = Given.from_params(self._host, params, request, check_mode=self._check_mode)
             if given.data is None:
                 return self._foreseen(name, "the CA's answer is not known in check mode")
@@ -151,10 +123,13 @@ class Answers:
     def _foreseen(self, name: str, why: str) -> Outcome:
         """What a check run can say before there is a certificate: the files that a promotion concerns."""
         pending, record = self._store.pending(name), self._store.live_record(name)
-        paths = [self._store.deployed_path(daemon, name) for daemon in self._served_by(name)]
+        paths = [self._store.deployed_path(daemon, name) for daemon in self._promotion.served_by(name)]
         paths.append(self._store.live_path(name))
         if record is None or (pending and pending.record != record):  # a mere renewal leaves the record as it is
             paths.append(self._store.live_record_path(name))
+        if self._store.live(name) is not None:
+            paths.append(self._store.previous_path(name))
+            paths += [self._store.previous_record_path(name)] if record is not None else []
         ends = removal(self._store, name)
         paths += [change.path for change in (needed(ends, self._host) if pending else ends)]
         result = {
@@ -164,32 +139,24 @@ class Answers:
             "path": self._store.live_path(name),
             "files": paths,
         }
-        return Outcome((), self._served_by(name), None, result, {}, {})
-
-    def _served_by(self, name: str) -> list[str]:
-        return [daemon for daemon in self._store.deployed_daemons(name) if daemon in self._daemons]
+        return Outcome((), self._promotion.served_by(name), None, result, {}, {})
 
     # ---- checks
 
     def _install(self, name: str, given: Given, params: Mapping[str, Any]) -> Outcome:
         content = given.opened()
         found, others = content.certificates, given.others(content)
-        leaf = _only_leaf([*found, *others], given.option)
-        live = self._live(name)
+        leaf = only_leaf([*found, *others], given.option)
+        live = self._promotion.live(name)
         try:
-            promise = self._promise(name, leaf, live, content, params["key_passphrase"])
-            self._check(leaf, self._names(name, promise, params["names"]))
+            promise = self._promise(name, leaf, live, content, given)
+            check_leaf(leaf, required_names(name, promise.record, params["names"]), self._now)
             chain = verified_chain(
                 self._host, leaf, [one for one in (*found, *others) if one is not leaf], params["trust_store"]
             )
         except Problem as exc:
             raise exc.about(option=given.option) from exc
-        return self._promotion(name, promise, leaf, chain, live, content, params["key_passphrase"])
-
-    def _live(self, name: str) -> list[_x509.Certificate]:
-        """Leaf and chain of the live certificate; empty where there is none."""
-        bundle = self._store.live(name)
-        return live_certificates(bundle, self._store.live_path(name)) if bundle is not None else []
+        return self._outcome(name, promise, [leaf, *chain], content, given)
 
     def _promise(
         self,
@@ -197,17 +164,19 @@ class Answers:
         leaf: _x509.Certificate,
         live: Sequence[_x509.Certificate],
         content: _forms.Content,
-        passphrase: str | None,
+        given: Given,
     ) -> _Promise:
         """The request that a certificate answers, or the key that came with it.
 
         Raises:
             Problem: it belongs to no key here, or that key does not open.
         """
-        brought = content.key
+        brought, passphrase = content.key, given.key_passphrase
         if brought is not None and _x509.public_key_of(brought) != leaf.public_key:
             raise Problem(
-                "the private key in it does not belong to the certificate in it", "give the key and its certificate"
+                "the private key in it does not belong to the certificate in it",
+                "give the key and its certificate; if another tool is renewing them just now, run again when it is done",
+                option=given.option if given.key is None else "key_src",
             )
         pending = self._store.pending(name)
         is_live = bool(live) and live[0] == leaf
@@ -216,7 +185,7 @@ class Answers:
             promise = _Promise(held.pem, held.public_key, pending.record, pending=True)
             if promise.public_key == leaf.public_key and not (is_live and asks_again_for(pending.record, leaf)):
                 held.opened()
-                _refuse_needless(held.pem, held.path, passphrase)
+                _keys.refuse_needless(held.pem, held.path, passphrase)
                 return promise
         if is_live:
             return self._live_promise(name, passphrase)
@@ -230,7 +199,7 @@ class Answers:
         if live and live[0].public_key == leaf.public_key:
             return self._live_promise(name, passphrase)
         if brought is not None:
-            self._refuse_older(leaf, live)
+            self._refuse_older(leaf, live, from_lineage=given.key is not None)
             record, pem = label_record(content.friendly_name), _x509.key_pem(brought)
             pem = pem if passphrase is None else _keys.sealed(self._host, pem, passphrase)
             return _Promise(pem, leaf.public_key, record, imported=True)
@@ -238,9 +207,16 @@ class Answers:
         raise Problem(
             f"no request is pending on this host{whose}",
             "make the request with mail_cert_request on this host, and have the CA sign that one;"
-            " or give a backup that has the key in it",
+            " or give a backup that has the key in it" + self._hint(name, leaf),
             option="name",
         )
+
+    def _hint(self, name: str, leaf: _x509.Certificate) -> str:
+        """What else to do about the certificate that was live before; empty for any other."""
+        previous = self._store.previous(name)
+        if previous is None or live_certificates(previous, self._store.previous_path(name))[0] != leaf:
+            return ""
+        return "; or, since this is the previous certificate, put it back with state=previous"
 
     def _held(
         self, name: str, pending: Pending | None, live: _x509.Certificate | None, passphrase: str | None
@@ -252,9 +228,14 @@ class Answers:
                 return None
         return held_key(self._store, name, pending, passphrase)
 
-    def _refuse_older(self, leaf: _x509.Certificate, live: Sequence[_x509.Certificate]) -> None:
-        """Refuse to lose a live key to a backup that was made before it."""
-        if live and leaf.not_after <= live[0].not_after:
+    @staticmethod
+    def _refuse_older(leaf: _x509.Certificate, live: Sequence[_x509.Certificate], *, from_lineage: bool) -> None:
+        """Refuse to lose a live key to a backup that was made before it.
+
+        What another tool keeps is the newest it has, even where its CA has changed to shorter lives.
+        """
+        issued_later = from_lineage and bool(live) and leaf.not_before > live[0].not_before
+        if live and leaf.not_after <= live[0].not_after and not issued_later:
             raise Problem(
                 f"the live certificate is newer: it expires on {_x509.timestamp(live[0].not_after)}, and the one that"
                 f" was given on {_x509.timestamp(leaf.not_after)}; its key would be lost",
@@ -268,146 +249,29 @@ class Answers:
         if _keys.is_protected(bundle) and passphrase is None:
             return _Promise(_keys.key_block(bundle), public_key, record)  # whether it must be opened shows later
         key = _x509.load_key(bundle, path, passphrase)
-        _refuse_needless(bundle, path, passphrase)
+        _keys.refuse_needless(bundle, path, passphrase)
         pem = _keys.key_block(bundle) if _keys.is_protected(bundle) else _x509.key_pem(key)
         return _Promise(pem, _x509.public_key_of(key), record)
 
-    @staticmethod
-    def _names(name: str, promise: _Promise, demanded: Sequence[str] | None) -> Sequence[str]:
-        """The names that the certificate must cover."""
-        if demanded:
-            return [ascii_name(one, "names") for one in demanded]
-        asked = Wanted.from_record(promise.record)
-        return asked.names if asked else [ascii_name(name, "names")]
-
-    def _check(self, leaf: _x509.Certificate, names: Sequence[str]) -> None:
-        """Everything about the leaf alone that would make clients refuse it.
-
-        Raises:
-            Problem: they would.
-        """
-        if self._now > leaf.not_after:
-            raise Problem(f"the certificate expired on {_x509.timestamp(leaf.not_after)}", "get a new one from the CA")
-        if self._now < leaf.not_before:
-            raise Problem(
-                f"the certificate is not valid before {_x509.timestamp(leaf.not_before)}"
-                f" and this host's clock says {_x509.timestamp(self._now)}",
-                "set the host's clock, or wait",
-            )
-        missing = [one for one in names if not covers(leaf.names, one)]
-        if missing:
-            raise Problem(
-                f"the certificate does not cover {', '.join(missing)}; its subject alternative names are:"
-                f" {_x509.printable(', '.join(leaf.names)) or 'none'}",
-                "have the CA put that DNS name among the subject alternative names, or correct the option names",
-            )
-        if leaf.purposes is not None and "serverAuth" not in leaf.purposes:
-            raise Problem(
-                f"the certificate is for {', '.join(leaf.purposes) or 'nothing'}, not for a server (serverAuth)",
-                _ASK_AGAIN,
-            )
-        if not leaf.signs:
-            raise Problem("the certificate's key usage does not include digital signatures", _ASK_AGAIN)
-        if leaf.key_type.name not in _USABLE_KEYS:
-            raise Problem(
-                f"the certificate's key is of the type {leaf.key_type}, which few TLS clients understand, if any",
-                f"request one with a key of the type {', '.join(_USABLE_KEYS)}",
-            )
-        if leaf.key_type.name == "RSA" and leaf.key_type.size < SHORTEST_RSA:
-            raise Problem(
-                f"the certificate's RSA key of {leaf.key_type.size} bits is too short",
-                f"request one with at least {SHORTEST_RSA} bits",
-            )
-        if any(broken in leaf.signature_algorithm.lower() for broken in _BROKEN_HASHES):
-            raise Problem(
-                f"the certificate is signed with {leaf.signature_algorithm}, which is broken",
-                "ask the CA for one signed with SHA-256 or better",
-            )
-
-    # ---- promotion
-
-    def _promotion(
-        self,
-        name: str,
-        promise: _Promise,
-        leaf: _x509.Certificate,
-        chain: Chain,
-        live: list[_x509.Certificate],
-        content: _forms.Content,
-        passphrase: str | None,
+    def _outcome(
+        self, name: str, promise: _Promise, new: list[_x509.Certificate], content: _forms.Content, given: Given
     ) -> Outcome:
-        new = [leaf, *chain]
+        live = self._promotion.live(name)
         anew = b"".join((promise.key, *(one.pem for one in new)))
-        bundle = anew if new != live else self._store.live(name) or b""
-        shown: dict[str, Any] = {"secret": True, "summary": f"private key, certificate {leaf.serial:X}, chain"}
-        copies = {
-            daemon: self._copy(self._store.deployed_path(daemon, name), name, bundle, passphrase, shown)
-            for daemon in self._served_by(name)
-        }
-        private: dict[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
-        changes = [*copies.values(), FileChange(self._store.live_path(name), bundle, **private, **shown)]
-        if promise.pending or promise.imported:
-            changes.append(FileChange(self._store.live_record_path(name), promise.record, **private))
-        if promise.pending:
-            changes += removal(self._store, name)
-        changes = needed(changes, self._host)
-        result = {
-            "name": name,
-            "changed": bool(changes),
-            "reason": _reason(promise, new, live, changes),
-            "path": self._store.live_path(name),
-            "files": [change.path for change in changes],
-            "chain": [one.subject for one in chain],
-            "converted_from": content.converted_from,
-            "friendly_name": friendly_name_in(promise.record) or content.friendly_name or None,
-            **_x509.summary(leaf, self._now),
-        }
-        return Outcome(
-            changes,
-            [daemon for daemon, copy in copies.items() if copy in changes],
-            leaf.der,
-            result,
-            _shown(live, self._now),
-            _shown(new, self._now),
+        candidate = Candidate(
+            name,
+            anew if new != live else self._store.live(name) or b"",
+            new,
+            promise.record,
+            keeps_record=not (promise.pending or promise.imported),
+            passphrase=given.key_passphrase,
         )
-
-    def _copy(
-        self, path: str, name: str, bundle: bytes, passphrase: str | None, shown: Mapping[str, Any]
-    ) -> FileChange:
-        """A daemon's copy, in which the key is open. Its owner and mode stay."""
-        needed_for = passphrase if _keys.is_protected(bundle) else None  # an open key was refused one already
-        content = _keys.daemon_copy(self._host, bundle, self._store.live_path(name), path, needed_for)
-        return FileChange(path, content, material=True, **shown)
-
-
-def _refuse_needless(pem: bytes, path: str, passphrase: str | None) -> None:
-    """Raise Problem where a passphrase was given for a key that has none."""
-    if passphrase is not None and not _keys.is_protected(pem):
-        raise _keys.needless(path)
-
-
-def _only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certificate:
-    """The one certificate that is not a CA's.
-
-    Raises:
-        Problem: there is none, or more than one.
-    """
-    leaves = [one for one in found if not one.is_ca]
-    if len(leaves) > 1:
-        leaves = [one for one in leaves if not one.is_self_issued] or leaves  # old roots do not say that they are CAs
-    if not leaves:
-        raise Problem(
-            f"there are only certificates of CAs in it ({found[0].subject})",
-            "give the certificate that the CA made for this host, and its chain after it",
-            option=option,
-        )
-    if len(leaves) > 1:
-        raise Problem(
-            f"there are {len(leaves)} certificates of servers in it ({'; '.join(one.subject for one in leaves)})",
-            "give one certificate with its chain; install others under their own names",
-            option=option,
-        )
-    return leaves[0]
+        label = friendly_name_in(promise.record) or content.friendly_name or None
+        more = {"converted_from": content.converted_from, "friendly_name": label}
+        ends = removal(self._store, name) if promise.pending else []
+        planned = self._promotion.outcome(candidate, ends, "", more)
+        planned.result["reason"] = _reason(promise, new, live, planned.changes)
+        return planned
 
 
 def _reason(
@@ -427,12 +291,3 @@ def _reason(
     if promise.pending:
         return "this certificate is live already; what was left of its request was removed"
     return "this certificate is live already; files that differed from it were put right"
-
-
-def _shown(certificates: Sequence[_x509.Certificate], now: datetime) -> dict[str, Any]:
-    """A certificate and its chain for a diff: everything but what changes from day to day."""
-    if not certificates:
-        return {}
-    shown = _x509.summary(certificates[0], now)
-    del shown["days_left"]
-    return {**shown, "chain": [one.subject for one in certificates[1:]]}

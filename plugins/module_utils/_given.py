@@ -24,6 +24,7 @@ class Given:
         data: the bytes; None where it is not known yet, which only check mode allows.
         chain: further certificates.
         passphrase: opens the key that comes with the certificate; None where none was given.
+        key_passphrase: opens the key on the host, or shall protect it there; None where none was given.
         key: content of the file with the key, where that is another one; None where no such file was named.
     """
 
@@ -31,6 +32,7 @@ class Given:
     data: bytes | None
     chain: bytes
     passphrase: str | None = field(default=None, repr=False)
+    key_passphrase: str | None = field(default=None, repr=False)
     key: bytes | None = field(default=None, repr=False)
 
     @classmethod
@@ -60,14 +62,14 @@ class Given:
                 remedy = "name the file that the other tool keeps the key in, on this host"
                 key = _file(host, "key_src", key_src, remedy, check_mode=check_mode)
                 data = None if key is None else data
-            return cls("src", data, chain, params["passphrase"], key)
+            return cls("src", data, chain, params["passphrase"], params["key_passphrase"], key)
         if not content and not check_mode:
             raise Problem(
                 "there is no answer of the CA to install",
                 f"send {pending_request} to the CA; give its answer with content or src",
                 option="content",
             )
-        return cls("content", _bytes(content) or None, chain, params["passphrase"])
+        return cls("content", _bytes(content) or None, chain, params["passphrase"], params["key_passphrase"])
 
     def opened(self) -> _forms.Content:
         """What is in it.

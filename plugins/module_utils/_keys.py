@@ -61,6 +61,12 @@ def needless(path: str) -> Problem:
     )
 
 
+def refuse_needless(bundle: bytes, path: str, passphrase: str | None) -> None:
+    """Raise Problem where a passphrase was given for a key that has none."""
+    if passphrase is not None and not is_protected(bundle):
+        raise needless(path)
+
+
 def check_passphrase(passphrase: str | None) -> None:
     """Refuse a passphrase that cannot protect a key.
 

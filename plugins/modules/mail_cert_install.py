@@ -43,7 +43,9 @@ attributes:
     details:
       - Shows the certificate and its chain in parsed form, never a key.
   idempotent:
-    support: full
+    support: partial
+    details:
+      - With O(state=previous) each run exchanges the two certificates.
 options:
   name:
     description:
@@ -67,9 +69,9 @@ options:
     type: path
   key_src: &key_src
     description:
-      - Absolute path of a PEM file on the host with the key of the certificate in O(src), for a certificate that another
-        tool looks after, such as certbot, acme.sh or a web server's administrator. Both are imported, and stay
-        untouched and with that tool. Symbolic links are followed.
+      - Absolute path of a PEM file on the host with the key of the certificate in O(src), for a certificate that
+        another tool looks after, such as certbot or acme.sh, or that a web server has. Both files are read only, and
+        stay as they are, with whom they belong to. Symbolic links are followed.
       - Run it again after that tool has renewed, and the renewal is installed; until then nothing changes.
       - Such a certificate also takes the place of a live one that expires later, if it was issued later.
       - In check mode the file may be missing.
@@ -108,6 +110,17 @@ options:
         C(ca-certificates) keeps.
     type: path
     default: /etc/ssl/certs/ca-certificates.crt
+  state: &state
+    description:
+      - V(present) installs what is given.
+      - V(previous) puts the certificate back that was live before the present one, with its key, and keeps the present
+        one in its stead. So the same call again undoes it; it is an order, and no state that a second run would find.
+        It is checked, proven and undone on failure like any other; a pending request stays. The store keeps one
+        previous certificate for each name, and only where another one took its place. Give neither O(content) nor
+        O(src) then.
+    type: str
+    choices: [present, previous]
+    default: present
   certificates:
     description:
       - Several certificates in one call. Either all of them are installed, or none.
@@ -128,6 +141,7 @@ options:
       chain: *chain
       names: *names
       trust_store: *trust_store
+      state: *state
   store:
     description:
       - Directory of the certificate store on the host.
@@ -177,6 +191,11 @@ EXAMPLES = r"""
     name: mx1.example.test
     src: /etc/letsencrypt/live/mx1.example.test/fullchain.pem
     key_src: /etc/letsencrypt/live/mx1.example.test/privkey.pem
+
+- name: Go back to the certificate that was live before
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    state: previous
 
 - name: Install certificates of a public CA and of an own one
   postmaster.secure_channel.mail_cert_install:
@@ -380,6 +399,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "chain": {"type": "str"},
     "names": {"type": "list", "elements": "str"},
     "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE},
+    "state": {"type": "str", "choices": ["present", "previous"], "default": "present"},
 }
 
 

@@ -155,8 +155,8 @@ options:
       - What to do when a request for something else is pending under this name.
       - V(keep) fails, since a CA may be working on it.
       - V(replace) gives up its key and makes a new request.
-      - A key that cannot be read, because it is damaged or O(key_passphrase) does not open it, is never overwritten, and
-        the module fails. This goes for pending and for live keys.
+      - A key that cannot be read, because it is damaged or O(key_passphrase) does not open it, is never overwritten,
+        and the module fails. This goes for pending and for live keys.
     type: str
     choices: [keep, replace]
     default: keep

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -22,16 +21,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,
     NAME,
     NOW,
     Authority,
-    call,
     der,
     distinguished,
     key_pem,
