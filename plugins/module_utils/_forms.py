@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._rounds import refuse_costly
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._x509 import (
     BLOCK,
     Certificate,
@@ -207,6 +208,8 @@ def _key(block: bytes, passphrase: str | None) -> PrivateKey:
             return serialization.load_pem_private_key(block, None)
     if passphrase is None:
         raise _missing("the key in it")
+    if b"Proc-Type" not in block:  # the older form has no choice of rounds
+        refuse_costly(_decoded(b"".join(block.splitlines()[1:-1])))
     try:
         with reading("the private key in it", ""):
             return serialization.load_pem_private_key(block, passphrase.encode())
@@ -280,6 +283,7 @@ def _pkcs7(data: bytes) -> list[bytes]:
 
 def _pkcs12(data: bytes, passphrase: str | None) -> Content:
     """Key and certificates in PKCS#12 (RFC 7292)."""
+    refuse_costly(data)
     bundle = _pkcs12_bundle(data, passphrase)
     entries = [one for one in (bundle.cert, *bundle.additional_certs) if one is not None]
     with reading("the PKCS#12 data", _WHOLE):
