@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,14 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
     friendly_name_in,
     live_certificates,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store, title
 
 _PRIVATE: Mapping[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
 
@@ -90,6 +93,7 @@ class Promotion:
         self._store = store
         self._now = now
         self._daemons = daemons
+        self._planned: dict[str, _x509.Certificate] = {}
 
     def served_by(self, name: str) -> list[str]:
         """The daemons on this host that have a copy of a certificate."""
@@ -126,6 +130,7 @@ class Promotion:
         if before and before[0] != leaf:
             changes += self._kept(name, before[0])
         changes = needed(changes, self._host)
+        self._planned[name] = leaf
         result = {
             "name": name,
             "changed": bool(changes),
@@ -145,7 +150,23 @@ class Promotion:
             result,
             _shown(before, self._now),
             _shown(candidate.certificates, self._now),
+            [] if before and before[0] == leaf else self._doubles(name, leaf),
         )
+
+    def _doubles(self, name: str, leaf: _x509.Certificate) -> list[str]:
+        """Warnings of other certificates for the same names, of which a server could use one only."""
+        warnings = []
+        for other in sorted({*self._store.names(), *self._planned} - {name}):
+            with contextlib.suppress(Problem):  # what is wrong with another certificate is told by mail_cert_info
+                found = self._planned.get(other) or self.live(other)[0]
+                ours, theirs = ({one.lower() for one in some.names} for some in (leaf, found))
+                same = {one for one in ours if covers(theirs, one)} | {one for one in theirs if covers(ours, one)}
+                if same and _x509.same_kind(leaf.key_type, found.key_type):
+                    warnings.append(
+                        f"{title(name)}: {', '.join(sorted(same))} is in the live certificate {other} too, which has the same"
+                        " kind of key; one for each name is enough"
+                    )
+        return warnings
 
     def _copy(self, daemon: str, candidate: Candidate, secret: Mapping[str, Any]) -> FileChange:
         """A daemon's copy, in which the key is open. Its owner and mode stay."""

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _keys, _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _addresses, _forms, _keys, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -194,6 +194,8 @@ class _Paper:
     request: bytes
     changes: Sequence[FileChange]
     reason: str
+    public_key: bytes
+    new_key: bool = False
     warnings: Sequence[str] = ()
 
 
@@ -319,12 +321,14 @@ class Requests:
         host: the machine.
         store: its certificate store.
         now: the time, UTC.
+        check_mode: a new key is thrown away, so that nothing may pin it.
     """
 
-    def __init__(self, host: Host, store: Store, now: datetime) -> None:
+    def __init__(self, host: Host, store: Store, now: datetime, *, check_mode: bool = False) -> None:
         self._host = host
         self._store = store
         self._now = now
+        self._check_mode = check_mode
 
     def plan(self, params: Mapping[str, Any]) -> Outcome:
         """What to do about one element of the module's options.
@@ -366,6 +370,8 @@ class Requests:
             return self._outcome(name, wanted, params, live, paper, before)
         wanted = self._labelled(name, wanted, params, None)
         unfit = self._unfit(wanted, live, self._store.live_record(name), params["renew_at"])
+        if not unfit and params["renew"] == "now":
+            unfit = "a new certificate is asked for now, although the live one is not due for renewal"
         if not unfit:
             leftovers = needed(removal(self._store, name), self._host) if answered else []
             return self._satisfied(name, wanted, live, leftovers, waiting=held is not None, before=before)
@@ -382,8 +388,28 @@ class Requests:
             unfit = f"the pending request has lost its key; {unfit}"
         if live and params["renewal_key"] == "reuse" and wanted.fits(live.key_type):
             wanted, unfit = replace(wanted, renews=live.fingerprint), f"{unfit}; its key is kept"
+        warnings = self._dns_warnings(name, wanted, params)
         paper = self._made(name, wanted, unfit, params["key_passphrase"])
+        paper = replace(paper, warnings=[*paper.warnings, *warnings])
         return self._outcome(name, wanted, params, live, paper, before)
+
+    def _dns_warnings(self, name: str, wanted: Wanted, params: Mapping[str, Any]) -> list[str]:
+        """What is wrong with where the names lead, before a request is made for them.
+
+        Raises:
+            Problem: something is, and that shall be an error.
+        """
+        if params["check_dns"] == "off":
+            return []
+        expected = _addresses.expected_addresses(self._host, params["expected_addresses"])
+        faults = _addresses.dns_faults(self._host, wanted.names, expected)
+        if faults and params["check_dns"] == "fail":
+            raise Problem(
+                f"{'; '.join(faults)}; expected: {_addresses.shown(expected)}",
+                "correct the DNS or the names, or say with expected_addresses where the names must lead",
+                option="check_dns",
+            )
+        return [f"{title(name)}: {fault}; expected: {_addresses.shown(expected)}" for fault in faults]
 
     def _labelled(self, name: str, wanted: Wanted, params: Mapping[str, Any], asked: Wanted | None) -> Wanted:
         """The same with the label that the certificate has already, where none is given."""
@@ -433,7 +459,7 @@ class Requests:
             reason += "; its key was put under the passphrase"
         if friendly_name_in(pending.record) != wanted.friendly_name:
             reason += "; its friendly name was changed"
-        return _Paper(request, self._files(name, wanted, key, request), reason)
+        return _Paper(request, self._files(name, wanted, key, request), reason, held.public_key)
 
     def _made(self, name: str, wanted: Wanted, why: str, passphrase: str | None) -> _Paper:
         """A new key, or the live one where that shall be kept, and its request."""
@@ -452,7 +478,9 @@ class Requests:
                 f"{title(name)}: the key of the live certificate is protected with a passphrase, and its next one is"
                 " not, since no key_passphrase was given"
             )
-        return _Paper(request, self._files(name, wanted, pem, request), why, warnings)
+        return _Paper(
+            request, self._files(name, wanted, pem, request), why, _x509.public_key_of(key), not wanted.renews, warnings
+        )
 
     @staticmethod
     def _paper(wanted: Wanted, key: Any) -> bytes:
@@ -489,6 +517,7 @@ class Requests:
         changes = [*paper.changes, *copied]
         reason = f"{paper.reason}; its copy {copy} was written" if copied and not paper.changes else paper.reason
         result = self._result(name, wanted, live, changes, reason, request=paper.request.decode(), path=copy or path)
+        result.update(_x509.pin(None if self._check_mode and paper.new_key else paper.public_key))
         return Outcome(changes, result, before, wanted.shown(), paper.warnings)
 
     def _copy_path(self, name: str, path: str | None) -> str:
@@ -557,6 +586,7 @@ class Requests:
             "pending": request is not None,
             "csr": request,
             "csr_path": path,
+            **_x509.pin(None),
             "subject": wanted.subject.rfc4514_string(),
             "not_after": _x509.timestamp(live.not_after) if live else None,
             "days_left": _x509.days_left(live, self._now) if live else None,
@@ -590,7 +620,7 @@ class Requests:
         copy = self._copy_path(name, params["csr_path"])
         files = [change.path for change in removal(self._store, name)] + ([copy] if copy else [])
         reason = "there is no live certificate yet; showing the request takes python3-cryptography"
-        unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left"))
+        unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left", "spki_sha256", "tlsa_3_1_1"))
         result = {
             **_entry(name, files, reason),
             **asked_for(wanted),

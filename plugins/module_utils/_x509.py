@@ -237,6 +237,11 @@ def key_type_of(key: PublicKey) -> KeyType:
     return KeyType(name, getattr(key, "key_size", 0))
 
 
+def same_kind(one: KeyType, other: KeyType) -> bool:
+    """Whether a server could use one of two keys only, since it has room for one RSA key, one ECDSA key and so on."""
+    return one.name.partition("_")[0] == other.name.partition("_")[0]
+
+
 def _spki(key: PublicKey) -> bytes:
     der: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return der
@@ -357,7 +362,6 @@ def load_certificate(der: bytes, what: str) -> Certificate:
 
 def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
     """What an administrator wants to know of a certificate, as plain data; hashes and serial in hex, dates ISO 8601."""
-    spki = hashlib.sha256(cert.spki).hexdigest()
     return {
         "subject": cert.subject,
         "issuer": cert.issuer,
@@ -372,9 +376,16 @@ def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
         "signature_algorithm": cert.signature_algorithm,
         "must_staple": cert.must_staple,
         "sha256": cert.fingerprint,
-        "spki_sha256": spki,
-        "tlsa_3_1_1": f"3 1 1 {spki}",
+        **pin(cert.spki),
     }
+
+
+def pin(spki: bytes | None) -> dict[str, Any]:
+    """What pins a public key: its SHA-256 and the data of a TLSA record (RFC 7671); null where it is not known."""
+    if spki is None:
+        return {"spki_sha256": None, "tlsa_3_1_1": None}
+    digest = hashlib.sha256(spki).hexdigest()
+    return {"spki_sha256": digest, "tlsa_3_1_1": f"3 1 1 {digest}"}
 
 
 def hexadecimal(serial: int) -> str:

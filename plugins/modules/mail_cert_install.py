@@ -22,6 +22,10 @@ description:
   - Without a pending request, a certificate that comes with its own key is imported, such as a backup that
     M(postmaster.secure_channel.mail_cert_export) made, also on another host. It is checked like a CA's answer. It never
     takes the place of a live certificate with another key that expires later.
+  - A certificate that takes the place of another one leaves that one behind as the previous one, which
+    O(state=previous) puts back.
+  - Warns of another live certificate for the same name with the same kind of key, since one for each name is enough
+    for all protocols. A pair of an RSA and an ECDSA certificate is not warned of.
   - PEM, DER, PKCS#7 and PKCS#12 are recognized by their content and converted. What daemons get is PEM.
   - Daemons that use the live certificate of this name get the new one in the same step, are reloaded, and must serve
     it; otherwise everything is put back as it was.
@@ -78,7 +82,8 @@ options:
     type: path
   passphrase: &passphrase
     description:
-      - Opens PKCS#12, or a private key in PEM that is protected with a passphrase.
+      - Opens PKCS#12, or a private key in PEM that is protected with a passphrase. A file that asks for more than ten
+        million rounds of key derivation is refused, since it would hold the host up.
       - It is an error to give one for what is not protected, so leave it out then.
       - An empty passphrase is one too. Leaving it out is something else.
     type: str
@@ -431,6 +436,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
         if changes:
             transaction.apply(changes, [providers[daemon] for daemon in disturbed], prove)
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            module.warn(warning)
     return {
         "changed": any(outcome.result["changed"] for outcome in outcomes),
         "certificates": [outcome.result for outcome in outcomes],

@@ -38,7 +38,9 @@ attributes:
     details:
       - Shows what is asked for, never a key.
   idempotent:
-    support: full
+    support: partial
+    details:
+      - With O(renew=now) each run after the installation of an answer makes one more request.
 options:
   name:
     description:
@@ -136,8 +138,8 @@ options:
   renewal_key: &renewal_key
     description:
       - Which key a request gets that is made while there is a live certificate of this name.
-      - V(new) makes a new key for each request. With DANE, its TLSA record must then be published before the answer is
-        installed.
+      - V(new) makes a new key for each request. With DANE, its TLSA record (RV(requests[].tlsa_3_1_1)) must then be
+        published before the answer is installed.
       - V(reuse) asks for the live key again, so that a TLSA record of the form C(3 1 1) stays true. Where the live key
         is not of the kind that O(key_type) and O(key_size) ask for, a new one is made.
       - A request that is pending already keeps its key.
@@ -150,6 +152,16 @@ options:
       - A fraction fits certificates of 47 days as well as those of two years, which a number of days does not.
     type: float
     default: 0.67
+  renew: &renew
+    description:
+      - V(due) waits until the live certificate is due for renewal, or something else is asked for.
+      - V(now) makes a request even so, with a new key unless O(renewal_key=reuse), such as when the key may have become
+        known to others. A request that is pending already is kept, so nothing changes until its answer is installed.
+      - V(now) is an order and no state. Each run after the answer was installed makes one more request, so give it in a
+        call by hand or as an extra variable, not in an inventory.
+    type: str
+    choices: [due, now]
+    default: due
   pending_policy: &pending_policy
     description:
       - What to do when a request for something else is pending under this name.
@@ -160,6 +172,21 @@ options:
     type: str
     choices: [keep, replace]
     default: keep
+  check_dns: &check_dns
+    description:
+      - Whether to look, before a request is made, if each name that has no wildcard leads to O(expected_addresses) and
+        nowhere else. The DNS is asked from the host, without C(/etc/hosts).
+      - V(off) does not look, V(warn) warns, V(fail) makes no request. A request that is pending, or a live certificate
+        that will do, is not looked at again.
+    type: str
+    choices: ["off", warn, fail]
+    default: "off"
+  expected_addresses: &expected_addresses
+    description:
+      - IP addresses that the names must lead to, for O(check_dns). When not given, those of the host itself, without
+        loopback and link-local ones; behind address translation they must be given.
+    type: list
+    elements: str
   csr_path: &csr_path
     description:
       - Absolute path of a file outside the store that gets a copy of the pending request, readable by everyone.
@@ -200,7 +227,10 @@ options:
       friendly_name: *friendly_name
       renewal_key: *renewal_key
       renew_at: *renew_at
+      renew: *renew
       pending_policy: *pending_policy
+      check_dns: *check_dns
+      expected_addresses: *expected_addresses
       csr_path: *csr_path
       state: *state
   store:
@@ -257,6 +287,16 @@ EXAMPLES = r"""
     name: mx1.example.test
     key_passphrase: "{{ key_passphrase }}"
 
+- name: Ask for a certificate with a new key now, since the old one may be known to others
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    renew: now
+
+- name: Make no request for names that do not lead to this host
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    check_dns: fail
+
 - name: Cancel a pending request
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
@@ -305,6 +345,20 @@ requests:
       returned: O(state=present)
       type: str
       sample: /etc/postmaster/pending/mx1.example.test/request.csr
+    spki_sha256:
+      description:
+        - SHA-256 of the public key of the pending request (SubjectPublicKeyInfo), hexadecimal.
+        - V(null) when none is pending, and in check mode where a real run would make a new key.
+      returned: O(state=present)
+      type: str
+    tlsa_3_1_1:
+      description:
+        - Data of the TLSA record that pins that key (DANE-EE, RFC 7671), to be published before the answer is
+          installed.
+        - V(null) where RV(requests[].spki_sha256) is.
+      returned: O(state=present)
+      type: str
+      sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     subject:
       description:
         - The subject that is asked for, as in RFC 4514.
@@ -428,7 +482,10 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "friendly_name": {"type": "str"},
     "renewal_key": {"type": "str", "choices": ["new", "reuse"], "default": "new", "no_log": False},
     "renew_at": {"type": "float", "default": 0.67},
+    "renew": {"type": "str", "choices": ["due", "now"], "default": "due"},
     "pending_policy": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
+    "check_dns": {"type": "str", "choices": ["off", "warn", "fail"], "default": "off"},
+    "expected_addresses": {"type": "list", "elements": "str"},
     "csr_path": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -441,7 +498,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     check_copies(wanted)
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
-    requests = Requests(host, store, datetime.now(timezone.utc))
+    requests = Requests(host, store, datetime.now(timezone.utc), check_mode=module.check_mode)
 
     def plan(params: dict[str, Any]) -> Outcome:
         if params["state"] == "present" and not has_cryptography():

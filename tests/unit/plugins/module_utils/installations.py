@@ -53,5 +53,3 @@ def put(path, content, mode=0o600):
     with open(path, "wb") as stream:
         stream.write(content)
     os.chmod(path, mode)
-
-

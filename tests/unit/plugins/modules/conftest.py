@@ -116,5 +116,3 @@ def refused(install, tmp_path):
         return result["problem"]
 
     return run
-
-

@@ -271,3 +271,26 @@ def test_protected_previous(good, refused, store):
     good(state="previous", key_passphrase="s3cret")
     assert store.deployed("dovecot", NAME) == key_pem(key) + pem(old, ISSUING.certificate)
     assert refused(state="previous", key_passphrase="s3cret")["option"] == "key_passphrase"
+
+
+# ---- two certificates for one name
+
+
+def bundle(name, names, size=0):
+    key = new_key(size)
+    leaf = ISSUING.certify(key.public_key(), distinguished(name), names)
+    return {"name": name, "content": (key_pem(key) + pem(leaf, ISSUING.certificate)).decode(), "names": [names[0]]}
+
+
+def test_second_certificate_for_a_name_is_warned_of(install, trust_store):
+    first = {**bundle("a", ("a.example.test", "imap.example.test")), "trust_store": str(trust_store)}
+    second = {**bundle("b", ("IMAP.example.test",)), "trust_store": str(trust_store)}
+    wild = {**bundle("c", ("*.example.test",)), "trust_store": str(trust_store)}
+    other_kind = {**bundle("d", ("imap.example.test",), 2048), "trust_store": str(trust_store)}
+    assert "warnings" not in install(certificates=[first, other_kind])
+    warnings = str(install(certificates=[second, wild])["warnings"])
+    assert "certificate b: imap.example.test is in the live certificate a too" in warnings
+    assert "certificate c: a.example.test, imap.example.test is in the live certificate a too" in warnings
+    assert "certificate c: imap.example.test is in the live certificate b too" in warnings
+    assert "certificate d" not in warnings
+    assert "warnings" not in install(certificates=[second, wild])  # nothing new
