@@ -175,7 +175,7 @@ class Answers:
         if brought is not None and _x509.public_key_of(brought) != leaf.public_key:
             raise Problem(
                 "the private key in it does not belong to the certificate in it",
-                "give the key and its certificate; if another tool is renewing them just now, run again when it is done",
+                "give the key and its certificate; if another tool is renewing them just now, run again after that",
                 option=given.option if given.key is None else "key_src",
             )
         pending = self._store.pending(name)

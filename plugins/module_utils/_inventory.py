@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -58,6 +59,7 @@ class Inventory:
         leaf = self._leaves.get(name)
         return {
             "name": name,
+            "host": socket.gethostname(),
             "live": live,
             "pending": self._pending(name, pending, key) if pending else None,
             "tlsa": _tlsa(leaf, key),

@@ -163,8 +163,8 @@ class Promotion:
                 same = {one for one in ours if covers(theirs, one)} | {one for one in theirs if covers(ours, one)}
                 if same and _x509.same_kind(leaf.key_type, found.key_type):
                     warnings.append(
-                        f"{title(name)}: {', '.join(sorted(same))} is in the live certificate {other} too, which has the same"
-                        " kind of key; one for each name is enough"
+                        f"{title(name)}: {', '.join(sorted(same))} is in the live certificate {other} too, which has"
+                        " the same kind of key; one for each name is enough"
                     )
         return warnings
 

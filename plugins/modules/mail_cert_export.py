@@ -55,6 +55,7 @@ options:
     type: str
     required: true
   key_passphrase:
+    version_added: 0.2.0
     description:
       - Opens the key of the live certificate, where M(postmaster.secure_channel.mail_cert_request) was told to protect
         it. The backup has the key under O(passphrase) instead; both may be the same.

@@ -59,6 +59,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ store.certificates | selectattr('due') | map(attribute='name') | list }}"
 
+- name: Show what all hosts hold, the most urgent first
+  ansible.builtin.debug:
+    msg: >-
+      {{ ansible_play_hosts | map('extract', hostvars, ['store', 'certificates']) | flatten
+         | postmaster.secure_channel.certificates_table }}
+  run_once: true
+
 - name: Stop a play over all hosts where a certificate has a fault or less than a week to live
   ansible.builtin.assert:
     that:
@@ -82,6 +89,11 @@ certificates:
       returned: always
       type: str
       sample: mx1.example.test
+    host:
+      description: Name of the host as it calls itself, so that entries of many hosts can be put together.
+      returned: always
+      type: str
+      sample: mx1
     due:
       description: Whether there is a live certificate and it is due for renewal.
       returned: always

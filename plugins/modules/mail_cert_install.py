@@ -72,6 +72,7 @@ options:
       - In check mode the file may be missing.
     type: path
   key_src: &key_src
+    version_added: 0.2.0
     description:
       - Absolute path of a PEM file on the host with the key of the certificate in O(src), for a certificate that
         another tool looks after, such as certbot or acme.sh, or that a web server has. Both files are read only, and
@@ -88,6 +89,7 @@ options:
       - An empty passphrase is one too. Leaving it out is something else.
     type: str
   key_passphrase: &key_passphrase
+    version_added: 0.2.0
     description:
       - Opens the key on this host that the certificate belongs to, where
         M(postmaster.secure_channel.mail_cert_request) was told to protect it. What O(passphrase) opens is what is in
@@ -116,6 +118,7 @@ options:
     type: path
     default: /etc/ssl/certs/ca-certificates.crt
   state: &state
+    version_added: 0.2.0
     description:
       - V(present) installs what is given.
       - V(previous) puts the certificate back that was live before the present one, with its key, and keeps the present

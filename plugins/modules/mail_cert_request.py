@@ -104,6 +104,7 @@ options:
     choices: [2048, 3072, 4096]
     default: 3072
   key_passphrase: &key_passphrase
+    version_added: 0.2.0
     description:
       - Protects the key on the host's disk, while it is pending and while it is live (PKCS#8, AES-256, PBKDF2). Daemons
         get copies in which the key is open; see the guide for what that does and does not protect.
@@ -153,6 +154,7 @@ options:
     type: float
     default: 0.67
   renew: &renew
+    version_added: 0.2.0
     description:
       - V(due) waits until the live certificate is due for renewal, or something else is asked for.
       - V(now) makes a request even so, with a new key unless O(renewal_key=reuse), such as when the key may have become
@@ -173,6 +175,7 @@ options:
     choices: [keep, replace]
     default: keep
   check_dns: &check_dns
+    version_added: 0.2.0
     description:
       - Whether to look, before a request is made, if each name that has no wildcard leads to O(expected_addresses) and
         nowhere else. The DNS is asked from the host, without C(/etc/hosts).
@@ -182,6 +185,7 @@ options:
     choices: ["off", warn, fail]
     default: "off"
   expected_addresses: &expected_addresses
+    version_added: 0.2.0
     description:
       - IP addresses that the names must lead to, for O(check_dns). When not given, those of the host itself, without
         loopback and link-local ones; behind address translation they must be given.
@@ -292,10 +296,10 @@ EXAMPLES = r"""
     name: mx1.example.test
     renew: now
 
-- name: Make no request for names that do not lead to this host
+- name: Be warned of names that do not lead to this host, before the CA is asked
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
-    check_dns: fail
+    check_dns: warn
 
 - name: Cancel a pending request
   postmaster.secure_channel.mail_cert_request:

@@ -57,6 +57,7 @@ options:
         virtual server.
     type: str
   key_passphrase:
+    version_added: 0.2.0
     description:
       - Opens the key of the certificate, where it was requested or imported with a passphrase. The daemon gets a copy
         in which the key is open, and which it alone can read; see the guide.
@@ -114,6 +115,7 @@ options:
         description: See O(certificate).
         type: str
       key_passphrase:
+        version_added: 0.2.0
         description: See O(key_passphrase).
         type: str
       require_secure_channel:

@@ -44,7 +44,7 @@ def test_sealed_and_opened(live):
     assert not _keys.is_protected(OPEN)
     assert not _keys.is_protected(LEAF)
     assert _keys.opened(Host(), live, SECRET, "/live.pem") == OPEN
-    with pytest.raises(Problem, match="does not open the key in /live.pem"):
+    with pytest.raises(Problem, match=r"does not open the key in /live\.pem"):
         _keys.opened(Host(), live, "other", "/live.pem")
 
 

@@ -132,6 +132,7 @@ def test_nothing_of_that_name(entry):
     found = entry(name=NAME)
     nothing = dict.fromkeys(("live", "pending", "previous"))
     tlsa = {"current": None, "next": None}
+    assert found.pop("host")
     assert found == {"name": NAME, **nothing, "tlsa": tlsa, "daemons": [], "due": False, "faults": []}
 
 
