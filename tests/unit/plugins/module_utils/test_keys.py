@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
@@ -50,13 +51,13 @@ def test_sealed_and_opened(live):
 
 def test_no_secret_in_arguments_or_environment(monkeypatch, live):
     calls = []
-    real = subprocess.run
+    real = subprocess.Popen
 
-    def run(argv, **more):
-        calls.append(f"{argv} {more['env']}")
+    def popen(argv, **more):
+        calls.append(f"{argv} {more.get('env')} {dict(os.environ)}")
         return real(argv, **more)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(subprocess, "Popen", popen)
     _keys.sealed(this_host(), OPEN, SECRET)
     _keys.opened(this_host(), live, SECRET, "/live.pem")
     assert len(calls) == 2
@@ -97,9 +98,11 @@ def test_protected_copy_does_not_fit(live, copy):
 
 
 def test_passphrases_by_certificate():
-    one = {"certificate": "a", "key_passphrase": "x"}
-    none = {"certificate": "a", "key_passphrase": None}
-    assert _keys.passphrases_of([none, one, one, {"certificate": None, "key_passphrase": "y"}]) == {"a": "x"}
+    none = {"certificate": "a", "alternative_certificate": None, "sni": None, "key_passphrase": None}
+    one = {**none, "key_passphrase": "x"}
+    assert _keys.passphrases_of([none, one, one, {**one, "certificate": None, "key_passphrase": "y"}]) == {"a": "x"}
+    several = {**one, "alternative_certificate": "b", "sni": [{"name": "n", "certificate": "c"}]}
+    assert _keys.passphrases_of([several]) == {"a": "x", "b": "x", "c": "x"}
     with pytest.raises(Problem, match="certificate a, option key_passphrase: two"):
         _keys.passphrases_of([one, {**one, "key_passphrase": "y"}])
     with pytest.raises(Problem, match="certificate a, option key_passphrase: an empty"):
