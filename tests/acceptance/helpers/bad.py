@@ -165,17 +165,25 @@ class BadPlay(Play):
     def __init__(self, label: str, kinds: Sequence[Bad]) -> None:
         super().__init__()
         self.trees: dict[str, tuple[str, str]] = {}
+        self._due: list[str] = []  # shell commands for the next task
         for _same, some in groupby(enumerate(kinds), lambda one: one[0] if one[1].before else -1):
             self._add([bad for _number, bad in some], f"{label}-{len(self.tasks)}")
+        self._do("the end")
 
     def _add(self, kinds: Sequence[Bad], label: str) -> None:
         """Calls between the same two trees."""
         before, after = f"{label}-before", f"{label}-after"
-        self.shell(before, kinds[0].before, trees.script(before))
+        self._due += [kinds[0].before, trees.script(before)]
+        self._do(label)
         for bad in kinds:
             self.call(bad.call, bad.module, bad.options)
-        self.shell(after, trees.script(after), kinds[0].after)
+        self._due += [trees.script(after), kinds[0].after]
         self.trees.update(dict.fromkeys((bad.name for bad in kinds), (before, after)))
+
+    def _do(self, name: str) -> None:
+        """One task for all that is due between two calls."""
+        self.shell(name, *self._due)
+        self._due.clear()
 
 
 @dataclass(frozen=True)

@@ -35,9 +35,9 @@ NAMES = ("mx1.example.test", "mail.internal.example.test")  # of the certificate
 STORE = "/etc/postmaster"
 PASSPHRASE = 'it\'s "quoted"'
 GONE = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending") for name in NAMES)
-# Neither certificate is live; both requests are pending, or none is. Or all is kept as it is.
+KEPT = "kept"  # as it is
+# Neither certificate is live; both requests are pending, or none is.
 RESET = f"""#!/bin/sh -eu
-[ "$1" != kept ] || exit 0
 rm -rf {GONE} /root/for-the-public-ca.csr
 if [ "$1" = pending ]; then
     mkdir -p {STORE}/pending
@@ -66,6 +66,7 @@ class Stage:
         self._directory = directory
         directory.mkdir()
         self._ansible = Ansible(self._inventory(), directory)
+        self._prepare()
 
     def _inventory(self) -> Path:
         """Calls that are meant for mx1 reach both."""
@@ -78,7 +79,6 @@ class Stage:
 
     def perform(self, examples: Sequence[Example]) -> Performance:
         """Run examples."""
-        self._prepare()
         seen: dict[str, dict[str, list[list[Result]]]] = {
             example.name: {host.name: [] for host in self._hosts} for example in examples
         }
@@ -91,21 +91,27 @@ class Stage:
         """Run the tasks of the examples one after the other; one that fails keeps none from its turn."""
         tasks: list[dict[str, Any]] = []
         for example in examples:
-            tasks.append({"ansible.builtin.command": f"{PLACE}/requests {self._needs(example)}"})
+            tasks += self._resetting(example)
             tasks += [{**task, "ignore_errors": True} for task in example.tasks] * example.times
         run = self._ansible.play("mx1", tasks, partner_password="pass\\word", backup_passphrase=PASSPHRASE)
         for host in self._hosts:
             results = iter(run.of(host.name))
             for example in examples:
-                next(results)
+                list(islice(results, len(self._resetting(example))))
                 for _time in range(example.times):
                     seen[example.name][host.name].append(list(islice(results, len(example.tasks))))
+
+    def _resetting(self, example: Example) -> list[dict[str, Any]]:
+        """The tasks that come before an example's own: they are as many as are needed."""
+        needed = self._needs(example)
+        return [] if needed == KEPT else [{"ansible.builtin.raw": f"{PLACE}/requests {needed}"}]
 
     def _call(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
         """Run the command lines."""
         for example in examples:
-            for host in self._hosts:
-                self._lab.ask(host, f"{PLACE}/requests", self._needs(example))
+            if self._needs(example) != KEPT:
+                for host in self._hosts:
+                    self._lab.ask(host, f"{PLACE}/requests", self._needs(example))
             run = self._ansible.run(example.argv)
             for host in self._hosts:
                 seen[example.name][host.name].append(run.of(host.name))
@@ -154,8 +160,8 @@ class Stage:
 
     @staticmethod
     def _needs(example: Example) -> str:
-        """What an example takes for granted: that requests are pending, that there are none, or nothing (kept)."""
+        """What an example takes for granted: that requests are pending, that there are none, or nothing."""
         if example.module not in ("mail_cert_request", "mail_cert_install"):
-            return "kept"
+            return KEPT
         answered = example.module == "mail_cert_install" and example.title != "Import it"
         return "pending" if answered or "Cancel" in example.title else "none"
