@@ -96,6 +96,7 @@ class Ansible:
             "ANSIBLE_CALLBACKS_ENABLED": "acceptance_results",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
             "ANSIBLE_NOCOWS": "true",
+            "ANSIBLE_SSH_USETTY": "false",  # a session with a terminal is a login, which Debian 13 writes down
             "ACCEPTANCE_RESULTS": str(results),
         }
 
