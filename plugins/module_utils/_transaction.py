@@ -85,6 +85,13 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
+def _same_inode(one: str, other: str) -> bool:
+    """Whether two names stand for one file; a rename between them would leave both, and fails on some file systems."""
+    with contextlib.suppress(FileNotFoundError):
+        return os.path.samestat(os.lstat(one), os.lstat(other))
+    return False
+
+
 def _id_of(name: str, find: Callable[[str], int]) -> int:
     """Number of a user or group; a file may belong to a number without a name."""
     try:
@@ -437,8 +444,9 @@ class Transaction:
                 if not entry.existed:
                     _unlink(entry.target)
                 elif os.path.lexists(entry.saved):
-                    os.replace(entry.saved, entry.target)
-                    _unlink(entry.saved)  # a rename between two names of one inode leaves both
+                    if not _same_inode(entry.saved, entry.target):  # else it has not been replaced yet
+                        os.replace(entry.saved, entry.target)
+                    _unlink(entry.saved)
             except OSError as exc:
                 failures.append(f"{entry.target}: {exc.strerror}")
         for directory in reversed(list(directories)):

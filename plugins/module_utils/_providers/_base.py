@@ -55,13 +55,16 @@ class Plan:
     Attributes:
         changes: files as they shall be; those that are so already are dropped by whoever applies the plan.
         settings: settings kept elsewhere than in files, where they differ from what they shall be.
-        needs: sockets that another daemon on this host must offer for this plan to work.
+        needs: sockets that another daemon on this host must offer for this plan to work, also for virtual servers that
+            the plan is not about.
+        unneeded: sockets that were needed before and are not any more.
         warnings: what the administrator should know, though nothing is wrong.
     """
 
     changes: Sequence[FileChange] = ()
     settings: Sequence[SettingsChange] = ()
     needs: Sequence[SaslSocket] = ()
+    unneeded: Sequence[SaslSocket] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
 
 
@@ -119,6 +122,10 @@ class Provider(ABC):
     def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
         """Files with which this daemon offers another one to check passwords; None where it cannot."""
         return None
+
+    def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
+        """Files with which an offer of that socket is taken back, where it was made by offer()."""
+        return ()
 
     @abstractmethod
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
