@@ -73,6 +73,7 @@ class _Entry:
     existed: bool
     remove: bool
     material: bool
+    own_directory: bool = False
 
 
 def _beside(target: str, word: str) -> str:
@@ -285,6 +286,10 @@ class Transaction:
         for entry in entries:
             _unlink(entry.saved)
             _unlink(entry.staged)
+        for entry in entries:
+            if entry.remove and entry.own_directory:
+                with contextlib.suppress(OSError):  # not empty: somebody else uses it
+                    os.rmdir(os.path.dirname(entry.target))
         self._remove_directory()
 
     def _remove_directory(self) -> None:
@@ -328,6 +333,7 @@ class Transaction:
                 existed=os.path.lexists(path),
                 remove=change.content is None,
                 material=change.material,
+                own_directory=change.own_directory,
             )
 
     @staticmethod
@@ -419,6 +425,7 @@ class Transaction:
                     twin = mirror + entry.path[len(root) :]
                     _unlink(twin)
                     if not entry.remove:
+                        os.makedirs(os.path.dirname(twin), exist_ok=True)
                         shutil.copy2(entry.staged, twin)
             try:
                 participant.check(self._run, mirrors)
