@@ -116,6 +116,20 @@ def _sync_directory(path: str) -> None:
         os.close(handle)
 
 
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names lead to one file; on overlayfs, which shows hard links as files of their own, too."""
+    try:
+        first, second = os.lstat(one), os.lstat(other)
+    except FileNotFoundError:
+        return False
+    return (first.st_ctime_ns, first.st_mtime_ns, first.st_size, first.st_mode) == (
+        second.st_ctime_ns,
+        second.st_mtime_ns,
+        second.st_size,
+        second.st_mode,
+    )
+
+
 def _write_private(path: str, content: bytes) -> None:
     """Write a new file that nobody but root could read at any instant."""
     _unlink(path)
@@ -443,9 +457,9 @@ class Transaction:
                 _unlink(entry.staged)
                 if not entry.existed:
                     _unlink(entry.target)
-                elif os.path.lexists(entry.saved):
+                elif os.path.lexists(entry.saved) and not _same_file(entry.saved, entry.target):
                     os.replace(entry.saved, entry.target)
-                    _unlink(entry.saved)  # a rename between two names of one inode leaves both
+                _unlink(entry.saved)  # still there where the target was never replaced
             except OSError as exc:
                 failures.append(f"{entry.target}: {exc.strerror}")
         for directory in reversed(list(directories)):

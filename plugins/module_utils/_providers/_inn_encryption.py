@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 _DEMANDED = f"{REQUIREMENT}: true"
 # what can stand between an opening brace and the end of its line
 _NOTHING_MORE = re.compile(r"[ \t]*(#[^\n]*)?\n")
-_TWIN = " (without TLS, made by postmaster.secure_channel)"
+_TWIN = "-postmaster-without-tls"
 
 Notes = dict[str, Any]
 

@@ -41,6 +41,7 @@ SASL_DIRECTORY = "/etc/sasl2"
 SASL_FILE = "INN.conf"  # by this name INN introduces itself to libsasl2
 _SASL = f"{SASL_DIRECTORY}/{SASL_FILE}"
 _MECHANISMS = "mech_list"
+_WIDTHS = {SETTINGS: 28, _SASL: 0}  # where values begin in the file that INN brings
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 
 
@@ -104,7 +105,7 @@ class InnFiles:
         return Base(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
 
     def _lines(self, path: str) -> KeyLines:
-        return KeyLines(self._host.read_text(path), path)
+        return KeyLines(self._host.read_text(path), path, _WIDTHS[path])
 
     def default(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
         """INN's own files.
@@ -140,7 +141,7 @@ class InnFiles:
                 yield FileChange(path, None, own_directory=True)
             return
         contents = {
-            "inn.conf": self._settings(KeyLines(self.base.settings, SETTINGS), vserver, certificate),
+            "inn.conf": self._settings(KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS]), vserver, certificate),
             "readers.conf": self._readers(vserver)[0],
             SASL_FILE: self._sasl(KeyLines(self.base.sasl, _SASL), vserver),
         }
@@ -157,7 +158,7 @@ class InnFiles:
             )
 
     def _note_what_is_there(self) -> None:
-        settings, sasl = KeyLines(self.base.settings, SETTINGS), KeyLines(self.base.sasl, _SASL)
+        settings, sasl = KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS]), KeyLines(self.base.sasl, _SASL)
         for key in KEYS:
             self._originals.note(_note(key), settings.raw(key))
         if _MECHANISMS not in self._originals and self._host.state(_SASL) is None:
@@ -171,7 +172,7 @@ class InnFiles:
             **rendered(STRENGTHS[vserver.strength], self._library),
         }
         lines.set(as_line_values(wanted))
-        before = KeyLines(self.base.settings, SETTINGS)
+        before = KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS])
         for key in KEYS:
             if key not in wanted:
                 lines.put(key, before.raw(key))

@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 _SETTING = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
-_WIDTH = 28  # column at which values begin in the file that INN brings
 
 
 class KeyLines:
@@ -25,10 +24,12 @@ class KeyLines:
     Args:
         text: the file's content.
         path: where it lies, for messages.
+        width: how wide new lines make the column of the keys.
     """
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, width: int = 0) -> None:
         self._path = path
+        self._width = width
         self._entries = _entries(text.splitlines(keepends=True))
 
     @property
@@ -67,7 +68,7 @@ class KeyLines:
             match = _SETTING.match(present or "")
             if match and match.group(2).strip() == value:
                 continue
-            self.put(key, f"{key + ':':<{_WIDTH}} {value}\n")
+            self.put(key, f"{key + ':':<{self._width}} {value}\n")
 
     def put(self, key: str, raw: str | None) -> None:
         """Put a key's lines as they were once, or take them away."""

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -23,6 +24,7 @@ CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
 STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
 KEYS = (*CERTIFICATE_KEYS, *STRENGTH_KEYS)
 _ASKED = (*KEYS, "port", "bindaddress", "nnrpdflags", "pathetc")
+_PRINTED = re.compile(r"^([A-Z0-9]+)=('.*'|\S+); export", re.MULTILINE)
 _TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
 
@@ -74,14 +76,14 @@ def effective(host: Host, settings: str = SETTINGS) -> Effective:
     Raises:
         Problem: INN refuses the file.
     """
-    done = host.query([f"{TOOLS}/innconfval", *_ASKED], environment={"INNCONF": settings})
+    done = host.query([f"{TOOLS}/innconfval", "-s", *_ASKED], environment={"INNCONF": settings})
     if done.code != 0 or done.err.strip():
         raise Problem(
             f"INN refuses its own configuration ({done.complaint})",
             f"mend {settings} until 'innconfval -C' says nothing, then run again",
             option=settings,
         )
-    values = dict(zip(_ASKED, done.out.split("\n")))
+    values = _parsed(done.out)
     words = shlex.split(values["nnrpdflags"])
     readers = "readers.conf"
     if "-c" in words[:-1]:
@@ -91,11 +93,23 @@ def effective(host: Host, settings: str = SETTINGS) -> Effective:
     return Effective(values, os.path.join(values["pathetc"], readers), tuple(words))
 
 
+def _parsed(printed: str) -> dict[str, str]:
+    """What innconfval prints for a shell, by key: a list as inn.conf takes it, and nothing for what is not set."""
+    found = {match.group(1).lower(): shlex.split(match.group(2))[0] for match in _PRINTED.finditer(printed)}
+    values = {key: found.get(key, "") for key in _ASKED}
+    values["tlsprotocols"] = _vector(shlex.split(values["tlsprotocols"]))
+    return values
+
+
+def _vector(words: Sequence[str]) -> str:
+    return f"[ {' '.join(words)} ]"
+
+
 def rendered(strength: Strength, library: TlsLibrary) -> dict[str, str]:
     """A strength in INN's words, without quotes."""
     versions = ["TLSv1.2", "TLSv1.3"] if strength.ciphers else ["TLSv1.3"]
     settings = {
-        "tlsprotocols": f"[ {' '.join(versions)} ]",
+        "tlsprotocols": _vector(versions),
         "tlsciphers13": _TLS13,
         "tlseccurve": ":".join(strength.groups(library)),
         "tlspreferserverciphers": "false",

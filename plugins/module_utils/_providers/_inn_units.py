@@ -96,7 +96,7 @@ def at_boot(vserver: str, listeners: Sequence[Listener]) -> FileChange:
     """The drop-in that has a virtual server's sockets opened when the system starts; none where it has no sockets."""
     wants = "".join(f"Wants={one.unit}.socket\n" for one in listeners)
     content = f"{_HEAD}[Unit]\n{wants}".encode() if listeners else None
-    return FileChange(_BOOT.format(vserver), content, "root", "root", 0o644)
+    return FileChange(_BOOT.format(vserver), content, "root", "root", 0o644, own_directory=True)
 
 
 def removed(listener: Listener) -> list[FileChange]:
