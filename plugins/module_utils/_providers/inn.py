@@ -158,7 +158,8 @@ class Inn(Provider):
             if vserver.present:
                 self._refuse_sockets(vserver, settings)
                 self._way_in(vserver.name, vserver.addresses, settings, files.base.groups, vserver.title)
-                warnings += _warnings(vserver, files.base.groups)
+                if vserver.name == _DEFAULT and vserver.require_secure_channel:
+                    warnings += _warnings(self._groups(settings, settings.readers))
             plan = files.default if vserver.name == _DEFAULT else files.further
             changes += plan(vserver, certificate)
             changes += self._listeners(vserver, settings)
@@ -295,10 +296,8 @@ class Inn(Provider):
             )
 
 
-def _warnings(vserver: Vserver, groups: Sequence[AuthGroup]) -> list[str]:
-    """What the administrator should know of."""
-    if not vserver.require_secure_channel:
-        return []
+def _warnings(groups: Sequence[AuthGroup]) -> list[str]:
+    """What the administrator should know of when clear text is going to be refused."""
     return [
         f"{group.place}: programs on this host, such as inews, can no longer read or post in clear text"
         for group in groups
