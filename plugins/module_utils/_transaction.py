@@ -439,7 +439,6 @@ class Transaction:
                     twin = mirror + entry.path[len(root) :]
                     _unlink(twin)
                     if not entry.remove:
-                        os.makedirs(os.path.dirname(twin), exist_ok=True)
                         shutil.copy2(entry.staged, twin)
             try:
                 participant.check(self._run, mirrors)
