@@ -63,11 +63,9 @@ def chosen(vserver: Vserver, offered: Collection[str]) -> tuple[str, ...]:
         Problem: INN cannot tell clear text and TLS apart in the way that is asked for.
     """
     clear = set(vserver.auth_clear)
-    if vserver.auth_tls is None:
-        # the other mechanisms inside TLS are the price for not having them before it
-        wanted = clear | ((clear or set(offered)) & PLAIN or PLAIN)
-    else:
-        wanted = set(vserver.auth_tls)
+    # where TLS is left to INN, the other mechanisms inside it are the price for not having them before it
+    left_to_inn = clear | ((clear or set(offered)) & PLAIN or PLAIN)
+    wanted = left_to_inn if vserver.auth_tls is None else set(vserver.auth_tls)
     if wanted - PLAIN != clear - PLAIN:
         raise Problem(
             f"INN offers {_words((wanted ^ clear) - PLAIN)} either both before TLS and inside it, or not at all",

@@ -5,8 +5,8 @@
 """The sockets beyond INN's own at which readers are served: systemd listens, and starts nnrpd for each client.
 
 An nnrpd that listens by itself would read its settings once only, and would have to be restarted, with all sessions
-lost, for each change; one that systemd starts for a client reads them as the one does that innd starts (systemd.socket(5),
-nnrpd(8)).
+lost, for each change; one that systemd starts for a client reads them as the one does that innd starts
+(systemd.socket(5), nnrpd(8)).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -65,7 +66,7 @@ class Inn(Provider):
     name = "inn"
     protocols = frozenset({"nntp"})
     processes = frozenset({"innd", "nnrpd"})
-    packages = {"nntp": "inn2"}
+    packages: ClassVar[Mapping[str, str]] = {"nntp": "inn2"}
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:

@@ -60,9 +60,9 @@ class InnHost(RecordedHost):
         defaults = next("\n".join(lines) for command, lines in stock.items() if "innconfval -s" in command)
         found = dict(re.findall(r"^([A-Z0-9]+)=(.*); export", defaults, re.MULTILINE))
         for key, _quote, value in PLAIN_SETTING.findall(self.read_text(path)):
-            if value.startswith("["):
-                value = " ".join(f'"{word}"' for word in value.strip("[]").split())
-            found[key.upper()] = value if value in ("true", "false") or value.isdecimal() else f"'{value}'"
+            words = [f'"{word}"' for word in value.strip("[]").split()]
+            shown = " ".join(words) if value.startswith("[") else value
+            found[key.upper()] = value if value in ("true", "false") or value.isdecimal() else f"'{shown}'"
         rows = (f"{key.upper()}={found[key.upper()]}; export {key.upper()};" for key in keys if key.upper() in found)
         return "".join(f"{row}\n" for row in rows)
 

@@ -264,9 +264,9 @@ _PARAMETERS = st.lists(
 def test_any_file_comes_back(groups, logins_only):
     text = ""
     for name, parameters, one_line in groups:
-        parameters = [one for one in parameters if not one.startswith("#")] if one_line else parameters
+        kept = [one for one in parameters if not (one_line and one.startswith("#"))]
         between = " " if one_line else "\n  "
-        text += f"auth {name} {{{between}{between.join(parameters)}{'' if one_line else chr(10)} }}\n"
+        text += f"auth {name} {{{between}{between.join(kept)}{'' if one_line else chr(10)} }}\n"
     found, notes = demanded(text, PATH, NONE, logins_only=logins_only)
     assert taken_back(found, PATH, NONE, notes) == text
     for group in auth_groups(found, PATH, NONE):
