@@ -73,6 +73,7 @@ class _Entry:
     existed: bool
     remove: bool
     material: bool
+    own_directory: bool = False
 
 
 def _beside(target: str, word: str) -> str:
@@ -83,13 +84,6 @@ def _beside(target: str, word: str) -> str:
 def _unlink(path: str) -> None:
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(path)
-
-
-def _same_inode(one: str, other: str) -> bool:
-    """Whether two names stand for one file; a rename between them would leave both, and fails on some file systems."""
-    with contextlib.suppress(FileNotFoundError):
-        return os.path.samestat(os.lstat(one), os.lstat(other))
-    return False
 
 
 def _id_of(name: str, find: Callable[[str], int]) -> int:
@@ -120,6 +114,20 @@ def _sync_directory(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names lead to one file; on overlayfs, which shows hard links as files of their own, too."""
+    try:
+        first, second = os.lstat(one), os.lstat(other)
+    except FileNotFoundError:
+        return False
+    return (first.st_ctime_ns, first.st_mtime_ns, first.st_size, first.st_mode) == (
+        second.st_ctime_ns,
+        second.st_mtime_ns,
+        second.st_size,
+        second.st_mode,
+    )
 
 
 def _write_private(path: str, content: bytes) -> None:
@@ -292,6 +300,10 @@ class Transaction:
         for entry in entries:
             _unlink(entry.saved)
             _unlink(entry.staged)
+        for entry in entries:
+            if entry.remove and entry.own_directory:
+                with contextlib.suppress(OSError):  # not empty: somebody else uses it
+                    os.rmdir(os.path.dirname(entry.target))
         self._remove_directory()
 
     def _remove_directory(self) -> None:
@@ -335,6 +347,7 @@ class Transaction:
                 existed=os.path.lexists(path),
                 remove=change.content is None,
                 material=change.material,
+                own_directory=change.own_directory,
             )
 
     @staticmethod
@@ -443,10 +456,9 @@ class Transaction:
                 _unlink(entry.staged)
                 if not entry.existed:
                     _unlink(entry.target)
-                elif os.path.lexists(entry.saved):
-                    if not _same_inode(entry.saved, entry.target):  # else it has not been replaced yet
-                        os.replace(entry.saved, entry.target)
-                    _unlink(entry.saved)
+                elif os.path.lexists(entry.saved) and not _same_file(entry.saved, entry.target):
+                    os.replace(entry.saved, entry.target)
+                _unlink(entry.saved)  # still there where the target was never replaced
             except OSError as exc:
                 failures.append(f"{entry.target}: {exc.strerror}")
         for directory in reversed(list(directories)):

@@ -393,6 +393,30 @@ def test_failure_puts_everything_back(failure, apply, everything, tree, tmp_path
     assert caught.value.found.endswith(told)
 
 
+def test_file_that_was_not_replaced_yet_is_not_put_back(apply, everything, tree, daemon, monkeypatch):
+    replaced = []
+    monkeypatch.setattr(os, "replace", lambda source, target: replaced.append(target))  # overlayfs: ESTALE
+    daemon.fails_at.add("check")
+    with pytest.raises(Problem, match="check failed; nothing was changed"):
+        apply(*everything)
+    assert replaced == []
+    assert (tree / "etc/main.cf").read_text() == "old"
+
+
+def test_directory_goes_with_its_last_file(apply, tree):
+    for name in ("own/a", "own/b", "shared/c", "shared/foreign"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("x")
+    apply(FileChange(str(tree / "own/a"), None, own_directory=True), FileChange(str(tree / "shared/c"), None))
+    assert (tree / "own").is_dir()
+    apply(
+        FileChange(str(tree / "own/b"), None, own_directory=True),
+        FileChange(str(tree / "shared/foreign"), None),
+    )
+    assert not (tree / "own").exists()
+    assert (tree / "shared").is_dir()
+
+
 def test_problem_keeps_its_parts(apply, everything, daemon):
     daemon.fails_at = {"check"}
     with pytest.raises(Problem) as caught:
