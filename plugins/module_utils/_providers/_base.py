@@ -73,7 +73,7 @@ class Provider(ABC):
         protocols: the protocols it can serve.
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
-        config_roots: directories that its own configuration test reads.
+        config_roots: directories, or single files, that its own configuration test reads.
     """
 
     name: ClassVar[str]
