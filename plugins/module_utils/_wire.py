@@ -96,13 +96,14 @@ class Injection:
 def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "") -> Stream:
     """Connect to an endpoint and say nothing yet. Use the answer as a context manager.
 
-    A server on this very host is spoken to from another of the host's addresses, also without a source.
+    A server on this very host is spoken to from another of the host's addresses, also without a source. Left out, the
+    source is the endpoint's.
 
     Raises:
         WireError: no connection came about.
         Problem: the source is no address of this host.
     """
-    return connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source)
+    return connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source or endpoint.source)
 
 
 def trust_store(ca_file: str = "") -> ssl.SSLContext:
@@ -396,6 +397,8 @@ def _clear_text_where_tls_is_due(dialogue: Dialogue, stream: Stream) -> ClearTex
     if answer[:1] == b"\x15":  # the record type of a TLS alert (RFC 8446 section 5.1)
         return ClearText(True, False, "a command in clear text was answered with a TLS alert")
     words = quoted(answer.decode("utf-8", "replace").split("\r\n")[0])
+    if dialogue.refuses_in_clear_text(answer):
+        return ClearText(True, False, f"a command in clear text was answered with {words!r}")
     return ClearText(False, None, f"a command in clear text was answered with {words!r}")
 
 
