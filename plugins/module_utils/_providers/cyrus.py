@@ -12,6 +12,7 @@ Facts: imapd.conf(5), cyrus.conf(5), cyr_info(8), master(8), and the sources of 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import time
@@ -50,7 +51,9 @@ OLDEST, NEWEST = (3, 2), (3, 10)  # tls_versions came with 3.2; newer ones than 
 _ENVIRONMENT = "/etc/default/cyrus-imapd"
 # The one group that may be named here; RFC 8446 section 9.1 has every client know it.
 _GROUP = "prime256v1"
-_PATIENCE = 1.5  # seconds in which a master that does not like its files ends
+_SETTLED = 0.5  # seconds in which a master that does not like its files ends
+_PATIENCE = 1.5  # seconds in which a new socket is there
+_PAUSE = 0.1  # seconds between two looks
 _TRUE = ("yes", "on", "1", "t", "true")
 
 
@@ -76,8 +79,9 @@ class Cyrus(Provider):
 
     def capabilities(self) -> Capabilities:
         if not self._version:
-            printed = self.host.query(["cyrus", "info", "version"]).out
-            self._version = tuple(int(part) for part in re.findall(r"\d+", printed.partition("-")[0])[:3])
+            printed = self.host.query(["cyrus", "info", "version"]).out  # cyrus-imapd 3.6.1-Debian-3.6.1-4+deb12u4
+            found = re.search(r"\d+(\.\d+)+", printed)
+            self._version = tuple(int(part) for part in found.group().split(".")) if found else ()
         if self._version[:2] < OLDEST:
             raise Problem(f"Cyrus IMAP {'.'.join(map(str, self._version))} is too old", "upgrade to 3.2 or newer")
         return Capabilities(
@@ -426,7 +430,8 @@ class Cyrus(Provider):
         if self.running():
             # systemd picks the process: the unit knows no reload, and no number of a process is ever stale here
             done = run(["systemctl", "kill", "--kill-who=main", "--signal=HUP", UNIT])
-            if done.code == 0 and self._stays():
+            # a master without the right to open ports below 1024 (Debian 12) must be started anew for one of these
+            if done.code == 0 and self._stays() and self._listens():
                 return
         run(["systemctl", "reset-failed", UNIT])
         done = run(["systemctl", "restart", UNIT])
@@ -439,12 +444,41 @@ class Cyrus(Provider):
 
     def _stays(self) -> bool:
         """Whether the master lives on with the files as they are."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + _SETTLED
         while self.running():
             if time.monotonic() >= end:
                 return True
-            time.sleep(0.1)
+            time.sleep(_PAUSE)
         return False
+
+    def _listens(self) -> bool:
+        """Whether every service of ours has got its socket."""
+        listeners = self._listeners()
+        wanted = {
+            (one.host, one.port)
+            for protocol in self.protocols
+            for name in listeners.names(protocol)
+            for one in listeners.of(protocol, name)
+        }
+        end = time.monotonic() + _PATIENCE
+        while True:
+            words = (line.split() for line in self.host.query(["ss", "-Hltn"]).out.splitlines())
+            there = {word[3] for word in words if len(word) > 3}
+            if all(self._is_open(host, port, there) for host, port in wanted):
+                return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+
+    @staticmethod
+    def _is_open(host: str, port: int, there: Iterable[str]) -> bool:
+        """Whether one of the sockets that ss(8) shows is the one on an address; a host name may stand for any."""
+        found = {place.rpartition(":")[0].strip("[]") for place in there if place.endswith(f":{port}")}
+        try:
+            wanted = {str(ipaddress.ip_address(host))} if host else {"0.0.0.0", "::", "*"}  # noqa: S104
+        except ValueError:
+            return bool(found)
+        return bool(found & wanted)
 
     @staticmethod
     def _logged(run: Callable[..., Completed]) -> str:
