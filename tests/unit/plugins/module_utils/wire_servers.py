@@ -276,7 +276,7 @@ def nntp(
     """
     replies = {
         "STARTTLS": "382 Begin TLS negotiation now",
-        "STAT": "480 Authentication required for command",
+        "ARTICLE": "480 Authentication required for command",
         "AUTHINFO": "483 Encryption required",
         "DATE": "111 20260131000000",
         "MODE": "201 news.example.test ready for readers",
@@ -293,7 +293,7 @@ def nntp(
                 client.say("101 Capability list:", "VERSION 2", *(offered if reader else ("MODE-READER",)), ".")
                 continue
             reply = replies.get(verb, "500 What?")
-            if not reader and verb in ("STARTTLS", "STAT", "AUTHINFO"):
+            if not reader and verb in ("STARTTLS", "ARTICLE", "AUTHINFO"):
                 reply = "401 MODE-READER"
             client.say(reply)
             reader = reader or (verb == "MODE" and reply.startswith("20"))
