@@ -151,6 +151,10 @@ class Provider(ABC):
     def running(self) -> bool:
         """Whether the daemon serves."""
 
+    def remedy_where_down(self) -> str:
+        """What to do where the daemon does not run, as the remedy of a Problem."""
+        return f"start it ('systemctl start {self.name}') and run again"
+
 
 @dataclass(frozen=True)
 class DomainOutcome:

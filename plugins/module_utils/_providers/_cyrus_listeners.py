@@ -228,5 +228,3 @@ class Listeners:
                         option="addresses" if concerned[0].addresses else "port",
                     )
             taken[number, host] = service
-
-

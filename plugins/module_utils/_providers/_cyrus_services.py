@@ -137,7 +137,7 @@ def _parsed(index: int, bare: str, line: str) -> Service:
     while rest.strip():
         match = _ARGUMENT.match(rest)
         if not match:
-            raise _refused(index + 1, f"{rest.strip()!r} is not of the form NAME=\"VALUE\"")
+            raise _refused(index + 1, f'{rest.strip()!r} is not of the form NAME="VALUE"')
         arguments.append((match.group("key"), match.group("quoted") or match.group("word") or ""))
         rest = rest[match.end() :]
     ours = _OURS.search(line)
@@ -208,7 +208,9 @@ def add(text: str, name: str, arguments: Iterable[tuple[str, str]], owner: str, 
     wanted = set(behind)
     found = [one.line for one in services(text) if one.name in wanted and "}" not in _bare(lines[one.line - 1])]
     at = max(found, default=openings[0] + 1)
-    written = " ".join(f'{key}="{value}"' if re.search(r"\s", value) or key in ("cmd", "listen") else f"{key}={value}"
-                       for key, value in arguments)
+    written = " ".join(
+        f'{key}="{value}"' if re.search(r"\s", value) or key in ("cmd", "listen") else f"{key}={value}"
+        for key, value in arguments
+    )
     lines.insert(at, f"\t{name}\t{written} # {owner}{_MARK}\n")
     return "".join(lines)

@@ -24,7 +24,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import openssl_library
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _cyrus_imapd_conf as imapd_conf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
+    _cyrus_imapd_conf as imapd_conf,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _cyrus_sasl as sasl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _cyrus_services as cyrus_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
@@ -36,7 +38,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._cyrus_listeners import (
     Listener,
     Listeners,
-
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._cyrus_services import (
     BINARIES,
@@ -96,6 +97,15 @@ class Cyrus(Provider):
 
     def running(self) -> bool:
         return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+
+    def remedy_where_down(self) -> str:
+        start = f"start it ('systemctl start {UNIT.removesuffix('.service')}') and run again"
+        try:
+            self._refuse_fatal(self._listeners().services)
+        except Problem as exc:
+            # such as Debian's own service http, whose program is in another package
+            return f"{exc.found}: {exc.remedy.partition(';')[0]}; then {start}"
+        return start
 
     def _listeners(self, text: str | None = None) -> Listeners:
         return Listeners(self.host.read_text(CYRUS_CONF) if text is None else text)
@@ -250,9 +260,7 @@ class Cyrus(Provider):
     def _kept(self, text: str, listeners: Listeners, renewed: Iterable[str]) -> dict[str, str]:
         """Our options of virtual servers that are not spoken of, as they are."""
         keep = {one.name.lower() for one in listeners.services} - {name.lower() for name in renewed}
-        return {
-            option: value for option, value in imapd_conf.ours(text).items() if option.partition("_")[0] in keep
-        }
+        return {option: value for option, value in imapd_conf.ours(text).items() if option.partition("_")[0] in keep}
 
     def _included(self, text: str, settings: Mapping[str, str]) -> list[tuple[str, bytes]]:
         """The included files, in which nothing must set the same as we do."""
@@ -350,9 +358,7 @@ class Cyrus(Provider):
                 f"Cyrus offers the same mechanisms before TLS as inside it, but for PLAIN and LOGIN: {allowed}"
                 if "ANONYMOUS" not in listed
                 else "ANONYMOUS is a matter of allowanonymouslogin in Cyrus, not of its list of mechanisms",
-                f"set auth_clear to {allowed}, or leave it out"
-                if "ANONYMOUS" not in listed
-                else "leave ANONYMOUS out",
+                f"set auth_clear to {allowed}, or leave it out" if "ANONYMOUS" not in listed else "leave ANONYMOUS out",
                 subject=vserver.title,
                 option="auth_clear",
             )
