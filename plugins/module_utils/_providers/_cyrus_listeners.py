@@ -59,7 +59,7 @@ class Listener:
     @property
     def reachable(self) -> str:
         """An address at which it can be reached from this host."""
-        if self.host in ("", "*", "0.0.0.0", "localhost"):  # noqa: S104 - read, not bound
+        if self.host in ("", "*", "0.0.0.0", "localhost"):
             return "127.0.0.1"
         return "::1" if self.host == "::" else self.host
 

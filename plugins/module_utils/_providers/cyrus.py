@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -64,7 +65,7 @@ class Cyrus(Provider):
     name = "cyrus"
     protocols = frozenset({"imap", "pop3", "nntp"})
     processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
-    packages = {"imap": "cyrus-imapd", "pop3": "cyrus-pop3d", "nntp": "cyrus-nntpd"}
+    packages: ClassVar[Mapping[str, str]] = {"imap": "cyrus-imapd", "pop3": "cyrus-pop3d", "nntp": "cyrus-nntpd"}
     config_roots = (IMAPD_CONF, CYRUS_CONF)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -422,7 +423,8 @@ class Cyrus(Provider):
                     option=where,
                 )
             program = os.path.join(BINARIES, service.command[0])
-            if self.host.state(program) is None:
+            state = self.host.state(program)
+            if state is None or not state.mode & 0o100:
                 raise Problem(
                     f"{where}: the program {program} of the service {service.name} is not installed",
                     "remove that line, or install the package that brings the program"
@@ -481,7 +483,7 @@ class Cyrus(Provider):
         """Whether one of the sockets that ss(8) shows is the one on an address; a host name may stand for any."""
         found = {place.rpartition(":")[0].strip("[]") for place in there if place.endswith(f":{port}")}
         try:
-            wanted = {str(ipaddress.ip_address(host))} if host else {"0.0.0.0", "::", "*"}  # noqa: S104
+            wanted = {str(ipaddress.ip_address(host))} if host else {"0.0.0.0", "::", "*"}
         except ValueError:
             return bool(found)
         return bool(found & wanted)

@@ -158,14 +158,17 @@ class RecordedHost(Host):
         known = {name: value.strip() for name, colon, value in defaults if colon}
         written = imapd_conf_options(self.read_text(IMAPD_CONF))
         generic = {name: value for name, value in written.items() if name in known}
-        own = {name[len(service) + 1 :]: value for name, value in written.items() if name.startswith(f"{service}_")}
+        prefix = f"{service}_"
+        own = {name[len(prefix) :]: value for name, value in written.items() if name.startswith(prefix)}
+        # what it does not know it keeps as it is written: options of the SASL library and of other services
         rest = {name: value for name, value in written.items() if name not in known}
         seen = {**known, **generic, **{name: value for name, value in own.items() if name in known}}
         switches = {"1": "yes", "0": "no", "on": "yes", "off": "no", "true": "yes", "false": "no", "t": "yes"}
         for name, value in known.items():
             if value in ("yes", "no"):
                 seen[name] = switches.get(seen[name], seen[name])
-        return {**seen, **{name: value for name, value in rest.items() if name[len(service) + 1 :] not in known}}
+        mine = {prefix + name for name in own if name in known}
+        return {**seen, **{name: value for name, value in rest.items() if name not in mine}}
 
     # ---- changes
 
