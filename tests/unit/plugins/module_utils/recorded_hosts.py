@@ -167,6 +167,7 @@ class RecordedHost(Host):
         for name, value in known.items():
             if value in ("yes", "no"):
                 seen[name] = switches.get(seen[name], seen[name])
+        seen = {name: value.replace("{configdirectory}", seen["configdirectory"]) for name, value in seen.items()}
         mine = {prefix + name for name in own if name in known}
         return {**seen, **{name: value for name, value in rest.items() if name not in mine}}
 
