@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 
 CYRUS_CONF = "/etc/cyrus.conf"
 BINARIES = "/usr/lib/cyrus/bin"
@@ -214,3 +215,31 @@ def add(text: str, name: str, arguments: Iterable[tuple[str, str]], owner: str, 
     )
     lines.insert(at, f"\t{name}\t{written} # {owner}{_MARK}\n")
     return "".join(lines)
+
+
+def refuse_fatal(services: Iterable[Service], host: Host) -> None:
+    """Raise Problem at what makes the master end, of which no test of its own tells."""
+    seen: dict[str, Service] = {}
+    for service in services:
+        where = f"{CYRUS_CONF}:{service.line}"
+        if service.name in seen:
+            raise Problem(
+                f"{where}: the service {service.name} is there twice", "give one of them another name", option=where
+            )
+        seen[service.name] = service
+        if not service.command or not service.argument("listen"):
+            raise Problem(
+                f"{where}: the service {service.name} has no cmd or no listen",
+                "complete that line, or remove it; Cyrus ends when it reads it",
+                option=where,
+            )
+        program = os.path.join(BINARIES, service.command[0])
+        state = host.state(program)
+        if state is None or not state.mode & 0o100:
+            raise Problem(
+                f"{where}: the program {program} of the service {service.name} is not installed",
+                "remove that line, or install the package that brings the program"
+                + (" (cyrus-caldav)" if service.program == "httpd" else "")
+                + "; Cyrus ends when it reads it",
+                option=where,
+            )

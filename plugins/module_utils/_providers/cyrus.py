@@ -102,7 +102,7 @@ class Cyrus(Provider):
     def remedy_where_down(self) -> str:
         start = f"start it ('systemctl start {UNIT.removesuffix('.service')}') and run again"
         try:
-            self._refuse_fatal(self._listeners().services)
+            cyrus_conf.refuse_fatal(self._listeners().services, self.host)
         except Problem as exc:
             # such as Debian's own service http, whose program is in another package
             return f"{exc.found}: {exc.remedy.partition(';')[0]}; then {start}"
@@ -322,52 +322,12 @@ class Cyrus(Provider):
             "tls_server_cert": path,
             "tls_server_key": path,
             **self._strength(STRENGTHS[vserver.strength]),
-            **self._logins(vserver, listener),
+            **sasl.login_options(vserver, self._mechanisms(listener.service)),
         }
         if not listener.implicit_tls and "allowstarttls" in self._effective(listener.service):
             settings["allowstarttls"] = "yes"  # since 3.10 it is off where nobody asks for it
         if vserver.require_secure_channel and vserver.protocol == "nntp":
             settings["allowanonymouslogin"] = "no"  # reading, which needs no login, knows no other switch
-        return settings
-
-    def _logins(self, vserver: Vserver, listener: Listener) -> dict[str, str]:
-        """The options that say how users may log in, and when."""
-        settings = {}
-        if vserver.auth_tls is not None:
-            settings["sasl_mech_list"] = " ".join(vserver.auth_tls)
-        if not vserver.auth_clear:
-            # with tls_required nothing is taken before TLS; allowplaintext then only tells whether that was demanded
-            settings["tls_required"] = "yes"
-            settings["allowplaintext"] = "no" if vserver.require_secure_channel else "yes"
-            return settings
-        listed = vserver.auth_tls
-        if listed is None:
-            mechanisms = self._mechanisms(listener.service)
-            listed = None if mechanisms is None else tuple(sorted(mechanisms))
-        if listed is None:
-            raise Problem(
-                "Cyrus has one list of mechanisms for use before TLS and inside TLS, and none is set",
-                "give auth_tls as well",
-                subject=vserver.title,
-                option="auth_tls",
-            )
-        rest = tuple(sorted(set(listed) - sasl.PLAIN_TEXT))
-        plain_text = vserver.auth_clear == listed and listed != rest
-        if (vserver.auth_clear != rest and not plain_text) or "ANONYMOUS" in listed:
-            allowed = " or ".join(", ".join(some) for some in dict.fromkeys((listed, rest)) if some)
-            raise Problem(
-                f"Cyrus offers the same mechanisms before TLS as inside it, but for PLAIN and LOGIN: {allowed}"
-                if "ANONYMOUS" not in listed
-                else "ANONYMOUS is a matter of allowanonymouslogin in Cyrus, not of its list of mechanisms",
-                f"set auth_clear to {allowed}, or leave it out" if "ANONYMOUS" not in listed else "leave ANONYMOUS out",
-                subject=vserver.title,
-                option="auth_clear",
-            )
-        settings["tls_required"] = "no"
-        settings["allowplaintext"] = "yes" if plain_text else "no"
-        settings["sasl_minimum_layer"] = "0"
-        if vserver.protocol == "pop3":
-            settings["allowapop"] = "no"  # a login of POP3's own that nobody asked for
         return settings
 
     # ---- proving
@@ -384,7 +344,7 @@ class Cyrus(Provider):
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         mirror = mirrors[IMAPD_CONF]
         services = cyrus_conf.services(self.host.read_text(mirrors[CYRUS_CONF]))
-        self._refuse_fatal(services)
+        cyrus_conf.refuse_fatal(services, self.host)
         ours = set(imapd_conf.ours(self.host.read_text(mirror)))
         for service in services:
             # an option that is there twice is found only by the service that it is for
@@ -404,33 +364,6 @@ class Cyrus(Provider):
                     f"this version of Cyrus does not know {', '.join(missing)}",
                     "upgrade to a version that the guide lists",
                     option=IMAPD_CONF,
-                )
-
-    def _refuse_fatal(self, services: Sequence[Service]) -> None:
-        """Raise Problem at what makes the master end, of which no test of its own tells."""
-        seen: dict[str, Service] = {}
-        for service in services:
-            where = f"{CYRUS_CONF}:{service.line}"
-            if service.name in seen:
-                raise Problem(
-                    f"{where}: the service {service.name} is there twice", "give one of them another name", option=where
-                )
-            seen[service.name] = service
-            if not service.command or not service.argument("listen"):
-                raise Problem(
-                    f"{where}: the service {service.name} has no cmd or no listen",
-                    "complete that line, or remove it; Cyrus ends when it reads it",
-                    option=where,
-                )
-            program = os.path.join(BINARIES, service.command[0])
-            state = self.host.state(program)
-            if state is None or not state.mode & 0o100:
-                raise Problem(
-                    f"{where}: the program {program} of the service {service.name} is not installed",
-                    "remove that line, or install the package that brings the program"
-                    + (" (cyrus-caldav)" if service.program == "httpd" else "")
-                    + "; Cyrus ends when it reads it",
-                    option=where,
                 )
 
     def activate(self, run: Callable[..., Completed]) -> None:

@@ -84,13 +84,19 @@ class LabHost(Host):
         return Completed(done.returncode, text, "")
 
     def state(self, path: str) -> FileState | None:
-        done = lab("sh", self.name, "--", "stat", "-L", "-c", "%U %G %a", path)
-        words = done.stdout.decode().split()
+        words = lab("sh", self.name, "--", "stat", "--dereference", "--format=%U %G %a", path).stdout.decode().split()
         return FileState(words[0], words[1], int(words[2], 8)) if words else None
+
+    def names_in(self, directory: str) -> list[str]:
+        return sorted(lab("sh", self.name, "--", "ls", "-A", directory).stdout.decode().split())
 
     def put(self, change: FileChange) -> None:
         """Write a file."""
-        done = lab("sh", self.name, "--", "tee", change.path, stdin=change.content or b"")
+        if change.content is None:
+            lab("sh", self.name, "--", "rm", "-f", change.path)
+            return
+        lab("sh", self.name, "--", "mkdir", "-p", str(Path(change.path).parent))
+        done = lab("sh", self.name, "--", "tee", change.path, stdin=change.content)
         assert done.returncode == 0, change.path
 
 
