@@ -43,7 +43,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._cyrus_services import (
     BINARIES,
     CYRUS_CONF,
-    Service,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
