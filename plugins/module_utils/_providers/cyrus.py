@@ -48,7 +48,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._store i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
 
 UNIT = "cyrus-imapd.service"
-OLDEST, NEWEST = (3, 2), (3, 10)  # tls_versions came with 3.2; newer ones than the newest tried get a warning
+OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the newest tried get a warning
 _ENVIRONMENT = "/etc/default/cyrus-imapd"
 # The one group that may be named here; RFC 8446 section 9.1 has every client know it.
 _GROUP = "prime256v1"
@@ -84,7 +84,7 @@ class Cyrus(Provider):
             found = re.search(r"\d+(\.\d+)+", printed)
             self._version = tuple(int(part) for part in found.group().split(".")) if found else ()
         if self._version[:2] < OLDEST:
-            raise Problem(f"Cyrus IMAP {'.'.join(map(str, self._version))} is too old", "upgrade to 3.2 or newer")
+            raise Problem(f"Cyrus IMAP {'.'.join(map(str, self._version))} is too old", "upgrade to 3.6 or newer")
         return Capabilities(
             self._version,
             known=self._version[:2] <= NEWEST,

@@ -219,7 +219,7 @@ def test_versions(printed, version, known, host):
     assert found.reader == ("cyrus", "root", 0o400)
 
 
-@pytest.mark.parametrize("printed", ["cyrus-imapd 2.5.10", "fatal"])
+@pytest.mark.parametrize("printed", ["cyrus-imapd 3.4.8", "fatal"])
 def test_too_old_a_version(printed, host):
     host.answers["cyrus info version"] = printed
     with pytest.raises(Problem, match="is too old"):
