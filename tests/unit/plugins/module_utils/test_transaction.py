@@ -326,18 +326,17 @@ def test_configuration_that_lies_elsewhere_is_tested(apply, daemon, tree):
 
 def test_mirror_of_single_files(apply, daemon, tree, monkeypatch):
     main, table = str(tree / "etc/main.cf"), str(tree / "etc/table")
-    seen = {}
+    seen, made = {}, []
     daemon.config_roots = (main, table)
 
     def check(_run, mirrors):
         seen.update({path: Path(mirror).read_text() for path, mirror in mirrors.items()})
-        seen["left over"] = list(mirrors.values())
+        made.extend(mirrors.values())
 
     monkeypatch.setattr(daemon, "check", check)
     apply(FileChange(main, b"new"))
-    left = seen.pop("left over")
     assert seen == {main: "new", table: "old row"}
-    assert not any(Path(mirror).exists() for mirror in left)
+    assert not any(Path(mirror).exists() for mirror in made)
 
 
 def test_mirror_is_private(apply, everything, daemon, tmp_path, monkeypatch):
