@@ -44,10 +44,10 @@ class Participant(Protocol):
 
     @property
     def config_roots(self) -> tuple[str, ...]:
-        """Directories that its own configuration test reads."""
+        """Directories, or single files, that its own configuration test reads."""
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        """Run the daemon's own test on mirrors (real directory -> mirrored directory) of its configuration."""
+        """Run the daemon's own test on mirrors (real path -> mirrored path) of its configuration."""
 
     def activate(self, run: Callable[..., Completed]) -> None:
         """Make the running daemon use the files as they are now; start it where it died."""
@@ -431,10 +431,13 @@ class Transaction:
             for number, root in enumerate(participant.config_roots):
                 mirror = os.path.join(self._directory, f"mirror-{participant.name}-{number}")
                 # without links, so that what is laid into the mirror stays in the mirror
-                shutil.copytree(root, mirror, ignore=_not_mirrored)
+                if os.path.isdir(root):
+                    shutil.copytree(root, mirror, ignore=_not_mirrored)
+                else:
+                    shutil.copy2(root, mirror)
                 mirrors[root] = mirror
                 for entry in entries:
-                    if entry.material or not entry.path.startswith(root + "/"):
+                    if entry.material or not (entry.path == root or entry.path.startswith(root + "/")):
                         continue
                     twin = mirror + entry.path[len(root) :]
                     _unlink(twin)
@@ -444,7 +447,10 @@ class Transaction:
                 participant.check(self._run, mirrors)
             finally:
                 for mirror in mirrors.values():
-                    shutil.rmtree(mirror, ignore_errors=True)
+                    if os.path.isdir(mirror):
+                        shutil.rmtree(mirror, ignore_errors=True)
+                    else:
+                        _unlink(mirror)
 
     def _put_back(
         self, entries: Sequence[_Entry], directories: Sequence[str], participants: Sequence[Participant]

@@ -28,8 +28,8 @@ _LOGIN_NEEDED = 480
 _TLS_NEEDED = 483
 _TEMPORARILY_UNAVAILABLE = 400
 _CLOSING = 205
-# what a reader is told who may read: here is the article, or nobody has it (RFC 3977 section 6.2.4)
-_USED = (223, 430)
+# what a reader is told who may read: here is the article, or nobody has it (RFC 3977 section 6.2.1)
+_USED = (220, 430)
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,14 @@ class Nntp(Dialogue):
             raise WireError("starttls_refused", f"STARTTLS was answered with {reply.words!r}")
 
     def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
-        """Ask for an article that cannot exist, and then try to log in."""
-        use = self._ask(stream, "STAT <none@none.invalid>")
+        """Ask for an article that cannot exist, and then try to log in.
+
+        It is asked for as a whole: Cyrus answers STAT and HEAD to everybody, since servers use them among themselves.
+        """
+        use = self._ask(stream, "ARTICLE <none@none.invalid>")
         login = self._ask(stream, "AUTHINFO USER x")
         offered = login.code == _PASSWORD_WANTED or _offers_login(opening.capabilities)
-        evidence = f"STAT was answered with {use.words!r}, AUTHINFO USER with {login.words!r}"
+        evidence = f"ARTICLE was answered with {use.words!r}, AUTHINFO USER with {login.words!r}"
         return ClearText(self._refusal(use.code, login.code), offered, evidence)
 
     @staticmethod

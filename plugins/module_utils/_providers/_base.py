@@ -76,7 +76,7 @@ class Provider(ABC):
         protocols: the protocols it can serve.
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
-        config_roots: directories that its own configuration test reads.
+        config_roots: directories, or single files, that its own configuration test reads.
     """
 
     name: ClassVar[str]
@@ -157,6 +157,10 @@ class Provider(ABC):
     @abstractmethod
     def running(self) -> bool:
         """Whether the daemon serves."""
+
+    def remedy_where_down(self) -> str:
+        """What to do where the daemon does not run, as the remedy of a Problem."""
+        return f"start it ('systemctl start {self.name}') and run again"
 
 
 @dataclass(frozen=True)

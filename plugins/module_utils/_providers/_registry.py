@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import Inn
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
-PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Inn)
+PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Cyrus, Inn)
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:

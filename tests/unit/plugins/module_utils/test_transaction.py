@@ -324,6 +324,21 @@ def test_configuration_that_lies_elsewhere_is_tested(apply, daemon, tree):
     assert (tree / "srv/main.cf").read_text() == "new"
 
 
+def test_mirror_of_single_files(apply, daemon, tree, monkeypatch):
+    main, table = str(tree / "etc/main.cf"), str(tree / "etc/table")
+    seen, made = {}, []
+    daemon.config_roots = (main, table)
+
+    def check(_run, mirrors):
+        seen.update({path: Path(mirror).read_text() for path, mirror in mirrors.items()})
+        made.extend(mirrors.values())
+
+    monkeypatch.setattr(daemon, "check", check)
+    apply(FileChange(main, b"new"))
+    assert seen == {main: "new", table: "old row"}
+    assert not any(Path(mirror).exists() for mirror in made)
+
+
 def test_mirror_is_private(apply, everything, daemon, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(daemon, "check", lambda *_args: seen.append(mode(tmp_path / "state/transaction")))

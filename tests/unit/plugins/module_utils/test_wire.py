@@ -579,8 +579,8 @@ _CLEAR_TEXT = [
     ),
     pytest.param("nntp", nntp(), True, False, "483 Encryption required", id="nntp: TLS first"),
     pytest.param("nntp", nntp(transit=True), True, False, "483 Encryption required", id="nntp: feeds too"),
-    pytest.param("nntp", nntp(answers={"STAT": "483 TLS first"}), True, False, "483 TLS first", id="nntp: for all"),
-    pytest.param("nntp", nntp(answers={"STAT": "430 No such article"}), False, False, "430 No", id="nntp: may read"),
+    pytest.param("nntp", nntp(answers={"ARTICLE": "483 TLS first"}), True, False, "483 TLS first", id="nntp: for all"),
+    pytest.param("nntp", nntp(answers={"ARTICLE": "430 No such article"}), False, False, "430 No", id="nntp: may read"),
     pytest.param(
         "nntp", nntp(clear=("AUTHINFO USER",), answers={"AUTHINFO": "381 Go on"}), False, True, "381", id="nntp: login"
     ),
@@ -589,7 +589,7 @@ _CLEAR_TEXT = [
         "nntp", nntp(clear=("AUTHINFO SASL", "SASL CRAM-MD5")), True, True, "483", id="nntp: only another login"
     ),
     pytest.param("nntp", nntp(answers={"AUTHINFO": "502 no"}), None, False, "502 no", id="nntp: no login at all"),
-    pytest.param("nntp", nntp(answers={"STAT": "502 no"}), None, False, "502 no", id="nntp: no permission"),
+    pytest.param("nntp", nntp(answers={"ARTICLE": "502 no"}), None, False, "502 no", id="nntp: no permission"),
     pytest.param("nntp", nntp(answers={"CAPABILITIES": "500 What?"}), True, False, "483", id="nntp: old"),
 ]
 
@@ -614,7 +614,7 @@ def test_clear_text_is_tried_without_doing_anything():
     assert server.heard == ["CAPA", "USER x", "QUIT"]
     with serving(nntp()) as server:
         wire.clear_text(at(server, "nntp"))
-    assert server.heard == ["CAPABILITIES", "STAT <none@none.invalid>", "AUTHINFO USER x", "QUIT"]
+    assert server.heard == ["CAPABILITIES", "ARTICLE <none@none.invalid>", "AUTHINFO USER x", "QUIT"]
 
 
 @pytest.mark.parametrize("protocol", GOOD)

@@ -269,13 +269,14 @@ def nntp(
     transit: bool = False,
     keep: bool = False,
 ) -> Script:
-    """An NNTP server; the arguments are those of :func:`smtp`, but for one.
+    """An NNTP server; the arguments are those of :func:`smtp`.
 
-    With ``transit`` it takes every client for another server until it says MODE READER.
+    Args:
+        transit: whether it takes every client for another server until it says MODE READER.
     """
     replies = {
         "STARTTLS": "382 Begin TLS negotiation now",
-        "STAT": "480 Authentication required for command",
+        "ARTICLE": "480 Authentication required for command",
         "AUTHINFO": "483 Encryption required",
         "DATE": "111 20260131000000",
         "MODE": "201 news.example.test ready for readers",
@@ -292,7 +293,7 @@ def nntp(
                 client.say("101 Capability list:", "VERSION 2", *(offered if reader else ("MODE-READER",)), ".")
                 continue
             reply = replies.get(verb, "500 What?")
-            if not reader and verb in ("STARTTLS", "STAT", "AUTHINFO"):
+            if not reader and verb in ("STARTTLS", "ARTICLE", "AUTHINFO"):
                 reply = "401 MODE-READER"
             client.say(reply)
             reader = reader or (verb == "MODE" and reply.startswith("20"))
