@@ -73,6 +73,13 @@ class Daemon:
     def activate(self, _run):
         self.note("activate")
 
+    def snapshot(self):
+        return {"main.cf": self.tree.joinpath("etc/main.cf").read_text()}
+
+    def restore(self, run, snapshot):
+        assert snapshot == self.snapshot()  # the file has been put back, and this is what it was
+        self.activate(run)
+
     def probe(self):
         self.note("probe")
 
