@@ -171,7 +171,7 @@ def _ask(stream: Stream, number: int, request: bytes) -> _Answer:
 
 
 class Ldap(Dialogue):
-    """LDAP. A server does not greet; what it offers stands in its rootDSE (RFC 4512 section 5.1), if anyone may read it."""
+    """LDAP. No server greets; what it offers stands in its rootDSE (RFC 4512 section 5.1), if anyone may read that."""
 
     starttls = "STARTTLS"
     opener = _message(1, _DESCRIPTION)
@@ -217,7 +217,7 @@ class Ldap(Dialogue):
         offered = True if sasl and sasl.code == _GO_ON else simple
         if offered is False and not (bind.blames_the_channel or bind.code in _NOT_AT_ALL):
             offered = None
-        if search.code == _SUCCESS and suffixes or offered:
+        if offered or (search.code == _SUCCESS and suffixes):
             return ClearText(False, offered, evidence)
         blamed = search.blames_the_channel or bind.blames_the_channel
         return ClearText(True if blamed and offered is False else None, offered, evidence)

@@ -6,8 +6,8 @@
 
 Facts: slapd-config(5), and what slapd 2.5 with GnuTLS and 2.6 with OpenSSL were seen to do:
 
-- Factors of olcSecurity and olcSaslSecProps stay in force when their attribute is deleted, so they are set to nought first,
-  in an operation of its own.
+- Factors of olcSecurity and olcSaslSecProps stay in force when their attribute is deleted, so they are set to nought
+  first, in an operation of its own.
 - ldapi counts as much as olcLocalSSF, 71 by default; a greater factor locks root out.
 - olcSecurity does not concern the SASL bind itself; only olcSaslSecProps keeps it out of clear text.
 - A TLS attribute that is replaced by its own value makes slapd read the files again.

@@ -4,14 +4,14 @@
 
 """OpenLDAP's slapd with its configuration in cn=config, serving ldap.
 
-Facts: slapd-config(5), slapd(8), the OpenLDAP administrator's guide (chapters "Using TLS" and "Security Considerations").
+Facts: slapd-config(5), slapd(8), the OpenLDAP administrator's guide ("Using TLS", "Security Considerations").
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -53,7 +53,7 @@ class OpenLdap(Provider):
     name = "openldap"
     protocols = frozenset({"ldap"})
     processes = frozenset({"slapd"})
-    packages = {"ldap": "slapd"}
+    packages: ClassVar[Mapping[str, str]] = {"ldap": "slapd"}
     config_roots = ("/etc/ldap",)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -166,10 +166,8 @@ class OpenLdap(Provider):
         self._must_restart = any(
             change.path in (DEFAULTS_FILE, SASL_FILE) and change.needed(self.host) for change in changes
         )
-        settings = ()
-        if config.changed(state.settings, target):
-            settings = (SettingsChange("cn=config", config.shown(state.settings), config.shown(target)),)
-        return Plan(changes=tuple(changes), settings=settings)
+        difference = SettingsChange("cn=config", config.shown(state.settings), config.shown(target))
+        return Plan(tuple(changes), (difference,) if config.changed(state.settings, target) else ())
 
     def _secured(
         self, vserver: Vserver, state: State, originals: Originals, changes: list[FileChange]
@@ -231,7 +229,7 @@ class OpenLdap(Provider):
         asked = vserver.auth_tls is not None and EXTERNAL in vserver.auth_tls
         if vserver.auth_tls is not None and asked != state.client_certificates:
             raise Problem(
-                f"{EXTERNAL} means client certificates, which are {'not ' if asked else ''}asked for (olcTLSVerifyClient)",
+                f"{EXTERNAL} means client certificates, and slapd does{' not' if asked else ''} ask for these",
                 f"{'leave it out' if asked else 'add it'}, or change olcTLSVerifyClient in cn=config",
                 option="auth_tls",
             )
