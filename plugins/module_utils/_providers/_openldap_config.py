@@ -6,8 +6,8 @@
 
 Facts: slapd-config(5), and what slapd 2.5 with GnuTLS and 2.6 with OpenSSL were seen to do:
 
-- Factors of olcSecurity and olcSaslSecProps stay in force when their attribute is deleted, so they are set to nought
-  first, in an operation of its own.
+- Factors of olcSecurity and olcSaslSecProps stay in force when their attribute is deleted. Each database takes over
+  olcSecurity and olcRequires when slapd starts, and keeps them. So what is to be loosened needs a restart.
 - ldapi counts as much as olcLocalSSF, 71 by default; a greater factor locks root out.
 - olcSecurity does not concern the SASL bind itself; only olcSaslSecProps keeps it out of clear text.
 - A TLS attribute that is replaced by its own value makes slapd read the files again.
@@ -186,21 +186,14 @@ def tls_step(before: Settings, after: Settings) -> str:
     return _record({**files, **changes}, before)
 
 
-def channel_steps(before: Settings, after: Settings) -> str:
-    """LDIF that gives a running slapd all other settings, without ever locking root out."""
-    changes = {name: values for name, values in changed(before, after).items() if name not in TLS}
-    first, second = dict(changes), {}
-    if SECURITY in changes:
-        first[SECURITY] = _with_factors({**dict.fromkeys(factors(before), 0), **factors(after)})
-        second[SECURITY] = changes[SECURITY]
-    if SASL in changes:
-        first[SASL] = _with_limits({**sasl_limits(after), **_NEUTRAL, **sasl_limits(after)})
-        second[SASL] = changes[SASL]
-    if LOCAL in changes and _local(after) < _local(before):
-        second[LOCAL] = first.pop(LOCAL)
-    second = {name: values for name, values in second.items() if values != first.get(name)}
-    return _record(first, before) + _record(second, {**before, **first})
+def channel_step(before: Settings, after: Settings) -> str:
+    """LDIF that gives a running slapd all other settings, in one operation, so that root is never locked out."""
+    return _record({name: values for name, values in changed(before, after).items() if name not in TLS}, before)
 
 
-def _local(settings: Settings) -> int:
-    return int(settings[LOCAL][0]) if settings.get(LOCAL) else _LOCAL_DEFAULT
+def loosens(before: Settings, after: Settings) -> bool:
+    """Whether something is taken back that slapd goes on demanding until it is restarted."""
+    had, has = factors(before), factors(after)
+    weaker = any(number > has.get(name, 0) for name, number in had.items())
+    limits = [int(sasl_limits(one).get("minssf") or 0) for one in (before, after)]
+    return weaker or limits[0] > limits[1] or bool(words(before, REQUIRES) - words(after, REQUIRES))

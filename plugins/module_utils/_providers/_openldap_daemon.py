@@ -177,10 +177,19 @@ class Daemon:
                 )
             time.sleep(_PAUSE)
 
-    def move(self, run: Callable[..., Completed], before: config.Settings, after: config.Settings) -> None:
+    def move(
+        self, run: Callable[..., Completed], before: config.Settings, after: config.Settings, *, restart: bool
+    ) -> None:
         """Have the running slapd go from one state to another, and read its certificate again.
 
-        It cannot let go of a certificate while it runs, so it is stopped for that.
+        It cannot let go of a certificate while it runs, so it is stopped for that; and it is restarted where it would
+        go on demanding what it is no longer to demand.
+
+        Args:
+            run: runs a program with an effect.
+            before: the settings as they are.
+            after: the settings as they shall be.
+            restart: whether it has to be restarted for other reasons.
 
         Raises:
             Problem: it refuses; what it had before is in force as far as it can be.
@@ -188,7 +197,7 @@ class Daemon:
         if any(before.get(name) and not after.get(name) for name in (config.CERTIFICATE, config.KEY)):
             self.move_at_rest(run, before, after)
             return
-        for ldif in (config.tls_step(before, after), config.channel_steps(before, after)):
+        for ldif in (config.tls_step(before, after), config.channel_step(before, after)):
             done = self._modify(run, ldif)
             if done.code != 0:
                 # with GnuTLS a refused change leaves no TLS at all until one is taken
@@ -199,6 +208,8 @@ class Daemon:
                     subject="OpenLDAP",
                     option="cn=config",
                 )
+        if restart or config.loosens(before, after):
+            self.restart(run)
 
     def _modify(self, run: Callable[..., Completed], ldif: str) -> Completed:
         return run(self._argv("ldapmodify"), stdin=ldif.encode()) if ldif else Completed(0, "", "")

@@ -327,10 +327,10 @@ class OpenLdap(Provider):
         if not self.running():
             self._daemon.restart(run)
         settings = self._daemon.state().settings
-        self._daemon.move(run, settings, settings if self._target is None else self._target)
-        if self._must_restart or not self._daemon.listens_as_told():
-            self._daemon.restart(run)
-            self._must_restart = False
+        target = settings if self._target is None else self._target
+        restart = self._must_restart or not self._daemon.listens_as_told()
+        self._daemon.move(run, settings, target, restart=restart)
+        self._must_restart = False
 
     def snapshot(self) -> dict[str, Any]:
         if not self.running():
@@ -350,10 +350,10 @@ class OpenLdap(Provider):
         if not self._daemon.answers():
             self._daemon.move_at_rest(run, self._daemon.settings_at_rest(), wanted)
             return
-        self._daemon.move(run, self._daemon.state().settings, wanted)
-        mechanisms = sorted(self._daemon.state().mechanisms)
-        if not self._daemon.listens_as_told() or mechanisms != snapshot.get("mechanisms", mechanisms):
-            self._daemon.restart(run)
+        state = self._daemon.state()
+        other = sorted(state.mechanisms) != snapshot.get("mechanisms", sorted(state.mechanisms))
+        restart = other or not self._daemon.listens_as_told()
+        self._daemon.move(run, state.settings, wanted, restart=restart)
 
 
 __all__ = ("UNIT", "OpenLdap")
