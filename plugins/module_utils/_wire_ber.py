@@ -61,16 +61,20 @@ class Element:
         return self.content.decode("utf-8", "replace")
 
 
-def read_element(take: Callable[[int], bytes]) -> Element:
+def read_element(take: Callable[[int], bytes], expected: int = 0) -> Element:
     """The next element of a stream of bytes.
 
     Args:
         take: answers exactly as many of the next bytes as it is asked for.
+        expected: the only tag that it may have; 0 for any.
 
     Raises:
         BerError: the bytes are no element, or it is too long.
     """
-    tag, length = take(2)
+    (tag,) = take(1)
+    if expected not in (0, tag):
+        raise BerError(f"it says {bytes((tag,))!r} where {bytes((expected,))!r} is due")
+    (length,) = take(1)
     if length & _LONG_LENGTH:
         count = length & ~_LONG_LENGTH
         if not 1 <= count <= 4:

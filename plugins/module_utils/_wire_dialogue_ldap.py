@@ -123,7 +123,7 @@ _DESCRIPTION = _search("", "supportedExtension", "supportedSASLMechanisms")
 def _read(stream: Stream) -> tuple[int, Element]:
     """The next message: its number, and what it says."""
     try:
-        parts = read_element(stream.read_bytes)
+        parts = read_element(stream.read_bytes, SEQUENCE)
         number, said = parts.parts[:2]
     except (BerError, ValueError) as exc:
         raise WireError("protocol", f"the server does not speak LDAP ({exc})") from exc
