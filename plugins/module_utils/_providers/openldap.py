@@ -353,7 +353,10 @@ class OpenLdap(Provider):
         state = self._daemon.state()
         other = sorted(state.mechanisms) != snapshot.get("mechanisms", sorted(state.mechanisms))
         restart = other or not self._daemon.listens_as_told()
-        self._daemon.move(run, state.settings, wanted, restart=restart)
+        try:
+            self._daemon.move(run, state.settings, wanted, restart=restart)
+        except Problem:
+            self._daemon.move_at_rest(run, self._daemon.settings_at_rest(), wanted)
 
 
 __all__ = ("UNIT", "OpenLdap")
