@@ -104,7 +104,9 @@ def record(name: str, file: str) -> None:
     openldap._must_restart = True
     openldap.activate(host.query)
     found["secured"] = state(host, ask)
-    content = {**found, "vservers": [dataclasses.asdict(SECURED)]}
+    asked = dataclasses.asdict(SECURED)
+    stock = dataclasses.asdict(Vserver("ldap"))
+    content = {**found, "vservers": [{name: asked[name] for name in asked if asked[name] != stock[name]}]}
     (HERE / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -171,7 +171,7 @@ def test_stock_host_as_it_was_recorded(release):
 
 def test_secured_host_as_it_was_recorded(release):
     # slapd itself, asked after it had been secured, says what was desired
-    (desired,) = (Vserver(**one) for one in recording(release)["vservers"])
+    (desired,) = (Vserver("ldap", **one) for one in recording(release)["vservers"])
     openldap = provider(RecordedHost(release, state="secured"))
     assert openldap.read()["ldap", "default"] == replace(
         desired, port=389, auth_clear=(), auth_tls=tuple(sorted((*ALL, "ANONYMOUS", "SIMPLE")))
