@@ -33,8 +33,8 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
 RELEASES = {"openldap-2.5": (3, 0), "openldap-2.6": (3, 5)}  # with the OpenSSL that Debian has beside it
 LDAP = Vserver("ldap", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=636)
 ABSENT = replace(LDAP, present=False)
-NOT_PLAIN = ("CRAM-MD5", "DIGEST-MD5", "NTLM", "SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384")
-NOT_PLAIN += ("SCRAM-SHA-512",)
+SCRAM = tuple(f"SCRAM-SHA-{number}" for number in (1, 224, 256, 384, 512))
+NOT_PLAIN = ("CRAM-MD5", "DIGEST-MD5", "NTLM", *SCRAM)
 ALL = (*NOT_PLAIN, "LOGIN", "PLAIN")
 DEFAULTS, SASL = daemon.DEFAULTS_FILE, daemon.SASL_FILE
 
@@ -75,7 +75,7 @@ class Slapd(RecordedHost):
         if tool == "systemctl":
             return self._unit(argv[1])
         if tool in ("ldapmodify", "slapmodify"):
-            self.done.append(" ".join(argv[: 4 if argv[0] == "runuser" else 1]) + ("" if tool == argv[0] else f" {tool}"))
+            self.done.append(" ".join(argv[: 5 if argv[0] == "runuser" else 1]))
             return self._modify(stdin.decode(), running=tool == "ldapmodify")
         if tool == "slaptest":
             return Completed(0, "", "")
@@ -161,7 +161,11 @@ def test_stock_host_as_it_was_recorded(release):
     openldap = provider(RecordedHost(release))
     assert openldap.read() == {
         ("ldap", "default"): Vserver(
-            "ldap", strength="", port=389, auth_clear=(*NOT_PLAIN, "SIMPLE"), auth_tls=tuple(sorted((*ALL, "ANONYMOUS", "SIMPLE")))
+            "ldap",
+            strength="",
+            port=389,
+            auth_clear=(*NOT_PLAIN, "SIMPLE"),
+            auth_tls=tuple(sorted((*ALL, "ANONYMOUS", "SIMPLE"))),
         )
     }
     assert openldap.running()
@@ -186,7 +190,7 @@ def test_capabilities(release):
     assert found.known
     assert found.library.name == {"openldap-2.5": "GnuTLS", "openldap-2.6": "OpenSSL"}[release]
     assert found.reader == ("root", "openldap", 0o640)
-    assert not (found.several or found.sni or found.alternative)
+    assert (found.several, found.sni, found.alternative, found.mechanisms) == (False, False, False, True)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -194,8 +198,8 @@ def test_plan_for_a_stock_host(case, release, host):
     plan = provider(host).plan([CASES[case]])
     text = as_diff(host, plan.changes)
     for settings in plan.settings:
-        lines = [one.splitlines(keepends=True) for one in (settings.before, settings.after)]
-        text += "".join(difflib.unified_diff(*lines, settings.target, settings.target, n=0))
+        before, after = (one.splitlines(keepends=True) for one in (settings.before, settings.after))
+        text += "".join(difflib.unified_diff(before, after, settings.target, settings.target, n=0))
     check_golden(f"{release}/{case}.diff", text)
 
 
@@ -487,4 +491,6 @@ def test_mechanisms_of_the_sasl_library():
 def test_values_that_need_another_form_in_ldif():
     ldif = config.at_rest({}, {config.CERTIFICATE: ("/srv/schlüssel.pem",)})
     assert "olcTLSCertificateFile:: L3NydjovL" not in ldif
-    assert config.entries("dn: cn=config\n" + ldif.split("\n")[3] + "\n")[0][config.CERTIFICATE] == ("/srv/schlüssel.pem",)
+    assert config.entries("dn: cn=config\n" + ldif.split("\n")[3] + "\n")[0][config.CERTIFICATE] == (
+        "/srv/schlüssel.pem",
+    )

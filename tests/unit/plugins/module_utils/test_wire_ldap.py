@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import io
 import itertools
@@ -267,9 +268,7 @@ def test_what_is_encoded_can_be_read(number, text):
     assert data == tlv(0x30, *(tlv(one.tag, one.content) for one in (first, second))) or len(text.encode()) > 100
 
 
-@pytest.mark.parametrize(
-    ("number", "encoded"), [(0, "020100"), (127, "02017f"), (128, "02020080"), (256, "02020100")]
-)
+@pytest.mark.parametrize(("number", "encoded"), [(0, "020100"), (127, "02017f"), (128, "02020080"), (256, "02020100")])
 def test_integers(number, encoded):
     assert ber.integer(number).hex() == encoded
 
@@ -284,9 +283,6 @@ def test_any_bytes_are_an_element_or_an_error(data):
             raise ber.BerError("the end")
         return found
 
-    try:
+    with contextlib.suppress(ber.BerError):
         parts = ber.read_element(take).parts
-    except ber.BerError as exc:
-        assert str(exc)
-    else:
         assert all(len(part.content) <= len(data) for part in parts)
