@@ -114,6 +114,8 @@ class Daemon:
         Raises:
             Problem: root does not get at its configuration.
         """
+        if self._host.which("ldapsearch") is None:
+            raise Problem("the program ldapsearch is not installed", "install it (Debian: apt install ldap-utils)")
         attributes = (*config.MANAGED, _VERIFY_CLIENT)
         done = self._search("cn=config", "sub", _QUESTION, *attributes)
         found = {one["dn"][0]: one for one in config.entries(done.out)}

@@ -417,6 +417,12 @@ def test_no_way_in(answer, host, monkeypatch):
         provider(host).read()
 
 
+def test_the_programs_to_ask_with(host, monkeypatch):
+    monkeypatch.setattr(host, "which", lambda _tool: None)
+    with pytest.raises(Problem, match="apt install ldap-utils"):
+        provider(host).read()
+
+
 @pytest.mark.parametrize("printed", ["@(#) $OpenLDAP: slapd 2.4.57+dfsg-3", ""])
 def test_too_old_a_version(printed, host):
     host.answers["slapd -VV"] = printed
