@@ -2,15 +2,22 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One protocol from the client's side: what a dialogue is, and what it finds out."""
+"""One protocol from the client's side: what a dialogue is, and what it finds out.
+
+Nothing is ever delivered, and no credential but a made-up one is ever sent.
+"""
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import Stream
+
+# How servers say that the channel, not the credential, is at fault.
+BLAMES_THE_CHANNEL = re.compile(r"tls|ssl|encrypt|secur|clear ?text|plain ?text|confidential|under a layer", re.I)
 
 
 @dataclass(frozen=True)

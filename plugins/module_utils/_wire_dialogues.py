@@ -2,10 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What clients and servers say to each other before TLS starts: one dialogue per protocol.
-
-Nothing is ever delivered, and no credential but a made-up one is ever sent.
-"""
+"""What clients and servers say to each other before TLS starts: the dialogues of mail, and a table of all."""
 
 from __future__ import annotations
 
@@ -14,19 +11,18 @@ import re
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue import (
+    BLAMES_THE_CHANNEL,
     ClearText,
     Dialogue,
     Opening,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_ldap import Ldap
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_nntp import Nntp
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import (
     Stream,
     WireError,
     quoted,
 )
-
-# How servers say that the channel, not the credential, is at fault.
-_BLAMES_THE_CHANNEL = re.compile(r"tls|ssl|encrypt|secur|clear ?text|plain ?text|confidential|under a layer", re.I)
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ class _SmtpReply:
     @property
     def blames_the_channel(self) -> bool:
         """530 says so by RFC 3207 section 4; some servers use another permanent refusal and say it in words."""
-        return self.code == 530 or (self.code >= 500 and bool(_BLAMES_THE_CHANNEL.search(self.words)))
+        return self.code == 530 or (self.code >= 500 and bool(BLAMES_THE_CHANNEL.search(self.words)))
 
 
 class Smtp(Dialogue):
@@ -178,7 +174,7 @@ class Imap(Dialogue):
         code = re.match(r"\S+ \S+ \[([^\] ]+)", words.upper())
         if status == "OK" or (code and code.group(1) in self._JUDGED):
             return False
-        if (code and code.group(1) == "PRIVACYREQUIRED") or disabled or _BLAMES_THE_CHANNEL.search(words):
+        if (code and code.group(1) == "PRIVACYREQUIRED") or disabled or BLAMES_THE_CHANNEL.search(words):
             return True
         return False if status == "NO" else None
 
@@ -240,7 +236,7 @@ class Pop3(Dialogue):
         if good:
             return ClearText(False, True, evidence)
         kept_back = bool(opening.capabilities) and not announced
-        refused = kept_back or bool(_BLAMES_THE_CHANNEL.search(words))
+        refused = kept_back or bool(BLAMES_THE_CHANNEL.search(words))
         return ClearText(True if refused else None, offered, evidence)
 
     def answer_to_smuggled(self, stream: Stream) -> str:
@@ -260,6 +256,12 @@ def _address_literal(address: str) -> str:
     return f"[IPv6:{plain}]" if ipaddress.ip_address(plain).version == 6 else f"[{plain}]"
 
 
-DIALOGUES: dict[str, Dialogue] = {"smtp": Smtp(), "imap": Imap(), "pop3": Pop3(), "nntp": Nntp()}
+DIALOGUES: dict[str, Dialogue] = {
+    "smtp": Smtp(),
+    "imap": Imap(),
+    "pop3": Pop3(),
+    "nntp": Nntp(),
+    "ldap": Ldap(),
+}
 
 __all__ = ("DIALOGUES", "ClearText", "Dialogue", "Opening")

@@ -173,6 +173,18 @@ class Stream:
         line, _newline, self._unread = line.partition(b"\n")
         return line.rstrip(b"\r").decode("utf-8", "replace")
 
+    def read_bytes(self, count: int) -> bytes:
+        """Exactly so many of the server's next bytes.
+
+        Raises:
+            WireError: there are not so many.
+        """
+        data = b""
+        while len(data) < count:
+            data += self.receive()
+        self._unread = data[count:]
+        return data[:count]
+
     def start_tls(self, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
         """Complete a TLS handshake; from here on everything is said inside TLS.
 

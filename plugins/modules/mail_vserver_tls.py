@@ -179,7 +179,7 @@ options:
     version_added: 0.2.0
     description:
       - Mechanisms by which users may log in before TLS, such as V(SCRAM-SHA-256). C(PLAIN) and C(LOGIN) send the
-        password as it is. For V(ldap), C(SIMPLE) and C(ANONYMOUS) are mechanisms too.
+        password as it is. For V(ldap), C(SIMPLE) is the login with a name and a password.
       - Left out, there is none. Not together with O(require_secure_channel).
     type: list
     elements: str
@@ -187,6 +187,7 @@ options:
     version_added: 0.2.0
     description:
       - Mechanisms by which users may log in inside TLS. Left out, that is the daemon's own affair.
+      - For V(ldap), C(SIMPLE) is the login with a name and a password, and C(ANONYMOUS) is use without a login.
     type: list
     elements: str
   vservers:

@@ -11,10 +11,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import Inn
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import OpenLdap
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
-PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Cyrus, Inn)
+PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Cyrus, Inn, OpenLdap)
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:
