@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._coverage import uncovered
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
@@ -145,6 +146,8 @@ class Outcome:
         files: paths written.
         diff: entries for the module's diff.
         provider: the daemon.
+        uncovered: virtual servers that let this host's own users in in clear text, while mail to others must be
+            encrypted.
         warnings: what the administrator should know.
     """
 
@@ -152,6 +155,7 @@ class Outcome:
     domains: list[dict[str, Any]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
+    uncovered: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -223,6 +227,14 @@ def secure_domains(
                 f"mail to {policy.domain} is unauthenticated at the level {policy.tls}:"
                 " whoever can redirect it can read it"
             )
+    if any(policy.present and policy.encrypted for policy in policies):
+        outcome.uncovered, silent = uncovered(providers.values())
+        if outcome.uncovered:
+            outcome.warnings.append(
+                "mail to others must be encrypted, but users of this host use it in clear text:"
+                f" {', '.join(outcome.uncovered)}; require the secure channel with mail_vserver_tls"
+            )
+        outcome.warnings += [f"whether users use this host in clear text is not known ({one})" for one in silent]
     if changes:
         transaction.apply(changes, [provider])
     return outcome

@@ -201,6 +201,14 @@ files:
   type: list
   elements: str
   sample: [/etc/postfix/postmaster_tls_policy, /etc/postfix/main.cf]
+uncovered_vservers:
+  description:
+    - Virtual servers of this host, as C(protocol/name), that its own users use in clear text although mail to others must
+      be encrypted. Told in a warning as well. Only looked for where a domain demands encryption.
+  returned: success
+  type: list
+  elements: str
+  sample: [imap/default]
 problem:
   description: The fault in parts, also told in RV(ignore:msg).
   returned: failure, unless an option was malformed
@@ -278,6 +286,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "provider": outcome.provider,
         "reason": reason or f"all {len(outcome.domains)} domains are as desired",
         "files": outcome.files,
+        "uncovered_vservers": outcome.uncovered,
         "diff": outcome.diff,
     }
 

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, SaslAccount
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, SaslAccount, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     DomainOutcome,
     DomainPlan,
@@ -144,6 +144,8 @@ class Sender(DomainProvider):
             outcomes=self.outcomes,
         )
 
+    vservers: tuple[Vserver, ...] = ()
+
     def running(self):
         return self.alive
 
@@ -155,7 +157,7 @@ class Sender(DomainProvider):
         raise NotImplementedError
 
     def read(self):
-        raise NotImplementedError
+        return {one.key: one for one in self.vservers}
 
     def plan(self, desired):
         raise NotImplementedError
@@ -234,6 +236,16 @@ def test_results(host):
     assert outcome.warnings[0] == "of the daemon"
     (warning,) = outcome.warnings[1:]
     assert "b.test is unauthenticated at the level encrypt" in warning
+
+
+@pytest.mark.parametrize("tls", ["encrypt", "may"])
+def test_users_of_the_host_in_clear_text_while_others_must_encrypt(tls, host):
+    sender = Sender(host)
+    sender.vservers = (Vserver("imap", auth_clear=("PLAIN",), port=143), Vserver("pop3", port=110))
+    outcome = call(host, sender, Applied(), DomainPolicy("a.test", tls=tls))
+    assert outcome.uncovered == (["imap/default"] if tls == "encrypt" else [])
+    told = [one for one in outcome.warnings if "users of this host use it in clear text: imap/default;" in one]
+    assert len(told) == len(outcome.uncovered)
 
 
 def test_no_daemon_to_send_mail(host):
