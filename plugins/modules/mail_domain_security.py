@@ -203,8 +203,8 @@ files:
   sample: [/etc/postfix/postmaster_tls_policy, /etc/postfix/main.cf]
 uncovered_vservers:
   description:
-    - Virtual servers of this host, as C(protocol/name), that its own users use in clear text although mail to others must
-      be encrypted. Told in a warning as well. Only looked for where a domain demands encryption.
+    - Virtual servers of this host, as C(protocol/name), that its own users use in clear text although mail to others
+      must be encrypted. Told in a warning as well. Only looked for where a domain demands encryption.
   returned: success
   type: list
   elements: str

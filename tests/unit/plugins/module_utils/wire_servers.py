@@ -269,10 +269,9 @@ def nntp(
     transit: bool = False,
     keep: bool = False,
 ) -> Script:
-    """An NNTP server; the arguments are those of :func:`smtp`.
+    """An NNTP server; the arguments are those of :func:`smtp`, and ``transit``.
 
-    Args:
-        transit: whether it takes every client for another server until it says MODE READER.
+    With that it takes every client for another server until it says MODE READER.
     """
     replies = {
         "STARTTLS": "382 Begin TLS negotiation now",

@@ -1,0 +1,137 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver_choice import (
+    choose,
+    listeners,
+    refuse_foreign_addresses,
+    refuse_taken_sockets,
+)
+
+# what ss(8) of Debian 12 and 13 prints
+PRINTED = """\
+LISTEN 0      100          0.0.0.0:25        0.0.0.0:*    users:(("smtpd",pid=9,fd=6),("master",pid=7,fd=13))
+LISTEN 0      100             [::]:993          [::]:*    users:(("dovecot",pid=5,fd=36))
+LISTEN 0      511                *:80              *:*    users:(("nginx",pid=3,fd=6),("nginx",pid=4,fd=6))
+LISTEN 0      128        127.0.0.1:53        0.0.0.0:*
+"""
+
+
+def test_listeners():
+    host: Any = SimpleNamespace(query=lambda _argv: Completed(0, PRINTED, ""))
+    assert listeners(host) == {25: {"smtpd", "master"}, 993: {"dovecot"}, 80: {"nginx"}, 53: set()}
+
+
+def daemon(name, protocols, *, alive=True) -> Any:
+    return SimpleNamespace(
+        name=name,
+        protocols=frozenset(protocols),
+        processes=frozenset({name}),
+        packages={one: f"{name}-{one}" for one in protocols},
+        running=lambda: alive,
+        remedy_where_down=lambda: f"start {name}",
+    )
+
+
+POSTFIX, EXIM = daemon("postfix", ["smtp", "submission"]), daemon("exim", ["smtp"])
+DOVECOT, CYRUS = daemon("dovecot", ["imap"]), daemon("cyrus", ["imap"], alive=False)
+KNOWN = (POSTFIX, EXIM, DOVECOT, CYRUS)
+IMAP, SMTP = Vserver("imap"), Vserver("smtp")
+
+
+def chosen(vserver, *installed, listening=None):
+    return choose(vserver, {one.name: one for one in installed}, KNOWN, listening or {}).name
+
+
+def test_the_only_one():
+    assert chosen(IMAP, POSTFIX, DOVECOT) == "dovecot"
+
+
+@pytest.mark.parametrize("name", ["postfix", "exim"])
+def test_the_one_that_listens(name):
+    assert chosen(SMTP, POSTFIX, EXIM, listening={25: {name}}) == name
+
+
+def test_the_one_that_runs():
+    assert chosen(IMAP, DOVECOT, CYRUS) == "dovecot"
+
+
+def test_the_one_that_is_named():
+    assert chosen(Vserver("smtp", provider="exim"), POSTFIX, EXIM, listening={25: {"postfix"}}) == "exim"
+
+
+@pytest.mark.parametrize(
+    ("vserver", "installed", "option", "words"),
+    [
+        (SMTP, (DOVECOT,), "protocol", "apt install postfix-smtp for postfix or exim-smtp for exim"),
+        (Vserver("smtp", provider="exim"), (POSTFIX,), "protocol", r"apt install exim-smtp for exim\)"),
+        (Vserver("imap", provider="exim"), (POSTFIX, EXIM), "provider", "exim does not serve imap"),
+        (SMTP, (POSTFIX, EXIM), "provider", "postfix and exim could both serve smtp"),
+        (IMAP, (CYRUS,), "protocol", "cyrus is installed but does not run"),
+    ],
+)
+def test_none_can_be_chosen(vserver, installed, option, words):
+    with pytest.raises(Problem, match=words) as caught:
+        chosen(vserver, *installed)
+    assert (caught.value.subject, caught.value.option) == (vserver.title, option)
+
+
+def test_addresses():
+    refuse_foreign_addresses([Vserver("imap", "x", addresses=("127.0.0.1",))])
+    with pytest.raises(Problem, match=r"192\.0\.2\.1 is no address of this host") as caught:
+        refuse_foreign_addresses([Vserver("imap", "x", addresses=("127.0.0.1", "192.0.2.1"))])
+    assert (caught.value.subject, caught.value.option) == ("virtual server imap/x", "addresses")
+
+
+DEFAULT = Vserver("imap", port=143, implicit_tls_port=993)
+
+
+def refuse(*desired, before=(DEFAULT,), listening=None):
+    found = {one.key: one for one in before}
+    refuse_taken_sockets({"dovecot": desired}, {"dovecot": found}, {"dovecot": DOVECOT}, listening or {})
+
+
+@pytest.mark.parametrize(
+    "desired",
+    [
+        [DEFAULT],
+        [Vserver("imap", implicit_tls_port=993)],
+        [DEFAULT, Vserver("imap", "x", addresses=("192.0.2.1",), port=143, implicit_tls_port=993)],
+        [Vserver("imap", "x", port=1143, implicit_tls_port=1993)],
+        [Vserver("imap", present=False), Vserver("imap", "x", port=143, implicit_tls_port=993)],
+        [Vserver("http", implicit_tls_port=443), Vserver("http", "a.test", implicit_tls_port=443)],
+    ],
+)
+def test_sockets_that_are_free(desired):
+    refuse(*desired, listening={143: {"dovecot"}, 993: {"dovecot"}})
+
+
+@pytest.mark.parametrize(
+    ("desired", "option"),
+    [
+        ([DEFAULT, Vserver("imap", "x", port=143)], "port"),
+        ([Vserver("imap", "x", port=1143, implicit_tls_port=993)], "port"),
+        ([Vserver("imap", one, addresses=("192.0.2.1",), port=143) for one in "xy"], "addresses"),
+    ],
+)
+def test_two_on_one_socket(desired, option):
+    with pytest.raises(Problem, match="would both listen on") as caught:
+        refuse(*desired)
+    assert caught.value.option == option
+
+
+def test_port_of_another_program():
+    with pytest.raises(Problem, match="port 1993 is taken by nginx") as caught:
+        refuse(Vserver("imap", "x", port=1143, implicit_tls_port=1993), listening={1993: {"nginx"}})
+    assert caught.value.option == "implicit_tls_port"
