@@ -11,10 +11,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue import (
+    ClearText,
+    Dialogue,
+    Opening,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_http import Http
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import (
     Stream,
     WireError,
@@ -23,78 +27,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_st
 
 # How servers say that the channel, not the credential, is at fault.
 _BLAMES_THE_CHANNEL = re.compile(r"tls|ssl|encrypt|secur|clear ?text|plain ?text|confidential|under a layer", re.I)
-
-
-@dataclass(frozen=True)
-class Opening:
-    """How a server introduces itself.
-
-    Attributes:
-        greeting: its first line; empty after STARTTLS, when it does not greet again.
-        capabilities: what it offers, one entry per extension, in the protocol's own words.
-    """
-
-    greeting: str
-    capabilities: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ClearText:
-    """What a server does with a client that does not use TLS.
-
-    Attributes:
-        refused: whether use in clear text is refused; None when the answer says neither.
-        auth_offered: whether a login is offered in clear text; None when that cannot be known.
-        evidence: what was asked, and the server's own words.
-    """
-
-    refused: bool | None
-    auth_offered: bool | None
-    evidence: str
-
-
-class Dialogue(ABC):
-    """One protocol, from the client's side.
-
-    Attributes:
-        starttls: the capability that offers TLS.
-        opener: a harmless first command, with which a port is tested for clear text.
-        smuggled: a harmless command that is sent along with the request for TLS, before the handshake.
-        farewell: the last command.
-    """
-
-    starttls: ClassVar[str]
-    opener: ClassVar[bytes]
-    smuggled: ClassVar[bytes]
-    farewell: ClassVar[bytes]
-
-    @abstractmethod
-    def greet(self, stream: Stream) -> str:
-        """The server's greeting. Raises WireError where it is none, or a refusal."""
-
-    @abstractmethod
-    def capabilities(self, stream: Stream) -> tuple[str, ...]:
-        """What the server offers at this point. Raises WireError."""
-
-    @abstractmethod
-    def ask_tls(self, stream: Stream, smuggled: bytes = b"") -> None:
-        """Ask for TLS, and send other bytes in the same write. Raises WireError where it is not given."""
-
-    @abstractmethod
-    def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
-        """Try to use the server without TLS. Raises WireError."""
-
-    @abstractmethod
-    def answer_to_smuggled(self, stream: Stream) -> str:
-        """Say goodbye inside TLS; the server's answer to the smuggled command, empty where there is none."""
-
-    def open(self, stream: Stream) -> Opening:
-        """Greeting and capabilities."""
-        return Opening(self.greet(stream), self.capabilities(stream))
-
-    def offers_tls(self, opening: Opening) -> bool:
-        """Whether TLS can be asked for."""
-        return self.starttls in opening.capabilities
 
 
 @dataclass(frozen=True)
@@ -328,6 +260,6 @@ def _address_literal(address: str) -> str:
     return f"[IPv6:{plain}]" if ipaddress.ip_address(plain).version == 6 else f"[{plain}]"
 
 
-DIALOGUES: dict[str, Dialogue] = {"smtp": Smtp(), "imap": Imap(), "pop3": Pop3()}
+DIALOGUES: dict[str, Dialogue] = {"smtp": Smtp(), "imap": Imap(), "pop3": Pop3(), "http": Http()}
 
 __all__ = ("DIALOGUES", "ClearText", "Dialogue", "Opening")

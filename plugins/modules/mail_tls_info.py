@@ -37,17 +37,20 @@ options:
     description:
       - What the server speaks. Needed beside O(host).
     type: str
-    choices: [smtp, submission, imap, pop3]
+    choices: [smtp, submission, imap, pop3, nntp, ldap, http]
   port:
     description:
       - TCP port, from 1 to 65535.
       - Left out, it is the protocol's registered port. With O(tls=starttls) that is 25 for C(smtp), 587 for
-        C(submission), 143 for C(imap) and 110 for C(pop3). With O(tls=implicit) it is 465 for C(submission), 993 for
-        C(imap) and 995 for C(pop3), and none for C(smtp).
+        C(submission), 143 for C(imap), 110 for C(pop3), 119 for C(nntp), 389 for C(ldap) and 80 for C(http). With
+        O(tls=implicit) it is 465 for C(submission), 993 for C(imap), 995 for C(pop3), 563 for C(nntp), 636 for C(ldap)
+        and 443 for C(http), and none for C(smtp).
     type: int
   tls:
     description:
       - How TLS starts. V(starttls) begins in clear text and asks for TLS, V(implicit) begins with TLS.
+      - HTTP has no STARTTLS. There V(starttls) looks only at what is done with clear text, and RV(endpoints[].tls) is
+        null. Look at V(implicit) for the rest.
     type: str
     choices: [starttls, implicit]
     default: starttls
@@ -81,7 +84,7 @@ options:
         description: See O(protocol).
         type: str
         required: true
-        choices: [smtp, submission, imap, pop3]
+        choices: [smtp, submission, imap, pop3, nntp, ldap, http]
       port:
         description: See O(port).
         type: int
@@ -111,7 +114,10 @@ options:
     description:
       - Whether to try to use the servers without TLS.
       - An SMTP server is asked C(MAIL FROM:<>), an IMAP server C(LOGIN) with the made-up user C(x), a POP3 server
-        C(USER x). A server that takes passwords in clear text may write a failed login to its log.
+        C(USER x), a web server for its page C(/). A server that takes passwords in clear text may write a failed login
+        to its log.
+      - A web server refuses clear text when it answers with a redirection to C(https), or with code 400 or 426. It
+        offers a login in clear text when it answers with code 401. Forms for passwords are not looked for.
     type: bool
     default: true
   versions:
@@ -208,7 +214,9 @@ endpoints:
       type: str
       sample: 10.88.0.11
     greeting:
-      description: The server's first line. Null where there was no TLS session.
+      description:
+        - The server's first line. Of a web server, the first line of its answer to a request for the page C(/).
+        - Null where there was no TLS session.
       type: str
       sample: "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] Dovecot (Debian) ready."
     capabilities:
@@ -221,7 +229,10 @@ endpoints:
           elements: str
           sample: [IMAP4REV1, STARTTLS, LOGINDISABLED]
         inside_tls:
-          description: Inside TLS.
+          description:
+            - Inside TLS.
+            - Of a web server these are the fields C(Strict-Transport-Security) (HSTS), C(WWW-Authenticate),
+              C(Location), C(Upgrade), C(Alt-Svc) and C(Server) of its answer to a request for the page C(/).
           type: list
           elements: str
           sample: [IMAP4REV1, AUTH=PLAIN]
