@@ -26,7 +26,7 @@ HSTS = "Strict-Transport-Security"
 HSTS_SECONDS = 63072000  # two years, as the guideline has it
 # An ACME client must be able to answer on port 80 (RFC 8555 section 8.3). $uri is normalised, so nothing else gets by.
 _LED_ON = r"^http:(?!/\.well-known/acme-challenge/)"
-REDIRECTION = ('("$scheme:$uri"', "~", _LED_ON, ")")
+REDIRECTION = ("($postmaster_place", "~", _LED_ON, ")")
 _HEAD = "# http/{}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 
 
@@ -121,5 +121,10 @@ def _required(vserver: Vserver, site: Site, texts: Mapping[str, str]) -> list[st
         lines = [line for line in lines if HSTS not in line]
         lines.append(f'add_header {HSTS} "max-age={HSTS_SECONDS}" always;')
     port = "" if vserver.implicit_tls_port == 443 else f":{vserver.implicit_tls_port}"
-    condition = f'("$scheme:$uri" ~ "{_LED_ON}")'
-    return [*lines, f"if {condition} {{", f"    return 301 https://$host{port}$request_uri;", "}"]
+    return [
+        *lines,
+        'set $postmaster_place "$scheme:$uri";',
+        f'if ($postmaster_place ~ "{_LED_ON}") {{',
+        f"    return 301 https://$host{port}$request_uri;",
+        "}",
+    ]

@@ -126,7 +126,7 @@ class Nginx(Provider):
             alternative_certificate=certificates[1] if certificates[1:] else "",
             require_secure_channel=required,
             strength=self._strength(site, first) if tls else "",
-            addresses=() if set(addresses) & set(EVERYWHERE) else tuple(one.strip("[]") for one in addresses),
+            addresses=() if set(addresses) & set(EVERYWHERE) else tuple(sorted(one.strip("[]") for one in addresses)),
             port=(site.clear_ports or [0])[0],
             implicit_tls_port=port,
             auth_clear=("BASIC",) if passwords(site) and not required else (),
