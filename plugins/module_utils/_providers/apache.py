@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_refusals import (
@@ -39,6 +38,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Sites,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_config import (
+    Statement,
     everywhere,
     included,
     modules,
@@ -140,23 +140,22 @@ class Apache(Provider):
     def _sockets(self, sites: Sites, key: tuple[str, int], ours: str, side: str) -> list[str]:
         """Where a virtual host listens, such as ``*:80``; on the side with TLS only where it is ours."""
         if ours:
-            path = own_path(ours, "use")
-            for one in statements(path, self.host.read_text(path)):
-                if one.name == "use" and one.args[2:] == (side,):
-                    return one.args[1].split()
-            return []
-        if side == "tls":
-            return []
-        return list(sites.arguments(key))
+            return self._used(own_path(ours, "use"), side)
+        return list(sites.arguments(key)) if side == "clear" else []
 
-    def _leads_on(self, block: Sequence[object], ours: str) -> bool:
+    def _used(self, path: str, side: str, text: str | None = None) -> list[str]:
+        """The sockets with which one of our files makes a virtual host."""
+        here = statements(path, self.host.read_text(path) if text is None else text)
+        return [word for one in here if one.name == "use" and one.args[2:] == (side,) for word in one.args[1].split()]
+
+    def _leads_on(self, block: Sequence[Statement], ours: str) -> bool:
         """Whether every page in clear text leads to https."""
         if not ours:
             return False
         path = own_path(ours, "clear")
         lines = [*statements(path, self.host.read_text(path)), *block]
-        engine = [one.args for one in lines if one.name == "rewriteengine"]  # type: ignore[attr-defined]
-        rules = [one for one in lines if one.name == "rewriterule" and one.path == path]  # type: ignore[attr-defined]
+        engine = [one.args for one in lines if one.name == "rewriteengine"]
+        rules = [one for one in lines if one.name == "rewriterule" and one.path == path]
         return bool(rules) and bool(engine) and engine[-1][0].lower() == "on"
 
     def _strength(self, settings: Mapping[str, tuple[str, ...]]) -> str:
@@ -229,12 +228,8 @@ class Apache(Provider):
 
     def _common(self, sites: Sites, files: Mapping[str, str | None]) -> str | None:
         """The file that all virtual servers share; None where there is none left."""
-        texts = {path: self.host.read_text(path) for path in sites.texts if name_of_own(path)}
-        sockets = []
-        for path, text in {**texts, **files}.items():
-            for one in statements(path, text or ""):
-                if one.name == "use" and one.args[2:] == ("tls",):
-                    sockets += one.args[1].split()
+        texts = {path: sites.texts[path] for path in sites.texts if name_of_own(path)}
+        sockets = [word for path, text in {**texts, **files}.items() for word in self._used(path, "tls", text or "")]
         if not sockets:
             return None
         foreign = {path: text for path, text in sites.texts.items() if path != COMMON}
@@ -286,8 +281,8 @@ class Apache(Provider):
 
     def _settled(self) -> bool:
         """Whether Apache has survived its new configuration and listens where that says, now or soon."""
-        sites = self._sites()
-        wanted = ports_listened(sites.texts, sites.modules)
+        uses = [path for path in self._sites().texts if name_of_own(path)]
+        wanted = {split_socket(word)[1] for path in uses for word in self._used(path, "tls")}
         began = time.monotonic()
         while True:
             shown = self.host.query(["ss", "-Hltn"]).out.splitlines()
