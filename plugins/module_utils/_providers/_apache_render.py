@@ -50,9 +50,7 @@ def _head(name: str) -> str:
 
 
 def _start(name: str) -> str:
-    return (
-        f"<VirtualHost $postmaster_addresses>\nInclude {_AVAILABLE}/{MACRO}{name}.$postmaster_side.conf\n"
-    )
+    return f"<VirtualHost $postmaster_addresses>\nInclude {_AVAILABLE}/{MACRO}{name}.$postmaster_side.conf\n"
 
 
 def _end(name: str) -> str:

@@ -103,9 +103,7 @@ class Sites:
 
     def first_on(self, socket: tuple[str, int]) -> Site | None:
         """The site that answers those on a socket who name no server, or none that there is."""
-        here = [
-            (one.first, site) for site in self.all for one in site.listeners if one.socket == socket
-        ]
+        here = [(one.first, site) for site in self.all for one in site.listeners if one.socket == socket]
         told = [site for first, site in here if first]
         return (told or [site for _first, site in here] or [None])[0]
 

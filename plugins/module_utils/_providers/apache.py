@@ -18,6 +18,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_config import (
+    Statement,
+    everywhere,
+    included,
+    modules,
+    ports_listened,
+    split_socket,
+    statements,
+    vhosts,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_refusals import (
     refuse_conflicts,
     refuse_unable,
@@ -36,16 +46,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_sites import (
     Sites,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_config import (
-    Statement,
-    everywhere,
-    included,
-    modules,
-    ports_listened,
-    split_socket,
-    statements,
-    vhosts,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     Capabilities,
@@ -198,9 +198,7 @@ class Apache(Provider):
         ]
         return Plan(changes=tuple(changes))
 
-    def _prepare(
-        self, sites: Sites, vserver: Vserver, files: dict[str, str | None]
-    ) -> tuple[str, int] | None:
+    def _prepare(self, sites: Sites, vserver: Vserver, files: dict[str, str | None]) -> tuple[str, int] | None:
         """Add the files of a virtual server; answers where its macro has to begin, None where it stands already."""
         refuse_unable(vserver)
         site = sites.site(vserver)

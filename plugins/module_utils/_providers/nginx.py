@@ -25,6 +25,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Provider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_config import configuration
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_refusals import (
+    refuse_conflicts,
+    refuse_side_effects,
+    refuse_unable,
+    warnings_about,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_render import (
     REDIRECTION,
     include_path,
@@ -39,12 +45,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Site,
     Sites,
     passwords,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_refusals import (
-    refuse_conflicts,
-    refuse_side_effects,
-    refuse_unable,
-    warnings_about,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
 
@@ -173,7 +173,9 @@ class Nginx(Provider):
         ]
         for path, present in ours.items():
             changes.append(FileChange(path, after[path].encode() if present else None, "root", "root", 0o644))
-        present_ones = [(one, site) for one in desired if one.present for site in sites.with_include(include_path(one.name))]
+        present_ones = [
+            (one, site) for one in desired if one.present for site in sites.with_include(include_path(one.name))
+        ]
         warnings = [line for one, site in present_ones for line in warnings_about(site, one)]
         return Plan(changes=tuple(changes), warnings=tuple(warnings))
 

@@ -101,7 +101,9 @@ def record(name: str, provider: str, file: str) -> None:
     """Record one host as it is, and as it is once it has been secured."""
     host = LabHost(name)
     certificate = Store(host, "/etc/postmaster").deployed_path(provider, SECURED.certificate)
-    made = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=mx -keyout /tmp/k -out /tmp/c"
+    made = (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=mx -keyout /tmp/k -out /tmp/c"
+    )
     assert lab("sh", name, "--", *made.split()).returncode == 0
     put(host, certificate, lab("sh", name, "--", "cat", "/tmp/k", "/tmp/c").stdout)
     found = {"stock": recorded(host, provider, [SECURED])}

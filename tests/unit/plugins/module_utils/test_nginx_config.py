@@ -53,7 +53,9 @@ def test_places():
     assert [one.name for one in http.below()] == ["server", "listen"]
 
 
-@pytest.mark.parametrize("text", ["a", "a b", "{", "a {", "}", "a { b; }}", "a 'b;", "a { b }", "content_by_lua_block {"])
+@pytest.mark.parametrize(
+    "text", ["a", "a b", "{", "a {", "}", "a { b; }}", "a 'b;", "a { b }", "content_by_lua_block {"]
+)
 def test_what_nginx_refuses_too(text):
     with pytest.raises(Problem, match="/x:1"):
         configuration({"/x": text}, "/x")

@@ -38,9 +38,10 @@ class ApacheHost(RecordedHost):
         sites = sorted(path for path in self.files if path.startswith("/etc/apache2/sites-enabled/"))
         own = sorted(path for path in self.files if Path(path).name.startswith("postmaster-http"))
         skeleton = re.sub(r"^ +\(\d+\) /etc/apache2/(sites-enabled|conf-\w+/postmaster).*\n", "", recorded, flags=re.M)
-        skeleton = re.sub(r"\A.*?(?=^ServerRoot)", "", skeleton, flags=re.M | re.S)
+        skeleton = re.sub(r"^VirtualHost configuration:\n(?:[ *\[\d].*\n)*", "", skeleton, flags=re.M)
+        heading = "Included configuration files:\n"
         files = "".join(f"    (1) {path}\n" for path in (*sites, *own))
-        return Completed(0, f"{self._listed(sites)}{skeleton.replace('Included configuration files:', 'Included configuration files:' + chr(10) + files.rstrip(), 1)}", "")
+        return Completed(0, self._listed(sites) + skeleton.replace(heading, heading + files, 1), "")
 
     def _listed(self, sites: Sequence[str]) -> str:
         """Virtual hosts as Apache 2.4 lists them."""
@@ -50,13 +51,14 @@ class ApacheHost(RecordedHost):
             for match in re.finditer(r"^[ \t]*<VirtualHost ([^>\n]*)>(.*?)^[ \t]*</VirtualHost>", text, re.M | re.S):
                 line = text.count("\n", 0, match.start()) + 1
                 name = re.search(r"^\s*ServerName (\S+)", match[2], re.M)
-                aliases = [word for words in re.findall(r"^\s*ServerAlias (.*)", match[2], re.M) for word in words.split()]
+                aliases = " ".join(re.findall(r"^\s*ServerAlias (.*)", match[2], re.M)).split()
                 place, words = f"{path}:{line}", match[1].split()
                 above = text[: match.start()].split("\n")
                 macro = re.match(r"<Macro (\S+)", above[-3]) if len(above) > 2 else None
                 if macro:
                     use = self.read_text(f"/etc/apache2/conf-available/{macro[1]}.use.conf")
-                    place = f"macro '{macro[1]}' (defined on line {line - 2} of \"{path}\") used on line 2 of \"x\":1"
+                    defined = f'(defined on line {line - 2} of "{path}")'
+                    place = f"macro '{macro[1]}' {defined} used on line 2 of \"x\":1"
                     words = [word for quoted in re.findall(r'"([^"]*)"', use) for word in quoted.split()]
                 for word in words:
                     sockets.setdefault(word, []).append((name[1] if name else "web.example.test", place, aliases))
