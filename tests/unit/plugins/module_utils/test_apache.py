@@ -156,7 +156,7 @@ def test_other_names_of_a_site(host):
     shop(host, "ServerAlias www.shop.example.test")
     take(host, replace(SHOP, name="www.shop.example.test"))
     assert provider(host).read()["http", "www.shop.example.test"].certificate == "shop.example.test"
-    with pytest.raises(Problem, match="the same site as virtual server http/www.shop.example.test"):
+    with pytest.raises(Problem, match=r"the same site as virtual server http/www\.shop\.example\.test"):
         provider(host).plan([SHOP])
 
 
@@ -272,7 +272,7 @@ def test_no_virtual_host_on_port_80(host):
 
 def test_virtual_host_in_an_unusual_form(host):
     put(host, SITE, "<VirtualHost \\\n *:80>\n</VirtualHost>\n")
-    with pytest.raises(Problem, match="(not written in the usual form|no virtual host)"):
+    with pytest.raises(Problem, match=r"(not written in the usual form|no virtual host)"):
         provider(host).plan([DEFAULT])
 
 
@@ -354,7 +354,7 @@ def test_a_macro_is_taken_out_byte_for_byte(blocks, number, end):
 
 @pytest.mark.parametrize("text", ["", "x\n", "<VirtualHost *:80>\n", "<VirtualHost *:80> x\n</VirtualHost>"])
 def test_no_macro_without_a_virtual_host(text):
-    with pytest.raises(ValueError, match="^"):
+    with pytest.raises(ValueError, match=r"^"):
         with_macro(text, 1, "default")
 
 
@@ -377,7 +377,7 @@ def test_too_old_a_version(host):
 
 def test_configuration_that_apache_refuses(host, monkeypatch):
     monkeypatch.setattr(host, "query", lambda _argv: Completed(1, "", "AH00526: Syntax error\n"))
-    with pytest.raises(Problem, match="Apache refuses its own configuration .*AH00526"):
+    with pytest.raises(Problem, match=r"Apache refuses its own configuration .*AH00526"):
         provider(host).read()
 
 

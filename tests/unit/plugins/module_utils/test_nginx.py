@@ -289,7 +289,7 @@ def test_passwords_in_clear_text(auth, host):
 
 def test_one_site_under_two_names(host):
     put(host, SHOP_FILE, SHOP_BLOCK.decode().replace("shop.example.test;", "shop.example.test www.shop.example.test;"))
-    with pytest.raises(Problem, match="the same site as virtual server http/shop.example.test"):
+    with pytest.raises(Problem, match=r"the same site as virtual server http/shop\.example\.test"):
         provider(host).plan([SHOP, replace(SHOP, name="www.shop.example.test")])
 
 
@@ -348,7 +348,7 @@ def test_too_old_a_version(printed, host):
 
 def test_configuration_that_nginx_refuses(host, monkeypatch):
     monkeypatch.setattr(host, "query", lambda _argv: Completed(1, "", "nginx: [emerg] unknown directive\n"))
-    with pytest.raises(Problem, match="nginx refuses its own configuration .*unknown directive"):
+    with pytest.raises(Problem, match=r"nginx refuses its own configuration .*unknown directive"):
         provider(host).read()
 
 
