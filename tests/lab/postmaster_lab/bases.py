@@ -78,7 +78,8 @@ KINDS = {
     "exim": Kind(
         [*SYSTEM, *MANAGED, *CLIENTS, "apache2", "exim4-daemon-light"],
         [
-            "exim4-config exim4/dc_eximconfig_configtype select internet site; mail is sent and received directly using SMTP",
+            "exim4-config exim4/dc_eximconfig_configtype select"
+            " internet site; mail is sent and received directly using SMTP",
             "exim4-config exim4/dc_local_interfaces string",
             f"exim4-config exim4/mailname string {BUILD_NAME}",
         ],

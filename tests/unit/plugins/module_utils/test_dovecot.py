@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_language import LANGUAGES
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_settings import (
     parse,
     render,
@@ -110,7 +111,7 @@ def test_versions(printed, version, known, language, host):
     dovecot = provider(host)
     assert dovecot.capabilities().version == version
     assert dovecot.capabilities().known is known
-    assert dovecot.language is dovecot_module.LANGUAGES[language]
+    assert dovecot.language is LANGUAGES[language]
 
 
 @pytest.mark.parametrize("printed", ["2.2.36 (1f10bfa63)", ""])
@@ -129,9 +130,9 @@ def test_protocol_that_is_not_served(host):
     assert caught.value.subject == "virtual server pop3/default"
 
 
-def test_one_virtual_server_of_each_protocol(host):
-    with pytest.raises(Problem, match="one virtual server of each protocol"):
-        provider(host).plan([replace(IMAP, name="second")])
+def test_virtual_server_without_addresses_of_its_own(host):
+    with pytest.raises(Problem, match="tells virtual servers of one protocol apart by their addresses"):
+        provider(host).plan([replace(IMAP, name="second", port=1143, implicit_tls_port=1993)])
 
 
 def test_configuration_that_dovecot_refuses(host, monkeypatch):
