@@ -43,7 +43,7 @@ class Http(Dialogue):
         return quoted(line)
 
     def capabilities(self, stream: Stream) -> tuple[str, ...]:
-        found = []
+        found: list[str] = []
         for _number in range(_MOST_FIELDS):
             line = stream.read_line()
             if not line:

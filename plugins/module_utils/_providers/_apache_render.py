@@ -153,7 +153,8 @@ def common(sockets: Sequence[str], listened: set[int]) -> str:
         listened: ports on which Apache listens by itself once its module for TLS is loaded.
     """
     lines = []
-    with_module, always = [], []
+    with_module: list[str] = []
+    always: list[str] = []
     ports = sorted({int(one.rpartition(":")[2]) for one in sockets})
     for port in ports:
         here = sorted({one for one in sockets if one.rpartition(":")[2] == str(port)})

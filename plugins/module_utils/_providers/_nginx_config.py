@@ -142,7 +142,7 @@ class Parser:
         self._at = match.end() if match else self._at
 
     def _block(self, *, top: bool = False) -> list[Directive]:
-        found = []
+        found: list[Directive] = []
         while True:
             self._skip()
             if self._at >= len(self._text):

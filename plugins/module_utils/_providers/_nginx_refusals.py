@@ -95,15 +95,15 @@ def refuse_conflicts(sites: Sites, site: Site, vserver: Vserver) -> None:
             option="require_secure_channel",
         )
     for other in sites.all:
-        for one in other.listeners:
-            if other is site or not one.directive or one.port != vserver.implicit_tls_port:
+        for listener in other.listeners:
+            if other is site or not listener.directive or listener.port != vserver.implicit_tls_port:
                 continue
-            if not one.tls or (vserver.name == "default" and one.first) or vserver.name in other.names:
+            if not listener.tls or (vserver.name == "default" and listener.first) or vserver.name in other.names:
                 raise Problem(
-                    f"port {one.port} is taken by another server block, {one.directive.place}",
+                    f"port {listener.port} is taken by another server block, {listener.directive.place}",
                     "remove that server block or its line, or give another implicit_tls_port",
                     subject=vserver.title,
-                    option=one.directive.place,
+                    option=listener.directive.place,
                 )
 
 

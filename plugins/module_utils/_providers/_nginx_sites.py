@@ -105,7 +105,7 @@ class Sites:
         """The site that answers those on a socket who name no server, or none that there is."""
         here = [(one.first, site) for site in self.all for one in site.listeners if one.socket == socket]
         told = [site for first, site in here if first]
-        return (told or [site for _first, site in here] or [None])[0]
+        return next(iter(told or [site for _first, site in here]), None)
 
     def unnamed(self) -> Site | None:
         """The site that answers those who name no server, in clear text on port 80."""

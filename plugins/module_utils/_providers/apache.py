@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -68,7 +69,7 @@ class Apache(Provider):
     name = "apache"
     protocols = frozenset({"http"})
     processes = frozenset({"apache2"})
-    packages = {"http": "apache2"}
+    packages: ClassVar[Mapping[str, str]] = {"http": "apache2"}
     config_roots = (ROOT,)
 
     @classmethod

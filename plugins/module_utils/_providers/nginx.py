@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -63,7 +64,7 @@ class Nginx(Provider):
     name = "nginx"
     protocols = frozenset({"http"})
     processes = frozenset({"nginx"})
-    packages = {"http": "nginx"}
+    packages: ClassVar[Mapping[str, str]] = {"http": "nginx"}
     config_roots = (ROOT,)
 
     @classmethod

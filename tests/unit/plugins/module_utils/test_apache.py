@@ -411,7 +411,8 @@ def test_activation(after_reload, after_restart, codes, ran, host, monkeypatch):
     monkeypatch.setattr(apache_module, "_SETTLED", 0.0)
     take(host, DEFAULT)
     sockets = {"": OPEN, "reload": after_reload, "reset-failed": None, "restart": after_restart}
-    found, ask = [], host.query
+    found: list[str] = []
+    ask = host.query
 
     def query(argv, **options):
         now = sockets[found[-1] if found else ""]

@@ -368,7 +368,7 @@ class Machine:
     """A systemd that does as the script says, and the sockets that are open then."""
 
     def __init__(self, host, monkeypatch, *, alive=True, after_reload="", after_restart="", reload=0, restart=0):
-        self.ran = []
+        self.ran: list[str] = []
         self.codes = {"reload": reload, "restart": restart}
         self.sockets = {"reload": after_reload, "restart": after_restart}
         self.alive = alive

@@ -69,7 +69,7 @@ class ApacheHost(RecordedHost):
                 printed += f"{socket:22} {some[0][0]} ({some[0][1]})\n"
                 continue
             printed += f"{socket:22} is a NameVirtualHost\n         default server {some[0][0]} ({some[0][1]})\n"
-            for name, place, aliases in some:
-                printed += f"         port {port} namevhost {name} ({place})\n"
+            for host, place, aliases in some:
+                printed += f"         port {port} namevhost {host} ({place})\n"
                 printed += "".join(f"{'':16} alias {alias}\n" for alias in aliases)
         return printed
