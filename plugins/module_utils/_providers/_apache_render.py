@@ -27,7 +27,8 @@ _OURS = re.compile(rf"{ROOT}/{_AVAILABLE}/{MACRO}(.+)\.(use|clear|tls)\.conf")
 HSTS = "Strict-Transport-Security"
 HSTS_SECONDS = 63072000  # two years, as the guideline has it
 _HEAD = "# {}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
-# An ACME client must be able to answer on port 80 (RFC 8555 section 8.3).
+# An ACME client must be able to answer on port 80 (RFC 8555 section 8.3). Where the site asks for passwords it would do
+# so there as well, so that all is led on; most CAs follow that.
 _NOT_LED_ON = r"!^/\.well-known/acme-challenge/"
 
 
@@ -113,7 +114,12 @@ def tls_sockets(vserver: Vserver) -> list[str]:
 
 
 def rendered(
-    vserver: Vserver, clear: str, certificates: Sequence[str], strength: Mapping[str, Sequence[str]]
+    vserver: Vserver,
+    clear: str,
+    certificates: Sequence[str],
+    strength: Mapping[str, Sequence[str]],
+    *,
+    passwords: bool,
 ) -> dict[str, str]:
     """The files of a virtual server, by path.
 
@@ -122,6 +128,7 @@ def rendered(
         clear: the sockets without TLS, as the administrator's line names them.
         certificates: files with key and certificates.
         strength: from strength_settings().
+        passwords: whether the site asks for passwords by itself.
     """
     name, head = vserver.name, _HEAD.format(f"http/{vserver.name}")
     use = f'Use {MACRO}{name} "{clear}" clear\nUse {MACRO}{name} "{" ".join(tls_sockets(vserver))}" tls\n'
@@ -135,7 +142,7 @@ def rendered(
         tls.append(f'Header always set {HSTS} "max-age={HSTS_SECONDS}"')
         led_on = [
             "RewriteEngine on",
-            f"RewriteCond %{{REQUEST_URI}} {_NOT_LED_ON}",
+            *([] if passwords else [f"RewriteCond %{{REQUEST_URI}} {_NOT_LED_ON}"]),
             f"RewriteRule ^ https://%{{SERVER_NAME}}{port}%{{REQUEST_URI}} [R=301,L]",
         ]
     return {

@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     EVERYWHERE,
     Site,
     Sites,
+    passwords,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import Strength
 
@@ -25,8 +26,10 @@ _INCLUDE = re.compile(re.escape(_DIRECTORY) + r"/postmaster-http-([A-Za-z0-9._-]
 HSTS = "Strict-Transport-Security"
 HSTS_SECONDS = 63072000  # two years, as the guideline has it
 # An ACME client must be able to answer on port 80 (RFC 8555 section 8.3). $uri is normalised, so nothing else gets by.
+# Where the site asks for passwords it would do so there as well, so that all is led on; most CAs follow that.
 _LED_ON = r"^http:(?!/\.well-known/acme-challenge/)"
-REDIRECTION = ("($postmaster_place", "~", _LED_ON, ")")
+_ALL_LED_ON = "^http:"
+REDIRECTIONS = [("($postmaster_place", "~", pattern, ")") for pattern in (_LED_ON, _ALL_LED_ON)]
 _HEAD = "# http/{}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 
 
@@ -124,7 +127,7 @@ def _required(vserver: Vserver, site: Site, texts: Mapping[str, str]) -> list[st
     return [
         *lines,
         'set $postmaster_place "$scheme:$uri";',
-        f'if ($postmaster_place ~ "{_LED_ON}") {{',
+        f'if ($postmaster_place ~ "{_ALL_LED_ON if passwords(site) else _LED_ON}") {{',
         f"    return 301 https://$host{port}$request_uri;",
         "}",
     ]

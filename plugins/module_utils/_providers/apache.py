@@ -208,9 +208,10 @@ class Apache(Provider):
             clear = original_arguments(sites.texts[site.path], vserver.name)
         else:
             clear = " ".join(sites.arguments(site.key))
+        passwords = any(map(sites.asks_password, sites.block(site.key)))
         certificates = [self.store.deployed_path(self.name, one) for one in vserver.certificates]
         strength = strength_settings(STRENGTHS[vserver.strength], self.capabilities().library)
-        files.update(rendered(vserver, clear, certificates, strength))
+        files.update(rendered(vserver, clear, certificates, strength, passwords=passwords))
         return None if site.ours else site.key
 
     @staticmethod

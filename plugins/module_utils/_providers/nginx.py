@@ -33,7 +33,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     warnings_about,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_render import (
-    REDIRECTION,
+    REDIRECTIONS,
     include_path,
     name_of_include,
     rendered,
@@ -151,7 +151,7 @@ class Nginx(Provider):
     @staticmethod
     def _redirects(site: Site) -> bool:
         """Whether every page in clear text leads to https."""
-        if not site.clear_ports or any(one.args == REDIRECTION for one in site.block.all("if")):
+        if not site.clear_ports or any(one.args in REDIRECTIONS for one in site.block.all("if")):
             return True
         returned = site.block.all("return")
         return bool(returned) and returned[0].args[-1].startswith("https://")
