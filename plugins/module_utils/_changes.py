@@ -43,6 +43,7 @@ class FileChange:
         material: whether configuration refers to this file, so that it must be there before a daemon's own
             configuration test runs. Nothing uses it until the configuration names it or a daemon reloads.
         compiled: the lookup table's compiled twin, if it has one.
+        own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
     """
 
     path: str
@@ -55,6 +56,7 @@ class FileChange:
     secret: bool = False
     material: bool = False
     compiled: Compiled | None = None
+    own_directory: bool = False
 
     def needed(self, host: Host) -> bool:
         """Whether the host differs from this."""

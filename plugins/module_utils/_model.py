@@ -109,6 +109,7 @@ class Endpoint:
         protocol: a key of the table of protocols.
         implicit_tls: whether TLS starts at once; otherwise STARTTLS is asked for.
         server_name: host name to ask for (SNI); empty for none.
+        source: address of this host to connect from, where the server lets in only some; empty for any.
     """
 
     address: str
@@ -116,6 +117,7 @@ class Endpoint:
     protocol: str
     implicit_tls: bool
     server_name: str = ""
+    source: str = ""
 
     @property
     def title(self) -> str:

@@ -54,6 +54,10 @@ class Originals:
         """Note what stands there, unless that has been noted before."""
         self._notes.setdefault(key, value)
 
+    def get(self, key: str, default: Any = None) -> Any:
+        """What stood there, which may be None; the default where it was never noted."""
+        return self._notes.get(key, default)
+
     def take(self, key: str) -> Any:
         """What stood there, and forget it. Raises KeyError where it was never noted."""
         return self._notes.pop(key)

@@ -44,10 +44,10 @@ class Participant(Protocol):
 
     @property
     def config_roots(self) -> tuple[str, ...]:
-        """Directories that its own configuration test reads."""
+        """Directories, or single files, that its own configuration test reads."""
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        """Run the daemon's own test on mirrors (real directory -> mirrored directory) of its configuration."""
+        """Run the daemon's own test on mirrors (real path -> mirrored path) of its configuration."""
 
     def activate(self, run: Callable[..., Completed]) -> None:
         """Make the running daemon use the files as they are now; start it where it died."""
@@ -73,6 +73,7 @@ class _Entry:
     existed: bool
     remove: bool
     material: bool
+    own_directory: bool = False
 
 
 def _beside(target: str, word: str) -> str:
@@ -113,6 +114,20 @@ def _sync_directory(path: str) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names lead to one file; on overlayfs, which shows hard links as files of their own, too."""
+    try:
+        first, second = os.lstat(one), os.lstat(other)
+    except FileNotFoundError:
+        return False
+    return (first.st_ctime_ns, first.st_mtime_ns, first.st_size, first.st_mode) == (
+        second.st_ctime_ns,
+        second.st_mtime_ns,
+        second.st_size,
+        second.st_mode,
+    )
 
 
 def _write_private(path: str, content: bytes) -> None:
@@ -285,6 +300,10 @@ class Transaction:
         for entry in entries:
             _unlink(entry.saved)
             _unlink(entry.staged)
+        for entry in entries:
+            if entry.remove and entry.own_directory:
+                with contextlib.suppress(OSError):  # not empty: somebody else uses it
+                    os.rmdir(os.path.dirname(entry.target))
         self._remove_directory()
 
     def _remove_directory(self) -> None:
@@ -328,6 +347,7 @@ class Transaction:
                 existed=os.path.lexists(path),
                 remove=change.content is None,
                 material=change.material,
+                own_directory=change.own_directory,
             )
 
     @staticmethod
@@ -411,10 +431,13 @@ class Transaction:
             for number, root in enumerate(participant.config_roots):
                 mirror = os.path.join(self._directory, f"mirror-{participant.name}-{number}")
                 # without links, so that what is laid into the mirror stays in the mirror
-                shutil.copytree(root, mirror, ignore=_not_mirrored)
+                if os.path.isdir(root):
+                    shutil.copytree(root, mirror, ignore=_not_mirrored)
+                else:
+                    shutil.copy2(root, mirror)
                 mirrors[root] = mirror
                 for entry in entries:
-                    if entry.material or not entry.path.startswith(root + "/"):
+                    if entry.material or not (entry.path == root or entry.path.startswith(root + "/")):
                         continue
                     twin = mirror + entry.path[len(root) :]
                     _unlink(twin)
@@ -424,7 +447,10 @@ class Transaction:
                 participant.check(self._run, mirrors)
             finally:
                 for mirror in mirrors.values():
-                    shutil.rmtree(mirror, ignore_errors=True)
+                    if os.path.isdir(mirror):
+                        shutil.rmtree(mirror, ignore_errors=True)
+                    else:
+                        _unlink(mirror)
 
     def _put_back(
         self, entries: Sequence[_Entry], directories: Sequence[str], participants: Sequence[Participant]
@@ -436,9 +462,9 @@ class Transaction:
                 _unlink(entry.staged)
                 if not entry.existed:
                     _unlink(entry.target)
-                elif os.path.lexists(entry.saved):
+                elif os.path.lexists(entry.saved) and not _same_file(entry.saved, entry.target):
                     os.replace(entry.saved, entry.target)
-                    _unlink(entry.saved)  # a rename between two names of one inode leaves both
+                _unlink(entry.saved)  # still there where the target was never replaced
             except OSError as exc:
                 failures.append(f"{entry.target}: {exc.strerror}")
         for directory in reversed(list(directories)):

@@ -74,7 +74,7 @@ def choose(
     if not chosen.running():
         raise Problem(
             f"{chosen.name} is installed but does not run",
-            f"start it ('systemctl start {chosen.name}') and run again",
+            chosen.remedy_where_down(),
             subject=vserver.title,
             option="protocol",
         )

@@ -199,13 +199,26 @@ class VserverCall:
             for helper, files in self._offers(plan, one.vservers[0]):
                 helpers.add(helper)
                 changes.setdefault(helper, []).extend(files)
+            for helper, files in self._withdrawals(plan):
+                changes.setdefault(helper, []).extend(files)
         for name, some in changes.items():
-            unique = list({change.path: change for change in some}.values())
-            work.setdefault(name, _Work([], {})).changes += needed(unique, self._host)
+            different = needed(list({change.path: change for change in some}.values()), self._host)
+            if different or name in work:
+                work.setdefault(name, _Work([], {})).changes += different
         return helpers
 
     def _offers(self, plan: Plan, asker: Vserver) -> Iterable[tuple[str, Sequence[FileChange]]]:
         return [self._offered(socket, asker) for socket in plan.needs]
+
+    def _withdrawals(self, plan: Plan) -> Iterable[tuple[str, Sequence[FileChange]]]:
+        """Files of offers that nobody needs any more."""
+        return [
+            (provider.name, files)
+            for socket in plan.unneeded
+            for provider in self._providers.values()
+            for files in (provider.withdraw(socket),)
+            if files
+        ]
 
     def _offered(self, socket: SaslSocket, asker: Vserver) -> tuple[str, Sequence[FileChange]]:
         for provider in self._providers.values():

@@ -96,14 +96,15 @@ class Injection:
 def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", server_name: str = "") -> Stream:
     """Connect to an endpoint and say nothing yet. Use the answer as a context manager.
 
-    A server on this very host is spoken to from another of the host's addresses, also without a source. A server
-    name is for protocols in which clients say which server they want; left out, it is the endpoint's.
+    A server on this very host is spoken to from another of the host's addresses, also without a source. Left out, the
+    source is the endpoint's. A server name is for protocols in which clients say which server they want; left out, it
+    is the endpoint's.
 
     Raises:
         WireError: no connection came about.
         Problem: the source is no address of this host.
     """
-    stream = connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source)
+    stream = connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source or endpoint.source)
     stream.server_name = server_name or endpoint.server_name or endpoint.address
     return stream
 

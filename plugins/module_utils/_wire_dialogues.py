@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_di
     Opening,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_http import Http
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_nntp import Nntp
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import (
     Stream,
     WireError,
@@ -260,6 +261,12 @@ def _address_literal(address: str) -> str:
     return f"[IPv6:{plain}]" if ipaddress.ip_address(plain).version == 6 else f"[{plain}]"
 
 
-DIALOGUES: dict[str, Dialogue] = {"smtp": Smtp(), "imap": Imap(), "pop3": Pop3(), "http": Http()}
+DIALOGUES: dict[str, Dialogue] = {
+    "smtp": Smtp(),
+    "imap": Imap(),
+    "pop3": Pop3(),
+    "nntp": Nntp(),
+    "http": Http(),
+}
 
 __all__ = ("DIALOGUES", "ClearText", "Dialogue", "Opening")

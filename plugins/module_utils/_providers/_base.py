@@ -55,13 +55,16 @@ class Plan:
     Attributes:
         changes: files as they shall be; those that are so already are dropped by whoever applies the plan.
         settings: settings kept elsewhere than in files, where they differ from what they shall be.
-        needs: sockets that another daemon on this host must offer for this plan to work.
+        needs: sockets that another daemon on this host must offer for this plan to work, also for virtual servers that
+            the plan is not about.
+        unneeded: sockets that were needed before and are not any more.
         warnings: what the administrator should know, though nothing is wrong.
     """
 
     changes: Sequence[FileChange] = ()
     settings: Sequence[SettingsChange] = ()
     needs: Sequence[SaslSocket] = ()
+    unneeded: Sequence[SaslSocket] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
 
 
@@ -73,7 +76,7 @@ class Provider(ABC):
         protocols: the protocols it can serve.
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
-        config_roots: directories that its own configuration test reads.
+        config_roots: directories, or single files, that its own configuration test reads.
     """
 
     name: ClassVar[str]
@@ -120,6 +123,10 @@ class Provider(ABC):
         """Files with which this daemon offers another one to check passwords; None where it cannot."""
         return None
 
+    def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
+        """Files with which an offer of that socket is taken back, where it was made by offer()."""
+        return ()
+
     @abstractmethod
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
         """Sockets at which a present virtual server can be proven, the clear-text one first.
@@ -150,6 +157,10 @@ class Provider(ABC):
     @abstractmethod
     def running(self) -> bool:
         """Whether the daemon serves."""
+
+    def remedy_where_down(self) -> str:
+        """What to do where the daemon does not run, as the remedy of a Problem."""
+        return f"start it ('systemctl start {self.name}') and run again"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,6 @@
 The default one's settings stand in a block of its protocol. Those of another one, which has addresses of its own, stand
 in a block for each of them, ``local ADDRESS``; on the registered port Dovecot's own listener serves these as well.
 Certificates for names (SNI) stand in ``local_name`` blocks, which for another one lie within its ``local`` blocks.
-Dovecot 2.3 gives up a connection for which a ``local`` and a ``local_name`` block beside each other both have a
-certificate, so names of the default one are named again there.
 """
 
 from __future__ import annotations
@@ -51,31 +49,27 @@ class DropIn:
 
     # ---- to Dovecot
 
-    def render(
-        self, vserver: Vserver, strength: Mapping[str, str], default_names: Sequence[str], shared: Collection[int]
-    ) -> str:
+    def render(self, vserver: Vserver, strength: Mapping[str, str], shared: Collection[int]) -> str:
         """The whole file.
 
         Args:
             vserver: the virtual server.
             strength: settings of its strength.
-            default_names: host names for which the default one has certificates of their own.
             shared: ports at which Dovecot's own listeners serve every address.
         """
         protocol = f"protocol {vserver.protocol}"
         settings = self._settings(vserver, strength)
-        names = {one.name: self._pair(one.certificate, alternative=False) for one in vserver.sni}
-        named = {f"local_name {name}": {protocol: pair} for name, pair in names.items()}
+        named = {
+            f"local_name {one.name}": {protocol: self._pair(one.certificate, alternative=False)} for one in vserver.sni
+        }
         found: dict[str, Any] = {}
         if vserver.auth_tls is not None:
             found["auth_mechanisms"] = " ".join(one.lower() for one in vserver.auth_tls)
         if vserver.name == DEFAULT:
             found.update({protocol: settings, **named})
         else:
-            own = self._pair(vserver.certificate, alternative=False)
-            repeated = {f"local_name {name}": {protocol: own} for name in default_names if name not in names}
             for address in vserver.addresses:
-                found[f"local {address}"] = {protocol: settings, **named, **repeated}
+                found[f"local {address}"] = {protocol: settings, **named}
         listeners = self._listeners(vserver, shared)
         if listeners:
             found[f"service {vserver.protocol}-login"] = listeners
@@ -93,6 +87,8 @@ class DropIn:
         }
         if vserver.alternative_certificate:
             found.update(self._pair(vserver.alternative_certificate, alternative=True))
+        elif vserver.name != DEFAULT:  # the default one may have one, which would count here too
+            found.update({self.language.alternative_certificate: "", self.language.alternative_key: ""})
         return found
 
     def _pair(self, certificate: str, *, alternative: bool) -> dict[str, str]:

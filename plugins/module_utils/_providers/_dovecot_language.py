@@ -23,6 +23,8 @@ class Language:
         clear_text: setting and values that refuse passwords in clear text, and that take them.
         effective_certificate: where doveconf shows the certificate in effect.
         effective_alternative: where it shows the second one.
+        effective_by_address: whether doveconf shows what is in effect for a protocol at one address; 2.4.1 shows what
+            is in effect at all others.
         listen: what the addresses of a listener are called.
     """
 
@@ -35,6 +37,7 @@ class Language:
     clear_text: tuple[str, str, str]
     effective_certificate: tuple[str, ...]
     effective_alternative: tuple[str, ...]
+    effective_by_address: bool
     listen: str
 
 
@@ -49,6 +52,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("disable_plaintext_auth", "yes", "no"),
         ("ssl_cert",),
         ("ssl_alt_cert",),
+        True,
         "address",
     ),
     (2, 4): Language(
@@ -61,6 +65,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("auth_allow_cleartext", "no", "yes"),
         ("ssl_server", "cert_file"),
         ("ssl_server", "alt_cert_file"),
+        False,
         "listen",
     ),
 }

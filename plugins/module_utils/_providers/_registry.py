@@ -9,12 +9,14 @@ from __future__ import annotations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache import Apache
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import Inn
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx import Nginx
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
-PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Nginx, Apache)
+PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Cyrus, Inn, Nginx, Apache)
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:

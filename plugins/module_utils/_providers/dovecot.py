@@ -50,7 +50,8 @@ UNIT = "dovecot.service"
 
 def _path(protocol: str, name: str) -> str:
     """Path of a virtual server's file."""
-    return DROP_IN.format(protocol if name == DEFAULT else f"{protocol}-{name}")
+    # a later block overrules an earlier one, and an underscore comes after a full stop
+    return DROP_IN.format(protocol if name == DEFAULT else f"{protocol}_{name}")
 
 
 class Dovecot(Provider):
@@ -141,13 +142,18 @@ class Dovecot(Provider):
                 text = self.host.read_text(_path(protocol, name))
                 vserver = self._drop_in.parse(protocol, name, text)
                 names = [*self._names_to_read(), *([f"service/{protocol}-login"] if name == DEFAULT else [])]
-                settings = self._effective(*names, protocol=protocol, address=next(iter(vserver.addresses), ""))
+                address = next(iter(vserver.addresses), "")
+                if name == DEFAULT or self.language.effective_by_address:
+                    settings = self._effective(*names, protocol=protocol, address=address)
+                else:
+                    own = dovecot_settings.parse(text).get(f"local {address}", {}).get(f"protocol {protocol}", {})
+                    settings = {**self._effective("auth_mechanisms", protocol=protocol), **own}
                 found[vserver.key] = self._as_vserver(vserver, settings)
         return found
 
     def _names_of_ours(self, protocol: str) -> list[str]:
         """Names of the virtual servers that have a file of ours, but for the default one."""
-        prefix, suffix = os.path.basename(DROP_IN).format(protocol + "-").split(".", 1)
+        prefix, suffix = os.path.basename(DROP_IN).format(protocol + "_").split(".", 1)
         files = (file.split(".") for file in self.host.names_in(os.path.dirname(DROP_IN)))
         return [
             ".".join(words[:-1])[len(prefix) :]
@@ -170,8 +176,10 @@ class Dovecot(Provider):
         )
         found = replace(
             ours,
-            certificate=self._file(settings, language.effective_certificate),
-            alternative_certificate=self._file(settings, language.effective_alternative),
+            certificate=self._file(settings, language.effective_certificate, language.certificate),
+            alternative_certificate=self._file(
+                settings, language.effective_alternative, language.alternative_certificate
+            ),
             require_secure_channel=required,
             strength=next(
                 (
@@ -196,8 +204,16 @@ class Dovecot(Provider):
             implicit_tls_port=int(listener.get("port") or 0) if implicit else 0,
         )
 
-    def _file(self, settings: dict[str, Any], keys: Sequence[str]) -> str:
-        """Name of the certificate in effect, path of a foreign one, or empty."""
+    def _file(self, settings: dict[str, Any], keys: Sequence[str], setting: str) -> str:
+        """Name of the certificate in effect, path of a foreign one, or empty.
+
+        Args:
+            settings: as doveconf(1) shows them, or as a file of ours has them.
+            keys: where doveconf(1) shows it.
+            setting: what a file calls it.
+        """
+        if setting in settings:
+            keys = (setting,)
         file: Any = settings
         for key in keys:
             file = file.get(key, {}) if isinstance(file, dict) else {}
@@ -232,16 +248,14 @@ class Dovecot(Provider):
             path = _path(*vserver.key)
             if not vserver.present:
                 gone.append(FileChange(path, None))
-            elif vserver in desired or (vserver.name != DEFAULT and self.host.state(path)):
-                # another one of ours may have to name the default one's host names again
+            elif vserver in desired:
                 content = self._rendered(vserver, final.get((vserver.protocol, DEFAULT)), found)
                 changes.append(FileChange(path, content.encode(), "root", "root", 0o644))
         return Plan(changes=(*changes, *gone))
 
     def _rendered(self, vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> str:
-        names = [one.name for one in default.sni] if default and default.present else []
         strength = self._strength(STRENGTHS[vserver.strength])
-        return self._drop_in.render(vserver, strength, names, self._shared(vserver, default, found))
+        return self._drop_in.render(vserver, strength, self._shared(vserver, default, found))
 
     @staticmethod
     def _shared(vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> set[int]:
@@ -275,6 +289,18 @@ class Dovecot(Provider):
                 "give it addresses of its own",
                 subject=vserver.title,
                 option="addresses",
+            )
+        others = [one for one in final.values() if one.present and one.protocol == vserver.protocol]
+        if (
+            self.language is LANGUAGES[2, 3]
+            and len(others) > 1
+            and any(one.sni for one in others if one.name == DEFAULT)
+        ):
+            raise Problem(
+                "Dovecot 2.3 gives up connections where both an address and a name have certificates of their own",
+                "leave sni out for the default virtual server, or have no other one of this protocol",
+                subject=vserver.title,
+                option="sni",
             )
         default = final.get((vserver.protocol, DEFAULT))
         registered = PROTOCOLS[vserver.protocol]
@@ -323,6 +349,9 @@ class Dovecot(Provider):
             {"service auth": {listener: {"mode": "0660", "user": socket.user, "group": socket.group}}}
         )
         return (FileChange(path, content.encode(), "root", "root", 0o644),)
+
+    def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
+        return (FileChange(DROP_IN.format("auth"), None),)
 
     # ---- proving
 

@@ -158,12 +158,7 @@ class Postfix(DomainProvider):
         for vserver in sorted(desired, key=lambda one: (one.present, one.key != ("smtp", DEFAULT), one.key)):
             files.take_over(vserver)
             tables += self._smtpd.sni_changes(vserver)
-        needs = [
-            need
-            for vserver in desired
-            if vserver.present and vserver.protocol == "submission"
-            for need in self._sasl_sockets(vserver, files.master)
-        ]
+        needed_before, needed = self._sasl_sockets(self.host.read_text(MASTER_CF)), self._sasl_sockets(files.master)
         return Plan(
             changes=(
                 *(change for change in tables if change.content is not None),
@@ -172,20 +167,23 @@ class Postfix(DomainProvider):
                 *(change for change in tables if change.content is None),
                 originals.change(),
             ),
-            needs=tuple(dict.fromkeys(needs)),
+            needs=needed,
+            unneeded=[one for one in needed_before if one not in needed],
         )
 
-    def _sasl_sockets(self, vserver: Vserver, master: str) -> list[SaslSocket]:
-        """The sockets at which the planned services ask for passwords, where they are another daemon's."""
+    def _sasl_sockets(self, master: str) -> list[SaslSocket]:
+        """The sockets at which submission servers of ours ask for passwords, where they are another daemon's."""
         services = by_socket(master)
         found = []
-        for place in wanted_sockets(vserver):
-            effective = self._view(vserver, services[place])
-            path = effective("smtpd_sasl_path").removeprefix("unix:")
-            if effective("smtpd_sasl_type") == "dovecot" and not path.startswith("inet:"):
-                owner = self.parameters["mail_owner"]
-                found.append(SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner))
-        return found
+        for vserver, _service in found_vservers(master):
+            for place in wanted_sockets(vserver) if vserver.protocol == "submission" else ():
+                effective = self._view(vserver, services[place])
+                path = effective("smtpd_sasl_path").removeprefix("unix:")
+                ours = self.store.name_of_deployed(self.name, (words(effective("smtpd_tls_chain_files")) or [""])[0])
+                if ours and effective("smtpd_sasl_type") == "dovecot" and not path.startswith("inet:"):
+                    owner = self.parameters["mail_owner"]
+                    found.append(SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner))
+        return list(dict.fromkeys(found))
 
     def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:
         if any(policy.account for policy in policies if policy.present) and not glob.glob(_SASL_PLUGINS):

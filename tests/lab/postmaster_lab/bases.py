@@ -54,6 +54,7 @@ class Kind:
 
 
 DEFAULT_KIND = "mail"
+EXIM_INTERNET_SITE = "internet site; mail is sent and received directly using SMTP"  # in Debian's own words
 MAIL = Kind(
     [*SYSTEM, *MANAGED, *CLIENTS, "postfix", "libsasl2-modules", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd"],
     [
@@ -78,8 +79,7 @@ KINDS = {
     "exim": Kind(
         [*SYSTEM, *MANAGED, *CLIENTS, "apache2", "exim4-daemon-light"],
         [
-            "exim4-config exim4/dc_eximconfig_configtype select"
-            " internet site; mail is sent and received directly using SMTP",
+            f"exim4-config exim4/dc_eximconfig_configtype select {EXIM_INTERNET_SITE}",
             "exim4-config exim4/dc_local_interfaces string",
             f"exim4-config exim4/mailname string {BUILD_NAME}",
         ],

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shlex
@@ -22,8 +23,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     TlsLibrary,
     Vserver,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import cyrus as cyrus_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
@@ -35,6 +38,13 @@ HOSTS = {
     "mx1": ("bookworm", "postfix-3.7", "dovecot-2.3", TlsLibrary("OpenSSL", (3, 0))),
     "mx2": ("trixie", "postfix-3.10", "dovecot-2.4", TlsLibrary("OpenSSL", (3, 5))),
 }
+CYRUS_HOSTS = {
+    "cy1": ("bookworm", "cyrus-3.6", TlsLibrary("OpenSSL", (3, 0))),
+    "cy2": ("trixie", "cyrus-3.10", TlsLibrary("OpenSSL", (3, 5))),
+}
+CYRUS_FILES = ("/etc/imapd.conf", "/etc/cyrus.conf")
+# the defaults, from which tests work out what any service sees, and two services by which that is judged
+CYRUS_QUESTIONS = ("cyrus info version", "cyrus info conf-default", "cyrus info -n imap conf-all")
 POSTFIX_FILES = ("/etc/postfix/main.cf", "/etc/postfix/master.cf")
 POSTFIX_QUESTIONS = ("postconf -d", "postconf -n", "postconf -nx")
 SECURED = [
@@ -42,6 +52,10 @@ SECURED = [
     Vserver("submission", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=465),
     Vserver("imap", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=993),
     Vserver("pop3", certificate="mx.example.test", require_secure_channel=True, strength="modern"),
+]
+CYRUS_SECURED = [
+    Vserver("imap", certificate="mx.example.test", require_secure_channel=True, port=143, implicit_tls_port=993),
+    Vserver("pop3", certificate="mx.example.test", strength="modern", port=110, auth_tls=("PLAIN",)),
 ]
 SASL = SaslSocket("/var/spool/postfix/private/auth", "postfix", "postfix")
 
@@ -133,10 +147,37 @@ def record(name: str, postfix_file: str, dovecot_file: str) -> None:
         (HERE / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
+def cyrus_state(host: LabHost, questions: Sequence[str]) -> dict[str, Any]:
+    """Cyrus' files, and what it says about them."""
+    answers = {}
+    for question in questions:
+        done = host.query(question.split())
+        assert done.code == 0, question
+        answers[question] = [line.rstrip() for line in done.out.split("\n")]
+    return {"files": {path: host.read_text(path).split("\n") for path in CYRUS_FILES}, "answers": answers}
+
+
+def record_cyrus(name: str, file: str) -> None:
+    """Record one host with Cyrus as it is, and as it is once it has been secured."""
+    host = LabHost(name)
+    found: dict[str, Any] = {"stock": cyrus_state(host, CYRUS_QUESTIONS)}
+    for change in Cyrus(host, Store(host, "/etc/postmaster")).plan(CYRUS_SECURED).changes:
+        host.put(change)
+    services = ("imap", "imaps", "pop3")
+    found["secured"] = cyrus_state(host, [f"cyrus info -n {service} conf-all" for service in services])
+    found["vservers"] = [dataclasses.asdict(one) for one in CYRUS_SECURED]
+    (HERE / f"{file}.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     """Bring hosts up, record them, and take them down."""
-    assert lab("up", *(f"{name}:{words[0]}" for name, words in HOSTS.items())).returncode == 0
+    wanted = [f"{name}:{words[0]}" for name, words in HOSTS.items()]
+    wanted += [f"{name}:{release}:cyrus" for name, (release, _file, _library) in CYRUS_HOSTS.items()]
+    assert lab("up", *wanted).returncode == 0
     try:
+        for name, (_release, cyrus_file, library) in CYRUS_HOSTS.items():
+            with mock.patch.object(cyrus_module, "openssl_library", lambda found=library: found):
+                record_cyrus(name, cyrus_file)
         for name, (_release, postfix_file, dovecot_file, library) in HOSTS.items():
             with (
                 mock.patch.object(postfix_module, "openssl_library", lambda found=library: found),

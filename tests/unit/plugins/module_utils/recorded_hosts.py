@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"
+IMAPD_CONF = "/etc/imapd.conf"
 STORE = "/etc/postmaster"
 # The only default with a condition in it; every other value names parameters at most.
 _NO_RELAY_DOMAINS = "${{$compatibility_level} <level {2} ? {$mydestination} : {}}"
@@ -52,8 +53,22 @@ def main_cf_settings(text: str) -> dict[str, str]:
     return {name: " ".join(value.split()) for name, value in settings(logical).items()}
 
 
+def imapd_conf_options(text: str) -> dict[str, str]:
+    """The options of an imapd.conf, by the rules of imapd.conf(5); written anew, so that it can judge the editor."""
+    found: dict[str, str] = {}
+    for line in text.replace("\\\n", "").split("\n"):
+        if line.strip() and not line.lstrip().startswith("#"):
+            name, colon, value = line.partition(":")
+            assert colon, line
+            assert name.strip().lower() not in found, f"{name} is there twice, which is fatal"
+            found[name.strip().lower()] = value.strip()
+    return found
+
+
 class RecordedHost(Host):
-    """A host that answers as the recorded ones did. Files can be changed; then postconf(1) answers accordingly.
+    """A host that answers as the recorded ones did.
+
+    Files can be changed; then postconf(1) and ``cyrus info`` answer accordingly.
 
     Attributes:
         files: contents by path.
@@ -106,6 +121,9 @@ class RecordedHost(Host):
         if command in ("postconf", "postconf -x"):
             shown = self.parameters if command == "postconf" else self._expanded()
             return Completed(0, "".join(f"{name} = {value}\n" for name, value in shown.items()), "")
+        if command.startswith("cyrus info -n"):
+            shown = self._cyrus_options(argv[3])
+            return Completed(0, "".join(f"{name}: {value}\n" for name, value in shown.items()), "")
         if command.endswith("/master -t"):
             return Completed(1, "", "")  # the lock is held: Postfix runs
         return Completed(0, self.answers[command], "")
@@ -131,6 +149,27 @@ class RecordedHost(Host):
             return Completed(1, "", f"postmap: fatal: open database {table}: No such file or directory")
         found = [f"{key}\t{self.tables[table][key]}\n" for key in keys if key in self.tables[table]]
         return Completed(0 if found else 1, "".join(found), "")
+
+    # ---- Cyrus' tools
+
+    def _cyrus_options(self, service: str) -> dict[str, str]:
+        """The options of a service as Cyrus shows them."""
+        defaults = (line.partition(":") for line in self.answers["cyrus info conf-default"].split("\n"))
+        known = {name: value.strip() for name, colon, value in defaults if colon}
+        written = imapd_conf_options(self.read_text(IMAPD_CONF))
+        generic = {name: value for name, value in written.items() if name in known}
+        prefix = f"{service}_"
+        own = {name[len(prefix) :]: value for name, value in written.items() if name.startswith(prefix)}
+        # what it does not know it keeps as it is written: options of the SASL library and of other services
+        rest = {name: value for name, value in written.items() if name not in known}
+        seen = {**known, **generic, **{name: value for name, value in own.items() if name in known}}
+        switches = {"1": "yes", "0": "no", "on": "yes", "off": "no", "true": "yes", "false": "no", "t": "yes"}
+        for name, value in known.items():
+            if value in ("yes", "no"):
+                seen[name] = switches.get(seen[name], seen[name])
+        seen = {name: value.replace("{configdirectory}", seen["configdirectory"]) for name, value in seen.items()}
+        mine = {prefix + name for name in own if name in known}
+        return {**seen, **{name: value for name, value in rest.items() if name not in mine}}
 
     # ---- changes
 

@@ -314,8 +314,8 @@ def test_second_chain_of_somebody_else_is_replaced(host):
 
 def test_needs_a_socket_that_checks_passwords(host):
     plan = provider(host).plan([SUBMISSION])
-    assert plan.needs == (SaslSocket("/var/spool/postfix/private/auth", "postfix", "postfix"),)
-    assert provider(host).plan([SMTP]).needs == ()
+    assert list(plan.needs) == [SaslSocket("/var/spool/postfix/private/auth", "postfix", "postfix")]
+    assert provider(host).plan([SMTP]).needs == []
 
 
 @pytest.mark.parametrize(

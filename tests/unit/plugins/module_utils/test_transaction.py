@@ -324,6 +324,21 @@ def test_configuration_that_lies_elsewhere_is_tested(apply, daemon, tree):
     assert (tree / "srv/main.cf").read_text() == "new"
 
 
+def test_mirror_of_single_files(apply, daemon, tree, monkeypatch):
+    main, table = str(tree / "etc/main.cf"), str(tree / "etc/table")
+    seen, made = {}, []
+    daemon.config_roots = (main, table)
+
+    def check(_run, mirrors):
+        seen.update({path: Path(mirror).read_text() for path, mirror in mirrors.items()})
+        made.extend(mirrors.values())
+
+    monkeypatch.setattr(daemon, "check", check)
+    apply(FileChange(main, b"new"))
+    assert seen == {main: "new", table: "old row"}
+    assert not any(Path(mirror).exists() for mirror in made)
+
+
 def test_mirror_is_private(apply, everything, daemon, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(daemon, "check", lambda *_args: seen.append(mode(tmp_path / "state/transaction")))
@@ -391,6 +406,30 @@ def test_failure_puts_everything_back(failure, apply, everything, tree, tmp_path
     assert (daemon.events[-1:] == [("activate", "old", "no certificate")]) is disturbed
     told = "everything was put back as it was" if disturbed else "nothing was changed"
     assert caught.value.found.endswith(told)
+
+
+def test_file_that_was_not_replaced_yet_is_not_put_back(apply, everything, tree, daemon, monkeypatch):
+    replaced = []
+    monkeypatch.setattr(os, "replace", lambda source, target: replaced.append(target))  # overlayfs: ESTALE
+    daemon.fails_at.add("check")
+    with pytest.raises(Problem, match="check failed; nothing was changed"):
+        apply(*everything)
+    assert replaced == []
+    assert (tree / "etc/main.cf").read_text() == "old"
+
+
+def test_directory_goes_with_its_last_file(apply, tree):
+    for name in ("own/a", "own/b", "shared/c", "shared/foreign"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("x")
+    apply(FileChange(str(tree / "own/a"), None, own_directory=True), FileChange(str(tree / "shared/c"), None))
+    assert (tree / "own").is_dir()
+    apply(
+        FileChange(str(tree / "own/b"), None, own_directory=True),
+        FileChange(str(tree / "shared/foreign"), None),
+    )
+    assert not (tree / "own").exists()
+    assert (tree / "shared").is_dir()
 
 
 def test_problem_keeps_its_parts(apply, everything, daemon):

@@ -96,7 +96,7 @@ class Daemon(Provider):
             FileChange(self.path(one.protocol), json.dumps(one.as_result()).encode() if one.present else None)
             for one in desired
         ]
-        return Plan(changes, self.settings, self.needs, self.warnings)
+        return Plan(changes, self.settings, self.needs, warnings=self.warnings)
 
     def offer(self, socket):
         return None if self.offers is None else (FileChange(f"/etc/{self.name}/auth.cf", self.offers),)

@@ -10,6 +10,7 @@ import itertools
 import socket
 import ssl
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     Server,
     imap,
     implicit,
+    nntp,
     pop3,
     saying,
     serving,
@@ -34,7 +36,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     smtp,
 )
 
-GOOD: dict[str, Any] = {"submission": smtp, "imap": imap, "pop3": pop3}
+GOOD: dict[str, Any] = {"submission": smtp, "imap": imap, "pop3": pop3, "nntp": nntp}
 SHORT = 0.2  # seconds of patience where a server is expected to stay silent
 
 
@@ -287,6 +289,8 @@ def test_the_deadline_holds_against_a_server_that_drips():
         (smtp(greeting="554 5.7.1 go away"), "submission"),
         (imap(greeting="* BYE go away"), "imap"),
         (pop3(greeting="-ERR go away"), "pop3"),
+        (nntp(greeting="502 go away"), "nntp"),
+        (nntp(answers={"MODE": "502 go away"}, transit=True), "nntp"),
         (smtp(answers={"EHLO": "550 go away", "HELO": "550 go away"}), "submission"),
     ],
 )
@@ -310,8 +314,9 @@ def test_silence_where_tls_is_due():
 @pytest.mark.parametrize("protocol", GOOD)
 def test_hostile_bytes_never_do_more_than_fail(protocol):
     """Whatever a server says, the answer is a WireError, or data."""
-    greetings = {"submission": b"220 x\r\n", "imap": b"* OK x\r\n", "pop3": b"+OK x\r\n"}
+    greetings = {"submission": b"220 x\r\n", "imap": b"* OK x\r\n", "pop3": b"+OK x\r\n", "nntp": b"200 x\r\n"}
     fragments = [b"2", b"250-AUTH \xc3\xa9\r\n", b"530 x\r\n", b"* CAPABILITY\r\n", b"c ", b"l NO [", b"+OK", b"-ERR"]
+    fragments += [b"101 x\r\n", b"480 "]
     fragments += [b"\r\n", b"\n", b"\x00", b"\xff", b"."]
     speeches = [greetings[protocol] + b"".join(pair) for pair in itertools.product(fragments, repeat=2)]
     said = [b""]
@@ -449,6 +454,13 @@ def test_a_source_that_this_host_does_not_have(source, good_tls):
     assert caught.value.option == "source"
 
 
+def test_the_endpoints_own_source(good_tls):
+    with serving(smtp(good_tls)) as server:
+        endpoint = replace(at(server, "smtp"), source="127.0.0.9")
+        assert wire.handshake(endpoint, trust=None).source == "127.0.0.9"
+        assert wire.handshake(endpoint, trust=None, source="127.0.0.8").source == "127.0.0.8"
+
+
 def test_a_source_of_another_family(good_tls):
     with serving(smtp(good_tls)) as server, pytest.raises(wire.WireError) as caught:
         wire.handshake(at(server, "smtp"), trust=None, source="::1")
@@ -565,6 +577,20 @@ _CLEAR_TEXT = [
     pytest.param(
         "pop3", pop3(answers={"CAPA": "-ERR", "USER": "-ERR no"}), None, False, "-ERR no", id="pop3: without CAPA"
     ),
+    pytest.param("nntp", nntp(), True, False, "483 Encryption required", id="nntp: TLS first"),
+    pytest.param("nntp", nntp(transit=True), True, False, "483 Encryption required", id="nntp: feeds too"),
+    pytest.param("nntp", nntp(answers={"ARTICLE": "483 TLS first"}), True, False, "483 TLS first", id="nntp: for all"),
+    pytest.param("nntp", nntp(answers={"ARTICLE": "430 No such article"}), False, False, "430 No", id="nntp: may read"),
+    pytest.param(
+        "nntp", nntp(clear=("AUTHINFO USER",), answers={"AUTHINFO": "381 Go on"}), False, True, "381", id="nntp: login"
+    ),
+    pytest.param("nntp", nntp(answers={"AUTHINFO": "381 Go on"}), False, True, "381", id="nntp: login not announced"),
+    pytest.param(
+        "nntp", nntp(clear=("AUTHINFO SASL", "SASL CRAM-MD5")), True, True, "483", id="nntp: only another login"
+    ),
+    pytest.param("nntp", nntp(answers={"AUTHINFO": "502 no"}), None, False, "502 no", id="nntp: no login at all"),
+    pytest.param("nntp", nntp(answers={"ARTICLE": "502 no"}), None, False, "502 no", id="nntp: no permission"),
+    pytest.param("nntp", nntp(answers={"CAPABILITIES": "500 What?"}), True, False, "483", id="nntp: old"),
 ]
 
 
@@ -586,6 +612,9 @@ def test_clear_text_is_tried_without_doing_anything():
     with serving(pop3()) as server:
         wire.clear_text(at(server, "pop3"))
     assert server.heard == ["CAPA", "USER x", "QUIT"]
+    with serving(nntp()) as server:
+        wire.clear_text(at(server, "nntp"))
+    assert server.heard == ["CAPABILITIES", "ARTICLE <none@none.invalid>", "AUTHINFO USER x", "QUIT"]
 
 
 @pytest.mark.parametrize("protocol", GOOD)
@@ -605,6 +634,13 @@ def test_a_tls_alert_is_no_answer_in_clear_text():
         found = wire.clear_text(at(server, "imap", implicit_tls=True))
     assert found.refused is True
     assert "TLS alert" in found.evidence
+
+
+def test_a_refusal_in_words_where_tls_is_due():
+    with serving(saying(b"400 Encrypted TLS connection failed\r\n")) as server:
+        found = wire.clear_text(at(server, "nntp", implicit_tls=True))
+    assert (found.refused, found.auth_offered) == (True, False)
+    assert "400 Encrypted TLS connection failed" in found.evidence
 
 
 def test_silence_in_clear_text_where_tls_is_due():

@@ -259,6 +259,53 @@ def pop3(
     return script
 
 
+def nntp(
+    tls: ssl.SSLContext | None = None,
+    *,
+    clear: tuple[str, ...] = ("READER", "STARTTLS", "AUTHINFO"),
+    inside: tuple[str, ...] = ("READER", "AUTHINFO USER SASL", "SASL PLAIN"),
+    answers: Mapping[str, str] | None = None,
+    greeting: str = "201 news.example.test ready",
+    transit: bool = False,
+    keep: bool = False,
+) -> Script:
+    """An NNTP server; the arguments are those of :func:`smtp`.
+
+    Args:
+        transit: whether it takes every client for another server until it says MODE READER.
+    """
+    replies = {
+        "STARTTLS": "382 Begin TLS negotiation now",
+        "ARTICLE": "480 Authentication required for command",
+        "AUTHINFO": "483 Encryption required",
+        "DATE": "111 20260131000000",
+        "MODE": "201 news.example.test ready for readers",
+        "QUIT": "205 Bye!",
+        **(answers or {}),
+    }
+
+    def script(client: Client) -> None:
+        client.say(greeting)
+        offered, reader = clear, not transit
+        while True:
+            verb = client.hear().upper().partition(" ")[0]
+            if verb == "CAPABILITIES" and verb not in replies:
+                client.say("101 Capability list:", "VERSION 2", *(offered if reader else ("MODE-READER",)), ".")
+                continue
+            reply = replies.get(verb, "500 What?")
+            if not reader and verb in ("STARTTLS", "ARTICLE", "AUTHINFO"):
+                reply = "401 MODE-READER"
+            client.say(reply)
+            reader = reader or (verb == "MODE" and reply.startswith("20"))
+            if verb == "STARTTLS" and reply.startswith("382") and tls:
+                client.start_tls(tls, keep=keep)
+                offered = inside
+            if verb == "QUIT":
+                return
+
+    return script
+
+
 def http(status: str = "200 OK", *fields: str) -> Script:
     """A web server that gives every request the same answer."""
 
