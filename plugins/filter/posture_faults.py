@@ -46,6 +46,8 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
 
 
@@ -53,10 +55,13 @@ def _faults(endpoint: Mapping[str, Any], required: bool) -> list[str]:
     if endpoint["error"]:
         return [endpoint["error"]]
     found = []
-    if not endpoint["verified"]:
+    protocol = PROTOCOLS[endpoint["protocol"]]
+    if (endpoint["implicit_tls"] or protocol.starttls) and not endpoint["verified"]:
         found.append(f"the certificate cannot be verified ({endpoint['verify_error']})")
     clear = endpoint["clear_text"] or {}
-    if clear.get("auth_offered") is not False:
+    # a web page may hold a form for passwords, which nobody can see from outside
+    harmless = (False,) if protocol.starttls else (False, None)
+    if clear.get("auth_offered") not in harmless:
         found.append(f"a login is offered in clear text ({clear.get('evidence')})")
     if required and clear.get("refused") is not True:
         found.append(f"clear text is not refused ({clear.get('evidence')})")

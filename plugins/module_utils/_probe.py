@@ -86,8 +86,9 @@ def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
                 return f"gave up inside TLS ({session.error})"
             if session.leaf not in expectation.leaves:
                 return "shows another certificate than the live one"
-        if endpoint.implicit_tls or endpoint.server_name:
-            return None  # whoever starts TLS at once has no clear text to refuse; asking would only fill the log
+        # whoever starts TLS at once has no clear text to refuse; asking would only fill the log
+        if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
+            return None
         clear = clear_text(endpoint)
     except WireError as exc:
         return f"does not answer as it should ({exc})"

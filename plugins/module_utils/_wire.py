@@ -93,17 +93,20 @@ class Injection:
     evidence: str
 
 
-def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "") -> Stream:
+def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", server_name: str = "") -> Stream:
     """Connect to an endpoint and say nothing yet. Use the answer as a context manager.
 
     A server on this very host is spoken to from another of the host's addresses, also without a source. Left out, the
-    source is the endpoint's.
+    source is the endpoint's. A server name is for protocols in which clients say which server they want; left out, it
+    is the endpoint's.
 
     Raises:
         WireError: no connection came about.
         Problem: the source is no address of this host.
     """
-    return connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source or endpoint.source)
+    stream = connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source or endpoint.source)
+    stream.server_name = server_name or endpoint.server_name or endpoint.address
+    return stream
 
 
 def trust_store(ca_file: str = "") -> ssl.SSLContext:
@@ -153,7 +156,7 @@ def handshake(
     Args:
         endpoint: the server.
         trust: from :func:`trust_store`; None to verify nothing.
-        server_name: the name to ask for (SNI) and to check; the endpoint's address when empty.
+        server_name: the name to ask for (SNI) and to check; the endpoint's own or its address when empty.
         timeout: seconds for each of the connections.
         source: address of this host to connect from.
 
@@ -163,9 +166,10 @@ def handshake(
     """
 
     def converse(context: ssl.SSLContext, verify_error: str) -> Session:
-        with connect(endpoint, timeout=timeout, source=source) as stream:
-            return _converse(endpoint, stream, context, server_name or endpoint.address, verify_error)
+        with connect(endpoint, timeout=timeout, source=source, server_name=name) as stream:
+            return _converse(endpoint, stream, context, name, verify_error)
 
+    name = server_name or endpoint.server_name or endpoint.address
     if trust is None:
         return converse(_unverifying(), "verification was not asked for")
     try:

@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_di
     Dialogue,
     Opening,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_http import Http
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_ldap import Ldap
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogue_nntp import Nntp
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import (
@@ -262,6 +263,7 @@ DIALOGUES: dict[str, Dialogue] = {
     "pop3": Pop3(),
     "nntp": Nntp(),
     "ldap": Ldap(),
+    "http": Http(),
 }
 
 __all__ = ("DIALOGUES", "ClearText", "Dialogue", "Opening")

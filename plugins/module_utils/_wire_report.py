@@ -104,7 +104,7 @@ def parse(element: Mapping[str, Any]) -> Question:
         raise Problem(f"{port} is no TCP port", "give a port from 1 to 65535", subject=subject, option="port")
     return Question(
         host=element["host"],
-        endpoint=Endpoint(element["host"], port, protocol.name, implicit),
+        endpoint=Endpoint(element["host"], port, protocol.name, implicit, element["server_name"] or ""),
         server_name=element["server_name"] or element["host"],
         ca_file=element["ca_file"] or "",
         source=element["source"] or "",
@@ -143,15 +143,16 @@ def summarised(results: Sequence[Mapping[str, Any]]) -> str:
     """The whole in one sentence."""
     if not results:
         return "no endpoint was named"
+    secured = [result for result in results if result["implicit_tls"] or PROTOCOLS[result["protocol"]].starttls]
     verified = sum(result["verified"] for result in results)
     verdicts = [result["clear_text"]["refused"] for result in results if result["clear_text"]]
-    parts = [f"{verified} of {len(results)} endpoints show a certificate that can be verified"]
+    parts = [f"{verified} of {len(secured)} endpoints show a certificate that can be verified"]
     if True in verdicts or False in verdicts:
         parts.append(f"{verdicts.count(True)} refuse clear text, {verdicts.count(False)} do not")
     troubles = [
         f"{result['protocol']} on {result['host']} port {result['port']}: {result['error'] or result['verify_error']}"
         for result in results
-        if result["error"] or not result["verified"]
+        if result["error"] or (result in secured and not result["verified"])
     ]
     return "; ".join(parts + troubles)
 
@@ -167,6 +168,8 @@ def _look_at(question: Question, trust: ssl.SSLContext, tests: Tests, now: datet
         "server_name": question.server_name,
         **_NOTHING_SEEN,
     }
+    if not endpoint.implicit_tls and not PROTOCOLS[endpoint.protocol].starttls:
+        return {**found, **_clear_facts(question, tests)}
     try:
         session = wire.handshake(
             endpoint, trust=trust, server_name=question.server_name, timeout=timeout, source=source
@@ -183,6 +186,15 @@ def _look_at(question: Question, trust: ssl.SSLContext, tests: Tests, now: datet
     if tests.injection and found["tls"] and not endpoint.implicit_tls:
         found["injection"] = _injection(question, timeout)
     return found
+
+
+def _clear_facts(question: Question, tests: Tests) -> dict[str, Any]:
+    """What a port without any TLS shows, where the protocol has no STARTTLS: only what is done with clear text."""
+    try:
+        found = wire.clear_text(question.endpoint, timeout=tests.timeout, source=question.source)
+    except wire.WireError as exc:
+        return {"error": exc.text, "error_code": exc.code, "reachable": exc.code not in _NOT_CONNECTED}
+    return {"reachable": True, "clear_text": asdict(found) if tests.clear_text else None}
 
 
 def _session_facts(session: wire.Session, now: datetime) -> dict[str, Any]:

@@ -89,6 +89,11 @@ class Stream:
     Args:
         sock: a connected socket.
         deadline: when patience ends, on the clock of ``time.monotonic``.
+
+    Attributes:
+        address: the server's IP address.
+        source: the address of this host that was connected from.
+        server_name: the server that the client wants, for protocols in which it says so.
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
@@ -96,6 +101,7 @@ class Stream:
         self._deadline = deadline
         self._unread = b""
         self._received = 0
+        self.server_name = ""
         try:
             self.address: str = sock.getpeername()[0]
             self.source: str = sock.getsockname()[0]

@@ -49,6 +49,8 @@ options:
   tls:
     description:
       - How TLS starts. V(starttls) begins in clear text and asks for TLS, V(implicit) begins with TLS.
+      - HTTP has no STARTTLS. There V(starttls) looks only at what is done with clear text, and RV(endpoints[].tls) is
+        null. Look at V(implicit) for the rest.
     type: str
     choices: [starttls, implicit]
     default: starttls
@@ -112,7 +114,10 @@ options:
     description:
       - Whether to try to use the servers without TLS.
       - An SMTP server is asked C(MAIL FROM:<>), an IMAP server C(LOGIN) with the made-up user C(x), a POP3 server
-        C(USER x). A server that takes passwords in clear text may write a failed login to its log.
+        C(USER x), a web server for its page C(/). A server that takes passwords in clear text may write a failed login
+        to its log.
+      - A web server refuses clear text when it answers with a redirection to C(https), or with code 400 or 426. It
+        offers a login in clear text when it answers with code 401. Forms for passwords are not looked for.
     type: bool
     default: true
   versions:
@@ -209,7 +214,9 @@ endpoints:
       type: str
       sample: 10.88.0.11
     greeting:
-      description: The server's first line. Null where there was no TLS session.
+      description:
+        - The server's first line. Of a web server, the first line of its answer to a request for the page C(/).
+        - Null where there was no TLS session.
       type: str
       sample: "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] Dovecot (Debian) ready."
     capabilities:
@@ -222,7 +229,10 @@ endpoints:
           elements: str
           sample: [IMAP4REV1, STARTTLS, LOGINDISABLED]
         inside_tls:
-          description: Inside TLS.
+          description:
+            - Inside TLS.
+            - Of a web server these are the fields C(Strict-Transport-Security) (HSTS), C(WWW-Authenticate),
+              C(Location), C(Upgrade), C(Alt-Svc) and C(Server) of its answer to a request for the page C(/).
           type: list
           elements: str
           sample: [IMAP4REV1, AUTH=PLAIN]

@@ -305,6 +305,17 @@ def nntp(
     return script
 
 
+def http(status: str = "200 OK", *fields: str) -> Script:
+    """A web server that gives every request the same answer."""
+
+    def script(client: Client) -> None:
+        while client.hear():
+            pass
+        client.say(f"HTTP/1.1 {status}", *fields, "Connection: close", "", "<html></html>")
+
+    return script
+
+
 # ---- certificates
 
 
