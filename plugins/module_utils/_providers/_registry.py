@@ -9,10 +9,11 @@ from __future__ import annotations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import Exim
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
-PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot)
+PROVIDERS: tuple[type[Provider], ...] = (Postfix, Exim, Dovecot)
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:
