@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import clear_text, handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
@@ -26,12 +27,32 @@ class Expectation:
     """What an endpoint must show.
 
     Attributes:
-        leaf: the certificate in DER.
+        leaves: the certificates in DER of which it must show one.
         clear_text_refused: whether use in clear text must be refused; False proves nothing about it.
+        auth_in_clear: whether logins may be offered in clear text.
     """
 
-    leaf: bytes
+    leaves: tuple[bytes, ...]
     clear_text_refused: bool
+    auth_in_clear: bool = False
+
+
+def expected(
+    provider: Provider, vserver: Vserver, leaf_of: Callable[[str], bytes]
+) -> Iterator[tuple[Endpoint, Expectation]]:
+    """What the endpoints of a virtual server must show, also to clients that ask for a name.
+
+    Args:
+        provider: the daemon that serves it.
+        vserver: the virtual server.
+        leaf_of: DER of the live certificate of a name.
+    """
+    main = tuple(leaf_of(name) for name in (vserver.certificate, vserver.alternative_certificate) if name)
+    for endpoint in provider.endpoints(vserver):
+        yield endpoint, Expectation(main, vserver.require_secure_channel, bool(vserver.auth_clear))
+        for one in vserver.sni:
+            asked = replace(endpoint, server_name=one.name.replace("*", "any", 1))
+            yield asked, Expectation((leaf_of(one.certificate),), False, True)
 
 
 def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: float = PATIENCE) -> None:
@@ -59,38 +80,38 @@ def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: 
 def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
     """What is not as expected, as the end of a sentence about the endpoint; None when all is well."""
     try:
-        session = handshake(endpoint, trust=None)
-        if session.error:
-            return f"gave up inside TLS ({session.error})"
-        if session.leaf != expectation.leaf:
-            return "shows another certificate than the live one"
-        if endpoint.implicit_tls:
+        if endpoint.implicit_tls or PROTOCOLS[endpoint.protocol].starttls:
+            session = handshake(endpoint, trust=None, server_name=endpoint.server_name)
+            if session.error:
+                return f"gave up inside TLS ({session.error})"
+            if session.leaf not in expectation.leaves:
+                return "shows another certificate than the live one"
+        if endpoint.implicit_tls or endpoint.server_name:
             return None  # whoever starts TLS at once has no clear text to refuse; asking would only fill the log
         clear = clear_text(endpoint)
     except WireError as exc:
         return f"does not answer as it should ({exc})"
-    if clear.auth_offered:
+    if clear.auth_offered and not expectation.auth_in_clear:
         return f"offers a login in clear text ({clear.evidence})"
     if expectation.clear_text_refused and clear.refused is not True:
         return f"does not refuse clear text ({clear.evidence})"
     return None
 
 
-def prove_served(providers: Iterable[Provider], name: str, leaf: bytes) -> None:
+def prove_served(providers: Iterable[Provider], name: str, leaf_of: Callable[[str], bytes]) -> None:
     """Look at every virtual server that is bound to a certificate until each of them shows it.
 
     Args:
         providers: the daemons that have a copy of it.
         name: the certificate's name in the store.
-        leaf: the certificate in DER.
+        leaf_of: DER of the live certificate of a name.
 
     Raises:
         Problem: one shows something else.
     """
     for provider in providers:
         for vserver in provider.read().values():
-            if vserver.certificate != name:
+            if name not in vserver.certificates:
                 continue
-            expectation = Expectation(leaf, vserver.require_secure_channel)
-            for endpoint in provider.endpoints(vserver):
+            for endpoint, expectation in expected(provider, vserver, leaf_of):
                 prove(endpoint, expectation, vserver.title)

@@ -157,6 +157,15 @@ class Store:
         """Key, leaf and chain of the live certificate, or None where there is none."""
         return self._host.read(self.live_path(name))
 
+    def leaf(self, certificate: str) -> bytes:
+        """DER of a live certificate, or of the first one in a foreign file of which the path is given.
+
+        Raises:
+            Problem: there is none.
+        """
+        path = certificate if os.path.isabs(certificate) else self.live_path(certificate)
+        return leaf_of(self._host.read(path) or b"")
+
     def live_record(self, name: str) -> bytes | None:
         """What was asked for when the live certificate was requested, JSON, or None where that is not known."""
         return self._host.read(self.live_record_path(name))

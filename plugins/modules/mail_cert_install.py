@@ -377,7 +377,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             for outcome in outcomes:
                 if outcome.leaf and outcome.daemons:
                     serving = [providers[daemon] for daemon in outcome.daemons]
-                    prove_served(serving, outcome.result["name"], outcome.leaf)
+                    prove_served(serving, outcome.result["name"], store.leaf)
 
         if changes:
             transaction.apply(changes, [providers[daemon] for daemon in disturbed], prove)

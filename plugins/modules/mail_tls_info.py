@@ -37,13 +37,14 @@ options:
     description:
       - What the server speaks. Needed beside O(host).
     type: str
-    choices: [smtp, submission, imap, pop3]
+    choices: [smtp, submission, imap, pop3, nntp, ldap, http]
   port:
     description:
       - TCP port, from 1 to 65535.
       - Left out, it is the protocol's registered port. With O(tls=starttls) that is 25 for C(smtp), 587 for
-        C(submission), 143 for C(imap) and 110 for C(pop3). With O(tls=implicit) it is 465 for C(submission), 993 for
-        C(imap) and 995 for C(pop3), and none for C(smtp).
+        C(submission), 143 for C(imap), 110 for C(pop3), 119 for C(nntp), 389 for C(ldap) and 80 for C(http). With
+        O(tls=implicit) it is 465 for C(submission), 993 for C(imap), 995 for C(pop3), 563 for C(nntp), 636 for C(ldap)
+        and 443 for C(http), and none for C(smtp).
     type: int
   tls:
     description:
@@ -81,7 +82,7 @@ options:
         description: See O(protocol).
         type: str
         required: true
-        choices: [smtp, submission, imap, pop3]
+        choices: [smtp, submission, imap, pop3, nntp, ldap, http]
       port:
         description: See O(port).
         type: int

@@ -14,13 +14,15 @@ author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
   - A virtual server is a protocol on one host, such as C(imap). This module says which certificate it shows, whether it
-    refuses use in clear text, how strong TLS must be, and on which port TLS starts at once.
-  - The daemon that serves the protocol is found on the host. Served so far are C(smtp) and C(submission) by Postfix
-    (3.6 to 3.10), C(imap) and C(pop3) by Dovecot (2.3 and 2.4).
-  - Everything one call says is done as a whole or not at all. New files are staged, tested by the daemons themselves,
-    and put in place; the daemons are reloaded; then the module connects to every virtual server, from another address
-    than the server's own. Where it does not find what was asked for, everything is put back.
-  - Lines and files that belong to somebody else are left alone, byte for byte.
+    refuses use in clear text, how strong TLS must be, at which addresses and ports it listens, and how users may log in.
+  - The daemon that serves the protocol is found on the host. The guide lists the daemons, their versions, and what is
+    done to each of them.
+  - Everything one call says is done as a whole or not at all, also over several daemons. New files are staged, tested by
+    the daemons themselves, and put in place; the daemons are reloaded; then the module connects to every virtual
+    server, from another address than the server's own. Where it does not find what was asked for, everything is put
+    back.
+  - Lines and files that belong to somebody else are left alone, byte for byte. What had to be changed in shared files
+    is noted, and put back with O(state=absent).
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
@@ -40,86 +42,162 @@ options:
   protocol:
     description:
       - What the virtual server speaks.
-      - C(smtp) is the server on port 25 that takes mail from other servers. C(submission) is the one on ports 587 and
+      - V(smtp) is the server on port 25 that takes mail from other servers. V(submission) is the one on ports 587 and
         465 at which an organisation's own users hand in mail; it is added where it does not exist, takes mail from
         authenticated users only, and has Dovecot check their passwords unless SASL is set up for it already.
-      - Either this or O(vservers) is needed.
+      - V(http) is webmail, served by a web server. Its content stays what it is.
+      - Exactly one of O(protocol) and O(vservers) must be given.
     type: str
-    choices: [smtp, submission, imap, pop3]
-  name:
+    choices: [smtp, submission, imap, pop3, nntp, ldap, http]
+  name: &name
     description:
-      - Name of the virtual server. Only V(default) is known, the one that listens on every address.
+      - Name of the virtual server among those of its protocol on this host. At most 63 letters, digits, full stops,
+        hyphens and underscores.
+      - V(default) is the one that the daemon has by itself. Any other name is a further virtual server, with addresses
+        or ports of its own. Not every daemon can have one.
+      - For V(http) it is the host name (C(server_name), C(ServerName)) of the site, and V(default) is the one that
+        answers whoever asks for none.
     type: str
     default: default
-  certificate:
+  provider: &provider
+    description:
+      - The daemon that serves it. With V(auto) it is the one that listens on the protocol's ports, of those that are
+        installed and can serve it.
+    type: str
+    choices: [auto, apache, cyrus, dovecot, exim, inn, nginx, openldap, postfix]
+    default: auto
+  state: &state
+    description:
+      - V(absent) takes back what this module did. The daemon's own virtual server is again as it was before the first
+        call, any other one is gone, and the daemon's copies of certificates that nothing uses any more are removed.
+    type: str
+    choices: [present, absent]
+    default: present
+  certificate: &certificate
     description:
       - Name of a live certificate, as M(postmaster.secure_channel.mail_cert_install) installed it. Needed for each
-        virtual server.
+        virtual server that is to be present.
     type: str
-  require_secure_channel:
+  alternative_certificate: &alternative_certificate
     description:
-      - Whether use in clear text is refused. On C(submission) clear-text clients get C(530) in answer to C(MAIL), on
-        C(imap) and C(pop3) no login is possible before TLS.
-      - Passwords are never accepted in clear text, whatever is said here.
-      - For C(smtp) O(refuse_strangers_in_clear) is needed as well.
+      - Name of a second live certificate for the same names, whose key is of another type, such as RSA beside ECDSA.
+        Each client gets the one that it understands.
+    type: str
+  sni: &sni
+    description:
+      - Certificates for clients that ask for a host name (SNI). Whoever asks for none of these gets O(certificate).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - The host name. V(*) may be the whole left-most label. The certificate must cover it.
+        type: str
+        required: true
+      certificate:
+        description:
+          - Name of a live certificate.
+        type: str
+        required: true
+  server_names: &server_names
+    description:
+      - Host names by which clients know this virtual server. Each of its certificates, but for those of O(sni), must
+        cover all of them. Left out, nothing is checked.
+    type: list
+    elements: str
+  addresses: &addresses
+    description:
+      - IP addresses of this host at which it listens. Left out, it listens on every address. Only for a O(name) other
+        than V(default).
+    type: list
+    elements: str
+  port: &port
+    description:
+      - TCP port, from 1 to 65535, on which the conversation starts in clear text; V(0) for none. A virtual server with
+        the O(name) V(default) has the registered port or none.
+      - Left out, it is what the daemon has, and for any other O(name) the registered port, 25 for V(smtp), 587 for
+        V(submission), 143 for V(imap), 110 for V(pop3), 119 for V(nntp), 389 for V(ldap).
+    type: int
+  implicit_tls_port: &implicit_tls_port
+    description:
+      - TCP port, from 1 to 65535, on which TLS starts at once (RFC 8314); V(0) switches such a port off.
+      - Left out, it is the registered port, 465 for V(submission), 993 for V(imap), 995 for V(pop3), 563 for V(nntp),
+        636 for V(ldap), 443 for V(http), none for V(smtp).
+    type: int
+  require_secure_channel: &require_secure_channel
+    description:
+      - Whether use in clear text is refused. On V(submission) clear-text clients get C(530) in answer to C(MAIL), on
+        V(imap) and V(pop3) no login is possible before TLS, on V(nntp) neither login nor reading, on V(ldap) every
+        operation is refused with C(confidentialityRequired), on V(http) every request is redirected to https and
+        browsers are told to ask for nothing else (HSTS).
+      - Passwords are never accepted in clear text, whatever is said here, unless O(auth_clear) says so.
+      - For V(smtp) O(refuse_strangers_in_clear) is needed as well.
     type: bool
     default: false
-  refuse_strangers_in_clear:
+  refuse_strangers_in_clear: &refuse_strangers_in_clear
     description:
-      - Consent to a C(smtp) virtual server that refuses mail from servers that do not use TLS. RFC 3207 section 4
+      - Consent to an V(smtp) virtual server that refuses mail from servers that do not use TLS. RFC 3207 section 4
         forbids that for a public mail exchanger, since it loses mail. Has no effect on other protocols.
     type: bool
     default: false
-  strength:
+  strength: &strength
     description:
       - How strong TLS must be, after the TLSRef guideline 6.0. Key exchange groups that the host's TLS library does not
         have are left out.
       - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
         TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits.
-      - V(modern) on C(smtp) keeps older senders from using TLS at all; most then send in clear text.
+      - V(modern) on V(smtp) keeps older senders from using TLS at all; most then send in clear text.
     type: str
     choices: [modern, intermediate, legacy]
     default: intermediate
-  implicit_tls_port:
+  require_128_bit: &require_128_bit
     description:
-      - TCP port, from 1 to 65535, on which TLS starts at once (RFC 8314); V(0) switches such a port off.
-      - Left out, it is the registered port, 465 for C(submission), 993 for C(imap), 995 for C(pop3), none for C(smtp).
-    type: int
+      - Whether certificates must have keys with at least 128 bits of security too, that is 3072 bits for RSA. No strength
+        has a cipher below 128 bits.
+    type: bool
+    default: false
+  auth_clear: &auth_clear
+    description:
+      - Mechanisms by which users may log in before TLS, such as V(SCRAM-SHA-256). C(PLAIN) and C(LOGIN) send the
+        password as it is. For V(ldap), C(SIMPLE) and C(ANONYMOUS) are mechanisms too.
+      - Left out, there is none. Not together with O(require_secure_channel).
+    type: list
+    elements: str
+  auth_tls: &auth_tls
+    description:
+      - Mechanisms by which users may log in inside TLS. Left out, that is the daemon's own affair.
+    type: list
+    elements: str
   vservers:
     description:
       - Many virtual servers in one call, each with the options above. The call is a whole. If one of them cannot be
         had, none is changed.
+      - The options beside it, except O(store), must not be given then.
     type: list
     elements: dict
     suboptions:
       protocol:
-        description: See O(protocol).
+        description:
+          - What it speaks, as in O(protocol).
         type: str
         required: true
-        choices: [smtp, submission, imap, pop3]
-      name:
-        description: See O(name).
-        type: str
-        default: default
-      certificate:
-        description: See O(certificate).
-        type: str
-      require_secure_channel:
-        description: See O(require_secure_channel).
-        type: bool
-        default: false
-      refuse_strangers_in_clear:
-        description: See O(refuse_strangers_in_clear).
-        type: bool
-        default: false
-      strength:
-        description: See O(strength).
-        type: str
-        choices: [modern, intermediate, legacy]
-        default: intermediate
-      implicit_tls_port:
-        description: See O(implicit_tls_port).
-        type: int
+        choices: [smtp, submission, imap, pop3, nntp, ldap, http]
+      name: *name
+      provider: *provider
+      state: *state
+      certificate: *certificate
+      alternative_certificate: *alternative_certificate
+      sni: *sni
+      server_names: *server_names
+      addresses: *addresses
+      port: *port
+      implicit_tls_port: *implicit_tls_port
+      require_secure_channel: *require_secure_channel
+      refuse_strangers_in_clear: *refuse_strangers_in_clear
+      strength: *strength
+      require_128_bit: *require_128_bit
+      auth_clear: *auth_clear
+      auth_tls: *auth_tls
   store:
     description:
       - Directory of the certificate store on the host.
@@ -159,6 +237,18 @@ EXAMPLES = r"""
       - protocol: pop3
         certificate: mx1.example.test
         require_secure_channel: true
+
+- name: Add a submission server at another port, and take the one for POP3 back
+  postmaster.secure_channel.mail_vserver_tls:
+    vservers:
+      - protocol: submission
+        name: partners
+        port: 0
+        implicit_tls_port: 2465
+        certificate: mx1.example.test
+        require_secure_channel: true
+      - protocol: pop3
+        state: absent
 """
 
 RETURN = r"""
@@ -203,19 +293,51 @@ vservers:
         certificate:
           description: Name of the certificate.
           type: str
+        alternative_certificate:
+          description: Name of the second certificate, empty where there is none.
+          type: str
+        sni:
+          description: Certificates for clients that ask for a name, each with C(name) and C(certificate).
+          type: list
+          elements: dict
         require_secure_channel:
           description: Whether clear text is refused.
           type: bool
         strength:
           description: How strong TLS must be.
           type: str
+        addresses:
+          description: IP addresses that it listens on, empty for every address.
+          type: list
+          elements: str
+        port:
+          description: TCP port on which it starts in clear text, 0 for none, null where that is not known.
+          type: int
         implicit_tls_port:
           description: TCP port on which TLS starts at once, 0 for none.
           type: int
+        auth_clear:
+          description: Mechanisms by which users may log in before TLS.
+          type: list
+          elements: str
+        auth_tls:
+          description: Mechanisms by which users may log in inside TLS, null where that is not known.
+          type: list
+          elements: str
     after:
-      description: How it is now, or would be.
+      description: How it is now, or would be. Null where it is absent.
       type: dict
       contains: *vserver
+    oldest_clients:
+      description: The oldest clients that can still connect, after the guideline. Empty where it is absent.
+      type: list
+      elements: str
+      sample: [Firefox 27, Chrome 31]
+    cut_off:
+      description: Clients that cannot use it as it is, in words. Empty where it is absent.
+      type: list
+      elements: str
+      sample: [clients without TLS at all]
 reason:
   description: Why something was changed, or that nothing had to be.
   returned: success
@@ -272,20 +394,38 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     run,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import (
+    PROVIDERS,
+    installed_providers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import GUIDELINE, STRENGTHS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import VserverCall, parse, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver_options import DEFAULT, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import VserverCall, summarised
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
-    "name": {"type": "str", "default": "default"},
+    "name": {"type": "str", "default": DEFAULT},
+    "provider": {"type": "str", "choices": ["auto", *sorted(one.name for one in PROVIDERS)], "default": "auto"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "certificate": {"type": "str"},
+    "alternative_certificate": {"type": "str"},
+    "sni": {
+        "type": "list",
+        "elements": "dict",
+        "options": {"name": {"type": "str", "required": True}, "certificate": {"type": "str", "required": True}},
+    },
+    "server_names": {"type": "list", "elements": "str"},
+    "addresses": {"type": "list", "elements": "str"},
+    "port": {"type": "int"},
+    "implicit_tls_port": {"type": "int"},
     "require_secure_channel": {"type": "bool", "default": False},
     "refuse_strangers_in_clear": {"type": "bool", "default": False},
     "strength": {"type": "str", "choices": list(STRENGTHS), "default": "intermediate"},
-    "implicit_tls_port": {"type": "int"},
+    "require_128_bit": {"type": "bool", "default": False},
+    "auth_clear": {"type": "list", "elements": "str"},
+    "auth_tls": {"type": "list", "elements": "str"},
 }
 
 
@@ -296,7 +436,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     vservers = [parse(element) for element in objects(module.params, ELEMENT, "vservers")]
     providers = installed_providers(host, store)
     with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        outcome = VserverCall(host, store, providers).run(vservers, transaction)
+        outcome = VserverCall(host, store, providers, PROVIDERS).run(vservers, transaction)
     for warning in outcome.warnings:
         module.warn(warning)
     return {

@@ -83,6 +83,8 @@ class Dovecot(Provider):
 
     name = "dovecot"
     protocols = frozenset({"imap", "pop3"})
+    processes = frozenset({"dovecot", "imap-login", "pop3-login"})
+    packages = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:

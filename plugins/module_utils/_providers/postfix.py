@@ -97,6 +97,8 @@ class Postfix(DomainProvider):
 
     name = "postfix"
     protocols = frozenset({"smtp", "submission"})
+    processes = frozenset({"master", "postscreen", "smtpd"})
+    packages = {"smtp": "postfix", "submission": "postfix"}
     config_roots = ("/etc/postfix",)
 
     def __init__(self, host: Host, store: Store) -> None:

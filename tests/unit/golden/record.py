@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import shlex
@@ -119,7 +118,7 @@ def record(name: str, postfix_file: str, dovecot_file: str) -> None:
     found[postfix_file]["secured"] = secured
     found[dovecot_file]["secured"] = dovecot_state(host, store, incoming, [change.path for change in drop_ins])
     for file, content in found.items():
-        content["vservers"] = [dataclasses.asdict(one) for one in SECURED]
+        content["vservers"] = [one.as_result() for one in SECURED]
         (HERE / f"{file}.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -41,8 +41,8 @@ class Wire:
             raise answer
         return SimpleNamespace(**answer)
 
-    def handshake(self, _endpoint, trust):
-        assert trust is None
+    def handshake(self, _endpoint, trust, server_name):
+        assert (trust, server_name) == (None, "")
         self.looks += 1
         return self.next(self.sessions)
 
@@ -63,7 +63,7 @@ def wire(monkeypatch):
 def fault(endpoint=IMAP, *, refused=True):
     """What one look finds wrong; empty when nothing is."""
     try:
-        prove(endpoint, Expectation(b"leaf", refused), "subject", patience=0.0)
+        prove(endpoint, Expectation((b"leaf",), refused), "subject", patience=0.0)
     except Problem as exc:
         return f"{exc.subject}: {exc.found}".removeprefix(f"subject: {endpoint.title} ")
     return ""
@@ -113,14 +113,14 @@ def test_clear_text_that_is_wrong(clear, refused, expected, wire):
 
 def test_patience(wire):
     wire.sessions = [WireError("refused", "not yet"), {"error": "", "leaf": b"other"}, GOOD]
-    prove(IMAP, Expectation(b"leaf", True), "s", patience=5.0)
+    prove(IMAP, Expectation((b"leaf",), True), "s", patience=5.0)
     assert wire.looks == 3
 
 
 def test_patience_ends(wire):
     wire.sessions = [WireError("refused", "never")]
     with pytest.raises(Problem, match="never"):
-        prove(IMAP, Expectation(b"leaf", True), "s", patience=0.05)
+        prove(IMAP, Expectation((b"leaf",), True), "s", patience=0.05)
     assert wire.looks > 1
 
 
@@ -133,6 +133,6 @@ def test_every_virtual_server_that_shows_a_certificate_is_proven(monkeypatch):
         read=lambda: {("imap", "default"): bound, ("pop3", "default"): other},
         endpoints=lambda vserver: [IMAP, IMAPS] if vserver is bound else pytest.fail("asked for another one"),
     )
-    prove_served([daemon], "mx", b"leaf")
-    expectation = Expectation(b"leaf", True)
+    prove_served([daemon], "mx", {"mx": b"leaf"}.__getitem__)
+    expectation = Expectation((b"leaf",), True)
     assert proven == [(IMAP, expectation, bound.title), (IMAPS, expectation, bound.title)]

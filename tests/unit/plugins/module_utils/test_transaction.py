@@ -73,6 +73,13 @@ class Daemon:
     def activate(self, _run):
         self.note("activate")
 
+    def snapshot(self):
+        return {"main.cf": self.tree.joinpath("etc/main.cf").read_text()}
+
+    def restore(self, run, snapshot):
+        assert snapshot == self.snapshot()  # the file has been put back, and this is what it was
+        self.activate(run)
+
     def probe(self):
         self.note("probe")
 
@@ -528,7 +535,7 @@ def test_daemon_that_is_gone_is_not_missed(begin, everything, tree, daemon, jour
     before = shape(tree)
     killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
     content = json.loads(journal.read_text())
-    journal.write_text(json.dumps({**content, "participants": ["removed", "daemon"]}))
+    journal.write_text(json.dumps({**content, "participants": {"removed": {}, **content["participants"]}}))
     with begin():
         pass
     assert shape(tree) == before
