@@ -35,9 +35,7 @@ _BEGIN = "# BEGIN postmaster.secure_channel"
 _END = "# END postmaster.secure_channel"
 _NEW_FILE = " (with this file)"
 _NO_NEWLINE = " (after a last line without end)"
-_BLOCK = re.compile(
-    rf"^{re.escape(_BEGIN)}(?P<note>[^\n]*)\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL
-)
+_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}(?P<note>[^\n]*)\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL)
 _ASIDE = "# set aside by postmaster.secure_channel: "
 _AUTHENTICATORS = re.compile(r"^begin[ \t]+authenticators[ \t]*\n", re.MULTILINE)
 _SECTION = re.compile(r"^\s*begin\s", re.MULTILINE)

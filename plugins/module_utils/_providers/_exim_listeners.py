@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-# how Exim writes "every address"
-_WILDCARDS = {"0.0.0.0": 4, "::0": 6, "::": 6}
+# How Exim writes "every address". It knows the one of IPv6 in this form only, and wants it before the other.
+_EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::0"
 
 
 def words(text: str) -> list[str]:
@@ -47,7 +47,7 @@ class Interface:
     """One item of ``local_interfaces``.
 
     Attributes:
-        address: IP address, ``0.0.0.0`` or ``::`` for every one.
+        address: IP address, ``0.0.0.0`` or ``::0`` for every one.
         port: TCP port; None for all of ``daemon_smtp_ports``.
     """
 
@@ -63,15 +63,21 @@ def interfaces(text: str) -> list[Interface]:
         dotted = re.fullmatch(r"(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:]+)\.(\d+)", word)
         match = bracketed or dotted
         address, port = (match[1], match[2]) if match else (word, None)
-        if _WILDCARDS.get(address) == 6:
-            address = "::"
+        if address == "::":
+            address = _EVERY_IPV6
         found.append(Interface(address, int(port) if port else None))
     return found
 
 
-def render_interfaces(pairs: Iterable[tuple[str, int]]) -> str:
+def pairs(some: Iterable[Interface], numbers: Iterable[int]) -> set[tuple[str, int]]:
+    """Addresses and ports of these interfaces, where these are the ports of those without one."""
+    return {(one.address, port) for one in some for port in (numbers if one.port is None else [one.port])}
+
+
+def render_interfaces(places: Iterable[tuple[str, int]]) -> str:
     """``local_interfaces`` with a port at each address."""
-    return "<; " + " ; ".join(f"[{address}]:{port}" for address, port in sorted(pairs, key=lambda one: (one[1], one[0])))
+    ordered = sorted((port, address != _EVERY_IPV6, address) for address, port in places)
+    return "<; " + " ; ".join(f"[{address}]:{port}" for port, _other, address in ordered)
 
 
 def render_ports(numbers: Iterable[int]) -> str:
@@ -103,7 +109,7 @@ class Listener:
 
 def wildcard(address: str) -> str:
     """The address that covers all of its family."""
-    return "::" if ipaddress.ip_address(address).version == 6 else "0.0.0.0"
+    return _EVERY_IPV6 if ipaddress.ip_address(address).version == 6 else _EVERY_IPV4
 
 
 def combined(
@@ -116,16 +122,14 @@ def combined(
     """
     everywhere = {one.address for one in former if one.port is None}
     fixed = {(one.address, one.port) for one in former if one.port is not None}
-    pairs = fixed | set(product(everywhere, former_ports))
+    found = pairs(former, former_ports)
     used = {port for one in wanted for port in one.ports}
     for one in sorted(wanted, key=lambda some: not some.standard):  # those that listen everywhere first
-        pairs -= set(product(everywhere, one.standard - used))
-        if one.standard and one.addresses:
-            pairs -= set(product(everywhere, one.ports))
+        found -= set(product(everywhere, one.standard - used))
         for address, port in product(one.addresses or everywhere, one.ports):
-            if (wildcard(address), port) not in pairs:
-                pairs.add((address, port))
-    numbers = {port for _address, port in pairs - fixed}
-    if pairs == fixed | set(product(everywhere, numbers)):
+            if (wildcard(address), port) not in found:
+                found.add((address, port))
+    numbers = {port for _address, port in found - fixed}
+    if found == fixed | set(product(everywhere, numbers)):
         return None, numbers
-    return pairs, {port for _address, port in pairs}
+    return found, {port for _address, port in found}

@@ -49,7 +49,7 @@ DEFAULTS = "/etc/default/exim4"
 USER = "Debian-exim"
 SASL_SOCKET = "/var/spool/exim4/postmaster-auth"
 _SETTLES = 0.3  # seconds after which a reload has begun to have an effect
-_COMES_UP = 5.0  # seconds in which it must have ended
+_COMES_UP = 10.0  # seconds in which it must have ended
 # options of an authenticator that do not make it one for those who log in here
 _NOT_OF_A_SERVER = {
     "server_advertise_condition",
@@ -96,17 +96,18 @@ class Effective:
         return set(listeners.ports(self.options["tls_on_connect_ports"]))
 
     @property
-    def interfaces(self) -> list[listeners.Interface]:
-        """Where the daemon listens."""
-        return listeners.interfaces(self.options["local_interfaces"])
+    def sockets(self) -> set[tuple[str, int]]:
+        """Addresses and ports that the daemon is told to listen on; ``0.0.0.0`` and ``::`` are every one."""
+        ports = listeners.ports(self.options["daemon_smtp_ports"])
+        found = listeners.pairs(listeners.interfaces(self.options["local_interfaces"]), ports)
+        if self.options["disable_ipv6"]:
+            found = {(address, port) for address, port in found if ":" not in address}
+        return {("::" if address == "::0" else address, port) for address, port in found}
 
     @property
     def ports(self) -> set[int]:
         """Ports that the daemon listens on, at any address."""
-        everywhere = listeners.ports(self.options["daemon_smtp_ports"])
-        found = self.interfaces
-        numbers = {one.port for one in found if one.port}
-        return numbers | set(everywhere) if any(one.port is None for one in found) else numbers
+        return {port for _address, port in self.sockets}
 
 
 def identifier(vserver: Vserver) -> str:
@@ -120,12 +121,13 @@ class Exim(Provider):
     name = "exim"
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"exim4"})
-    packages: Mapping[str, str] = {"smtp": "exim4-daemon-light", "submission": "exim4-daemon-heavy"}
+    packages = {"smtp": "exim4-daemon-light", "submission": "exim4-daemon-heavy"}
     config_roots = (ROOT,)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
         self._effective: Effective | None = None
+        self._stuck = False
         self.sources = Sources(host)
 
     @classmethod
@@ -179,16 +181,19 @@ class Exim(Provider):
 
     @staticmethod
     def _show(ask: Callable[..., str]) -> Effective:
-        pairs = (line.partition("=") for line in ask("-bP", *expressions.OPTIONS).splitlines())
+        shown = ask("-bP", "disable_ipv6", *expressions.OPTIONS).splitlines()
+        pairs = (line.partition("=") for line in shown)
         options = {name.strip(): value.strip() for name, _equals, value in pairs}
+        # one that is true or false is shown as its name, with no_ before it where it is false
+        options["disable_ipv6"] = "yes" if "disable_ipv6" in shown else ""
         macros = (line.partition("=") for line in ask("-bP", "macros").splitlines())
         return Effective(
-            {option: options.get(option, "") for option in expressions.OPTIONS},
+            {option: options.get(option, "") for option in ("disable_ipv6", *expressions.OPTIONS)},
             {name: value.strip() for name, _equals, value in macros if not name.startswith("_")},
         )
 
     def running(self) -> bool:
-        return '"exim4"' in self.host.query(["ss", "-Hltnp"]).out
+        return bool(self._listening())
 
     def read(self) -> dict[tuple[str, str], Vserver]:
         effective = self.effective
@@ -379,7 +384,7 @@ class Exim(Provider):
         found = [one.address for one in listeners.interfaces(self.effective.former("local_interfaces"))]
         if "0.0.0.0" in found:
             return "127.0.0.1"
-        return "::1" if "::" in found or not found else found[0]
+        return "::1" if "::0" in found or not found else found[0]
 
     # ---- acting
 
@@ -411,28 +416,42 @@ class Exim(Provider):
 
     def activate(self, run: Callable[..., Completed]) -> None:
         self._effective = None
-        if self.running():
+        if self.running() and not self._stuck:
             done = run(["systemctl", "reload", UNIT])
             if done.code == 0 and self._comes_up():
                 return
         run(["systemctl", "reset-failed", UNIT])
         done = run(["systemctl", "restart", UNIT])
-        if done.code != 0 or not self._comes_up():
+        self._effective = None
+        # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
+        self._stuck = done.code != 0 or not self._comes_up()
+        if self._stuck:
             raise Problem(
-                f"Exim does not come up ({done.complaint or 'it ended at once'})",
+                f"Exim does not come up ({done.complaint or 'it ended at once, or cannot listen'})",
                 f"look at 'journalctl -u {UNIT}' and /var/log/exim4 on the host",
                 subject="Exim",
             )
 
     def _comes_up(self) -> bool:
-        """Whether the daemon listens after it was told to begin anew; it closes its ports for a moment."""
+        """Whether the daemon, told to begin anew, listens at all places; it closes them for a moment."""
         end = time.monotonic() + _COMES_UP
         time.sleep(_SETTLES)
-        while not self.running():
+        wanted = self.effective.sockets
+        while not wanted <= self._listening():
             if time.monotonic() >= end:
                 return False
             time.sleep(0.1)
         return True
+
+    def _listening(self) -> set[tuple[str, int]]:
+        """Addresses and ports at which Exim listens right now."""
+        found = set()
+        for line in self.host.query(["ss", "-Hltnp"]).out.splitlines():
+            words = line.split()
+            if len(words) > 3 and '"exim4"' in line:
+                address, _colon, port = words[3].rpartition(":")
+                found.add((address.strip("[]"), int(port)))
+        return found
 
 
 def _is_server(options: Mapping[str, str]) -> bool:
@@ -475,9 +494,7 @@ def _listener(vserver: Vserver, before: Vserver | None) -> listeners.Listener:
     if port is None:
         port = PROTOCOLS[vserver.protocol].port if before is None or before.port is None else before.port
     if not port and not vserver.implicit_tls_port:
-        raise Problem(
-            "it would have no port at all", "name one", subject=vserver.title, option="port"
-        )
+        raise Problem("it would have no port at all", "name one", subject=vserver.title, option="port")
     standard = _standard(vserver.protocol, vserver.name)
     return listeners.Listener(tuple(sorted(vserver.addresses)), port, vserver.implicit_tls_port, standard)
 
@@ -501,8 +518,7 @@ def _listener_table(wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
                 place = expressions.endpoint(address, port)
                 if place in table:
                     raise Problem(
-                        f"the virtual server {table[place]} has port {port} of"
-                        f" {address or 'every address'} already",
+                        f"the virtual server {table[place]} has port {port} of {address or 'every address'} already",
                         "give one of the two another address or port",
                         subject=subject,
                         option="port",
