@@ -202,10 +202,12 @@ def resolved(text: str, macros: Mapping[str, str]) -> str:
 
 
 def authenticators(socket: str) -> str:
-    """The lines with which Dovecot is asked for the passwords of those who log in to submission."""
+    """The lines with which Dovecot is asked for the passwords of those who log in to submission.
+
+    PLAIN is the mechanism that Dovecot offers unless it is told otherwise, and Exim cannot find out about others.
+    """
     condition = _if(_ON_SUBMISSION, _if(_IN_CLEAR, "", "yes"), "")
-    return "".join(
-        f"{AUTHENTICATOR}{mechanism.lower()}:\n  driver = dovecot\n  public_name = {mechanism}\n"
-        f"  server_socket = {socket}\n  server_set_id = $auth1\n  server_advertise_condition = {condition}\n"
-        for mechanism in ("PLAIN", "LOGIN")
+    return (
+        f"{AUTHENTICATOR}plain:\n  driver = dovecot\n  public_name = PLAIN\n  server_socket = {socket}\n"
+        f"  server_set_id = $auth1\n  server_advertise_condition = {condition}\n"
     )

@@ -395,7 +395,7 @@ class Exim(Provider):
         def ask(*words: str) -> str:
             done = run(list(words))
             if done.code != 0:
-                complaint = done.complaint.replace(mirror, ROOT)
+                complaint = done.complaint.replace(mirror, ROOT) or "it does not say why"
                 raise Problem(
                     f"Exim refuses the configuration ({complaint})",
                     f"mend the files below {ROOT}, then run again",
