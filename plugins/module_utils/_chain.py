@@ -11,13 +11,11 @@ and the mail daemons and their clients use OpenSSL themselves. It reads public d
 from __future__ import annotations
 
 import itertools
-import os
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host, in_memory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._x509 import Certificate, printable
 
 SYSTEM_TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
@@ -73,23 +71,11 @@ def _paths(last: Certificate, pool: Sequence[Certificate]) -> Iterator[Chain]:
             yield (issuer, *path)
 
 
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[int]:
-    """A file descriptor from which another program can read some bytes."""
-    handle = os.memfd_create("postmaster-chain")
-    try:
-        with open(handle, "wb", closefd=False) as stream:
-            stream.write(content)
-        yield handle
-    finally:
-        os.close(handle)
-
-
 def _ask_openssl(host: Host, leaf: Certificate, path: Chain, trust_store: str) -> Completed:
     """Have OpenSSL build and judge the path as a TLS client would."""
     argv = ["openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", trust_store]
     argv += ["-purpose", "sslserver", "-auth_level", AUTH_LEVEL, "-show_chain", "-nameopt", "RFC2253"]
-    with _in_memory(b"".join(one.pem for one in path)) as handle:
+    with in_memory(b"".join(one.pem for one in path)) as handle:
         if path:
             argv += ["-untrusted", f"/dev/fd/{handle}"]
         return host.query(argv, stdin=leaf.pem, keep_open=[handle])

@@ -11,9 +11,11 @@ import os
 import pwd
 import shutil
 import stat
-import subprocess
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
@@ -58,8 +60,72 @@ def _name_of_group(gid: int) -> str:
         return str(gid)
 
 
+@contextmanager
+def in_memory(content: bytes) -> Iterator[int]:
+    """A file descriptor from which another program can read some bytes."""
+    handle = os.memfd_create("postmaster")
+    try:
+        with open(handle, "wb", closefd=False) as stream:
+            stream.write(content)
+        os.lseek(handle, 0, os.SEEK_SET)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _surroundings(variables: Mapping[str, str], stdin: int) -> Iterator[None]:
+    """Let programs inherit only these variables, and this standard input, until the end.
+
+    ``run_command`` adds to the module's own environment but takes nothing away, and hands on the module's own input.
+    What it is given to write on a program's input it writes all at once, which fails when the program has ended by
+    then, and waits for ever when the program waits for its own answers to be read.
+    """
+    inherited, own_input = dict(os.environ), os.dup(0)
+    try:
+        os.environ.clear()
+        os.environ.update(variables)
+        os.dup2(stdin, 0)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(inherited)
+        os.dup2(own_input, 0)
+        os.close(own_input)
+
+
+class _Limit:
+    """Kills a program that does not end in time."""
+
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+        self.exceeded = False
+
+    def start(self, process: Any) -> None:
+        """Begin to count, as soon as the program runs."""
+
+        def kill() -> None:
+            self.exceeded = True
+            process.kill()
+
+        self._timer = threading.Timer(TOOL_TIMEOUT, kill)
+        self._timer.start()
+
+    def stop(self) -> None:
+        """The program has ended."""
+        if self._timer:
+            self._timer.cancel()
+
+
 class Host:
-    """This machine as the modules see it."""
+    """This machine as the modules see it. Not for several threads at once.
+
+    Args:
+        run_command: that of the AnsibleModule; whatever is run goes through it.
+    """
+
+    def __init__(self, run_command: Callable[..., tuple[int, Any, Any]]) -> None:
+        self._run_command = run_command
 
     def read(self, path: str) -> bytes | None:
         """Content of a file, or None where there is none."""
@@ -120,16 +186,17 @@ class Host:
             Problem: the program is missing or does not end.
         """
         env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root", **(environment or {})}
+        limit = _Limit()
         try:
-            done = subprocess.run(
-                list(argv),
-                input=stdin,
-                capture_output=True,
-                check=False,
-                env=env,
-                timeout=TOOL_TIMEOUT,
-                pass_fds=tuple(keep_open),
-            )
+            with in_memory(stdin) as handle, _surroundings(env, handle):
+                code, out, err = self._run_command(
+                    list(argv),
+                    encoding=None,
+                    expand_user_and_vars=False,
+                    pass_fds=tuple(keep_open),
+                    before_communicate_callback=limit.start,
+                    handle_exceptions=False,
+                )
         except FileNotFoundError as exc:
             raise Problem(
                 f"the program {argv[0]} is not installed", f"install the package that brings {argv[0]}"
@@ -138,10 +205,10 @@ class Host:
             raise Problem(
                 f"the program {argv[0]} cannot be run ({exc.strerror})", "run the module as root (become: true)"
             ) from exc
-        except subprocess.TimeoutExpired as exc:
+        finally:
+            limit.stop()
+        if limit.exceeded:
             raise Problem(
                 f"{' '.join(argv)} did not end within {TOOL_TIMEOUT} seconds", "look at the daemon's log on the host"
-            ) from exc
-        return Completed(
-            done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
-        )
+            )
+        return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))

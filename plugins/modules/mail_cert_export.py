@@ -189,7 +189,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Plan the backup, then write it."""
-    host = Host()
+    host = Host(module.run_command)
     store = Store(host, module.params["store"])
     backups = Backups(host, store, check_mode=module.check_mode, require_library=lambda: require_cryptography(module))
     with Transaction(

@@ -357,7 +357,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Check all answers, then promote them together."""
     wanted = objects(module.params, ELEMENT, "certificates")
     check_distinct([params["name"] for params in wanted])
-    host = Host()
+    host = Host(module.run_command)
     store = Store(host, module.params["store"])
     providers = installed_providers(host, store)
     answers = Answers(

@@ -421,7 +421,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     wanted = objects(module.params, ELEMENT, "requests")
     check_distinct([params["name"] for params in wanted])
     check_copies(wanted)
-    host = Host()
+    host = Host(module.run_command)
     store = Store(host, module.params["store"])
     requests = Requests(host, store, datetime.now(timezone.utc))
 

@@ -254,7 +254,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host treat the domains as desired, and answer the module's result."""
-    host = Host()
+    host = Host(module.run_command)
     policies = [parse(element) for element in objects(module.params, ELEMENT, "domains")]
     providers = installed_providers(host, Store(host, STORE_DIRECTORY))
     with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:

@@ -431,7 +431,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the virtual servers as they are desired, and answer the module's result."""
-    host = Host()
+    host = Host(module.run_command)
     store = Store(host, module.params["store"])
     vservers = [parse(element) for element in objects(module.params, ELEMENT, "vservers")]
     providers = installed_providers(host, store)

@@ -67,3 +67,36 @@ def assign(text: str, settings: Mapping[str, str]) -> str:
         else:
             lines[first:end] = [written, *(line for line in lines[first + 1 : end] if is_comment(line))]
     return "".join(lines)
+
+
+def written(text: str, name: str) -> str | None:
+    """The lines of the assignment to a parameter that counts, as they stand there; None where there is none."""
+    lines = split_lines(text)
+    first, end = _last_assignment(lines, name)
+    return None if first < 0 else "".join(lines[first:end])
+
+
+def restore(text: str, originals: Mapping[str, str | None]) -> str:
+    """Put assignments back as written() has found them before assign() changed them.
+
+    Args:
+        text: content of main.cf.
+        originals: the lines by parameter name; None takes the assignment away.
+
+    Returns:
+        The new content.
+    """
+    lines = split_lines(text)
+    for name, original in originals.items():
+        first, end = _last_assignment(lines, name)
+        old = split_lines(original or "")
+        if first < 0:
+            first = end = len(lines)
+            if old and lines and not lines[-1].endswith("\n"):
+                lines[-1] += "\n"
+        else:
+            kept = [line for line in old[1:] if is_comment(line)]  # assign() has left these behind the new line
+            if lines[first + 1 : first + 1 + len(kept)] == kept:
+                end = max(end, first + 1 + len(kept))
+        lines[first:end] = old
+    return "".join(lines)

@@ -23,6 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 
 _BLANKS = " \t\r\n"
+_ASIDE = "#postmaster {}: "  # begins the lines of an entry that is set aside
 _FIELDS = 8  # service, type, private, unprivileged, chroot, wakeup, maximum of processes, command
 
 
@@ -171,6 +172,49 @@ def override(text: str, service: Service, settings: Mapping[str, str]) -> str:
     return text
 
 
+def written(text: str, service: Service, name: str) -> str | None:
+    """The setting of an entry that override() would change in its place, as it stands there; None where it adds one.
+
+    Args:
+        text: content of master.cf.
+        service: the entry, as found by services() in this same text.
+        name: the parameter.
+    """
+    lines = split_lines(text)
+    start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
+    found = [word.text for one, _value, word in _override_words(_words(lines, start, end)) if one == name]
+    return found[-1] if found and "\n" not in found[-1] else None
+
+
+def restore(text: str, service: Service, originals: Mapping[str, str | None]) -> str:
+    """Put settings of an entry back as written() has found them before override() changed them.
+
+    Args:
+        text: content of master.cf.
+        service: the entry, as found by services() in this same text.
+        originals: the words by parameter name; None takes the setting away.
+
+    Returns:
+        The new content.
+    """
+    lines = split_lines(text)
+    start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
+    places = {name: word for name, _value, word in _override_words(_words(lines, start, end))}
+    for name in sorted(set(originals) & set(places), key=lambda one: places[one].start, reverse=True):
+        place, original = places[name], originals[name]
+        if original is not None:
+            text = text[: place.start] + original + text[place.end :]
+            continue
+        before = text[: place.start]
+        if not place.text.startswith("-o"):
+            before = before[: before.rindex("-o")]
+        before, behind = before.rstrip(" \t"), text[place.end :]
+        if before.endswith("\n") and behind.startswith("\n"):
+            behind = behind[1:]  # the line had nothing else on it
+        text = before + behind
+    return text
+
+
 def add(text: str, name: str, comment: str, settings: Mapping[str, str]) -> str:
     """Add an smtpd service that listens on a TCP port, at the end of master.cf.
 
@@ -205,3 +249,26 @@ def remove(text: str, service: Service, comment: str) -> str:
     if service.comment == comment:
         start -= 1
     return "".join(lines[:start] + kept + lines[end:])
+
+
+def set_aside(text: str, service: Service, label: str) -> str:
+    """Turn an entry into comments that bring_back() knows again.
+
+    Args:
+        text: content of master.cf.
+        service: the entry, as found by services() in this same text.
+        label: for what it is set aside.
+
+    Returns:
+        The new content.
+    """
+    lines = split_lines(text)
+    start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
+    entry = [line if is_comment(line) else _ASIDE.format(label) + line for line in lines[start:end]]
+    return "".join(lines[:start] + entry + lines[end:])
+
+
+def bring_back(text: str, label: str) -> str:
+    """Undo set_aside() for all entries with this label."""
+    prefix = _ASIDE.format(label)
+    return "".join(line[len(prefix) :] if line.startswith(prefix) else line for line in split_lines(text))

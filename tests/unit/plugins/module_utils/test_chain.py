@@ -11,7 +11,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import verified_chain
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._x509 import load_certificate
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,
@@ -23,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     new_key,
     pem,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 ROOT = Authority("Root")
 UPPER = Authority("Upper", ROOT)
@@ -41,7 +41,7 @@ def judge(tmp_path):
     def verify(leaf, others, roots=(ROOT,)):
         trust_store = tmp_path / "roots.pem"
         trust_store.write_bytes(b"".join(pem(one.certificate) for one in roots))
-        chain = verified_chain(Host(), parsed(leaf)[0], parsed(*others), str(trust_store))
+        chain = verified_chain(this_host(), parsed(leaf)[0], parsed(*others), str(trust_store))
         return [one.subject for one in chain]
 
     return verify
@@ -140,7 +140,7 @@ def test_leaf_for_something_else(judge):
 
 def test_trust_store_that_is_not_there():
     with pytest.raises(Problem, match="is not there") as caught:
-        verified_chain(Host(), parsed(LEAF)[0], [], "/nonexistent/roots.pem")
+        verified_chain(this_host(), parsed(LEAF)[0], [], "/nonexistent/roots.pem")
     assert caught.value.option == "trust_store"
 
 
@@ -148,5 +148,5 @@ def test_trust_store_that_is_none(tmp_path):
     path = tmp_path / "roots.pem"
     path.write_text("hello")
     with pytest.raises(Problem, match="openssl could not verify it") as caught:
-        verified_chain(Host(), parsed(LEAF)[0], [], str(path))
+        verified_chain(this_host(), parsed(LEAF)[0], [], str(path))
     assert caught.value.option == "trust_store"

@@ -14,13 +14,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 NAMELESS = 4242424  # a user and group that no machine knows
 
 
 @pytest.fixture
 def host():
-    return Host()
+    return this_host()
 
 
 # ---- reading this machine
@@ -85,6 +86,36 @@ def test_tool_is_asked_without_a_shell_and_with_a_small_environment(host, monkey
         ["sh", "-c", 'cat; echo "$0|$SECRET|$LC_ALL|$X" >&2; exit 3', "$(id)"], stdin=b"in", environment={"X": "y"}
     )
     assert done == Completed(3, "in", "$(id)||C|y\n")
+
+
+def test_tool_reads_nothing_that_is_not_its_own(host):
+    reader, writer = os.pipe()
+    own_input = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        os.write(writer, b"the module")
+        assert host.query(["cat"]).out == ""
+        assert os.read(0, 100) == b"the module"
+    finally:
+        os.dup2(own_input, 0)
+        for handle in (own_input, reader, writer):
+            os.close(handle)
+
+
+def test_environment_is_as_it_was_afterwards(host):
+    before = dict(os.environ)
+    assert host.query(["true"], environment={"X": "y"}).code == 0
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("tool", ["cat", "true"])
+def test_tool_that_is_given_more_than_a_pipe_holds(tool, host):
+    given = "x" * 1_000_000
+    assert host.query([tool], stdin=given.encode()) == Completed(0, given if tool == "cat" else "", "")
+
+
+def test_arguments_are_taken_literally(host):
+    assert host.query(["echo", "~", "$HOME"]).out == "~ $HOME\n"
 
 
 def test_descriptor_that_is_kept_open(host):

@@ -13,10 +13,16 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    NamedCertificate,
+    SaslSocket,
+    TlsLibrary,
+    Vserver,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_master_cf import services
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix, port_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import port_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
@@ -31,11 +37,14 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
 )
 
 RELEASES = {"postfix-3.7": (3, 0), "postfix-3.10": (3, 5)}  # with the OpenSSL that Debian has beside it
+ORIGINALS = f"{STORE}/originals/postfix.json"
 PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465}
 CERTIFICATE = "mx.example.test"
 BUNDLE = f"{STORE}/deployed/postfix/{CERTIFICATE}.pem"
-SMTP = Vserver("smtp", certificate=CERTIFICATE)
-SUBMISSION = Vserver("submission", certificate=CERTIFICATE, require_secure_channel=True, implicit_tls_port=465)
+SMTP = Vserver("smtp", certificate=CERTIFICATE, port=25)
+SUBMISSION = Vserver(
+    "submission", certificate=CERTIFICATE, require_secure_channel=True, port=587, implicit_tls_port=465
+)
 
 CASES = {
     "smtp-intermediate": [SMTP],
@@ -129,6 +138,7 @@ def test_only_postfix_files_are_planned_and_their_owner_and_mode_stay(host):
     assert [(one.path, one.owner, one.group, one.mode, one.material) for one in changes] == [
         (MAIN_CF, "", "", None, False),
         (MASTER_CF, "", "", None, False),
+        (ORIGINALS, "root", "root", 0o600, False),
     ]
 
 
@@ -259,7 +269,7 @@ def test_setting_that_hides_ours_names_file_and_line(host):
 def test_setting_that_says_the_same_is_no_fault(host):
     line = b"\nsmtp      inet  n       -       y       -       -       smtpd"
     host.files[MASTER_CF] = host.files[MASTER_CF].replace(line, line + b" -o smtpd_tls_security_level=may")
-    assert [one.path for one in needed(provider(host).plan([SMTP]).changes, host)] == [MAIN_CF]
+    assert [one.path for one in needed(provider(host).plan([SMTP]).changes, host)] == [MAIN_CF, ORIGINALS]
 
 
 def test_setting_behind_postscreen_hides_ours(host):
@@ -414,10 +424,117 @@ def test_main_cf_is_not_touched_for_submission(host):
     assert [one.path for one in needed(provider(host).plan([SUBMISSION]).changes, host)] == [MASTER_CF]
 
 
-def test_one_virtual_server_of_each_protocol(host):
-    with pytest.raises(Problem, match="one virtual server of each protocol") as caught:
-        provider(host).plan([replace(SMTP, name="second")])
-    assert (caught.value.subject, caught.value.option) == ("virtual server smtp/second", "name")
+# ---- further virtual servers, names, mechanisms
+
+PARTNERS = replace(SUBMISSION, name="partners", port=0, implicit_tls_port=2465)
+INSIDE = replace(SMTP, name="inside", addresses=("192.0.2.1", "2001:db8::1"), require_secure_channel=True)
+NAMED = replace(
+    SMTP,
+    alternative_certificate="rsa",
+    sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "b")),
+)
+PLAIN = replace(SUBMISSION, auth_tls=("LOGIN", "PLAIN"))
+SCRAM = replace(
+    SUBMISSION,
+    require_secure_channel=False,
+    auth_clear=("SCRAM-SHA-256",),
+    auth_tls=("PLAIN", "SCRAM-SHA-256"),
+)
+SEVERAL = {
+    "smtp-inside": [INSIDE],
+    "smtp-names": [NAMED],
+    "submission-partners": [PARTNERS],
+    "submission-mechanisms": [PLAIN],
+    "submission-mechanisms-in-clear": [SCRAM],
+    "several": [NAMED, INSIDE, replace(SUBMISSION, sni=NAMED.sni), PARTNERS],
+}
+
+
+@pytest.mark.parametrize("case", SEVERAL)
+def test_plan_with_more_than_the_least(case, host, release):
+    check_golden(f"{release}/{case}.diff", as_diff(host, provider(host).plan(SEVERAL[case]).changes))
+    apply(host, *SEVERAL[case])
+    again = provider(host)
+    assert needed(again.plan(SEVERAL[case]).changes, host) == []
+    found = again.read()
+    assert [found[one.key] for one in SEVERAL[case]] == SEVERAL[case]
+
+
+def test_names_of_the_server_on_port_25_are_not_those_of_others(host):
+    apply(host, NAMED, SUBMISSION)
+    found = provider(host).read()
+    assert found["submission", "default"] == SUBMISSION
+    apply(host, replace(NAMED, sni=()))
+    assert host.read("/etc/postfix/postmaster-sni-smtp-default") is None
+    assert provider(host).read()["smtp", "default"].sni == ()
+
+
+def test_names_that_the_administrator_arranged_stay(host):
+    host.set(MAIN_CF, tls_server_sni_maps="hash:/etc/postfix/sni")
+    apply(host, SMTP)
+    assert host.parameters["tls_server_sni_maps"] == "hash:/etc/postfix/sni"
+
+
+def test_mechanisms_that_postfix_cannot_tell_apart(host):
+    with pytest.raises(Problem, match="before TLS either all mechanisms") as caught:
+        provider(host).plan([replace(SCRAM, auth_tls=("CRAM-MD5", "PLAIN", "SCRAM-SHA-256"))])
+    assert (caught.value.subject, caught.value.option) == (SCRAM.title, "auth_clear")
+
+
+def test_socket_of_somebody_else(host):
+    host.files[MASTER_CF] += b"192.0.2.1:2465 inet n - y - - smtpd\n"
+    with pytest.raises(Problem, match=r"has a service 192.0.2.1:2465 already, which is somebody else's") as caught:
+        provider(host).plan([replace(PARTNERS, addresses=("192.0.2.1",))])
+    assert caught.value.subject == "virtual server submission/partners"
+    assert caught.value.option.startswith(f"{MASTER_CF}:")
+
+
+# ---- taking back
+
+
+def absent(vserver):
+    return Vserver(vserver.protocol, vserver.name, present=False)
+
+
+ALL = {**CASES, **SEVERAL}
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("case", ALL)
+def test_taken_back_everything_is_as_before(case, end, host):
+    for path in (MAIN_CF, MASTER_CF):
+        host.files[path] = host.files[path].rstrip(b"\n") + end.encode()
+    before = dict(host.files)
+    apply(host, *ALL[case])
+    apply(host, *(replace(one, strength="modern") for one in ALL[case]))
+    assert host.files != before
+    apply(host, *map(absent, ALL[case]))
+    assert host.files == before
+    apply(host, *map(absent, ALL[case]))
+    assert host.files == before
+
+
+@pytest.mark.parametrize("implicit", [0, 465, 1465])
+def test_taken_back_services_of_somebody_else_are_as_before(implicit, host):
+    host.set(MAIN_CF, smtpd_tls_chain_files="\n  # old\n  /a.pem,\n# older\n  /b.pem")
+    host.files[MASTER_CF] += FOREIGN.encode()
+    before = dict(host.files)
+    apply(host, SMTP, SUBMISSION)
+    apply(host, replace(SUBMISSION, implicit_tls_port=implicit))
+    assert provider(host).read()["submission", "default"].implicit_tls_port == implicit
+    apply(host, absent(SUBMISSION), absent(SMTP))
+    assert host.files == before
+
+
+def test_taken_back_one_after_the_other(host):
+    before = dict(host.files)
+    apply(host, NAMED, INSIDE, SUBMISSION, PARTNERS)
+    for one in (SUBMISSION, NAMED, PARTNERS):
+        apply(host, absent(one))
+        assert one.key not in provider(host).read() or one.key == ("smtp", "default")
+    assert provider(host).read()[INSIDE.key] == INSIDE
+    apply(host, absent(INSIDE))
+    assert host.files == before
 
 
 # ---- proving

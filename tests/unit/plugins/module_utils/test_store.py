@@ -10,7 +10,6 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _store as store_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     NAME,
@@ -21,11 +20,12 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     new_key,
     pem,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(Host(), str(tmp_path))
+    return Store(this_host(), str(tmp_path))
 
 
 def put(path, content=b"x"):

@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 USER, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
 OWNER: dict[str, Any] = {"owner": USER, "group": GROUP}
@@ -211,7 +212,7 @@ def test_owner_and_mode(apply, everything, tree):
         "etc/conf.d": 0o755,
     }
     assert {name: mode(tree / name) for name in modes} == modes
-    assert Host().state(str(tree / "etc/conf.d/fresh.cf")) == FileState(USER, GROUP, 0o644)
+    assert this_host().state(str(tree / "etc/conf.d/fresh.cf")) == FileState(USER, GROUP, 0o644)
 
 
 def test_symbolic_link_stays_one(apply, tree):

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._answers import Answers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import Wanted
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
@@ -31,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     openssl,
     pem,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 ROOT = Authority()
 KEY = new_key()
@@ -99,12 +99,12 @@ def test_every_vector_is_read_or_refused(directory):
 
 def test_every_vector_leaves_the_host_alone(tmp_path):
     """As an answer to a pending request, and as a backup to be imported."""
-    store = Store(Host(), str(tmp_path / "store"))
+    store = Store(this_host(), str(tmp_path / "store"))
     os.makedirs(store.pending_directory("pending.example.test"))
     Path(store.pending_key_path("pending.example.test")).write_bytes(key_pem(KEY))
     roots = tmp_path / "roots.pem"
     roots.write_bytes(pem(ROOT.certificate))
-    answers = Answers(Host(), store, NOW, (), check_mode=False, require_library=lambda: None)
+    answers = Answers(this_host(), store, NOW, (), check_mode=False, require_library=lambda: None)
     before = sorted(tmp_path.rglob("*"))
     faults = []
     for path in (*vectors("x509"), *vectors("pkcs7"), *vectors("pkcs12"), *vectors("asymmetric")):

@@ -15,7 +15,6 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_export, mail_cert_install
@@ -31,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     snapshot,
     undocumented,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 ROOT = Authority("Root")
 ISSUING = Authority("Issuing", ROOT)
@@ -43,7 +43,7 @@ FORMATS = pytest.mark.parametrize("form", ["pkcs12", "pem"])
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(Host(), str(tmp_path / "store"))
+    return Store(this_host(), str(tmp_path / "store"))
 
 
 def make_live(store, key=KEY, leaf=LEAF, label=LABEL):
@@ -148,7 +148,7 @@ def test_backup_brings_everything_back(export, store, tmp_path, capsys, source, 
     path = export(format=source)["backup_path"]
     roots = tmp_path / "roots.pem"
     roots.write_bytes(pem(ROOT.certificate))
-    other = Store(Host(), str(tmp_path / "other"))
+    other = Store(this_host(), str(tmp_path / "other"))
     params = {"name": NAME, "src": path, "passphrase": PASSPHRASE, "trust_store": roots, "store": other.root}
     result = call(mail_cert_install.main, capsys, params)
     assert "msg" not in result, result["msg"]

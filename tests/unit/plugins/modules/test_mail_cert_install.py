@@ -22,7 +22,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
@@ -41,6 +40,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     snapshot,
     undocumented,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 ROOT = Authority("Root")
 ISSUING = Authority("Issuing", ROOT)
@@ -74,7 +74,7 @@ class Daemon:
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(Host(), str(tmp_path / "store"))
+    return Store(this_host(), str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ import pytest
 import yaml
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_request
@@ -32,6 +31,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     snapshot,
     undocumented,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 ROOT = Authority()
 EC = {"key_type": "ECDSA_P256"}  # fast to make
@@ -39,7 +39,7 @@ EC = {"key_type": "ECDSA_P256"}  # fast to make
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(Host(), str(tmp_path / "store"))
+    return Store(this_host(), str(tmp_path / "store"))
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def warned(monkeypatch):
 @pytest.fixture
 def module(host, warned, monkeypatch, capsys):
     """Calls the module on a recorded host."""
-    monkeypatch.setattr(mail_domain_security, "Host", lambda: host)
+    monkeypatch.setattr(mail_domain_security, "Host", lambda _run_command: host)
     monkeypatch.setattr(mail_domain_security, "Transaction", Transaction)
     monkeypatch.setattr(glob, "glob", lambda _pattern: ["libplain.so"])
 

@@ -68,7 +68,7 @@ def module(release, monkeypatch, capsys):
         host.files[f"{STORE}/live/{CERTIFICATE}.pem"] = ssl.DER_cert_to_PEM_cert(b"leaf").encode()
         host.answers["systemctl is-active --quiet dovecot.service"] = ""
         host.answers["ss -Hltnp"] = ""
-        monkeypatch.setattr(mail_vserver_tls, "Host", lambda: host)
+        monkeypatch.setattr(mail_vserver_tls, "Host", lambda _run_command: host)
         return call(mail_vserver_tls.main, capsys, params, check=check)
 
     monkeypatch.setattr(mail_vserver_tls, "Transaction", Transaction)
