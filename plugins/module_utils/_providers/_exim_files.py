@@ -24,8 +24,8 @@ SETTINGS = ROOT + "/update-exim4.conf.conf"
 TEMPLATE = ROOT + "/exim4.conf.template"
 LOCALMACROS = ROOT + "/exim4.conf.localmacros"
 MAIN_DIRECTORY = ROOT + "/conf.d/main"
-# read after Debian's 01_exim4-config_listmacrosdefs and before its options
-MAIN_FILE = MAIN_DIRECTORY + "/01_postmaster-secure-channel"
+# read after the administrator's 000_localmacros and before Debian's files, of which the first sets an option
+MAIN_FILE = MAIN_DIRECTORY + "/00_zz_postmaster-secure-channel"
 AUTH_FILE = ROOT + "/conf.d/auth/20_postmaster-secure-channel"
 # takes the place of everything else
 MONOLITH = ROOT + "/exim4.conf"

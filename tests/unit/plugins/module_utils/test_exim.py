@@ -185,7 +185,7 @@ def test_as_it_was_recorded(release, state):
     for path, lines in recorded["files"].items():
         assert host.read_text(path).split("\n") == lines
     question = "exim4 -bP disable_ipv6 " + " ".join(OPTIONS)
-    assert host.query(question.split()).out.split("\n") == recorded["answers"][question]
+    assert [line.rstrip() for line in host.query(question.split()).out.split("\n")] == recorded["answers"][question]
     macros = [line for line in recorded["answers"]["exim4 -bP macros"] if line.startswith("POSTMASTER_")]
     assert [line for line in host.query(["exim4", "-bP", "macros"]).out.split("\n") if line in macros] == macros
     real = EximHost(release)
@@ -272,9 +272,10 @@ def test_other_ports_keep_what_the_administrator_had_set(name, host):
     before = option(host, name)
     assert before
     apply(host, SUBMISSION)
-    assert before in option(host, name) != before
+    ours = option(host, name)
+    assert before in ours != before
     apply(host, replace(SUBMISSION, strength="modern"))
-    assert option(host, name).count(before) == 1
+    assert option(host, name).count(before) == ours.count(before)
     assert provider(host).read()["submission", "default"] == replace(SUBMISSION, strength="modern")
 
 
@@ -357,8 +358,7 @@ def test_light_exim_cannot_ask_dovecot(host):
 
 
 def test_template_without_authenticators(host):
-    if host.split:
-        pytest.skip("the template is not in force")
+    host.files[SETTINGS] = host.files[SETTINGS].replace(b"config='true'", b"config='false'")
     host.files[TEMPLATE] = host.files[TEMPLATE].replace(b"begin authenticators", b"begin  nothing")
     with pytest.raises(Problem, match="no line 'begin authenticators'"):
         provider(host).plan([SUBMISSION])
