@@ -15,49 +15,31 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Callable
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import Chain, verified_chain
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _keys, _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import verified_chain
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._given import Given
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._leaf import check_leaf, only_leaf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._previous import Rollback, required_names
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._promotion import Candidate, Outcome, Promotion
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import (
-    Wanted,
+    Held,
     asks_again_for,
     friendly_name_in,
+    held_key,
     label_record,
     live_certificates,
     removal,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import (
+    Pending,
     Store,
     checked_name,
     title,
 )
-
-SHORTEST_RSA = 2048  # bits: RFC 9325 section 4.1
-_USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed448")  # RFC 8446 section 4.2.3
-_BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1 in TLS 1.2 signatures
-
-_ASK_AGAIN = "ask the CA for a certificate for a TLS server"
-
-
-@dataclass(frozen=True)
-class Given:
-    """What the administrator hands over.
-
-    Attributes:
-        option: the option it came with.
-        data: the bytes; None where it is not known yet, which only check mode allows.
-        chain: further certificates.
-        passphrase: opens the key that comes with the certificate; None where none was given.
-    """
-
-    option: str
-    data: bytes | None
-    chain: bytes
-    passphrase: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,32 +59,6 @@ class _Promise:
     record: bytes | None
     pending: bool = False
     imported: bool = False
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What one answer comes to.
-
-    Attributes:
-        changes: the files that differ from the host.
-        daemons: names of the daemons whose copy is among them.
-        leaf: DER of the certificate that these must serve then; None where it is not known yet.
-        result: the entry in the module's result.
-        before: summary of the live certificate before, for the diff.
-        after: summary of it afterwards.
-    """
-
-    changes: Sequence[FileChange]
-    daemons: Sequence[str]
-    leaf: bytes | None
-    result: dict[str, Any]
-    before: Mapping[str, Any]
-    after: Mapping[str, Any]
-
-    def diff(self) -> dict[str, Any]:
-        """An entry for the module's diff."""
-        path = self.result["path"]
-        return {"before_header": path, "after_header": path, "before": self.before, "after": self.after}
 
 
 class Answers:
@@ -130,7 +86,7 @@ class Answers:
         self._host = host
         self._store = store
         self._now = now
-        self._daemons = daemons
+        self._promotion = Promotion(host, store, now, daemons)
         self._check_mode = check_mode
         self._require_library = require_library
 
@@ -142,7 +98,12 @@ class Answers:
         """
         name = params["name"]
         try:
-            given = self._given(checked_name(name), params)
+            request = self._store.pending_request_path(checked_name(name))
+            _keys.check_passphrase(params["key_passphrase"])
+            if params["state"] == "previous":
+                self._require_library()
+                return Rollback(self._host, self._store, self._now, self._promotion).plan(params)
+            given = Given.from_params(self._host, params, request, check_mode=self._check_mode)
             if given.data is None:
                 return self._foreseen(name, "the CA's answer is not known in check mode")
             if self._check_mode and self._is_unknown(name) and not self._brings_key(given):
@@ -155,53 +116,20 @@ class Answers:
     def _is_unknown(self, name: str) -> bool:
         return self._store.pending(name) is None and self._store.live(name) is None
 
-    # ---- what was handed over
-
-    def _given(self, name: str, params: Mapping[str, Any]) -> Given:
-        content, src = params["content"], params["src"]
-        if content and src:
-            raise Problem("content and src are both given", "give one of them", option="src")
-        data: bytes | None = (content or "").encode("utf-8", "surrogateescape")
-        if src:
-            data = self._host.read(src)
-            if data is None and not self._check_mode:
-                raise Problem(
-                    f"{src} is not there", "copy the CA's answer to the host, or give it with content", option="src"
-                )
-        elif not data:
-            data = None
-            if not self._check_mode:
-                raise Problem(
-                    "there is no answer of the CA to install",
-                    f"send {self._store.pending_request_path(name)} to the CA; give its answer with content or src",
-                    option="content",
-                )
-        chain = (params["chain"] or "").encode("utf-8", "surrogateescape")
-        return Given("src" if src else "content", data, chain, params["passphrase"])
-
-    @staticmethod
-    def _opened(given: Given) -> _forms.Content:
-        """What the answer has in it.
-
-        Raises:
-            Problem: it cannot be used.
-        """
-        try:
-            return _forms.opened(given.data or b"", given.passphrase)
-        except Problem as exc:
-            raise exc.about(option=given.option) from exc
-
     def _brings_key(self, given: Given) -> bool:
         """Whether a key comes with the certificate, so that it needs no request; False where this cannot be seen."""
-        return has_cryptography() and self._opened(given).key is not None
+        return has_cryptography() and given.opened().key is not None
 
     def _foreseen(self, name: str, why: str) -> Outcome:
         """What a check run can say before there is a certificate: the files that a promotion concerns."""
         pending, record = self._store.pending(name), self._store.live_record(name)
-        paths = [self._store.deployed_path(daemon, name) for daemon in self._served_by(name)]
+        paths = [self._store.deployed_path(daemon, name) for daemon in self._promotion.served_by(name)]
         paths.append(self._store.live_path(name))
         if record is None or (pending and pending.record != record):  # a mere renewal leaves the record as it is
             paths.append(self._store.live_record_path(name))
+        if self._store.live(name) is not None:
+            paths.append(self._store.previous_path(name))
+            paths += [self._store.previous_record_path(name)] if record is not None else []
         ends = removal(self._store, name)
         paths += [change.path for change in (needed(ends, self._host) if pending else ends)]
         result = {
@@ -211,64 +139,57 @@ class Answers:
             "path": self._store.live_path(name),
             "files": paths,
         }
-        return Outcome((), self._served_by(name), None, result, {}, {})
-
-    def _served_by(self, name: str) -> list[str]:
-        return [daemon for daemon in self._store.deployed_daemons(name) if daemon in self._daemons]
+        return Outcome((), self._promotion.served_by(name), None, result, {}, {})
 
     # ---- checks
 
     def _install(self, name: str, given: Given, params: Mapping[str, Any]) -> Outcome:
-        content = self._opened(given)
-        found, others = content.certificates, self._others(given, content)
-        leaf = _only_leaf([*found, *others], given.option)
-        live = self._live(name)
+        content = given.opened()
+        found, others = content.certificates, given.others(content)
+        leaf = only_leaf([*found, *others], given.option)
+        live = self._promotion.live(name)
         try:
-            promise = self._promise(name, leaf, live, content)
-            self._check(leaf, self._names(name, promise, params["names"]))
+            promise = self._promise(name, leaf, live, content, given)
+            check_leaf(leaf, required_names(name, promise.record, params["names"]), self._now)
             chain = verified_chain(
                 self._host, leaf, [one for one in (*found, *others) if one is not leaf], params["trust_store"]
             )
         except Problem as exc:
             raise exc.about(option=given.option) from exc
-        return self._promotion(name, promise, leaf, chain, live, content)
-
-    @staticmethod
-    def _others(given: Given, content: _forms.Content) -> list[_x509.Certificate]:
-        """The certificates of the option ``chain`` that the answer itself does not have."""
-        try:
-            others = _forms.load_certificates(given.chain) if given.chain.strip() else []
-        except Problem as exc:
-            raise exc.about(option="chain") from exc
-        return [one for one in others if one not in content.certificates]
-
-    def _live(self, name: str) -> list[_x509.Certificate]:
-        """Leaf and chain of the live certificate; empty where there is none."""
-        bundle = self._store.live(name)
-        return live_certificates(bundle, self._store.live_path(name)) if bundle is not None else []
+        return self._outcome(name, promise, [leaf, *chain], content, given)
 
     def _promise(
-        self, name: str, leaf: _x509.Certificate, live: Sequence[_x509.Certificate], content: _forms.Content
+        self,
+        name: str,
+        leaf: _x509.Certificate,
+        live: Sequence[_x509.Certificate],
+        content: _forms.Content,
+        given: Given,
     ) -> _Promise:
         """The request that a certificate answers, or the key that came with it.
 
         Raises:
-            Problem: it belongs to no key here.
+            Problem: it belongs to no key here, or that key does not open.
         """
-        brought = content.key
+        brought, passphrase = content.key, given.key_passphrase
         if brought is not None and _x509.public_key_of(brought) != leaf.public_key:
             raise Problem(
-                "the private key in it does not belong to the certificate in it", "give the key and its certificate"
+                "the private key in it does not belong to the certificate in it",
+                "give the key and its certificate; if another tool is renewing them just now, run again after that",
+                option=given.option if given.key is None else "key_src",
             )
         pending = self._store.pending(name)
-        if pending and pending.key is not None:
-            key = _x509.load_key(pending.key, self._store.pending_key_path(name))
-            promise = _Promise(pending.key, _x509.public_key_of(key), pending.record, pending=True)
-            is_live = bool(live) and live[0] == leaf
+        is_live = bool(live) and live[0] == leaf
+        held = self._held(name, pending, leaf if is_live else None, passphrase)
+        if pending and held:
+            promise = _Promise(held.pem, held.public_key, pending.record, pending=True)
             if promise.public_key == leaf.public_key and not (is_live and asks_again_for(pending.record, leaf)):
+                held.opened()
+                _keys.refuse_needless(held.pem, held.path, passphrase)
                 return promise
-            if is_live:
-                return self._live_promise(name)
+        if is_live:
+            return self._live_promise(name, passphrase)
+        if pending and held:
             whose = ", but to the live certificate's" if live and live[0].public_key == leaf.public_key else ""
             raise Problem(
                 f"the certificate does not belong to the key of the pending request{whose}",
@@ -276,154 +197,81 @@ class Answers:
                 " or cancel that request with mail_cert_request and state=absent",
             )
         if live and live[0].public_key == leaf.public_key:
-            return self._live_promise(name)
+            return self._live_promise(name, passphrase)
         if brought is not None:
-            self._refuse_older(leaf, live)
-            record = label_record(content.friendly_name)
-            return _Promise(_x509.key_pem(brought), leaf.public_key, record, imported=True)
+            self._refuse_older(leaf, live, from_lineage=given.key is not None)
+            record, pem = label_record(content.friendly_name), _x509.key_pem(brought)
+            pem = pem if passphrase is None else _keys.sealed(self._host, pem, passphrase)
+            return _Promise(pem, leaf.public_key, record, imported=True)
         whose = ", and the certificate does not belong to the live one's key" if live else ""
         raise Problem(
             f"no request is pending on this host{whose}",
             "make the request with mail_cert_request on this host, and have the CA sign that one;"
-            " or give a backup that has the key in it",
+            " or give a backup that has the key in it" + self._hint(name, leaf),
             option="name",
         )
 
-    def _refuse_older(self, leaf: _x509.Certificate, live: Sequence[_x509.Certificate]) -> None:
-        """Refuse to lose a live key to a backup that was made before it."""
-        if live and leaf.not_after <= live[0].not_after:
+    def _hint(self, name: str, leaf: _x509.Certificate) -> str:
+        """What else to do about the certificate that was live before; empty for any other."""
+        previous = self._store.previous(name)
+        if previous is None or live_certificates(previous, self._store.previous_path(name))[0] != leaf:
+            return ""
+        return "; or, since this is the previous certificate, put it back with state=previous"
+
+    def _held(
+        self, name: str, pending: Pending | None, live: _x509.Certificate | None, passphrase: str | None
+    ) -> Held | None:
+        """The pending key; None also where it is closed and of no concern to the live certificate that was given."""
+        if live and pending and pending.key and _keys.is_protected(pending.key):
+            closed = held_key(self._store, name, pending, None) if pending.request else None
+            if closed is None or closed.public_key != live.public_key:
+                return None
+        return held_key(self._store, name, pending, passphrase)
+
+    @staticmethod
+    def _refuse_older(leaf: _x509.Certificate, live: Sequence[_x509.Certificate], *, from_lineage: bool) -> None:
+        """Refuse to lose a live key to a backup that was made before it.
+
+        What another tool keeps is the newest it has, even where its CA has changed to shorter lives.
+        """
+        issued_later = from_lineage and bool(live) and leaf.not_before > live[0].not_before
+        if live and leaf.not_after <= live[0].not_after and not issued_later:
             raise Problem(
                 f"the live certificate is newer: it expires on {_x509.timestamp(live[0].not_after)}, and the one that"
                 f" was given on {_x509.timestamp(leaf.not_after)}; its key would be lost",
                 "keep the live certificate, or move its file away if this backup shall really take its place",
             )
 
-    def _live_promise(self, name: str) -> _Promise:
-        path = self._store.live_path(name)
-        key = _x509.load_key(self._store.live(name) or b"", path)
-        return _Promise(_x509.key_pem(key), _x509.public_key_of(key), self._store.live_record(name))
+    def _live_promise(self, name: str, passphrase: str | None) -> _Promise:
+        """The live key, for a certificate that was made anew for it."""
+        path, bundle = self._store.live_path(name), self._store.live(name) or b""
+        record, public_key = self._store.live_record(name), live_certificates(bundle, path)[0].public_key
+        if _keys.is_protected(bundle) and passphrase is None:
+            return _Promise(_keys.key_block(bundle), public_key, record)  # whether it must be opened shows later
+        key = _x509.load_key(bundle, path, passphrase)
+        _keys.refuse_needless(bundle, path, passphrase)
+        pem = _keys.key_block(bundle) if _keys.is_protected(bundle) else _x509.key_pem(key)
+        return _Promise(pem, _x509.public_key_of(key), record)
 
-    @staticmethod
-    def _names(name: str, promise: _Promise, demanded: Sequence[str] | None) -> Sequence[str]:
-        """The names that the certificate must cover."""
-        if demanded:
-            return [ascii_name(one, "names") for one in demanded]
-        asked = Wanted.from_record(promise.record)
-        return asked.names if asked else [ascii_name(name, "names")]
-
-    def _check(self, leaf: _x509.Certificate, names: Sequence[str]) -> None:
-        """Everything about the leaf alone that would make clients refuse it.
-
-        Raises:
-            Problem: they would.
-        """
-        if self._now > leaf.not_after:
-            raise Problem(f"the certificate expired on {_x509.timestamp(leaf.not_after)}", "get a new one from the CA")
-        if self._now < leaf.not_before:
-            raise Problem(
-                f"the certificate is not valid before {_x509.timestamp(leaf.not_before)}"
-                f" and this host's clock says {_x509.timestamp(self._now)}",
-                "set the host's clock, or wait",
-            )
-        missing = [one for one in names if not covers(leaf.names, one)]
-        if missing:
-            raise Problem(
-                f"the certificate does not cover {', '.join(missing)}; its subject alternative names are:"
-                f" {_x509.printable(', '.join(leaf.names)) or 'none'}",
-                "have the CA put that DNS name among the subject alternative names, or correct the option names",
-            )
-        if leaf.purposes is not None and "serverAuth" not in leaf.purposes:
-            raise Problem(
-                f"the certificate is for {', '.join(leaf.purposes) or 'nothing'}, not for a server (serverAuth)",
-                _ASK_AGAIN,
-            )
-        if not leaf.signs:
-            raise Problem("the certificate's key usage does not include digital signatures", _ASK_AGAIN)
-        if leaf.key_type.name not in _USABLE_KEYS:
-            raise Problem(
-                f"the certificate's key is of the type {leaf.key_type}, which few TLS clients understand, if any",
-                f"request one with a key of the type {', '.join(_USABLE_KEYS)}",
-            )
-        if leaf.key_type.name == "RSA" and leaf.key_type.size < SHORTEST_RSA:
-            raise Problem(
-                f"the certificate's RSA key of {leaf.key_type.size} bits is too short",
-                f"request one with at least {SHORTEST_RSA} bits",
-            )
-        if any(broken in leaf.signature_algorithm.lower() for broken in _BROKEN_HASHES):
-            raise Problem(
-                f"the certificate is signed with {leaf.signature_algorithm}, which is broken",
-                "ask the CA for one signed with SHA-256 or better",
-            )
-
-    # ---- promotion
-
-    def _promotion(
-        self,
-        name: str,
-        promise: _Promise,
-        leaf: _x509.Certificate,
-        chain: Chain,
-        live: list[_x509.Certificate],
-        content: _forms.Content,
+    def _outcome(
+        self, name: str, promise: _Promise, new: list[_x509.Certificate], content: _forms.Content, given: Given
     ) -> Outcome:
-        new = [leaf, *chain]
+        live = self._promotion.live(name)
         anew = b"".join((promise.key, *(one.pem for one in new)))
-        bundle = self._store.live(name) if new == live else anew
-        shown: dict[str, Any] = {"secret": True, "summary": f"private key, certificate {leaf.serial:X}, chain"}
-        copies = {
-            daemon: FileChange(self._store.deployed_path(daemon, name), bundle, material=True, **shown)
-            for daemon in self._served_by(name)
-        }
-        private: dict[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
-        changes = [*copies.values(), FileChange(self._store.live_path(name), bundle, **private, **shown)]
-        if promise.pending or promise.imported:
-            changes.append(FileChange(self._store.live_record_path(name), promise.record, **private))
-        if promise.pending:
-            changes += removal(self._store, name)
-        changes = needed(changes, self._host)
-        result = {
-            "name": name,
-            "changed": bool(changes),
-            "reason": _reason(promise, new, live, changes),
-            "path": self._store.live_path(name),
-            "files": [change.path for change in changes],
-            "chain": [one.subject for one in chain],
-            "converted_from": content.converted_from,
-            "friendly_name": friendly_name_in(promise.record) or content.friendly_name or None,
-            **_x509.summary(leaf, self._now),
-        }
-        return Outcome(
-            changes,
-            [daemon for daemon, copy in copies.items() if copy in changes],
-            leaf.der,
-            result,
-            _shown(live, self._now),
-            _shown(new, self._now),
+        candidate = Candidate(
+            name,
+            anew if new != live else self._store.live(name) or b"",
+            new,
+            promise.record,
+            keeps_record=not (promise.pending or promise.imported),
+            passphrase=given.key_passphrase,
         )
-
-
-def _only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certificate:
-    """The one certificate that is not a CA's.
-
-    Raises:
-        Problem: there is none, or more than one.
-    """
-    leaves = [one for one in found if not one.is_ca]
-    if len(leaves) > 1:
-        leaves = [one for one in leaves if not one.is_self_issued] or leaves  # old roots do not say that they are CAs
-    if not leaves:
-        raise Problem(
-            f"there are only certificates of CAs in it ({found[0].subject})",
-            "give the certificate that the CA made for this host, and its chain after it",
-            option=option,
-        )
-    if len(leaves) > 1:
-        raise Problem(
-            f"there are {len(leaves)} certificates of servers in it ({'; '.join(one.subject for one in leaves)})",
-            "give one certificate with its chain; install others under their own names",
-            option=option,
-        )
-    return leaves[0]
+        label = friendly_name_in(promise.record) or content.friendly_name or None
+        more = {"converted_from": content.converted_from, "friendly_name": label}
+        ends = removal(self._store, name) if promise.pending else []
+        planned = self._promotion.outcome(candidate, ends, "", more)
+        planned.result["reason"] = _reason(promise, new, live, planned.changes)
+        return planned
 
 
 def _reason(
@@ -443,12 +291,3 @@ def _reason(
     if promise.pending:
         return "this certificate is live already; what was left of its request was removed"
     return "this certificate is live already; files that differed from it were put right"
-
-
-def _shown(certificates: Sequence[_x509.Certificate], now: datetime) -> dict[str, Any]:
-    """A certificate and its chain for a diff: everything but what changes from day to day."""
-    if not certificates:
-        return {}
-    shown = _x509.summary(certificates[0], now)
-    del shown["days_left"]
-    return {**shown, "chain": [one.subject for one in certificates[1:]]}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _keys, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
@@ -39,9 +39,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Live:
-    """A live certificate with all that belongs to it."""
+    """A live certificate with all that belongs to it; without its key, where nobody said how to open that."""
 
-    key: _x509.PrivateKey
+    key: _x509.PrivateKey | None
     leaf: _x509.Certificate
     chain: Sequence[_x509.Certificate]
     friendly_name: str
@@ -71,12 +71,13 @@ class Backups:
         """
         name = params["name"]
         try:
+            _keys.check_passphrase(params["key_passphrase"])
             bundle = self._store.live(checked_name(name))
             self._check(params)
             if bundle is None:
                 return self._foreseen(params)
             self._require_library()
-            return self._planned(params, self._live(name, bundle))
+            return self._planned(params, self._live(name, bundle, params["key_passphrase"]))
         except Problem as exc:
             raise exc.about(subject=title(name)) from exc
 
@@ -106,11 +107,13 @@ class Backups:
         reason = "the certificate is not live yet, as it may be in a real run"
         return Outcome((), {**_entry(params, reason), "changed": True, "files": [params["path"]]})
 
-    def _live(self, name: str, bundle: bytes) -> _Live:
-        path = self._store.live_path(name)
+    def _live(self, name: str, bundle: bytes, passphrase: str | None) -> _Live:
+        path, protected = self._store.live_path(name), _keys.is_protected(bundle)
+        if passphrase is not None and not protected:
+            raise _keys.needless(path)
         leaf, *chain = live_certificates(bundle, path)
-        key = _x509.load_key(bundle, path)
-        if _x509.public_key_of(key) != leaf.public_key:
+        key = None if protected and passphrase is None else _x509.load_key(bundle, path, passphrase)
+        if key is not None and _x509.public_key_of(key) != leaf.public_key:
             raise Problem(
                 f"the key in {path} does not belong to its certificate",
                 "have it renewed with mail_cert_request and mail_cert_install",
@@ -124,6 +127,8 @@ class Backups:
         if found:
             self._refuse_foreign(path, found, live)
         same = found is not None and _is_same(found, form, live)
+        if not same and live.key is None:
+            raise _keys.missing(self._store.live_path(params["name"]))
         content = there if same else _SEALED[form](live.key, live.leaf, live.chain, live.friendly_name, passphrase)
         change = FileChange(
             path,

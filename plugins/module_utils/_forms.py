@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._rounds import refuse_costly
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._x509 import (
     BLOCK,
     Certificate,
@@ -100,6 +101,20 @@ def opened(data: bytes, passphrase: str | None = None) -> Content:
             return _pkcs12(der, passphrase)
         return _content(_in_der(der), b"", passphrase)
     return _content(_in_pem(data), data, passphrase)
+
+
+def opened_key(data: bytes, passphrase: str | None = None) -> PrivateKey:
+    """The private key in a PEM file of its own; certificates beside it do not count.
+
+    Raises:
+        Problem: there is none, there are several, or the passphrase does not fit.
+    """
+    if len(data) > LARGEST_INPUT:
+        raise Problem(f"{len(data)} bytes are too many for a key", "name the file that has the key")
+    keys = [one.group(0) + b"\n" for one in BLOCK.finditer(data) if one.group(1).endswith(b"PRIVATE KEY")]
+    if len(keys) != 1:
+        raise Problem(f"there are {len(keys) or 'no'} private keys in it", "name a PEM file with one private key")
+    return _key(keys[0], passphrase)
 
 
 def load_certificates(data: bytes) -> list[Certificate]:
@@ -193,6 +208,8 @@ def _key(block: bytes, passphrase: str | None) -> PrivateKey:
             return serialization.load_pem_private_key(block, None)
     if passphrase is None:
         raise _missing("the key in it")
+    if b"Proc-Type" not in block:  # the older form has no choice of rounds
+        refuse_costly(_decoded(b"".join(block.splitlines()[1:-1])))
     try:
         with reading("the private key in it", ""):
             return serialization.load_pem_private_key(block, passphrase.encode())
@@ -266,6 +283,7 @@ def _pkcs7(data: bytes) -> list[bytes]:
 
 def _pkcs12(data: bytes, passphrase: str | None) -> Content:
     """Key and certificates in PKCS#12 (RFC 7292)."""
+    refuse_costly(data)
     bundle = _pkcs12_bundle(data, passphrase)
     entries = [one for one in (bundle.cert, *bundle.additional_certs) if one is not None]
     with reading("the PKCS#12 data", _WHOLE):

@@ -21,7 +21,7 @@ def openssl_library() -> TlsLibrary:
     return TlsLibrary("OpenSSL", tuple(ssl.OPENSSL_VERSION_INFO[:2]))
 
 
-def refuse_unusable(host: Host, path: str) -> None:
+def refuse_unusable(host: Host, path: str, passphrase: str | None = None) -> None:
     """Refuse a file of key, certificate and chain that no server could use now.
 
     No daemon's own test finds a key that does not belong to its certificate, and none looks at the dates.
@@ -29,13 +29,14 @@ def refuse_unusable(host: Host, path: str) -> None:
     Args:
         host: the machine.
         path: the file, PEM.
+        passphrase: opens the key in it, where it is protected.
 
     Raises:
         Problem: key and certificate do not belong together, or the certificate has expired.
     """
     remedy = "have it renewed with mail_cert_request and mail_cert_install"
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, password="")
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, password=passphrase or "")
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "reason", None) or exc
         raise Problem(f"{path} cannot be used ({reason})", remedy, option="certificate") from exc

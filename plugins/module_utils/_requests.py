@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _addresses, _forms, _keys, _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -172,12 +172,14 @@ class Outcome:
         result: the entry in the module's result.
         before: what was pending before, for the diff.
         after: what is pending afterwards.
+        warnings: what the administrator should know.
     """
 
     changes: Sequence[FileChange]
     result: dict[str, Any]
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    warnings: Sequence[str] = ()
 
     def diff(self) -> dict[str, Any]:
         """An entry for the module's diff."""
@@ -192,6 +194,56 @@ class _Paper:
     request: bytes
     changes: Sequence[FileChange]
     reason: str
+    public_key: bytes
+    new_key: bool = False
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Held:
+    """The key of a pending request, as far as it can be read.
+
+    Attributes:
+        path: where it lies.
+        pem: the key as it lies there.
+        key: the key itself; None where it is protected and no passphrase was given.
+        public_key: its public half; of a key that stays closed, what the request beside it says.
+    """
+
+    path: str
+    pem: bytes = field(repr=False)
+    key: Any = field(repr=False)
+    public_key: bytes
+
+    def opened(self) -> Any:
+        """The key itself.
+
+        Raises:
+            Problem: it is protected, and no passphrase was given.
+        """
+        if self.key is None:
+            raise _keys.missing(self.path)
+        return self.key
+
+
+def held_key(store: Store, name: str, pending: Pending | None, passphrase: str | None) -> Held | None:
+    """The key of a pending request, None where there is none.
+
+    A protected key need not be opened to know whose it is, as long as its request lies beside it.
+
+    Raises:
+        Problem: it cannot be read, or the passphrase does not open it.
+    """
+    if pending is None or pending.key is None:
+        return None
+    path = store.pending_key_path(name)
+    if _keys.is_protected(pending.key) and passphrase is None:
+        if pending.request is None:
+            raise _keys.missing(path)
+        request = _x509.load_request(pending.request, store.pending_request_path(name))
+        return Held(path, pending.key, None, _x509.public_key_of(request))
+    key = _x509.load_key(pending.key, path, passphrase)
+    return Held(path, pending.key, key, _x509.public_key_of(key))
 
 
 def friendly_name_in(record: bytes | None) -> str:
@@ -269,12 +321,14 @@ class Requests:
         host: the machine.
         store: its certificate store.
         now: the time, UTC.
+        check_mode: a new key is thrown away, so that nothing may pin it.
     """
 
-    def __init__(self, host: Host, store: Store, now: datetime) -> None:
+    def __init__(self, host: Host, store: Store, now: datetime, *, check_mode: bool = False) -> None:
         self._host = host
         self._store = store
         self._now = now
+        self._check_mode = check_mode
 
     def plan(self, params: Mapping[str, Any]) -> Outcome:
         """What to do about one element of the module's options.
@@ -288,6 +342,7 @@ class Requests:
             if params["state"] == "absent":
                 return self._cancel(name, params["csr_path"])
             check_fraction(params["renew_at"])
+            _keys.check_passphrase(params["key_passphrase"])
             return self._present(name, Wanted.from_params(params), params)
         except Problem as exc:
             raise exc.about(subject=title(name)) from exc
@@ -297,38 +352,64 @@ class Requests:
     def _present(self, name: str, wanted: Wanted, params: Mapping[str, Any]) -> Outcome:
         live = self._live(name)
         pending = self._store.pending(name)
-        key = self._pending_key(name, pending)
+        held = held_key(self._store, name, pending, params["key_passphrase"])
         answered = bool(
-            key
+            held
             and live
-            and _x509.public_key_of(key) == live.public_key
+            and held.public_key == live.public_key
             and not asks_again_for(pending.record if pending else None, live)
         )
-        if answered:
-            key = None  # a run died after the promotion; the answer to this request is live already
-        asked = Wanted.from_record(pending.record) if pending and key else None
+        if held and answered:
+            held.opened()  # nobody knows whether a closed key is the live one's, whatever lies beside it
+            held = None  # a run died after the promotion; the answer to this request is live already
+        asked = Wanted.from_record(pending.record) if pending and held else None
         before = asked.shown() if asked else {}
-        if pending and key and asked == wanted:
+        if pending and held and asked == wanted:
             wanted = replace(self._labelled(name, wanted, params, asked), renews=asked.renews)
-            paper = self._kept(name, wanted, pending, key)
+            paper = self._kept(name, wanted, pending, held, params["key_passphrase"])
             return self._outcome(name, wanted, params, live, paper, before)
         wanted = self._labelled(name, wanted, params, None)
         unfit = self._unfit(wanted, live, self._store.live_record(name), params["renew_at"])
+        if not unfit and params["renew"] == "now":
+            unfit = "a new certificate is asked for now, although the live one is not due for renewal"
         if not unfit:
             leftovers = needed(removal(self._store, name), self._host) if answered else []
-            return self._satisfied(name, wanted, live, leftovers, waiting=key is not None, before=before)
-        if key and params["pending_policy"] == "keep":
+            return self._satisfied(name, wanted, live, leftovers, waiting=held is not None, before=before)
+        if held and params["pending_policy"] == "keep":
             raise Problem(
                 "a request for something else is pending, and a CA may be working on it",
                 "install the CA's answer, or cancel the request with state=absent, or give up its key with"
                 " pending_policy=replace",
                 option="pending_policy",
             )
-        if pending and not key and not answered:
+        if held:
+            held.opened()  # a key that cannot be read is never overwritten
+        if pending and not held and not answered:
             unfit = f"the pending request has lost its key; {unfit}"
         if live and params["renewal_key"] == "reuse" and wanted.fits(live.key_type):
             wanted, unfit = replace(wanted, renews=live.fingerprint), f"{unfit}; its key is kept"
-        return self._outcome(name, wanted, params, live, self._made(name, wanted, unfit), before)
+        warnings = self._dns_warnings(name, wanted, params)
+        paper = self._made(name, wanted, unfit, params["key_passphrase"])
+        paper = replace(paper, warnings=[*paper.warnings, *warnings])
+        return self._outcome(name, wanted, params, live, paper, before)
+
+    def _dns_warnings(self, name: str, wanted: Wanted, params: Mapping[str, Any]) -> list[str]:
+        """What is wrong with where the names lead, before a request is made for them.
+
+        Raises:
+            Problem: something is, and that shall be an error.
+        """
+        if params["check_dns"] == "off":
+            return []
+        expected = _addresses.expected_addresses(self._host, params["expected_addresses"])
+        faults = _addresses.dns_faults(self._host, wanted.names, expected)
+        if faults and params["check_dns"] == "fail":
+            raise Problem(
+                f"{'; '.join(faults)}; expected: {_addresses.shown(expected)}",
+                "correct the DNS or the names, or say with expected_addresses where the names must lead",
+                option="check_dns",
+            )
+        return [f"{title(name)}: {fault}; expected: {_addresses.shown(expected)}" for fault in faults]
 
     def _labelled(self, name: str, wanted: Wanted, params: Mapping[str, Any], asked: Wanted | None) -> Wanted:
         """The same with the label that the certificate has already, where none is given."""
@@ -343,12 +424,6 @@ class Requests:
         if bundle is None:
             return None
         return live_certificates(bundle, self._store.live_path(name))[0]
-
-    def _pending_key(self, name: str, pending: Pending | None) -> Any:
-        """The pending key; one that cannot be read is never overwritten."""
-        if pending is None or pending.key is None:
-            return None
-        return _x509.load_key(pending.key, self._store.pending_key_path(name))
 
     def _unfit(self, wanted: Wanted, live: _x509.Certificate | None, record: bytes | None, renew_at: float) -> str:
         """Why the live certificate will not do; empty when it does."""
@@ -369,28 +444,43 @@ class Requests:
             return f"the live certificate {due}"
         return ""
 
-    def _kept(self, name: str, wanted: Wanted, pending: Pending, key: Any) -> _Paper:
+    def _kept(self, name: str, wanted: Wanted, pending: Pending, held: Held, passphrase: str | None) -> _Paper:
         """The pending request as it lies there; a lost paper is written anew for the same key."""
-        request = pending.request
+        request, key = pending.request, held.pem
         reason = "the request is pending: the CA's answer is awaited"
         if request is None:
-            request = self._paper(wanted, key)
+            request = self._paper(wanted, held.opened())
             reason = "the pending request was lost and was made anew with the same key"
-        elif _x509.public_key_of(self._parsed(name, request)) != _x509.public_key_of(key):
-            request = self._paper(wanted, key)
+        elif _x509.public_key_of(self._parsed(name, request)) != held.public_key:
+            request = self._paper(wanted, held.opened())
             reason = "the pending request belonged to another key and was made anew"
+        if passphrase is not None and not _keys.is_protected(key):
+            key = _keys.sealed(self._host, key, passphrase)
+            reason += "; its key was put under the passphrase"
         if friendly_name_in(pending.record) != wanted.friendly_name:
             reason += "; its friendly name was changed"
-        return _Paper(request, self._files(name, wanted, pending.key, request), reason)
+        return _Paper(request, self._files(name, wanted, key, request), reason, held.public_key)
 
-    def _made(self, name: str, wanted: Wanted, why: str) -> _Paper:
+    def _made(self, name: str, wanted: Wanted, why: str, passphrase: str | None) -> _Paper:
         """A new key, or the live one where that shall be kept, and its request."""
+        live = self._store.live(name) or b""
         if wanted.renews:
-            key = _x509.load_key(self._store.live(name) or b"", self._store.live_path(name))
+            key = _x509.load_key(live, self._store.live_path(name), passphrase)
         else:
             key = _x509.new_key(wanted.key_type, wanted.key_size)
+        pem = _x509.key_pem(key)
         request = self._paper(wanted, key)
-        return _Paper(request, self._files(name, wanted, _x509.key_pem(key), request), why)
+        if passphrase is not None:
+            pem = _keys.sealed(self._host, pem, passphrase)
+        warnings = []
+        if passphrase is None and _keys.is_protected(live):
+            warnings.append(
+                f"{title(name)}: the key of the live certificate is protected with a passphrase, and its next one is"
+                " not, since no key_passphrase was given"
+            )
+        return _Paper(
+            request, self._files(name, wanted, pem, request), why, _x509.public_key_of(key), not wanted.renews, warnings
+        )
 
     @staticmethod
     def _paper(wanted: Wanted, key: Any) -> bytes:
@@ -399,10 +489,10 @@ class Requests:
     def _parsed(self, name: str, request: bytes) -> Any:
         return _x509.load_request(request, self._store.pending_request_path(name))
 
-    def _files(self, name: str, wanted: Wanted, key: bytes | None, request: bytes) -> list[FileChange]:
+    def _files(self, name: str, wanted: Wanted, key: bytes, request: bytes) -> list[FileChange]:
         """Those files of a pending request that are not as they must be."""
         secret = {"secret": True, "summary": f"private key, {wanted.key_type}"}
-        files: list[tuple[str, bytes | None, dict[str, Any]]] = [
+        files: list[tuple[str, bytes, dict[str, Any]]] = [
             (self._store.pending_key_path(name), key, secret),
             (self._store.pending_request_path(name), request, {}),
             (self._store.pending_record_path(name), wanted.record, {}),
@@ -427,7 +517,8 @@ class Requests:
         changes = [*paper.changes, *copied]
         reason = f"{paper.reason}; its copy {copy} was written" if copied and not paper.changes else paper.reason
         result = self._result(name, wanted, live, changes, reason, request=paper.request.decode(), path=copy or path)
-        return Outcome(changes, result, before, wanted.shown())
+        result.update(_x509.pin(None if self._check_mode and paper.new_key else paper.public_key))
+        return Outcome(changes, result, before, wanted.shown(), paper.warnings)
 
     def _copy_path(self, name: str, path: str | None) -> str:
         """Where a copy of the request goes; empty for nowhere. It overwrites nothing but requests.
@@ -495,6 +586,7 @@ class Requests:
             "pending": request is not None,
             "csr": request,
             "csr_path": path,
+            **_x509.pin(None),
             "subject": wanted.subject.rfc4514_string(),
             "not_after": _x509.timestamp(live.not_after) if live else None,
             "days_left": _x509.days_left(live, self._now) if live else None,
@@ -528,7 +620,7 @@ class Requests:
         copy = self._copy_path(name, params["csr_path"])
         files = [change.path for change in removal(self._store, name)] + ([copy] if copy else [])
         reason = "there is no live certificate yet; showing the request takes python3-cryptography"
-        unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left"))
+        unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left", "spki_sha256", "tlsa_3_1_1"))
         result = {
             **_entry(name, files, reason),
             **asked_for(wanted),

@@ -11,6 +11,7 @@
     ROOT/pending/NAME/request.json   what was asked for, to be compared by meaning
     ROOT/live/NAME.pem               key, leaf, intermediates in this order: one file, replaced by one rename (0600)
     ROOT/live/NAME.json              what was asked for when it was requested; nothing depends on it
+    ROOT/previous/NAME.pem, .json    what was live before that, in the same form, to be put back (0600, directory 0700)
     ROOT/deployed/DAEMON/NAME.pem    the copy that one daemon reads, with the owner and mode that it needs
     ROOT/originals/DAEMON.json       what stood in a daemon's shared configuration before we changed it (0600)
 
@@ -134,6 +135,14 @@ class Store:
         """Path of the note of what was asked for when the live certificate was requested."""
         return os.path.join(self.root, "live", checked_name(name) + ".json")
 
+    def previous_path(self, name: str) -> str:
+        """Path of the certificate that was live before the live one, with its key and chain."""
+        return os.path.join(self.root, "previous", checked_name(name) + _SUFFIX)
+
+    def previous_record_path(self, name: str) -> str:
+        """Path of the note of what was asked for when that one was requested."""
+        return os.path.join(self.root, "previous", checked_name(name) + ".json")
+
     def deployed_path(self, daemon: str, name: str) -> str:
         """Path of the copy that a daemon reads."""
         return os.path.join(self.root, "deployed", daemon, checked_name(name) + _SUFFIX)
@@ -169,6 +178,14 @@ class Store:
     def live_record(self, name: str) -> bytes | None:
         """What was asked for when the live certificate was requested, JSON, or None where that is not known."""
         return self._host.read(self.live_record_path(name))
+
+    def previous(self, name: str) -> bytes | None:
+        """Key, leaf and chain of the certificate that was live before, or None where there is none."""
+        return self._host.read(self.previous_path(name))
+
+    def previous_record(self, name: str) -> bytes | None:
+        """What was asked for when that one was requested, JSON, or None where that is not known."""
+        return self._host.read(self.previous_record_path(name))
 
     def deployed(self, daemon: str, name: str) -> bytes | None:
         """The copy that a daemon reads, or None where it has none."""

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._keys import daemon_copy, is_protected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import refuse_unusable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
@@ -44,12 +45,14 @@ class Certificates:
     Args:
         host: the machine.
         store: its certificate store.
+        passphrases: open the keys of certificates, by the certificate's name.
         check_mode: a certificate that is not there yet is taken to be installed by an earlier task.
     """
 
-    def __init__(self, host: Host, store: Store, *, check_mode: bool) -> None:
+    def __init__(self, host: Host, store: Store, passphrases: Mapping[str, str], *, check_mode: bool) -> None:
         self._host = host
         self._store = store
+        self._passphrases = passphrases
         self._check_mode = check_mode
         self._leaves: dict[str, Leaf] = {}
 
@@ -62,26 +65,31 @@ class Certificates:
         bundles = {name: self._live(vserver, name) for name in vserver.certificates}
         if all(bundles.values()):
             self._refuse_unfit(vserver)
+        try:
+            return [self._copy(provider, vserver, name, bundle) for name, bundle in bundles.items()]
+        except Problem as exc:
+            raise exc.about(subject=vserver.title) from exc
+
+    def _copy(self, provider: Provider, vserver: Vserver, name: str, bundle: bytes) -> FileChange:
+        live_path, copy_path = self._store.live_path(name), self._store.deployed_path(provider.name, name)
+        passphrase = self._passphrases.get(name)
+        if name != vserver.certificate and not is_protected(bundle):
+            passphrase = None  # it was given for another one of the same virtual server
+        content = daemon_copy(self._host, bundle, live_path, copy_path, passphrase) if bundle else b""
         owner, group, mode = provider.capabilities().reader
-        changes = []
-        for name, bundle in bundles.items():
-            change = FileChange(
-                self._store.deployed_path(provider.name, name),
-                bundle,
-                owner,
-                group,
-                mode,
-                secret=True,
-                material=True,
-                summary=f"certificate {name} with its key",
-            )
-            if bundle and change.needed(self._host):
-                try:
-                    refuse_unusable(self._host, self._store.live_path(name))
-                except Problem as exc:
-                    raise exc.about(subject=vserver.title) from exc
-            changes.append(change)
-        return changes
+        change = FileChange(
+            copy_path,
+            content,
+            owner,
+            group,
+            mode,
+            secret=True,
+            material=True,
+            summary=f"certificate {name} with its key",
+        )
+        if bundle and change.needed(self._host):
+            refuse_unusable(self._host, live_path, passphrase)
+        return change
 
     def unused_copies(self, provider: str, before: Iterable[Vserver], after: Iterable[Vserver]) -> list[FileChange]:
         """The removal of copies that a daemon used until now.

@@ -91,15 +91,22 @@ class VserverCall:
         store: its certificate store.
         providers: the daemons on it.
         known: all daemons that there are adapters for.
+        passphrases: open the keys of certificates, by the certificate's name.
     """
 
     def __init__(
-        self, host: Host, store: Store, providers: Mapping[str, Provider], known: Sequence[type[Provider]]
+        self,
+        host: Host,
+        store: Store,
+        providers: Mapping[str, Provider],
+        known: Sequence[type[Provider]],
+        passphrases: Mapping[str, str] | None = None,
     ) -> None:
         self._host = host
         self._store = store
         self._providers = providers
         self._known = known
+        self._passphrases = passphrases or {}
 
     def run(self, vservers: Sequence[Vserver], transaction: Transaction) -> Outcome:
         """Make the host's virtual servers as they are desired.
@@ -174,7 +181,7 @@ class VserverCall:
     def _plan(self, work: dict[str, _Work], outcome: Outcome, *, check_mode: bool) -> set[str]:
         """Find out what differs; the names of the daemons that others need."""
         helpers = set()
-        certificates = Certificates(self._host, self._store, check_mode=check_mode)
+        certificates = Certificates(self._host, self._store, self._passphrases, check_mode=check_mode)
         changes: dict[str, list[FileChange]] = {name: [] for name in work}
         for name, one in list(work.items()):
             provider = self._providers[name]

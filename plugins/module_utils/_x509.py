@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any, Callable
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
@@ -189,24 +190,32 @@ def key_pem(key: PrivateKey) -> bytes:
     return pem
 
 
-def load_key(data: bytes, path: str) -> PrivateKey:
+def load_key(data: bytes, path: str, passphrase: str | None = None) -> PrivateKey:
     """The private key in a file, which may hold certificates besides.
 
     Args:
         data: content of the file.
         path: the file, for the message.
+        passphrase: opens the key where it is protected; it is not looked at otherwise.
 
     Raises:
-        Problem: there is no key, it is damaged, or a passphrase protects it.
+        Problem: there is no key, it is damaged, or it is protected and the passphrase is missing or wrong.
     """
     blocks = [match for match in BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
     remedy = f"it stays as it is; put the right key back, or move {path} away and request a new certificate"
     if not blocks:
         raise Problem(f"there is no private key in {path}", remedy)
-    if b"ENCRYPTED" in blocks[0].group(0):
-        raise Problem(f"the key in {path} is protected with a passphrase", remedy)
-    with reading(f"the key in {path}", remedy):
-        return serialization.load_pem_private_key(blocks[0].group(0) + b"\n", None)
+    block = blocks[0].group(0) + b"\n"
+    if not _keys.is_protected(block):
+        with reading(f"the key in {path}", remedy):
+            return serialization.load_pem_private_key(block, None)
+    if passphrase is None:
+        raise _keys.missing(path)
+    try:
+        with reading(f"the key in {path}", remedy):
+            return serialization.load_pem_private_key(block, passphrase.encode("utf-8", "surrogateescape"))
+    except Problem as exc:
+        raise _keys.wrong(path) from exc
 
 
 def public_key_of(key: PrivateKey | x509.CertificateSigningRequest) -> bytes:
@@ -226,6 +235,11 @@ def key_type_of(key: PublicKey) -> KeyType:
         return KeyType("Ed448", 456)
     name = type(key).__name__.strip("_").replace("PublicKey", "")
     return KeyType(name, getattr(key, "key_size", 0))
+
+
+def same_kind(one: KeyType, other: KeyType) -> bool:
+    """Whether a server could use one of two keys only, since it has room for one RSA key, one ECDSA key and so on."""
+    return one.name.partition("_")[0] == other.name.partition("_")[0]
 
 
 def _spki(key: PublicKey) -> bytes:
@@ -348,7 +362,6 @@ def load_certificate(der: bytes, what: str) -> Certificate:
 
 def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
     """What an administrator wants to know of a certificate, as plain data; hashes and serial in hex, dates ISO 8601."""
-    spki = hashlib.sha256(cert.spki).hexdigest()
     return {
         "subject": cert.subject,
         "issuer": cert.issuer,
@@ -363,9 +376,16 @@ def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
         "signature_algorithm": cert.signature_algorithm,
         "must_staple": cert.must_staple,
         "sha256": cert.fingerprint,
-        "spki_sha256": spki,
-        "tlsa_3_1_1": f"3 1 1 {spki}",
+        **pin(cert.spki),
     }
+
+
+def pin(spki: bytes | None) -> dict[str, Any]:
+    """What pins a public key: its SHA-256 and the data of a TLSA record (RFC 7671); null where it is not known."""
+    if spki is None:
+        return {"spki_sha256": None, "tlsa_3_1_1": None}
+    digest = hashlib.sha256(spki).hexdigest()
+    return {"spki_sha256": digest, "tlsa_3_1_1": f"3 1 1 {digest}"}
 
 
 def hexadecimal(serial: int) -> str:

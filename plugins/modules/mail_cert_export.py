@@ -54,6 +54,14 @@ options:
         read.
     type: str
     required: true
+  key_passphrase:
+    version_added: 0.2.0
+    description:
+      - Opens the key of the live certificate, where M(postmaster.secure_channel.mail_cert_request) was told to protect
+        it. The backup has the key under O(passphrase) instead; both may be the same.
+      - May be left out where the backup is there already.
+      - It is an error to give one for a key that is not protected.
+    type: str
   format:
     description:
       - V(pkcs12) is one encrypted file (AES-256, with an HMAC over it) that programs of all makes read.
@@ -182,6 +190,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
     "path": {"type": "path", "required": True},
     "passphrase": {"type": "str", "required": True, "no_log": True},
+    "key_passphrase": {"type": "str", "no_log": True},
     "format": {"type": "str", "choices": ["pkcs12", "pem"], "default": "pkcs12"},
     **STORE_OPTION,
 }

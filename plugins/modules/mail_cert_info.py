@@ -59,6 +59,13 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ store.certificates | selectattr('due') | map(attribute='name') | list }}"
 
+- name: Show what all hosts hold, the most urgent first
+  ansible.builtin.debug:
+    msg: >-
+      {{ ansible_play_hosts | map('extract', hostvars, ['store', 'certificates']) | flatten
+         | postmaster.secure_channel.certificates_table }}
+  run_once: true
+
 - name: Stop a play over all hosts where a certificate has a fault or less than a week to live
   ansible.builtin.assert:
     that:
@@ -82,6 +89,11 @@ certificates:
       returned: always
       type: str
       sample: mx1.example.test
+    host:
+      description: Name of the host as it calls itself, so that entries of many hosts can be put together.
+      returned: always
+      type: str
+      sample: mx1
     due:
       description: Whether there is a live certificate and it is due for renewal.
       returned: always
@@ -97,6 +109,110 @@ certificates:
       returned: always
       type: list
       elements: str
+    tlsa:
+      description:
+        - Data of the TLSA records that pin the keys (DANE-EE, RFC 7671). Publish both before the answer to the pending
+          request is installed, and take the old one away later than its time to live after that.
+      returned: always
+      type: dict
+      contains:
+        current:
+          description: The record for the live key; V(null) where there is none.
+          returned: always
+          type: str
+          sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+        next:
+          description:
+            - The record for the pending key; V(null) where there is none, where it cannot be read, and where it is the
+              live key.
+          returned: always
+          type: str
+    previous:
+      description:
+        - The certificate that was live before and can be put back; V(null) where none is kept, or where it cannot be
+          read.
+      returned: always
+      type: dict
+      contains:
+        path:
+          description: Path of the certificate with its key and chain.
+          returned: when there is one
+          type: str
+          sample: /etc/postmaster/previous/mx1.example.test.pem
+        subject: &subject
+          description: Subject, as in RFC 4514.
+          returned: when there is one
+          type: str
+          sample: CN=mx1.example.test,O=Example Ltd,C=DE
+        issuer: &issuer
+          description: Subject of the CA that issued it, as in RFC 4514.
+          returned: when there is one
+          type: str
+          sample: CN=Example Issuing CA
+        serial: &serial
+          description: Serial number, hexadecimal.
+          returned: when there is one
+          type: str
+          sample: 0A1B2C3D
+        not_before: &not_before
+          description: Start of its life, ISO 8601 in UTC.
+          returned: when there is one
+          type: str
+          sample: "2026-01-01T00:00:00Z"
+        not_after: &not_after
+          description: End of its life, ISO 8601 in UTC.
+          returned: when there is one
+          type: str
+          sample: "2026-07-19T23:59:59Z"
+        days_left: &days_left
+          description: Whole days until it expires.
+          returned: when there is one
+          type: int
+          sample: 199
+        names: &names
+          description: DNS names that it stands for.
+          returned: when there is one
+          type: list
+          elements: str
+          sample: [mx1.example.test]
+        purposes: &purposes
+          description: What it may be used for (extended key usage); empty when it does not say, which means everything.
+          returned: when there is one
+          type: list
+          elements: str
+          sample: [serverAuth]
+        key_type: &key_type
+          description: Kind of its key.
+          returned: when there is one
+          type: str
+          sample: RSA
+        key_size: &key_size
+          description: Bits of its key.
+          returned: when there is one
+          type: int
+          sample: 3072
+        signature_algorithm: &signature_algorithm
+          description: How the CA signed it.
+          returned: when there is one
+          type: str
+          sample: sha256WithRSAEncryption
+        must_staple: &must_staple
+          description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+          returned: when there is one
+          type: bool
+        sha256: &sha256
+          description: SHA-256 of the certificate, hexadecimal.
+          returned: when there is one
+          type: str
+        spki_sha256: &spki_sha256
+          description: SHA-256 of its public key (SubjectPublicKeyInfo), hexadecimal.
+          returned: when there is one
+          type: str
+        tlsa_3_1_1: &tlsa_3_1_1
+          description: Data of the TLSA record that pins its key (DANE-EE, RFC 7671).
+          returned: when there is one
+          type: str
+          sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     live:
       description: The live certificate; V(null) where there is none, or where it cannot be read.
       returned: always
@@ -112,80 +228,25 @@ certificates:
           returned: when there is one
           type: str
           sample: Default SMTP Virtual Server
-        subject:
-          description: Subject, as in RFC 4514.
-          returned: when there is one
-          type: str
-          sample: CN=mx1.example.test,O=Example Ltd,C=DE
-        issuer:
-          description: Subject of the CA that issued it, as in RFC 4514.
-          returned: when there is one
-          type: str
-          sample: CN=Example Issuing CA
-        serial:
-          description: Serial number, hexadecimal.
-          returned: when there is one
-          type: str
-          sample: 0A1B2C3D
-        not_before:
-          description: Start of its life, ISO 8601 in UTC.
-          returned: when there is one
-          type: str
-          sample: "2026-01-01T00:00:00Z"
-        not_after:
-          description: End of its life, ISO 8601 in UTC.
-          returned: when there is one
-          type: str
-          sample: "2026-07-19T23:59:59Z"
-        days_left:
-          description: Whole days until it expires.
-          returned: when there is one
-          type: int
-          sample: 199
-        names:
-          description: DNS names that it stands for.
-          returned: when there is one
-          type: list
-          elements: str
-          sample: [mx1.example.test]
-        purposes:
-          description: What it may be used for (extended key usage); empty when it does not say, which means everything.
-          returned: when there is one
-          type: list
-          elements: str
-          sample: [serverAuth]
-        key_type:
-          description: Kind of its key.
-          returned: when there is one
-          type: str
-          sample: RSA
-        key_size:
-          description: Bits of its key.
-          returned: when there is one
-          type: int
-          sample: 3072
-        signature_algorithm:
-          description: How the CA signed it.
-          returned: when there is one
-          type: str
-          sample: sha256WithRSAEncryption
-        must_staple:
-          description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+        subject: *subject
+        issuer: *issuer
+        serial: *serial
+        not_before: *not_before
+        not_after: *not_after
+        days_left: *days_left
+        names: *names
+        purposes: *purposes
+        key_type: *key_type
+        key_size: *key_size
+        signature_algorithm: *signature_algorithm
+        key_protected:
+          description: Whether a passphrase protects its key. Whether that key belongs to it is not told then.
           returned: when there is one
           type: bool
-        sha256:
-          description: SHA-256 of the certificate, hexadecimal.
-          returned: when there is one
-          type: str
-        spki_sha256:
-          description: SHA-256 of its public key (SubjectPublicKeyInfo), hexadecimal.
-          returned: when there is one
-          type: str
-        tlsa_3_1_1:
-          description: Data of the TLSA record that pins its key (DANE-EE, RFC 7671).
-          returned: when there is one
-          type: str
-          sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+        must_staple: *must_staple
+        sha256: *sha256
+        spki_sha256: *spki_sha256
+        tlsa_3_1_1: *tlsa_3_1_1
         chain:
           description: Subjects of the intermediate certificates that are sent with it, its issuer first.
           returned: when there is one
@@ -206,6 +267,14 @@ certificates:
           returned: when there is one
           type: str
           sample: /etc/postmaster/pending/mx1.example.test/request.csr
+        spki_sha256:
+          description: SHA-256 of its public key, hexadecimal; V(null) where the key cannot be read.
+          returned: when there is one
+          type: str
+        tlsa_3_1_1:
+          description: Data of the TLSA record that pins its key; V(null) where the key cannot be read.
+          returned: when there is one
+          type: str
         subject:
           description: The subject that is asked for, as in RFC 4514.
           returned: when there is one
@@ -232,6 +301,10 @@ certificates:
           returned: when there is one
           type: str
           sample: sha256
+        key_protected:
+          description: Whether a passphrase protects its key.
+          returned: when there is one
+          type: bool
         must_staple:
           description: Whether the request asks for the TLS feature extension.
           returned: when there is one
@@ -246,12 +319,12 @@ certificates:
           type: bool
 shared_names:
   description:
-    - DNS names for which more than one of the reported live certificates stands, both with the same kind of key. One
-      certificate for each name is enough for all protocols.
+    - DNS names for which more than one of the reported live certificates stands, with keys of the same kind. One
+      certificate for each name is enough for all protocols. The module warns of them.
   returned: success
   type: list
   elements: dict
-  contains:
+  contains: &shared
     dns_name:
       description: The name.
       returned: always
@@ -262,6 +335,14 @@ shared_names:
       returned: always
       type: list
       elements: str
+paired_names:
+  description:
+    - DNS names for which reported live certificates with keys of different kinds stand, such as RSA and ECDSA. That is
+      nothing wrong; a server can show each client the one that it understands.
+  returned: success
+  type: list
+  elements: dict
+  contains: *shared
 reason:
   description: How many certificates are live, due, pending and at fault, in one line.
   returned: success
@@ -317,10 +398,16 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     if names:  # an empty store can be told empty without the library
         require_cryptography(module)
     entries = [inventory.entry(name) for name in names]
-    shared = inventory.shared()
+    shared = inventory.shared(same_kind=True)
     for one in shared:
         module.warn(f"{one['dns_name']} is in several certificates ({', '.join(one['certificates'])}); one is enough")
-    return {"changed": False, "certificates": entries, "shared_names": shared, "reason": summarised(entries)}
+    return {
+        "changed": False,
+        "certificates": entries,
+        "shared_names": shared,
+        "paired_names": inventory.shared(same_kind=False),
+        "reason": summarised(entries),
+    }
 
 
 def main() -> None:

@@ -22,6 +22,10 @@ description:
   - Without a pending request, a certificate that comes with its own key is imported, such as a backup that
     M(postmaster.secure_channel.mail_cert_export) made, also on another host. It is checked like a CA's answer. It never
     takes the place of a live certificate with another key that expires later.
+  - A certificate that takes the place of another one leaves that one behind as the previous one, which
+    O(state=previous) puts back.
+  - Warns of another live certificate for the same name with the same kind of key, since one for each name is enough
+    for all protocols. A pair of an RSA and an ECDSA certificate is not warned of.
   - PEM, DER, PKCS#7 and PKCS#12 are recognized by their content and converted. What daemons get is PEM.
   - Daemons that use the live certificate of this name get the new one in the same step, are reloaded, and must serve
     it; otherwise everything is put back as it was.
@@ -43,7 +47,9 @@ attributes:
     details:
       - Shows the certificate and its chain in parsed form, never a key.
   idempotent:
-    support: full
+    support: partial
+    details:
+      - With O(state=previous) each run exchanges the two certificates.
 options:
   name:
     description:
@@ -65,11 +71,34 @@ options:
         as O(content).
       - In check mode the file may be missing.
     type: path
+  key_src: &key_src
+    version_added: 0.2.0
+    description:
+      - Absolute path of a PEM file on the host with the key of the certificate in O(src), for a certificate that
+        another tool looks after, such as certbot or acme.sh, or that a web server has. Both files are read only, and
+        stay as they are, with whom they belong to. Symbolic links are followed.
+      - Run it again after that tool has renewed, and the renewal is installed; until then nothing changes.
+      - Such a certificate also takes the place of a live one that expires later, if it was issued later.
+      - In check mode the file may be missing.
+    type: path
   passphrase: &passphrase
     description:
-      - Opens PKCS#12, or a private key in PEM that is protected with a passphrase.
+      - Opens PKCS#12, or a private key in PEM that is protected with a passphrase. A file that asks for more than ten
+        million rounds of key derivation is refused, since it would hold the host up.
       - It is an error to give one for what is not protected, so leave it out then.
       - An empty passphrase is one too. Leaving it out is something else.
+    type: str
+  key_passphrase: &key_passphrase
+    version_added: 0.2.0
+    description:
+      - Opens the key on this host that the certificate belongs to, where
+        M(postmaster.secure_channel.mail_cert_request) was told to protect it. What O(passphrase) opens is what is in
+        the answer.
+      - For a certificate that comes with its own key, that key is stored under it.
+      - The store keeps the key protected. Daemons get copies in which it is open; see the guide.
+      - May be left out where this certificate is live already and its copies are in place. It is an error to give one
+        for a key that is not protected.
+      - At most 1000 bytes on one line, not empty.
     type: str
   chain: &chain
     description:
@@ -88,6 +117,18 @@ options:
         C(ca-certificates) keeps.
     type: path
     default: /etc/ssl/certs/ca-certificates.crt
+  state: &state
+    version_added: 0.2.0
+    description:
+      - V(present) installs what is given.
+      - V(previous) puts the certificate back that was live before the present one, with its key, and keeps the present
+        one in its stead. So the same call again undoes it; it is an order, and no state that a second run would find.
+        It is checked, proven and undone on failure like any other; a pending request stays. The store keeps one
+        previous certificate for each name, and only where another one took its place. Give neither O(content) nor
+        O(src) then.
+    type: str
+    choices: [present, previous]
+    default: present
   certificates:
     description:
       - Several certificates in one call. Either all of them are installed, or none.
@@ -102,10 +143,13 @@ options:
         required: true
       content: *content
       src: *src
+      key_src: *key_src
       passphrase: *passphrase
+      key_passphrase: *key_passphrase
       chain: *chain
       names: *names
       trust_store: *trust_store
+      state: *state
   store:
     description:
       - Directory of the certificate store on the host.
@@ -149,6 +193,17 @@ EXAMPLES = r"""
     name: mx1.example.test
     src: /root/mx1.example.test.p12
     passphrase: "{{ backup_passphrase }}"
+
+- name: Use what certbot keeps on the host; run again after it has renewed
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    src: /etc/letsencrypt/live/mx1.example.test/fullchain.pem
+    key_src: /etc/letsencrypt/live/mx1.example.test/privkey.pem
+
+- name: Go back to the certificate that was live before
+  postmaster.secure_channel.mail_cert_install:
+    name: mx1.example.test
+    state: previous
 
 - name: Install certificates of a public CA and of an own one
   postmaster.secure_channel.mail_cert_install:
@@ -346,10 +401,13 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "content": {"type": "str", "no_log": True},
     "src": {"type": "path"},
+    "key_src": {"type": "path", "no_log": False},
     "passphrase": {"type": "str", "no_log": True},
+    "key_passphrase": {"type": "str", "no_log": True},
     "chain": {"type": "str"},
     "names": {"type": "list", "elements": "str"},
     "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE},
+    "state": {"type": "str", "choices": ["present", "previous"], "default": "present"},
 }
 
 
@@ -381,6 +439,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
         if changes:
             transaction.apply(changes, [providers[daemon] for daemon in disturbed], prove)
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            module.warn(warning)
     return {
         "changed": any(outcome.result["changed"] for outcome in outcomes),
         "certificates": [outcome.result for outcome in outcomes],

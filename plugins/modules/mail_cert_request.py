@@ -38,7 +38,9 @@ attributes:
     details:
       - Shows what is asked for, never a key.
   idempotent:
-    support: full
+    support: partial
+    details:
+      - With O(renew=now) each run after the installation of an answer makes one more request.
 options:
   name:
     description:
@@ -101,6 +103,17 @@ options:
     type: int
     choices: [2048, 3072, 4096]
     default: 3072
+  key_passphrase: &key_passphrase
+    version_added: 0.2.0
+    description:
+      - Protects the key on the host's disk, while it is pending and while it is live (PKCS#8, AES-256, PBKDF2). Daemons
+        get copies in which the key is open; see the guide for what that does and does not protect.
+      - A run that finds the request pending needs no passphrase. If one is given, it must be the right one. A key that
+        is pending without protection is put under it; a live key stays as it is until it is renewed.
+      - At most 1000 bytes on one line, not empty. It takes the program C(openssl).
+      - M(postmaster.secure_channel.mail_cert_install) needs it to install the answer. Nobody can recover it; a key
+        whose passphrase is lost must be given up.
+    type: str
   digest: &digest
     description:
       - The hash in the signature of the request itself. Which one the certificate is signed with is the CA's choice.
@@ -126,8 +139,8 @@ options:
   renewal_key: &renewal_key
     description:
       - Which key a request gets that is made while there is a live certificate of this name.
-      - V(new) makes a new key for each request. With DANE, its TLSA record must then be published before the answer is
-        installed.
+      - V(new) makes a new key for each request. With DANE, its TLSA record (RV(requests[].tlsa_3_1_1)) must then be
+        published before the answer is installed.
       - V(reuse) asks for the live key again, so that a TLSA record of the form C(3 1 1) stays true. Where the live key
         is not of the kind that O(key_type) and O(key_size) ask for, a new one is made.
       - A request that is pending already keeps its key.
@@ -140,16 +153,44 @@ options:
       - A fraction fits certificates of 47 days as well as those of two years, which a number of days does not.
     type: float
     default: 0.67
+  renew: &renew
+    version_added: 0.2.0
+    description:
+      - V(due) waits until the live certificate is due for renewal, or something else is asked for.
+      - V(now) makes a request even so, with a new key unless O(renewal_key=reuse), such as when the key may have become
+        known to others. A request that is pending already is kept, so nothing changes until its answer is installed.
+      - V(now) is an order and no state. Each run after the answer was installed makes one more request, so give it in a
+        call by hand or as an extra variable, not in an inventory.
+    type: str
+    choices: [due, now]
+    default: due
   pending_policy: &pending_policy
     description:
       - What to do when a request for something else is pending under this name.
       - V(keep) fails, since a CA may be working on it.
       - V(replace) gives up its key and makes a new request.
-      - A key that cannot be read, because it is damaged or protected with a passphrase, is never overwritten, and the
-        module fails. This goes for pending and for live keys.
+      - A key that cannot be read, because it is damaged or O(key_passphrase) does not open it, is never overwritten,
+        and the module fails. This goes for pending and for live keys.
     type: str
     choices: [keep, replace]
     default: keep
+  check_dns: &check_dns
+    version_added: 0.2.0
+    description:
+      - Whether to look, before a request is made, if each name that has no wildcard leads to O(expected_addresses) and
+        nowhere else. The DNS is asked from the host, without C(/etc/hosts).
+      - V(off) does not look, V(warn) warns, V(fail) makes no request. A request that is pending, or a live certificate
+        that will do, is not looked at again.
+    type: str
+    choices: ["off", warn, fail]
+    default: "off"
+  expected_addresses: &expected_addresses
+    version_added: 0.2.0
+    description:
+      - IP addresses that the names must lead to, for O(check_dns). When not given, those of the host itself, without
+        loopback and link-local ones; behind address translation they must be given.
+    type: list
+    elements: str
   csr_path: &csr_path
     description:
       - Absolute path of a file outside the store that gets a copy of the pending request, readable by everyone.
@@ -184,12 +225,16 @@ options:
       email: *email
       key_type: *key_type
       key_size: *key_size
+      key_passphrase: *key_passphrase
       digest: *digest
       must_staple: *must_staple
       friendly_name: *friendly_name
       renewal_key: *renewal_key
       renew_at: *renew_at
+      renew: *renew
       pending_policy: *pending_policy
+      check_dns: *check_dns
+      expected_addresses: *expected_addresses
       csr_path: *csr_path
       state: *state
   store:
@@ -241,6 +286,21 @@ EXAMPLES = r"""
     friendly_name: Default SMTP Virtual Server
     renewal_key: reuse
 
+- name: Keep the key under a passphrase, which mail_cert_install needs as well
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    key_passphrase: "{{ key_passphrase }}"
+
+- name: Ask for a certificate with a new key now, since the old one may be known to others
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    renew: now
+
+- name: Be warned of names that do not lead to this host, before the CA is asked
+  postmaster.secure_channel.mail_cert_request:
+    name: mx1.example.test
+    check_dns: warn
+
 - name: Cancel a pending request
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
@@ -289,6 +349,20 @@ requests:
       returned: O(state=present)
       type: str
       sample: /etc/postmaster/pending/mx1.example.test/request.csr
+    spki_sha256:
+      description:
+        - SHA-256 of the public key of the pending request (SubjectPublicKeyInfo), hexadecimal.
+        - V(null) when none is pending, and in check mode where a real run would make a new key.
+      returned: O(state=present)
+      type: str
+    tlsa_3_1_1:
+      description:
+        - Data of the TLSA record that pins that key (DANE-EE, RFC 7671), to be published before the answer is
+          installed.
+        - V(null) where RV(requests[].spki_sha256) is.
+      returned: O(state=present)
+      type: str
+      sample: 3 1 1 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
     subject:
       description:
         - The subject that is asked for, as in RFC 4514.
@@ -384,6 +458,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptog
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
+    DiscreetModule,
     objects,
     one_or_many,
     run,
@@ -405,12 +480,16 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "email": {"type": "str"},
     "key_type": {"type": "str", "choices": ["RSA", "ECDSA_P256", "ECDSA_P384", "Ed25519"], "default": "RSA"},
     "key_size": {"type": "int", "choices": [2048, 3072, 4096], "default": 3072},
+    "key_passphrase": {"type": "str", "no_log": True},
     "digest": {"type": "str", "choices": ["sha256", "sha384", "sha512"]},
     "must_staple": {"type": "bool", "default": False},
     "friendly_name": {"type": "str"},
     "renewal_key": {"type": "str", "choices": ["new", "reuse"], "default": "new", "no_log": False},
     "renew_at": {"type": "float", "default": 0.67},
+    "renew": {"type": "str", "choices": ["due", "now"], "default": "due"},
     "pending_policy": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
+    "check_dns": {"type": "str", "choices": ["off", "warn", "fail"], "default": "off"},
+    "expected_addresses": {"type": "list", "elements": "str"},
     "csr_path": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
@@ -423,7 +502,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     check_copies(wanted)
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
-    requests = Requests(host, store, datetime.now(timezone.utc))
+    requests = Requests(host, store, datetime.now(timezone.utc), check_mode=module.check_mode)
 
     def plan(params: dict[str, Any]) -> Outcome:
         if params["state"] == "present" and not has_cryptography():
@@ -443,6 +522,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         changes = [change for outcome in outcomes for change in outcome.changes]
         if changes:
             transaction.apply(changes)
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            module.warn(warning)
     return {
         "changed": any(outcome.result["changed"] for outcome in outcomes),
         "requests": [outcome.result for outcome in outcomes],
@@ -456,7 +538,7 @@ def main() -> None:
     """Entry point."""
     spec = one_or_many(ELEMENT, "requests", "name")
     spec["argument_spec"].update(STORE_OPTION)
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

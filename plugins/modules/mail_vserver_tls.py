@@ -60,6 +60,7 @@ options:
     type: str
     default: default
   provider: &provider
+    version_added: 0.2.0
     description:
       - The daemon that serves it. With V(auto) it is the one that listens on the protocol's ports, of those that are
         installed and can serve it.
@@ -67,6 +68,7 @@ options:
     choices: [auto, apache, cyrus, dovecot, exim, inn, nginx, openldap, postfix]
     default: auto
   state: &state
+    version_added: 0.2.0
     description:
       - V(absent) takes back what this module did. The daemon's own virtual server is again as it was before the first
         call, any other one is gone, and the daemon's copies of certificates that nothing uses any more are removed.
@@ -78,12 +80,25 @@ options:
       - Name of a live certificate, as M(postmaster.secure_channel.mail_cert_install) installed it. Needed for each
         virtual server that is to be present.
     type: str
+  key_passphrase: &key_passphrase
+    version_added: 0.2.0
+    description:
+      - Opens the key of the certificate, where it was requested or imported with a passphrase. The daemon gets a copy
+        in which the key is open, and which it alone can read; see the guide.
+      - Needed when a daemon gets its copy of a certificate for the first time. Where it has it already, the passphrase
+        may be left out, and is not looked at.
+      - It opens the keys of O(alternative_certificate) and O(sni) too, where they are protected.
+      - At most 1000 bytes on one line. It is an error to give one for a key that is not protected. Virtual servers with
+        the same certificate need it once.
+    type: str
   alternative_certificate: &alternative_certificate
+    version_added: 0.2.0
     description:
       - Name of a second live certificate for the same names, whose key is of another type, such as RSA beside ECDSA.
         Each client gets the one that it understands.
     type: str
   sni: &sni
+    version_added: 0.2.0
     description:
       - Certificates for clients that ask for a host name (SNI). Whoever asks for none of these gets O(certificate).
     type: list
@@ -100,18 +115,21 @@ options:
         type: str
         required: true
   server_names: &server_names
+    version_added: 0.2.0
     description:
       - Host names by which clients know this virtual server. Each of its certificates, but for those of O(sni), must
         cover all of them. Left out, nothing is checked.
     type: list
     elements: str
   addresses: &addresses
+    version_added: 0.2.0
     description:
       - IP addresses of this host at which it listens. Left out, it listens on every address. Only for a O(name) other
         than V(default).
     type: list
     elements: str
   port: &port
+    version_added: 0.2.0
     description:
       - TCP port, from 1 to 65535, on which the conversation starts in clear text; V(0) for none. A virtual server with
         the O(name) V(default) has the registered port or none.
@@ -151,12 +169,14 @@ options:
     choices: [modern, intermediate, legacy]
     default: intermediate
   require_128_bit: &require_128_bit
+    version_added: 0.2.0
     description:
       - Whether certificates must have keys with at least 128 bits of security too, that is 3072 bits for RSA. No strength
         has a cipher below 128 bits.
     type: bool
     default: false
   auth_clear: &auth_clear
+    version_added: 0.2.0
     description:
       - Mechanisms by which users may log in before TLS, such as V(SCRAM-SHA-256). C(PLAIN) and C(LOGIN) send the
         password as it is. For V(ldap), C(SIMPLE) and C(ANONYMOUS) are mechanisms too.
@@ -164,6 +184,7 @@ options:
     type: list
     elements: str
   auth_tls: &auth_tls
+    version_added: 0.2.0
     description:
       - Mechanisms by which users may log in inside TLS. Left out, that is the daemon's own affair.
     type: list
@@ -186,6 +207,7 @@ options:
       provider: *provider
       state: *state
       certificate: *certificate
+      key_passphrase: *key_passphrase
       alternative_certificate: *alternative_certificate
       sni: *sni
       server_names: *server_names
@@ -387,8 +409,10 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._keys import passphrases_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
+    DiscreetModule,
     objects,
     one_or_many,
     run,
@@ -410,6 +434,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "provider": {"type": "str", "choices": ["auto", *sorted(one.name for one in PROVIDERS)], "default": "auto"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "certificate": {"type": "str"},
+    "key_passphrase": {"type": "str", "no_log": True},
     "alternative_certificate": {"type": "str"},
     "sni": {
         "type": "list",
@@ -433,10 +458,13 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the virtual servers as they are desired, and answer the module's result."""
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
-    vservers = [parse(element) for element in objects(module.params, ELEMENT, "vservers")]
+    elements = objects(module.params, ELEMENT, "vservers")
+    vservers = [parse(element) for element in elements]
+    passphrases = passphrases_of(elements)
     providers = installed_providers(host, store)
     with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        outcome = VserverCall(host, store, providers, PROVIDERS).run(vservers, transaction)
+        call = VserverCall(host, store, providers, PROVIDERS, passphrases)
+        outcome = call.run(vservers, transaction)
     for warning in outcome.warnings:
         module.warn(warning)
     return {
@@ -454,7 +482,7 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "vservers", "protocol")
     spec["argument_spec"].update(STORE_OPTION)
-    run(AnsibleModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     Authority,
     der,
     distinguished,
+    key_pem,
     new_key,
     pem,
 )
@@ -41,8 +42,10 @@ EXAMPLES = documented()
 NAMES = ("mx1.example.test", "mail.internal.example.test")  # of the certificates in the examples
 STORE = "/etc/postmaster"
 PASSPHRASE = 'it\'s "quoted"'
-GONE = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending") for name in NAMES)
-# Neither certificate is live; both requests are pending, or none is. Or all is kept as it is.
+GONE = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending", "previous") for name in NAMES)
+LINEAGE = f"/etc/letsencrypt/live/{NAMES[0]}"
+# Neither certificate is live; both requests are pending, or the first has a previous certificate, or there is nothing.
+# Or all is kept as it is.
 RESET = f"""#!/bin/sh -eu
 [ "$1" != kept ] || exit 0
 rm -rf {GONE} /root/for-the-public-ca.csr
@@ -51,7 +54,13 @@ if [ "$1" = pending ]; then
     chmod 700 {STORE}/pending
     tar -C {STORE}/pending -xf {PLACE}/pending.tar
 fi
+if [ "$1" = previous ]; then
+    mkdir -p {STORE}/previous
+    cat {PLACE}/key.pem {PLACE}/chain.pem >{STORE}/previous/{NAMES[0]}.pem
+fi
 """
+
+BRINGS_KEY = ("key_src", "backup_passphrase")  # an example with one of these installs a key that it brings along
 
 each_example = pytest.mark.parametrize("example", EXAMPLES, ids=[one.name for one in EXAMPLES])
 
@@ -103,7 +112,8 @@ class Stage:
         for example in examples:
             tasks.append({"ansible.builtin.command": f"{PLACE}/requests {self._needs(example)}"})
             tasks += [{**task, "ignore_errors": True} for task in example.tasks] * example.times
-        run = self._ansible.play("mx1", tasks, partner_password="pass\\word", backup_passphrase=PASSPHRASE)
+        secrets = {"backup_passphrase": PASSPHRASE, "key_passphrase": PASSPHRASE}
+        run = self._ansible.play("mx1", tasks, partner_password="pass\\word", **secrets)
         for host in self._hosts:
             results = iter(run.of(host.name))
             for example in examples:
@@ -133,6 +143,8 @@ class Stage:
         leaf = intermediate.answer(public)
         self._write_local(intermediate, leaf)
         pending = self._lab.shell(first, f"tar -C {STORE}/pending -c . | base64 --wrap=0")
+        key = new_key()
+        chain = pem(intermediate.certify(key.public_key(), distinguished(NAMES[0])), intermediate.certificate)
         for host in (first, second):  # both get the same keys, so that one answer fits both
             self._put(host, f"{PLACE}/pending.tar", base64.b64decode(pending))
             self._put(host, "/root/mx1.pem", pem(leaf, intermediate.certificate))
@@ -141,6 +153,12 @@ class Stage:
             self._put(host, "/etc/ssl/certs/internal-ca.pem", pem(own.certificate))
             self._put(host, "/etc/ssl/certs/example-root.pem", self._site.root_certificate.read_bytes())
             self._lab.write(host, f"{PLACE}/requests", RESET, "0755")
+            self._lab.shell(host, f"mkdir -p {LINEAGE}")
+            for path, content in ((f"{PLACE}/key.pem", key_pem(key)), (f"{PLACE}/chain.pem", chain)):
+                self._put(host, path, content)
+            # as certbot has it: links to the files of the latest renewal
+            self._lab.shell(host, f"ln -s {PLACE}/key.pem {LINEAGE}/privkey.pem")
+            self._lab.shell(host, f"ln -s {PLACE}/chain.pem {LINEAGE}/fullchain.pem")
 
     def _write_local(self, intermediate: Authority, leaf: Any) -> None:
         """What the examples take for granted beside the playbook."""
@@ -164,10 +182,12 @@ class Stage:
 
     @staticmethod
     def _needs(example: Example) -> str:
-        """What an example takes for granted: that requests are pending, that there are none, or nothing (kept)."""
+        """What an example takes for granted, as the script above knows it."""
         if example.module not in ("mail_cert_request", "mail_cert_install"):
             return "kept"
-        answered = example.module == "mail_cert_install" and example.title != "Import it"
+        if "previous" in str(example.tasks):
+            return "previous"
+        answered = example.module == "mail_cert_install" and not any(one in str(example) for one in BRINGS_KEY)
         return "pending" if answered or "Cancel" in example.title else "none"
 
 

@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._answers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import Wanted
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     NAME,
     NOW,
@@ -109,9 +110,9 @@ def test_every_vector_leaves_the_host_alone(tmp_path):
     faults = []
     for path in (*vectors("x509"), *vectors("pkcs7"), *vectors("pkcs12"), *vectors("asymmetric")):
         for name in ("pending.example.test", NAME):
-            given = {"content": None, "src": str(path), "chain": None, "passphrase": None}
+            options = {option: spec.get("default") for option, spec in mail_cert_install.ELEMENT.items()}
             try:
-                answers.plan({"name": name, **given, "names": None, "trust_store": str(roots)})
+                answers.plan({**options, "name": name, "src": str(path), "trust_store": str(roots)})
             except Problem as problem:
                 check(problem)
             except Exception as exc:

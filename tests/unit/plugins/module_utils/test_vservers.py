@@ -173,7 +173,7 @@ class Site:
         ):
             raise Problem(f"{endpoint.title} shows another certificate than the live one", "look", subject=subject)
 
-    def refuse_unusable(self, _host, _path):
+    def refuse_unusable(self, _host, _path, _passphrase):
         if self.unusable:
             raise Problem(self.unusable, "renew it", option="certificate")
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 
@@ -24,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     distinguished,
     key_pem,
     new_key,
+    openssl,
     pem,
     snapshot,
     undocumented,
@@ -128,7 +130,10 @@ def test_pending(entry, pending):
 
 def test_nothing_of_that_name(entry):
     found = entry(name=NAME)
-    assert found == {"name": NAME, "live": None, "pending": None, "daemons": [], "due": False, "faults": []}
+    nothing = dict.fromkeys(("live", "pending", "previous"))
+    tlsa = {"current": None, "next": None}
+    assert found.pop("host")
+    assert found == {"name": NAME, **nothing, "tlsa": tlsa, "daemons": [], "due": False, "faults": []}
 
 
 def test_counts(info, store, pending):
@@ -138,6 +143,49 @@ def test_counts(info, store, pending):
     result = info()
     assert result["reason"] == "2 live, 1 due for renewal, 1 pending, 1 with faults"
     assert [one["name"] for one in result["certificates"]] == ["b.example.test", "c", NAME]
+
+
+# ---- TLSA records
+
+
+def tlsa(key_text):
+    """As openssl makes it."""
+    public_key = openssl("pkey", "-pubout", "-outform", "DER", stdin=key_text)
+    return f"3 1 1 {hashlib.sha256(public_key).hexdigest()}"
+
+
+def test_tlsa_of_live_and_pending_key(entry, store, pending):
+    following = tlsa(store.pending(NAME).key)
+    assert pending["tlsa_3_1_1"] == following
+    assert pending["spki_sha256"] == following.split()[-1]
+    found = entry()
+    assert found["tlsa"] == {"current": None, "next": following}
+    assert found["pending"]["tlsa_3_1_1"] == following
+    make_live(store)
+    assert entry()["tlsa"] == {"current": tlsa(key_pem(KEY)), "next": following}
+
+
+def test_no_next_record_for_the_same_key(entry, store, pending):
+    make_live(store)
+    put(store.pending_key_path(NAME), key_pem(KEY))
+    request = openssl("req", "-new", "-key", store.pending_key_path(NAME), "-subj", f"/CN={NAME}")
+    put(store.pending_request_path(NAME), request)
+    assert entry()["tlsa"] == {"current": tlsa(key_pem(KEY)), "next": None}
+
+
+# ---- the previous certificate
+
+
+def test_previous(entry, store):
+    make_live(store)
+    put(store.previous_path(NAME), store.live(NAME))
+    found = entry()
+    assert found["previous"]["path"] == store.previous_path(NAME)
+    assert found["previous"]["sha256"] == found["live"]["sha256"]
+    put(store.previous_path(NAME), b"garbage")
+    found = entry()
+    assert found["previous"] is None
+    assert store.previous_path(NAME) in found["faults"][0]
 
 
 # ---- faults
@@ -165,7 +213,6 @@ def test_key_of_another_certificate(entry, store):
         ("key", None, "lost its key"),
         ("key", b"garbage", "no private key"),
         ("key", key_pem(KEY), "another key"),
-        ("key", key_pem(KEY, b"x"), "passphrase"),
         ("request", None, "a key only"),
         ("request", b"\xffgarbage", "cannot be read"),
         ("record", b"{", "not known"),
@@ -199,8 +246,11 @@ def test_two_certificates_for_one_name(info, store):
 
 def test_two_kinds_of_keys_for_one_name_are_meant(info, store):
     make_live(store)
-    make_live(store, "rsa", key=new_key(2048))
-    assert info()["shared_names"] == []
+    make_live(store, "rsa", key=new_key(2048), names=(NAME, "other.example.test"))
+    result = info()
+    assert result["shared_names"] == []
+    assert result["paired_names"] == [{"dns_name": NAME, "certificates": [NAME, "rsa"]}]
+    assert "warnings" not in result
 
 
 # ---- bad input
@@ -223,6 +273,8 @@ def test_what_is_documented_is_what_is_returned(info, store, pending):
     documented = yaml.safe_load(mail_cert_info.RETURN)
     make_live(store)
     make_live(store, "other")
+    make_live(store, "rsa", key=new_key(2048))
+    put(store.previous_path(NAME), store.live(NAME))
     result = info()
     assert result.pop("warnings")
     del result["changed"]
@@ -231,5 +283,5 @@ def test_what_is_documented_is_what_is_returned(info, store, pending):
     assert set(result) | {"problem"} == set(documented)
     found, inner = result["certificates"][0], documented["certificates"]["contains"]
     assert set(found) == set(inner)
-    for part in ("live", "pending"):
+    for part in ("live", "pending", "previous", "tlsa"):
         assert set(found[part]) == set(inner[part]["contains"])

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import hashlib
 import json
 import os
@@ -22,15 +21,12 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,
     NAME,
     NOW,
     Authority,
-    call,
     der,
     distinguished,
     key_pem,
@@ -40,149 +36,15 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     snapshot,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (
+    ISSUING,
+    ROOT,
+    files,
+    put,
+    read,
+)
 
-ROOT = Authority("Root")
-ISSUING = Authority("Issuing", ROOT)
-
-
-class Daemon:
-    """Stands for a provider: notes what it is told, and serves what its copy says when it is activated."""
-
-    config_roots = ()
-
-    def __init__(self, name, journal):
-        self.name = name
-        self.journal = journal
-        self.refuses = False
-
-    def check(self, _run, _mirrors):
-        self.journal.append(f"{self.name} check")
-
-    def activate(self, _run):
-        self.journal.append(f"{self.name} activate")
-        if self.refuses:
-            self.refuses = False
-            raise Problem(f"{self.name} died", "look at its log")
-
-    def snapshot(self):
-        return {}
-
-    def restore(self, run, _snapshot):
-        self.activate(run)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(this_host(), str(tmp_path / "store"))
-
-
-@pytest.fixture
-def journal():
-    return []
-
-
-@pytest.fixture
-def daemons(journal):
-    return {name: Daemon(name, journal) for name in ("postfix", "dovecot")}
-
-
-@pytest.fixture(autouse=True)
-def surroundings(tmp_path, monkeypatch, journal, daemons):
-    """No daemon, lock or state of the machine that the tests run on."""
-    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
-    for module in (mail_cert_request, mail_cert_install):
-        monkeypatch.setattr(module, "Transaction", quiet)
-        monkeypatch.setattr(module, "installed_providers", lambda _host, _store: daemons)
-
-    def served(providers, name, leaf_of):
-        found = hashlib.sha256(leaf_of(name)).hexdigest()
-        journal.append(f"{','.join(one.name for one in providers)} serve {name} {found}")
-
-    monkeypatch.setattr(mail_cert_install, "prove_served", served)
-
-
-@pytest.fixture
-def trust_store(tmp_path):
-    path = tmp_path / "roots.pem"
-    path.write_bytes(pem(ROOT.certificate))
-    return path
-
-
-@pytest.fixture
-def request_(store, capsys):
-    """Calls mail_cert_request and gives the CSR."""
-
-    def run(**params):
-        params = {"name": NAME, "key_type": "ECDSA_P256", "store": store.root, **params}
-        result = call(mail_cert_request.main, capsys, params)
-        assert "msg" not in result, result["msg"]
-        return result["requests"][0]["csr"]
-
-    return run
-
-
-@pytest.fixture
-def install(store, trust_store, capsys):
-    """Calls mail_cert_install; certificates and bytes are given as PEM."""
-
-    def run(*content, check=False, **params):
-        if content:
-            params["content"] = b"".join(one if isinstance(one, bytes) else pem(one) for one in content).decode()
-        if "certificates" not in params:
-            params = {"name": NAME, "trust_store": trust_store, **params}
-        return call(mail_cert_install.main, capsys, {"store": store.root, **params}, check=check)
-
-    return run
-
-
-@pytest.fixture
-def good(install):
-    """Installs what must be accepted and gives the entry."""
-
-    def run(*content, **params):
-        result = install(*content, **params)
-        assert "msg" not in result, result["msg"]
-        assert result["changed"] == result["certificates"][0]["changed"]
-        return result["certificates"][0]
-
-    return run
-
-
-@pytest.fixture
-def refused(install, tmp_path):
-    """Gives the problem of what must be refused with an untouched host."""
-
-    def run(*content, **params):
-        before = files(tmp_path)
-        result = install(*content, **params)
-        assert result.get("failed"), result
-        assert "exception" not in result
-        assert files(tmp_path) == before
-        for word in (result["problem"]["host"], result["problem"]["remedy"][1:], f"certificate {NAME}"):
-            assert word
-            assert word in result["msg"]
-        assert "\n" not in result["msg"]
-        return result["problem"]
-
-    return run
-
-
-def files(directory):
-    """As a snapshot, without directories, whose times change also when everything is put back."""
-    return {path: state for path, state in snapshot(directory).items() if os.path.isfile(path) and path[-5:] != "/lock"}
-
-
-def read(path):
-    with open(path, "rb") as stream:
-        return stream.read()
-
-
-def put(path, content, mode=0o600):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as stream:
-        stream.write(content)
-    os.chmod(path, mode)
+pytestmark = pytest.mark.usefixtures("surroundings")
 
 
 # ---- from request to live

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_request
@@ -273,7 +274,8 @@ def test_key_that_cannot_be_read_is_never_destroyed(request_, one, store, tmp_pa
     before = snapshot(tmp_path / "store")
     result = request_(name=NAME, organization="X", pending_policy=policy, **EC)
     assert result["failed"]
-    assert store.pending_key_path(NAME) in result["msg"]
+    keeps_closed_key = policy == "keep" and b"ENCRYPTED" in content  # the request beside it is enough to say no
+    assert ("pending_policy" if keeps_closed_key else store.pending_key_path(NAME)) in result["msg"]
     assert snapshot(tmp_path / "store") == before
 
 
@@ -692,3 +694,78 @@ def test_check_of_a_bare_host_predicts_the_real_run(request_, monkeypatch):
 
 def test_cancelling_takes_no_library(request_, bare):
     assert not request_(name=NAME, state="absent")["changed"]
+
+
+# ---- a new key now
+
+
+def test_renew_now(store, one):
+    answer_and_promote(store, one)
+    assert not one()["changed"]
+    assert one(check=True, renew="now")["changed"]
+    made = one(renew="now")
+    assert made["changed"]
+    assert made["pending"]
+    assert "asked for now" in made["reason"]
+    assert not made["key_reused"]
+    live = openssl("x509", "-pubkey", "-noout", stdin=store.live(NAME))
+    assert openssl("req", "-pubkey", "-noout", stdin=made["csr"].encode()) != live
+    again = one(renew="now")
+    assert not again["changed"]
+    assert again["csr"] == made["csr"]
+
+
+def test_renew_now_with_the_live_key(store, one):
+    answer_and_promote(store, one)
+    assert one(renew="now", renewal_key="reuse")["key_reused"]
+
+
+def test_nothing_pins_a_key_that_is_thrown_away(store, one):
+    predicted = one(check=True)
+    assert (predicted["spki_sha256"], predicted["tlsa_3_1_1"]) == (None, None)
+    made = one()
+    assert made["tlsa_3_1_1"] == f"3 1 1 {made['spki_sha256']}"
+    assert one(check=True)["spki_sha256"] == made["spki_sha256"]
+    answer_and_promote(store, one)
+    assert one()["tlsa_3_1_1"] is None
+    assert one(check=True, renew="now", renewal_key="reuse")["spki_sha256"] == made["spki_sha256"]
+
+
+# ---- where the names lead
+
+
+@pytest.fixture
+def dns(monkeypatch):
+    """Has every name lead to one address, and notes which names were looked up."""
+    asked = []
+
+    def query(self, argv, **more):
+        if argv[0] == "getent":
+            asked.append(argv[-1])
+            return Completed(0, "192.0.2.1 STREAM\n", "")
+        return real(self, argv, **more)
+
+    real = Host.query
+    monkeypatch.setattr(Host, "query", query)
+    return asked
+
+
+def test_names_that_lead_elsewhere(request_, one, dns, tmp_path):
+    elsewhere = {"expected_addresses": ["192.0.2.7"], "subject_alt_names": ["*.example.test"]}
+    assert one(check_dns="fail", expected_addresses=["192.0.2.1"], check=True)["changed"]
+    before = snapshot(tmp_path)
+    refused = request_(name=NAME, check_dns="fail", **EC, **elsewhere)
+    assert refused["problem"]["option"] == "check_dns"
+    assert f"{NAME} leads to 192.0.2.1; expected: 192.0.2.7" in refused["msg"]
+    assert {**snapshot(tmp_path), "": ()}.keys() - before.keys() <= {"", str(tmp_path / "lock")}
+    warned = request_(name=NAME, check_dns="warn", **EC, **elsewhere)
+    assert warned["changed"]
+    assert "leads to 192.0.2.1" in str(warned["warnings"])
+    assert dns == [NAME] * 3
+    assert "warnings" not in request_(name=NAME, check_dns="fail", **EC, **elsewhere)  # pending: not looked at again
+    assert dns == [NAME] * 3
+
+
+def test_names_are_not_looked_up_by_default(one, dns):
+    one()
+    assert dns == []

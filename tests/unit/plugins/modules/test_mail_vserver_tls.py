@@ -72,7 +72,7 @@ def module(release, monkeypatch, capsys):
         return call(mail_vserver_tls.main, capsys, params, check=check)
 
     monkeypatch.setattr(mail_vserver_tls, "Transaction", Transaction)
-    monkeypatch.setattr(certificates_module, "refuse_unusable", lambda _host, _path: None)
+    monkeypatch.setattr(certificates_module, "refuse_unusable", lambda _host, _path, _passphrase: None)
     monkeypatch.setattr(vservers_module, "prove", lambda *_args: None)
     return run
 

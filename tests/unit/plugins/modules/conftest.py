@@ -1,0 +1,119 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Requests and installations on a store of their own; a test module may have fixtures of the same names."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import NAME, call, pem
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (
+    ROOT,
+    Daemon,
+    files,
+)
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(this_host(), str(tmp_path / "store"))
+
+
+@pytest.fixture
+def journal():
+    return []
+
+
+@pytest.fixture
+def daemons(journal):
+    return {name: Daemon(name, journal) for name in ("postfix", "dovecot")}
+
+
+@pytest.fixture
+def surroundings(tmp_path, monkeypatch, journal, daemons):
+    """No daemon, lock or state of the machine that the tests run on."""
+    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
+    for module in (mail_cert_request, mail_cert_install):
+        monkeypatch.setattr(module, "Transaction", quiet)
+        monkeypatch.setattr(module, "installed_providers", lambda _host, _store: daemons)
+
+    def served(providers, name, leaf_of):
+        found = hashlib.sha256(leaf_of(name)).hexdigest()
+        journal.append(f"{','.join(one.name for one in providers)} serve {name} {found}")
+
+    monkeypatch.setattr(mail_cert_install, "prove_served", served)
+
+
+@pytest.fixture
+def trust_store(tmp_path):
+    path = tmp_path / "roots.pem"
+    path.write_bytes(pem(ROOT.certificate))
+    return path
+
+
+@pytest.fixture
+def request_(store, capsys):
+    """Calls mail_cert_request and gives the CSR."""
+
+    def run(**params):
+        params = {"name": NAME, "key_type": "ECDSA_P256", "store": store.root, **params}
+        result = call(mail_cert_request.main, capsys, params)
+        assert "msg" not in result, result["msg"]
+        return result["requests"][0]["csr"]
+
+    return run
+
+
+@pytest.fixture
+def install(store, trust_store, capsys):
+    """Calls mail_cert_install; certificates and bytes are given as PEM."""
+
+    def run(*content, check=False, **params):
+        if content:
+            params["content"] = b"".join(one if isinstance(one, bytes) else pem(one) for one in content).decode()
+        if "certificates" not in params:
+            params = {"name": NAME, "trust_store": trust_store, **params}
+        return call(mail_cert_install.main, capsys, {"store": store.root, **params}, check=check)
+
+    return run
+
+
+@pytest.fixture
+def good(install):
+    """Installs what must be accepted and gives the entry."""
+
+    def run(*content, **params):
+        result = install(*content, **params)
+        assert "msg" not in result, result["msg"]
+        assert result["changed"] == result["certificates"][0]["changed"]
+        return result["certificates"][0]
+
+    return run
+
+
+@pytest.fixture
+def refused(install, tmp_path):
+    """Gives the problem of what must be refused with an untouched host."""
+
+    def run(*content, **params):
+        before = files(tmp_path)
+        result = install(*content, **params)
+        assert result.get("failed"), result
+        assert "exception" not in result
+        assert files(tmp_path) == before
+        for word in (result["problem"]["host"], result["problem"]["remedy"][1:], f"certificate {NAME}"):
+            assert word
+            assert word in result["msg"]
+        assert "\n" not in result["msg"]
+        return result["problem"]
+
+    return run
