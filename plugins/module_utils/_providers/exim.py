@@ -14,7 +14,7 @@ import functools
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
@@ -30,12 +30,19 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     _exim_expressions as expressions,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
+    _exim_layout as layout,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _exim_listeners as listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     Capabilities,
     Plan,
     Provider,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_effective import (
+    Effective,
+    servers,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
@@ -50,69 +57,8 @@ USER = "Debian-exim"
 SASL_SOCKET = "/var/spool/exim4/postmaster-auth"
 _SETTLES = 0.3  # seconds after which a reload has begun to have an effect
 _COMES_UP = 10.0  # seconds in which it must have ended
-# options of an authenticator that do not make it one for those who log in here
-_NOT_OF_A_SERVER = {
-    "server_advertise_condition",
-    "server_debug_print",
-    "server_mail_auth_condition",
-    "server_prompts",
-    "server_set_id",
-}
 _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # Exim finds the keys of its tables whatever their case
-
-
-@dataclass(frozen=True)
-class Effective:
-    """What Exim itself says of a configuration.
-
-    Attributes:
-        options: main options by name.
-        macros: macros by name.
-    """
-
-    options: dict[str, str]
-    macros: dict[str, str]
-
-    def former(self, option: str) -> str:
-        """An option as it was before it became ours."""
-        return self.macros.get(expressions.former_macro(option), self.options[option])
-
-    @property
-    def expected(self) -> dict[str, str]:
-        """What the options of ours must be, by our macros."""
-        if expressions.VSERVER not in self.macros:
-            return {}
-        values = expressions.option_values(named=bool(self.macros.get("POSTMASTER_NAMED")))
-        return {option: expressions.resolved(value, self.macros) for option, value in values.items()}
-
-    def ours(self, option: str) -> bool:
-        """Whether an option is ours, and nothing else took its place."""
-        return self.expected.get(option) == self.options[option]
-
-    @property
-    def implicit_ports(self) -> set[int]:
-        """Ports on which TLS starts at once."""
-        return set(listeners.ports(self.options["tls_on_connect_ports"]))
-
-    @property
-    def sockets(self) -> set[tuple[str, int]]:
-        """Addresses and ports that the daemon is told to listen on; ``0.0.0.0`` and ``::`` are every one."""
-        ports = listeners.ports(self.options["daemon_smtp_ports"])
-        found = listeners.pairs(listeners.interfaces(self.options["local_interfaces"]), ports)
-        if self.options["disable_ipv6"]:
-            found = {(address, port) for address, port in found if ":" not in address}
-        return {("::" if address == "::0" else address, port) for address, port in found}
-
-    @property
-    def ports(self) -> set[int]:
-        """Ports that the daemon listens on, at any address."""
-        return {port for _address, port in self.sockets}
-
-
-def identifier(vserver: Vserver) -> str:
-    """How the tables name a virtual server."""
-    return f"{vserver.protocol}/{vserver.name}"
 
 
 class Exim(Provider):
@@ -121,7 +67,7 @@ class Exim(Provider):
     name = "exim"
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"exim4"})
-    packages = {"smtp": "exim4-daemon-light", "submission": "exim4-daemon-heavy"}
+    packages: ClassVar[Mapping[str, str]] = {"smtp": "exim4-daemon-light", "submission": "exim4-daemon-heavy"}
     config_roots = (ROOT,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -176,21 +122,8 @@ class Exim(Provider):
     def effective(self) -> Effective:
         """Exim's configuration in force, asked once."""
         if self._effective is None:
-            self._effective = self._show(self._asked)
+            self._effective = Effective.shown(self._asked)
         return self._effective
-
-    @staticmethod
-    def _show(ask: Callable[..., str]) -> Effective:
-        shown = ask("-bP", "disable_ipv6", *expressions.OPTIONS).splitlines()
-        pairs = (line.partition("=") for line in shown)
-        options = {name.strip(): value.strip() for name, _equals, value in pairs}
-        # one that is true or false is shown as its name, with no_ before it where it is false
-        options["disable_ipv6"] = "yes" if "disable_ipv6" in shown else ""
-        macros = (line.partition("=") for line in ask("-bP", "macros").splitlines())
-        return Effective(
-            {option: options.get(option, "") for option in ("disable_ipv6", *expressions.OPTIONS)},
-            {name: value.strip() for name, _equals, value in macros if not name.startswith("_")},
-        )
 
     def running(self) -> bool:
         return bool(self._listening())
@@ -198,7 +131,7 @@ class Exim(Provider):
     def read(self) -> dict[tuple[str, str], Vserver]:
         effective = self.effective
         tables = expressions.Tables.from_macros(effective.macros)
-        own = _listeners(effective, tables)
+        own = layout.of_ours(effective, tables)
         found = [self._own(effective, tables, ident, own[ident]) for ident in tables.certificates]
         taken = {port for one in own.values() for port in one.ports}
         for protocol in (PROTOCOLS[name] for name in sorted(self.protocols)):
@@ -263,47 +196,35 @@ class Exim(Provider):
         """Mechanisms that anyone is offered without TLS, as far as that can be told."""
         if "*" not in listeners.words(effective.former("auth_advertise_hosts")):
             return ()
-        found = self._servers().values()
+        found = self._servers.values()
         return tuple(sorted(one["public_name"].upper() for one in found if not one["server_advertise_condition"]))
 
+    @property
     def _servers(self) -> dict[str, dict[str, str]]:
-        """The options of the administrator's authenticators for those who log in here, by their names."""
-        found: dict[str, dict[str, str]] = {}
-        options: dict[str, str] = {}
-        for line in self._asked("-bP", "authenticators").splitlines():
-            heading = re.fullmatch(r"(\S+) authenticator:", line)
-            if heading:
-                options = found.setdefault(heading[1], {"public_name": "", "server_advertise_condition": ""})
-            else:
-                name, _equals, value = line.partition("=")
-                options[name.strip()] = value.strip()
-        return {
-            name: one
-            for name, one in found.items()
-            if not name.startswith(expressions.AUTHENTICATOR) and _is_server(one)
-        }
+        """The administrator's authenticators for those who log in here."""
+        return servers(self._asked("-bP", "authenticators"))
 
     # ---- planning
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         effective, before = self.effective, self.read()
         tables = expressions.Tables.from_macros(effective.macros)
-        wanted = _listeners(effective, tables)
+        wanted = layout.of_ours(effective, tables)
         for vserver in desired:
-            tables.forget(identifier(vserver))
-            wanted.pop(identifier(vserver), None)
+            tables.forget(layout.identifier(vserver))
+            wanted.pop(layout.identifier(vserver), None)
         for vserver in (one for one in desired if one.present):
             _refuse_impossible(vserver)
             self._enter(tables, vserver)
-            wanted[identifier(vserver)] = _listener(vserver, before.get(vserver.key))
+            wanted[layout.identifier(vserver)] = layout.of_desired(vserver, before.get(vserver.key))
         if not tables.certificates:
             return Plan(changes=self.sources.changes("", "", ()))
-        tables.listeners = _listener_table(wanted)
+        tables.listeners = layout.table(wanted)
         lists = self._lists(effective, wanted)
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
         main = expressions.render(tables, former, lists)
         submission = [one for one in tables.certificates if one.startswith("submission/")]
-        if not submission or self._servers():
+        if not submission or self._servers:
             return Plan(changes=self.sources.changes(main, "", former))
         self._refuse_without_dovecot(submission[0])
         authenticators = expressions.authenticators(SASL_SOCKET)
@@ -312,7 +233,7 @@ class Exim(Provider):
 
     def _enter(self, tables: expressions.Tables, vserver: Vserver) -> None:
         """Put a virtual server into the tables."""
-        ident = identifier(vserver)
+        ident = layout.identifier(vserver)
 
         def file(certificate: str) -> str:
             path = self.store.deployed_path(self.name, certificate)
@@ -405,7 +326,7 @@ class Exim(Provider):
 
         ask("update-exim4.conf", "--confdir", mirror, "--output", made)
         ask("exim4", "-C", made, "-bV")
-        found = self._show(lambda *words: ask("exim4", "-C", made, *words))
+        found = Effective.shown(lambda *words: ask("exim4", "-C", made, *words))
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(
@@ -454,77 +375,8 @@ class Exim(Provider):
         return found
 
 
-def _is_server(options: Mapping[str, str]) -> bool:
-    """Whether an authenticator is for those who log in here, and not only for this host when it logs in elsewhere."""
-    if options.get("driver") == "cyrus_sasl":
-        return True
-    return any(value for name, value in options.items() if name.startswith("server_") and name not in _NOT_OF_A_SERVER)
-
-
 def _strength(ciphers: str) -> str:
     return next((one.name for one in STRENGTHS.values() if priorities(one) == ciphers), "")
-
-
-def _listeners(effective: Effective, tables: expressions.Tables) -> dict[str, listeners.Listener]:
-    """Where the virtual servers of ours listen."""
-    found = {}
-    for ident in tables.certificates:
-        pairs = [expressions.address_and_port(one) for one, owner in tables.listeners.items() if owner == ident]
-        ports = {port for _address, port in pairs} & effective.ports
-        implicit = ports & effective.implicit_ports
-        found[ident] = listeners.Listener(
-            tuple(sorted({address for address, _port in pairs if address})),
-            min(ports - implicit, default=0),
-            min(implicit, default=0),
-            _standard(*ident.split("/", 1)),
-        )
-    return found
-
-
-def _standard(protocol: str, name: str) -> frozenset[int]:
-    """Ports that are the virtual server's where it is the daemon's own one."""
-    if name != "default":
-        return frozenset()
-    return frozenset({PROTOCOLS[protocol].port, PROTOCOLS[protocol].implicit_tls_port} - {0})
-
-
-def _listener(vserver: Vserver, before: Vserver | None) -> listeners.Listener:
-    """Where a desired virtual server listens."""
-    port = vserver.port
-    if port is None:
-        port = PROTOCOLS[vserver.protocol].port if before is None or before.port is None else before.port
-    if not port and not vserver.implicit_tls_port:
-        raise Problem("it would have no port at all", "name one", subject=vserver.title, option="port")
-    standard = _standard(vserver.protocol, vserver.name)
-    return listeners.Listener(tuple(sorted(vserver.addresses)), port, vserver.implicit_tls_port, standard)
-
-
-def _listener_table(wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
-    """Virtual servers by endpoint. Raises Problem where two are at the same place."""
-    table: dict[str, str] = {}
-    for ident, one in sorted(wanted.items()):
-        subject = f"virtual server {ident}"
-        for other, another in sorted(wanted.items()):
-            if one.port and one.port == another.implicit_port:
-                raise Problem(
-                    f"TLS starts at once on port {one.port} of the virtual server {other}, so it does here as well:"
-                    " Exim makes no difference between addresses there",
-                    "give one of the two another port",
-                    subject=subject,
-                    option="port",
-                )
-        for address in one.addresses or ("",):
-            for port in sorted(one.ports):
-                place = expressions.endpoint(address, port)
-                if place in table:
-                    raise Problem(
-                        f"the virtual server {table[place]} has port {port} of {address or 'every address'} already",
-                        "give one of the two another address or port",
-                        subject=subject,
-                        option="port",
-                    )
-                table[place] = ident
-    return table
 
 
 def _refuse_impossible(vserver: Vserver) -> None:

@@ -51,7 +51,9 @@ class EximHost(RecordedHost):
         if argv[2] == "authenticators":
             return Completed(0, authenticators, "")
         shown = {**_DEFAULTS, **settings}
-        lines = ["no_disable_ipv6" if name == "disable_ipv6" else f"{name} = {shown.get(name, '')}" for name in argv[2:]]
+        lines = [
+            "no_disable_ipv6" if name == "disable_ipv6" else f"{name} = {shown.get(name, '')}" for name in argv[2:]
+        ]
         return Completed(0, "".join(line + "\n" for line in lines), "")
 
     @property
@@ -70,7 +72,9 @@ class EximHost(RecordedHost):
                 names = [one for one in self.names_in(directory) if re.fullmatch(r"[A-Za-z0-9_-]+", one)]
                 text += "".join(self.read_text(f"{directory}/{one}") + "\n" for one in names)
         interfaces = re.findall(r"^dc_local_interfaces='(.+)'", self.read_text(SETTINGS), re.MULTILINE)
-        added = "".join(f".ifndef {n}\n{n}={v}\n.endif\n" for n, v in [("MAIN_LOCAL_INTERFACES", v) for v in interfaces])
+        added = "".join(
+            f".ifndef {n}\n{n}={v}\n.endif\n" for n, v in [("MAIN_LOCAL_INTERFACES", v) for v in interfaces]
+        )
         return re.sub(r"^(UPEX4CmacrosUPEX4C.*\n)", lambda match: match[1] + added, text, count=1, flags=re.MULTILINE)
 
     def understood(self) -> tuple[dict[str, str], dict[str, str], str]:
@@ -78,15 +82,15 @@ class EximHost(RecordedHost):
         macros: dict[str, str] = {"CONFDIR": ROOT}
         options: dict[str, str] = {}
         shown, section = "", "main"
-        for line in _in_force(_logical(self._assembled()), macros):
-            definition = re.fullmatch(r"([A-Z]\w*)\s*(==?)\s*(.*)", line)
+        for written in _in_force(_logical(self._assembled()), macros):
+            definition = re.fullmatch(r"([A-Z]\w*)\s*(==?)\s*(.*)", written)
             if definition:
                 name, sign, value = definition.groups()
                 if (sign == "==") != (name in macros):
                     raise ConfigurationError(f"macro {name!r} and {sign}")
                 macros[name] = _replaced(value, macros)
                 continue
-            line = _replaced(line, macros)
+            line = _replaced(written, macros)
             if re.match(r"begin\s", line):
                 section = line.split()[1]
             elif section == "main":

@@ -124,7 +124,9 @@ def test_a_second_run_changes_nothing(case, host):
 
 
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("before", ["", "# mine\n", "# no end", "MAIN_TLS_ENABLE = yes\ntls_require_ciphers = NORMAL\n"])
+@pytest.mark.parametrize(
+    "before", ["", "# mine\n", "# no end", "MAIN_TLS_ENABLE = yes\ntls_require_ciphers = NORMAL\n"]
+)
 def test_taken_back_everything_is_as_before(case, before, host):
     if before:
         add(host, administrators(host), before)
@@ -191,7 +193,7 @@ def test_as_it_was_recorded(release, state):
     real = EximHost(release)
     real.query = lambda argv: Completed(0, "\n".join(recorded["answers"][" ".join(argv)]), "")
     assert provider(real).read() == provider(host).read()
-    assert sorted(provider(real)._servers()) == sorted(provider(host)._servers()) == []
+    assert provider(real)._servers == provider(host)._servers == {}
 
 
 # ---- reading
@@ -250,7 +252,9 @@ def test_versions(version, known, host):
     assert provider(host).capabilities().known is known
 
 
-@pytest.mark.parametrize("printed", ["Exim version 4.93\nSupport for: GnuTLS\n", "Exim version 4.96\nSupport for: OpenSSL\n"])
+@pytest.mark.parametrize(
+    "printed", ["Exim version 4.93\nSupport for: GnuTLS\n", "Exim version 4.96\nSupport for: OpenSSL\n"]
+)
 def test_an_exim_that_will_not_do(printed, host):
     host.answers["exim4 -bV"] = printed
     with pytest.raises(Problem, match=r"(?i)upgrade|install"):
