@@ -123,7 +123,7 @@ def main() -> None:
             parts = (MAIN_DIRECTORY, f"{ROOT}/conf.d/auth")
             paths = [SETTINGS, TEMPLATE, "/etc/default/exim4"]
             paths += [path for path in sorted(host.files) if os.path.dirname(path) in parts]
-            content = {"stock": state(host, paths), "secured": secured(host)}
+            content: dict[str, Any] = {"stock": state(host, paths), "secured": secured(host)}
             host.put([FileChange(SETTINGS, host.read_text(SETTINGS).replace(*SPLIT).encode())])
             content["split"] = secured(host)
             content["vservers"] = [dataclasses.asdict(one) for one in SECURED]

@@ -31,10 +31,12 @@ class EximHost(RecordedHost):
 
     Attributes:
         listening: what ss(8) prints.
+        golden: how the names of its golden files begin.
     """
 
     def __init__(self, name: str, state: str = "stock") -> None:
         super().__init__(name, state=state)
+        self.golden = f"{name}/"
         self.listening = 'LISTEN 0 20 0.0.0.0:25 0.0.0.0:* users:(("exim4",pid=1,fd=5))\n'
 
     def query(self, argv: Sequence[str], **options: object) -> Completed:

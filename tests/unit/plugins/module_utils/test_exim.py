@@ -35,6 +35,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     as_diff,
+    RecordedHost,
     check_golden,
     recording,
 )
@@ -76,7 +77,7 @@ def _services(monkeypatch):
 def host(request):
     release, form = request.param
     host = EximHost(release)
-    host.golden = f"{release}/{form}"
+    host.golden += form
     if form:
         host.files[SETTINGS] = host.files[SETTINGS].replace(b"config='false'", b"config='true'")
     return host
@@ -171,6 +172,11 @@ def test_every_change_of_strength_is_whole(pair, host):
         assert set(provider(host).read().values()) == set(desired)
 
 
+def _as_recorded(one):
+    names = tuple(NamedCertificate(**each) for each in one["sni"])
+    return Vserver(**{**one, "sni": names, "addresses": tuple(one["addresses"])})
+
+
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("state", ["stock", "secured", "split"])
 def test_as_it_was_recorded(release, state):
@@ -180,18 +186,14 @@ def test_as_it_was_recorded(release, state):
         host.files[SETTINGS] = host.files[SETTINGS].replace(b"config='false'", b"config='true'")
     recorded = recording(release)[state]
     if state != "stock":
-        desired = [Vserver(**one) for one in recording(release)["vservers"]]
-        desired = [replace(one, sni=tuple(NamedCertificate(**each) for each in one.sni)) for one in desired]
-        desired = [replace(one, addresses=tuple(one.addresses)) for one in desired]
-        apply(host, *desired)
+        apply(host, *(_as_recorded(one) for one in recording(release)["vservers"]))
     for path, lines in recorded["files"].items():
         assert host.read_text(path).split("\n") == lines
     question = "exim4 -bP disable_ipv6 " + " ".join(OPTIONS)
     assert [line.rstrip() for line in host.query(question.split()).out.split("\n")] == recorded["answers"][question]
     macros = [line for line in recorded["answers"]["exim4 -bP macros"] if line.startswith("POSTMASTER_")]
     assert [line for line in host.query(["exim4", "-bP", "macros"]).out.split("\n") if line in macros] == macros
-    real = EximHost(release)
-    real.query = lambda argv: Completed(0, "\n".join(recorded["answers"][" ".join(argv)]), "")
+    real = RecordedHost(release, state=state)
     assert provider(real).read() == provider(host).read()
     assert provider(real)._servers == provider(host)._servers == {}
 
