@@ -14,11 +14,11 @@ author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
   - A virtual server is a protocol on one host, such as C(imap). This module says which certificate it shows, whether it
-    refuses use in clear text, how strong TLS must be, at which addresses and ports it listens, and how users may log in.
+    refuses use in clear text, how strong TLS must be, at which addresses and ports it listens, and how users log in.
   - The daemon that serves the protocol is found on the host. The guide lists the daemons, their versions, and what is
     done to each of them.
-  - Everything one call says is done as a whole or not at all, also over several daemons. New files are staged, tested by
-    the daemons themselves, and put in place; the daemons are reloaded; then the module connects to every virtual
+  - Everything one call says is done as a whole or not at all, also over several daemons. New files are staged, tested
+    by the daemons themselves, and put in place; the daemons are reloaded; then the module connects to every virtual
     server, from another address than the server's own. Where it does not find what was asked for, everything is put
     back.
   - Lines and files that belong to somebody else are left alone, byte for byte. What had to be changed in shared files
@@ -171,8 +171,8 @@ options:
   require_128_bit: &require_128_bit
     version_added: 0.2.0
     description:
-      - Whether certificates must have keys with at least 128 bits of security too, that is 3072 bits for RSA. No strength
-        has a cipher below 128 bits.
+      - Whether certificates must have keys with at least 128 bits of security too, that is 3072 bits for RSA. No
+        strength has a cipher below 128 bits.
     type: bool
     default: false
   auth_clear: &auth_clear

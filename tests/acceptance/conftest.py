@@ -4,47 +4,77 @@
 
 """The story that all acceptance tests share, one fixture for each chapter.
 
-bare -> checked (site.yml --check) -> secured (site.yml) -> repeated (site.yml again), on mx1 (Debian 12) and mx2
-(Debian 13), which are as Debian sets them up. Beside them old1 and old2, one of each release too, have a history:
-lines, files and modes of somebody else. Any test can be run alone; the chapters that it needs are told first.
+bare -> checked (site.yml --check) -> secured (site.yml), on mx1 (Debian 12) and mx2 (Debian 13), which are as Debian
+sets them up. Beside them old1 and old2, one of each release too: aged (they get a history: lines, files and modes of
+somebody else) -> watched (site.yml). Then, on all four, repeated (site.yml again). Last, on old1 and old2 and in the
+background: performing (the examples of the documentation) -> uninstalling (calls on hosts without daemons). Any test
+can be run alone; the chapters that it needs are told first.
+
+How another file of tests joins in, so that the whole stays fast:
+
+- A run of Ansible costs two seconds before it does anything, a call of a module half a second on each host. So one play
+  makes all calls of a file, on hosts of both releases side by side (helpers/plays.py), a fixture keeps what came of
+  it, and the tests look at that. Where hosts need not wait for each other, the play has the strategy "free".
+- A file that leaves mx1 and mx2 as they were, serving and declared as in tests/demo/vars.yml, may use them: its name
+  decides when, see test_8 and test_9. While it runs, old1 and old2 belong to the background.
+- A file that needs hosts of its own adds a pair to HOSTS, one of each release, and tells its chapters in the
+  background: a session fixture here that answers ``background.begin("NAME OF THE PAIR", ...)``, named in BACKGROUND,
+  and one that answers the result. They are begun by ``meanwhile``, when the tests are through with what must not be
+  disturbed, and the tests that need them come last.
+- While ``watched`` is told nothing else may happen: test_6 holds that no process of this machine shows a secret.
+- Hosts are looked at with Lab.run_in() and its kin, which cost nothing, not through Ansible; whatever waits looks again
+  after 0.1 s. A file of configuration that was changed a moment ago makes Postfix' programs wait: see spoil_main_cf().
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, history, trees, watch
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.background import Background
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.bad import NOT_INSTALLED, BadPlay, Refusals
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clients import (
     ANY_OLD_SUITE,
     OLD_VERSIONS,
     Judge,
 )
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.examples import documented
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.stage import Performance, Stage
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.trees import Tree
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
 
 HOSTS = ("mx1:bookworm", "mx2:trixie", "old1:bookworm", "old2:trixie")
 RELEASES = ("bookworm", "trixie")
+MX = ("mx1", "mx2")
 OLD = ("old1", "old2")
-# What differs from the demonstration's declaration on the hosts with a history.
-OLD_DECLARATION: dict[str, Any] = {
-    "demo_peer": "{{ {'old1': 'mx2', 'old2': 'mx1'}[inventory_hostname] }}",
-    "certificates_list": [{"name": "{{ lab_fqdn }}", "key_type": "RSA"}],
-}
+BACKGROUND = ("performing", "uninstalling")  # fixtures, in their order
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that look at what is told in the background come last."""
+    items.sort(key=lambda item: any(name in BACKGROUND for name in _fixtures_of(item)))
+
+
+def _fixtures_of(item: pytest.Item) -> Sequence[str]:
+    return item.fixturenames if isinstance(item, pytest.Function) else ()
+
+
+Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """One run of the site playbook on both hosts: what lay on each before and after it, and what its journal says."""
+    """One run of the site playbook: what lay on each host before and after it, and what its journal says."""
 
     run: Run
     before: Mapping[str, Tree]
@@ -110,27 +140,32 @@ def bare(lab: Lab, passwords: Secrets) -> Lab:
 # ---- the story of mx1 and mx2
 
 
-def _tell(lab: Lab, site: Site, label: str, *options: str) -> Chapter:
-    """Run the site playbook on mx1 and mx2, and look at them before and after."""
-    hosts = [lab.hosts["mx1"], lab.hosts["mx2"]]
-    before = {host.name: trees.take(lab, host, f"before-{label}") for host in hosts}
-    masters = {host.name: daemons.masters(lab, host) for host in hosts}
-    starts = {host.name: daemons.cursor(lab, host) for host in hosts}
-    run = site.run("mx*", *options)
+def _tell(lab: Lab, site: Site, label: str, names: Sequence[str], *options: str) -> Chapter:
+    """Run the site playbook on some hosts, and look at them before and after."""
+    hosts = [lab.hosts[name] for name in names]
+
+    def of_each(look: Callable[[Host], Seen]) -> Mapping[str, Seen]:
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(names, pool.map(look, hosts)))
+
+    before = of_each(lambda host: trees.take(lab, host, f"before-{label}"))
+    masters = of_each(lambda host: daemons.masters(lab, host))
+    starts = of_each(lambda host: daemons.cursor(lab, host))
+    run = site.run(",".join(names), *options)
     return Chapter(
         run,
         before,
-        {host.name: trees.take(lab, host, f"after-{label}") for host in hosts},
-        {host.name: daemons.journal_since(lab, host, starts[host.name]) for host in hosts},
+        of_each(lambda host: trees.take(lab, host, f"after-{label}")),
+        of_each(lambda host: daemons.journal_since(lab, host, starts[host.name])),
         masters,
-        {host.name: daemons.masters(lab, host) for host in hosts},
+        of_each(lambda host: daemons.masters(lab, host)),
     )
 
 
 @pytest.fixture(scope="session")
 def checked(bare: Lab, site: Site) -> Chapter:
     """The site playbook in check mode, on bare hosts."""
-    return _tell(bare, site, "check", "--check", "--diff")
+    return _tell(bare, site, "check", MX, "--check", "--diff")
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +175,7 @@ def before_wire(bare: Lab, judge: Judge, checked: Chapter) -> dict[str, Answer]:
     return bare.run_many_beside(
         {
             f"{name} {version}": judge.trusting(bare.hosts[name], 25, version, "-cipher", ANY_OLD_SUITE)
-            for name in ("mx1", "mx2")
+            for name in MX
             for version in OLD_VERSIONS
         }
     )
@@ -150,16 +185,9 @@ def before_wire(bare: Lab, judge: Judge, checked: Chapter) -> dict[str, Answer]:
 def secured(bare: Lab, site: Site, before_wire: dict[str, Answer]) -> Chapter:
     """The site playbook."""
     assert before_wire
-    chapter = _tell(bare, site, "real")
+    chapter = _tell(bare, site, "real", MX)
     chapter.run.assert_success()
     return chapter
-
-
-@pytest.fixture(scope="session")
-def repeated(bare: Lab, site: Site, secured: Chapter) -> Chapter:
-    """The site playbook once more."""
-    assert secured
-    return _tell(bare, site, "again")
 
 
 # ---- the story of old1 and old2
@@ -175,7 +203,8 @@ def aged(bare: Lab, secured: Chapter) -> Mapping[str, Tree]:
         watch.trace_modules(bare, host)
         return trees.take(bare, host, "aged")
 
-    return {name: age(bare.hosts[name]) for name in OLD}
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(OLD, pool.map(age, (bare.hosts[name] for name in OLD))))
 
 
 @pytest.fixture(scope="session")
@@ -184,15 +213,81 @@ def watched(bare: Lab, site: Site, workshop: Path, aged: Mapping[str, Tree]) -> 
     assert aged
     inventory = watch.inventory_with_traces(bare, OLD, workshop / "traced.json")
     with watch.all_processes() as processes:
-        run = site.run("old*", "-vvv", "--diff", inventory=inventory, **OLD_DECLARATION)
+        run = site.run("old*", "-vvv", "--diff", inventory=inventory)
     run.assert_success()
     return Watched(run, {name: watch.traces(bare, bare.hosts[name]) for name in OLD}, frozenset(processes))
+
+
+# ---- the story of all
+
+
+@pytest.fixture(scope="session")
+def repeated(bare: Lab, site: Site, watched: Watched) -> Chapter:
+    """The site playbook once more."""
+    assert watched
+    return _tell(bare, site, "again", (*MX, *OLD))
+
+
+# ---- the background
+
+
+@pytest.fixture(scope="session")
+def background(bare: Lab) -> Iterator[Background]:
+    """What is told beside the tests."""
+    assert bare.hosts
+    background = Background()
+    yield background
+    background.end()
+
+
+@pytest.fixture(scope="session")
+def meanwhile(request: pytest.FixtureRequest) -> None:
+    """Whatever is needed later and can be told in the background is begun now."""
+    needed = {name for item in request.session.items for name in _fixtures_of(item)}
+    for name in BACKGROUND:
+        if name in needed:
+            request.getfixturevalue(name)
+
+
+@pytest.fixture(scope="session")
+def performing(lab: Lab, site: Site, workshop: Path, background: Background, watched: Watched) -> Future[Performance]:
+    """The examples of the documentation; in the background only those for which mx2 need not serve."""
+    assert watched
+    stage = Stage(lab, site, workshop / "stage")
+    away = stage.perform([one for one in documented() if one.looks_away])
+    others = [one for one in documented() if not one.looks_away]
+    return background.begin("old", lambda: {**away, **stage.perform(others)})
+
+
+@pytest.fixture(scope="session")
+def performed(performing: Future[Performance]) -> Performance:
+    """What came of them."""
+    return performing.result()
+
+
+@pytest.fixture(scope="session")
+def uninstalling(lab: Lab, ansible: Ansible, background: Background, watched: Watched) -> Future[Refusals]:
+    """Calls on hosts from which the daemons are removed, one after the other."""
+    assert watched
+
+    def tell() -> Refusals:
+        play = BadPlay("gone", NOT_INSTALLED)
+        run = ansible.play("old*", play.tasks, strategy="free")
+        return Refusals(run, play, {name: trees.hashes(lab, lab.hosts[name]) for name in OLD}, {})
+
+    return background.begin("old", tell)
+
+
+@pytest.fixture(scope="session")
+def refusals_without_daemons(uninstalling: Future[Refusals]) -> Refusals:
+    """What came of them."""
+    return uninstalling.result()
 
 
 # ---- one host of each release
 
 
-@pytest.fixture(params=["mx1", "mx2"], ids=RELEASES)
+@pytest.fixture(params=MX, ids=RELEASES)
 def host(request: pytest.FixtureRequest, lab: Lab) -> Host:
     """A host of each release, set up by Debian alone."""
     return lab.hosts[request.param]
@@ -204,7 +299,7 @@ def peer(host: Host, lab: Lab) -> Host:
     return lab.hosts[{"mx1": "mx2", "mx2": "mx1"}[host.name]]
 
 
-@pytest.fixture(params=["old1", "old2"], ids=RELEASES)
+@pytest.fixture(params=OLD, ids=RELEASES)
 def old(request: pytest.FixtureRequest, lab: Lab) -> Host:
     """A host of each release with a history."""
     return lab.hosts[request.param]

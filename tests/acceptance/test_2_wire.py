@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,9 +70,22 @@ def test_a_login_inside_tls_succeeds(
     assert "<~  235 2.7.0 Authentication successful" in seen.out
 
 
-def test_a_wrong_password_is_refused(judge: Judge, host: Host, peer: Host) -> None:
+@pytest.fixture(scope="module")
+def refused(judge: Judge, lab: Lab) -> dict[str, Answer]:
+    """What each host says to a wrong password; it takes its time."""
     account = ("--auth-user", "alice", "--auth-password", "not it")
-    seen = judge.swaks(peer, host, "--port", "587", "--tls", "--auth", "PLAIN", *account, "--quit-after", "AUTH")
+    options = ("--port", "587", "--tls", "--auth", "PLAIN", *account, "--quit-after", "AUTH")
+    mx1, mx2 = lab.hosts["mx1"], lab.hosts["mx2"]
+    with ThreadPoolExecutor() as pool:
+        answers = {
+            server.name: pool.submit(judge.swaks, client, server, *options)
+            for client, server in ((mx1, mx2), (mx2, mx1))
+        }
+        return {name: answer.result() for name, answer in answers.items()}
+
+
+def test_a_wrong_password_is_refused(refused: dict[str, Answer], host: Host) -> None:
+    seen = refused[host.name]
     assert seen.code == 28, seen.out
     assert "<~* 535 5.7.8" in seen.out
 

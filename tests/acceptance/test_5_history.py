@@ -10,21 +10,19 @@ import difflib
 import re
 import stat
 from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.tests.acceptance.conftest import OLD_DECLARATION
+from ansible_collections.postmaster.secure_channel.tests.acceptance.conftest import OLD, Chapter
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, history, trees
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clients import Judge
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Run
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Site
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.trees import Tree
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
 
 pytestmark = pytest.mark.usefixtures("watched")
 
+RSA_PORTS = (587, 993)
 # What the declaration decides in main.cf. A line that sets anything else is not ours.
 OURS = re.compile(
     r"(smtpd_tls_(chain_files|security_level|auth_only|(mandatory_)?protocols|(mandatory_)?ciphers|cert_file|key_file)"
@@ -44,7 +42,7 @@ def texts(lab: Lab, aged: Mapping[str, Tree], watched: Watched) -> Mapping[str, 
             "main.cf": lab.read(lab.hosts[name], history.MAIN_CF[name]),
             "master.cf": lab.read(lab.hosts[name], history.MASTER_CF),
         }
-        for name in ("old1", "old2")
+        for name in OLD
     }
 
 
@@ -82,8 +80,8 @@ def test_master_cf_differs_in_our_services_and_settings_only(
     assert all(OUR_OVERRIDE.match(line) for line in text.splitlines()), text
 
 
-def test_the_files_of_others_are_untouched(lab: Lab, old: Host, aged: Mapping[str, Tree], watched: Watched) -> None:
-    after = trees.take(lab, old, "after-history")
+def test_the_files_of_others_are_untouched(old: Host, aged: Mapping[str, Tree], repeated: Chapter) -> None:
+    after = repeated.before[old.name]
     for path, node in aged[old.name].items():
         is_file = node[0] != stat.S_IFDIR
         elsewhere = path not in (history.MAIN_CF[old.name], history.MASTER_CF)
@@ -93,8 +91,8 @@ def test_the_files_of_others_are_untouched(lab: Lab, old: Host, aged: Mapping[st
         assert path in aged[old.name]
 
 
-def test_links_modes_and_owners_stay(lab: Lab, old: Host, aged: Mapping[str, Tree]) -> None:
-    after = trees.take(lab, old, "after-modes")
+def test_links_modes_and_owners_stay(old: Host, aged: Mapping[str, Tree], repeated: Chapter) -> None:
+    after = repeated.before[old.name]
     for path in ("/etc/postfix/main.cf", history.MAIN_CF[old.name], history.MASTER_CF):
         assert after[path][:4] == aged[old.name][path][:4], path  # type, mode, owner, group
     if old.name == "old1":
@@ -116,13 +114,19 @@ def test_every_port_serves_its_certificate(judge: Judge, old: Host) -> None:
     judge.assert_serves(old)
 
 
-def test_the_suites_are_those_for_rsa(judge: Judge, old: Host) -> None:
-    for port, found in judge.suites(old, ports=(587, 993)).items():
-        assert set(found["TLSv1.2"]) == {
-            "ECDHE-RSA-AES128-GCM-SHA256",
-            "ECDHE-RSA-AES256-GCM-SHA384",
-            "ECDHE-RSA-CHACHA20-POLY1305",
-        }, port
+@pytest.fixture(scope="module")
+def suites(judge: Judge, lab: Lab) -> Mapping[str, Mapping[str, list[str]]]:
+    """What sslyze finds on two ports of each."""
+    return judge.suites(*(lab.hosts[name] for name in OLD), ports=RSA_PORTS)
+
+
+@pytest.mark.parametrize("port", RSA_PORTS)
+def test_the_suites_are_those_for_rsa(suites: Mapping[str, Mapping[str, list[str]]], old: Host, port: int) -> None:
+    assert set(suites[f"{old.fqdn}:{port}"]["TLSv1.2"]) == {
+        "ECDHE-RSA-AES128-GCM-SHA256",
+        "ECDHE-RSA-AES256-GCM-SHA384",
+        "ECDHE-RSA-CHACHA20-POLY1305",
+    }
 
 
 def test_mail_goes_out_as_declared(lab: Lab, old: Host) -> None:
@@ -132,17 +136,6 @@ def test_mail_goes_out_as_declared(lab: Lab, old: Host) -> None:
     assert "with ESMTPSA id" in daemons.wait_for_message(lab, receiver, "alice", token)
 
 
-@pytest.fixture(scope="module")
-def second(lab: Lab, site: Site, watched: Watched) -> dict[str, Any]:
-    """The second run on both."""
-    assert watched
-    before = {name: trees.take(lab, lab.hosts[name], "before-second") for name in ("old1", "old2")}
-    run = site.run("old*", **OLD_DECLARATION)
-    after = {name: trees.take(lab, lab.hosts[name], "after-second") for name in ("old1", "old2")}
-    return {"run": run, "before": before, "after": after}
-
-
-def test_the_second_run_changes_nothing_here_either(second: dict[str, Any], old: Host) -> None:
-    run: Run = second["run"]
-    assert not run.assert_success().changed(old.name)
-    trees.assert_same(second["before"][old.name], second["after"][old.name])
+def test_the_second_run_changes_nothing_here_either(repeated: Chapter, old: Host) -> None:
+    assert not repeated.run.assert_success().changed(old.name)
+    trees.assert_same(repeated.before[old.name], repeated.after[old.name])

@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Site
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import pem
 
-pytestmark = pytest.mark.usefixtures("secured")
+pytestmark = pytest.mark.usefixtures("secured", "meanwhile")
 
 JOURNAL = "/var/lib/postmaster-secure-channel/transaction/journal.json"
 STRANGER = "import socketserver; socketserver.TCPServer(('', {port}), socketserver.BaseRequestHandler).serve_forever()"

@@ -31,6 +31,8 @@ export LC_ALL=C.UTF-8
 # Nothing that programs keep for themselves lands in the checkout or in the home directory.
 export XDG_CACHE_HOME=$POSTMASTER_CACHE/xdg
 export PYTHONPYCACHEPREFIX=$POSTMASTER_WORK/pycache
+# Some machines forbid Python to keep what it compiles. Then each start of Ansible takes three times as long.
+unset PYTHONDONTWRITEBYTECODE
 export ANSIBLE_HOME=$POSTMASTER_WORK/ansible
 export MYPY_CACHE_DIR=$POSTMASTER_WORK/mypy
 export RUFF_CACHE_DIR=$POSTMASTER_WORK/ruff

@@ -9,16 +9,18 @@ Facts: doc.dovecot.org (SSL configuration, Settings), doveconf(1), and the upgra
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _dovecot_settings as dovecot_settings,
 )
@@ -27,6 +29,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_drop_in import (
+    DEFAULT,
+    HEAD,
+    DropIn,
+    not_plain,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_language import (
+    LANGUAGES,
+    Language,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
 
@@ -34,57 +46,20 @@ CONFIG_DIRECTORY = "/etc/dovecot"
 # Read after Debian's own files; local.conf comes later still, which is why effective values are read back.
 DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
 UNIT = "dovecot.service"
-_HEAD = "# {}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 
 
-@dataclass(frozen=True)
-class Language:
-    """What one line of Dovecot releases calls a setting.
-
-    Attributes:
-        certificate: file with the certificate and its chain.
-        key: file with the private key.
-        file: how a setting that takes a file's content names the file.
-        server_preference: setting and value that let the client choose the cipher.
-        clear_text: setting and value that refuse passwords in clear text.
-        effective_certificate: where doveconf shows the certificate in effect.
-    """
-
-    certificate: str
-    key: str
-    file: str
-    server_preference: tuple[str, str]
-    clear_text: tuple[str, str]
-    effective_certificate: tuple[str, ...]
-
-
-LANGUAGES: dict[tuple[int, int], Language] = {
-    (2, 3): Language(
-        "ssl_cert",
-        "ssl_key",
-        "<{}",
-        ("ssl_prefer_server_ciphers", "no"),
-        ("disable_plaintext_auth", "yes"),
-        ("ssl_cert",),
-    ),
-    (2, 4): Language(
-        "ssl_server_cert_file",
-        "ssl_server_key_file",
-        "{}",
-        ("ssl_server_prefer_ciphers", "client"),
-        ("auth_allow_cleartext", "no"),
-        ("ssl_server", "cert_file"),
-    ),
-}
+def _path(protocol: str, name: str) -> str:
+    """Path of a virtual server's file."""
+    return DROP_IN.format(protocol if name == DEFAULT else f"{protocol}-{name}")
 
 
 class Dovecot(Provider):
-    """The adapter for Dovecot. Each protocol has a file of its own in conf.d; no other file is touched."""
+    """The adapter for Dovecot. Each virtual server has a file of its own in conf.d; no other file is touched."""
 
     name = "dovecot"
     protocols = frozenset({"imap", "pop3"})
     processes = frozenset({"dovecot", "imap-login", "pop3-login"})
-    packages = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
+    packages: ClassVar[Mapping[str, str]] = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -103,7 +78,15 @@ class Dovecot(Provider):
             self._version = tuple(int(part) for part in re.findall(r"\d+", printed.split("(")[0])[:3])
         if self._version[:2] < min(LANGUAGES):
             raise Problem(f"Dovecot {'.'.join(map(str, self._version))} is too old", "upgrade to Dovecot 2.3 or newer")
-        return Capabilities(self._version, known=self._version[:2] in LANGUAGES, library=openssl_library())
+        return Capabilities(
+            self._version,
+            known=self._version[:2] in LANGUAGES,
+            library=openssl_library(),
+            several=True,
+            alternative=True,
+            sni=True,
+            mechanisms=True,
+        )
 
     @property
     def language(self) -> Language:
@@ -114,9 +97,10 @@ class Dovecot(Provider):
     def running(self) -> bool:
         return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
 
-    def _effective(self, *names: str, protocol: str = "") -> dict[str, Any]:
-        """Settings as Dovecot itself understands them, for one protocol."""
-        argv = ["doveconf", *(("-f", f"protocol={protocol}") if protocol else ()), *names]
+    def _effective(self, *names: str, protocol: str = "", address: str = "") -> dict[str, Any]:
+        """Settings as Dovecot itself understands them, for one protocol at one of its addresses."""
+        filters = [f"{key}={value}" for key, value in (("protocol", protocol), ("local", address)) if value]
+        argv = ["doveconf", *(word for one in filters for word in ("-f", one)), *names]
         done = self.host.query(argv)
         if done.code != 0:
             raise Problem(
@@ -140,33 +124,55 @@ class Dovecot(Provider):
             "ssl_min_protocol",
             "ssl_cipher_list",
             "ssl_curve_list",
+            "auth_mechanisms",
             language.server_preference[0],
             language.clear_text[0],
-            language.effective_certificate[0],
+            *dict.fromkeys((language.effective_certificate[0], language.effective_alternative[0])),
         ]
+
+    @property
+    def _drop_in(self) -> DropIn:
+        return DropIn(self.name, self.store, self.language)
 
     def read(self) -> dict[tuple[str, str], Vserver]:
         found = {}
         for protocol in sorted(self.protocols & self._served()):
-            service = f"service/{protocol}-login"
-            settings = self._effective(*self._names_to_read(), service, protocol=protocol)
-            found[protocol, "default"] = self._as_vserver(protocol, settings)
+            for name in (DEFAULT, *self._names_of_ours(protocol)):
+                text = self.host.read_text(_path(protocol, name))
+                vserver = self._drop_in.parse(protocol, name, text)
+                names = [*self._names_to_read(), *([f"service/{protocol}-login"] if name == DEFAULT else [])]
+                settings = self._effective(*names, protocol=protocol, address=next(iter(vserver.addresses), ""))
+                found[vserver.key] = self._as_vserver(vserver, settings)
         return found
 
-    def _as_vserver(self, protocol: str, settings: dict[str, Any]) -> Vserver:
-        """Effective settings as the model says them."""
+    def _names_of_ours(self, protocol: str) -> list[str]:
+        """Names of the virtual servers that have a file of ours, but for the default one."""
+        prefix, suffix = os.path.basename(DROP_IN).format(protocol + "-").split(".", 1)
+        files = (file.split(".") for file in self.host.names_in(os.path.dirname(DROP_IN)))
+        return [
+            ".".join(words[:-1])[len(prefix) :]
+            for words in files
+            if words[-1] == suffix and ".".join(words[:-1]).startswith(prefix)
+        ]
+
+    def _as_vserver(self, ours: Vserver, settings: dict[str, Any]) -> Vserver:
+        """Effective settings as the model says them.
+
+        Args:
+            ours: what stands in our own file.
+            settings: what Dovecot says.
+        """
         language = self.language
-        file: Any = settings
-        for key in language.effective_certificate:
-            file = file.get(key, {}) if isinstance(file, dict) else {}
-        path = file.lstrip("<") if isinstance(file, str) else ""
-        login = settings.get(f"service {protocol}-login", {})
-        listener = login.get(f"inet_listener {protocol}s", {})
-        implicit = listener.get("ssl") == "yes" and settings.get("ssl") != "no"
-        return Vserver(
-            protocol=protocol,
-            certificate=self.store.name_of_deployed(self.name, path) or path,
-            require_secure_channel=settings.get("ssl") == "required",
+        mechanisms = tuple(sorted(settings.get("auth_mechanisms", "").upper().split()))
+        required = settings.get("ssl") == "required"
+        offered = (
+            mechanisms if settings.get(language.clear_text[0]) == language.clear_text[2] else not_plain(mechanisms)
+        )
+        found = replace(
+            ours,
+            certificate=self._file(settings, language.effective_certificate),
+            alternative_certificate=self._file(settings, language.effective_alternative),
+            require_secure_channel=required,
             strength=next(
                 (
                     strength.name
@@ -175,8 +181,27 @@ class Dovecot(Provider):
                 ),
                 "",
             ),
+            auth_clear=() if required else offered,
+            auth_tls=mechanisms or None,
+        )
+        if ours.name != DEFAULT:
+            return found
+        login = settings.get(f"service {ours.protocol}-login", {})
+        listener = login.get(f"inet_listener {ours.protocol}s", {})
+        implicit = listener.get("ssl") == "yes" and settings.get("ssl") != "no"
+        return replace(
+            found,
+            # a port that the administrator has closed is no business of ours
+            port=int(login.get(f"inet_listener {ours.protocol}", {}).get("port") or 0),
             implicit_tls_port=int(listener.get("port") or 0) if implicit else 0,
         )
+
+    def _file(self, settings: dict[str, Any], keys: Sequence[str]) -> str:
+        """Name of the certificate in effect, path of a foreign one, or empty."""
+        file: Any = settings
+        for key in keys:
+            file = file.get(key, {}) if isinstance(file, dict) else {}
+        return self._drop_in.name_of(file) if isinstance(file, str) and file.lstrip("<") else ""
 
     # ---- planning
 
@@ -193,49 +218,100 @@ class Dovecot(Provider):
         return settings
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
-        changes = []
         served = self._served()
+        found = self.read()
+        final = {**found, **{one.key: one for one in desired}}
+        changes, gone = [], []
+        others = [self._drop_in.parse(*key, self.host.read_text(_path(*key))) for key in found]
+        others = [*desired, *(one for one in others if one.key not in {each.key for each in desired})]
         for vserver in desired:
-            if vserver.name != "default":
-                raise Problem(
-                    f"the name {vserver.name!r} is not known:"
-                    " Dovecot serves one virtual server of each protocol so far",
-                    "leave the option out, or set it to default",
-                    subject=vserver.title,
-                    option="name",
-                )
-            if vserver.protocol not in served:
-                raise Problem(
-                    f"Dovecot does not serve {vserver.protocol} on this host",
-                    f"install the package dovecot-{vserver.protocol}d, or add {vserver.protocol} to Dovecot's"
-                    " protocols setting",
-                    subject=vserver.title,
-                    option="protocol",
-                )
-            path = DROP_IN.format(vserver.protocol)
-            changes.append(FileChange(path, self._rendered(vserver).encode(), "root", "root", 0o644))
-        return Plan(changes=tuple(changes))
+            if vserver.present:
+                self._refuse_impossible(vserver, final, found, served)
+                self._refuse_mechanisms(vserver, others)
+        for vserver in sorted(final.values(), key=lambda one: (one.protocol, one.name != DEFAULT, one.name)):
+            path = _path(*vserver.key)
+            if not vserver.present:
+                gone.append(FileChange(path, None))
+            elif vserver in desired or (vserver.name != DEFAULT and self.host.state(path)):
+                # another one of ours may have to name the default one's host names again
+                content = self._rendered(vserver, final.get((vserver.protocol, DEFAULT)), found)
+                changes.append(FileChange(path, content.encode(), "root", "root", 0o644))
+        return Plan(changes=(*changes, *gone))
 
-    def _rendered(self, vserver: Vserver) -> str:
-        """The drop-in of one virtual server."""
-        language = self.language
-        file = language.file.format(self.store.deployed_path(self.name, vserver.certificate))
-        clear_text, refused = language.clear_text
-        protocol = {
-            "ssl": "required" if vserver.require_secure_channel else "yes",
-            language.certificate: file,
-            language.key: file,
-            **self._strength(STRENGTHS[vserver.strength]),
-            # a password in clear text is refused in any case; 'required' refuses everything else as well
-            clear_text: refused,
-        }
-        listener = {"port": str(vserver.implicit_tls_port), "ssl": "yes"}
-        return _HEAD.format(f"{vserver.protocol}/{vserver.name}") + dovecot_settings.render(
-            {
-                f"protocol {vserver.protocol}": protocol,
-                f"service {vserver.protocol}-login": {f"inet_listener {vserver.protocol}s": listener},
-            }
-        )
+    def _rendered(self, vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> str:
+        names = [one.name for one in default.sni] if default and default.present else []
+        strength = self._strength(STRENGTHS[vserver.strength])
+        return self._drop_in.render(vserver, strength, names, self._shared(vserver, default, found))
+
+    @staticmethod
+    def _shared(vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> set[int]:
+        """Ports at which Dovecot's own listeners serve every address."""
+        there = found.get((vserver.protocol, DEFAULT))
+        if default is None or there is None:
+            return set()
+        port = there.port if default.port is None or not default.present else default.port
+        implicit = default.implicit_tls_port if default.present else there.implicit_tls_port
+        return {port or 0, implicit} - {0}
+
+    def _refuse_impossible(
+        self,
+        vserver: Vserver,
+        final: Mapping[tuple[str, str], Vserver],
+        found: Mapping[tuple[str, str], Vserver],
+        served: set[str],
+    ) -> None:
+        """Raise Problem where Dovecot cannot serve a virtual server as it is desired."""
+        if vserver.protocol not in served:
+            raise Problem(
+                f"Dovecot does not serve {vserver.protocol} on this host",
+                f"install the package dovecot-{vserver.protocol}d, or add {vserver.protocol} to Dovecot's"
+                " protocols setting",
+                subject=vserver.title,
+                option="protocol",
+            )
+        if vserver.name != DEFAULT and not vserver.addresses:
+            raise Problem(
+                "Dovecot tells virtual servers of one protocol apart by their addresses, and this one has none",
+                "give it addresses of its own",
+                subject=vserver.title,
+                option="addresses",
+            )
+        default = final.get((vserver.protocol, DEFAULT))
+        registered = PROTOCOLS[vserver.protocol]
+        for port, own, option in (
+            (registered.port, vserver.port, "port"),
+            (registered.implicit_tls_port, vserver.implicit_tls_port, "implicit_tls_port"),
+        ):
+            if vserver.name != DEFAULT and own == 0 and port in self._shared(vserver, default, found):
+                raise Problem(
+                    f"port {port} cannot be closed at some addresses: Dovecot's own listener serves all of them",
+                    "leave the option out, or close that port for the default virtual server too",
+                    subject=vserver.title,
+                    option=option,
+                )
+
+    @staticmethod
+    def _refuse_mechanisms(vserver: Vserver, others: Sequence[Vserver]) -> None:
+        for other in others:
+            if other.present and None not in (other.auth_tls, vserver.auth_tls) and other.auth_tls != vserver.auth_tls:
+                raise Problem(
+                    f"Dovecot offers the same mechanisms everywhere, and {other.title} has others"
+                    f" ({', '.join(other.auth_tls or ())})",
+                    "name the same ones for all virtual servers that Dovecot serves, in one call",
+                    subject=vserver.title,
+                    option="auth_tls",
+                )
+        if vserver.require_secure_channel or (vserver.auth_tls is None and not vserver.auth_clear):
+            return
+        offered = vserver.auth_tls or ()
+        if vserver.auth_clear not in (offered, not_plain(offered)):
+            raise Problem(
+                f"Dovecot offers before TLS either all of its mechanisms or all of them but PLAIN and LOGIN"
+                f" ({', '.join(not_plain(offered)) or 'none'})",
+                "name in auth_clear just these, and all mechanisms in auth_tls; or require the secure channel",
+                subject=vserver.title,
+                option="auth_clear",
+            )
 
     def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
         path = DROP_IN.format("auth")
@@ -243,7 +319,7 @@ class Dovecot(Provider):
         service = self._effective("service/auth").get("service auth", {})
         if listener in service and self.host.state(path) is None:
             return ()  # the administrator has arranged it already
-        content = _HEAD.format("password checks for the submission server") + dovecot_settings.render(
+        content = HEAD.format("password checks for the submission server") + dovecot_settings.render(
             {"service auth": {listener: {"mode": "0660", "user": socket.user, "group": socket.group}}}
         )
         return (FileChange(path, content.encode(), "root", "root", 0o644),)
@@ -251,14 +327,17 @@ class Dovecot(Provider):
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        address = self._local_address()
-        login = self._effective(f"service/{vserver.protocol}-login")[f"service {vserver.protocol}-login"]
-        # an administrator may have closed the port for clear text: then nothing is to be proven there
-        port = int(login.get(f"inet_listener {vserver.protocol}", {}).get("port") or 0)
-        found = [Endpoint(address, port, vserver.protocol, implicit_tls=False)] if port else []
-        if vserver.implicit_tls_port:
-            found.append(Endpoint(address, vserver.implicit_tls_port, vserver.protocol, implicit_tls=True))
-        return found
+        port = vserver.port
+        if port is None:
+            login = self._effective(f"service/{vserver.protocol}-login")[f"service {vserver.protocol}-login"]
+            # an administrator may have closed the port for clear text: then nothing is to be proven there
+            port = int(login.get(f"inet_listener {vserver.protocol}", {}).get("port") or 0)
+        return [
+            Endpoint(address, number, vserver.protocol, implicit_tls=implicit)
+            for address in vserver.addresses or (self._local_address(),)
+            for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
+            if number
+        ]
 
     def _local_address(self) -> str:
         """An address that Dovecot listens on."""

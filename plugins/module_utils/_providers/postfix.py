@@ -13,6 +13,7 @@ import glob
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -69,7 +70,7 @@ class Postfix(DomainProvider):
     name = "postfix"
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"master", "postscreen", "smtpd"})
-    packages = {"smtp": "postfix", "submission": "postfix"}
+    packages: ClassVar[Mapping[str, str]] = {"smtp": "postfix", "submission": "postfix"}
     config_roots = ("/etc/postfix",)
 
     def __init__(self, host: Host, store: Store) -> None:

@@ -95,7 +95,7 @@ def take(top: str = "/") -> dict[str, list[object]]:
 def main(target: str) -> None:
     """Write it down."""
     with open(target, "w", encoding="utf-8") as stream:
-        json.dump(take(), stream, sort_keys=True)
+        stream.write(json.dumps(take(), sort_keys=True))  # json.dump() takes three times as long
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.plays import Play
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Run
 
 SPARE = "spare.example.test"  # a certificate that is asked for, and of which only bad answers come
 
@@ -94,13 +95,54 @@ START_DOVECOT = "systemctl start dovecot; until ss -Hltn | grep -q :993; do slee
 
 
 def spoil_main_cf(line: str) -> str:
-    """Add a line to main.cf."""
-    return f"cp -a /etc/postfix/main.cf {KEPT}; echo '{line}' >>/etc/postfix/main.cf"
+    """Add a line to main.cf, some time ago: Postfix' programs wait until a file is a few seconds old."""
+    return (
+        f"cp -a /etc/postfix/main.cf {KEPT}; echo '{line}' >>/etc/postfix/main.cf"
+        "; touch -d '1 minute ago' /etc/postfix/main.cf"
+    )
 
 
 def spoil_dovecot(line: str) -> str:
     """Give Dovecot a file with this line."""
     return f"echo '{line}' >{SPOILED}"
+
+
+# ---- what is not installed, on the hosts with a history, which nobody needs afterwards
+
+NOT_INSTALLED = (
+    served(
+        "Dovecot's POP3 server is not installed",
+        vserver("pop3"),
+        "protocol",
+        "Dovecot does not serve pop3",
+        "install the package dovecot-pop3d",
+        before="dpkg --purge dovecot-pop3d",
+    ),
+    served(
+        "Postfix is not installed",
+        vserver("smtp"),
+        "protocol",
+        "no daemon that can serve smtp is installed",
+        "apt install postfix",
+        before="dpkg --purge postfix",
+    ),
+    sent(
+        "Postfix is not installed, outgoing",
+        partner(),
+        "",
+        "no daemon that sends mail is installed",
+        "apt install postfix",
+        subject="",
+    ),
+    served(
+        "no daemon is installed",
+        vserver("imap"),
+        "protocol",
+        "no daemon that can serve imap is installed",
+        "dovecot-imapd for imap",
+        before="dpkg --purge --force-depends dovecot-imapd dovecot-core",
+    ),
+)
 
 
 # ---- the play
@@ -123,14 +165,32 @@ class BadPlay(Play):
     def __init__(self, label: str, kinds: Sequence[Bad]) -> None:
         super().__init__()
         self.trees: dict[str, tuple[str, str]] = {}
+        self._due: list[str] = []  # shell commands for the next task
         for _same, some in groupby(enumerate(kinds), lambda one: one[0] if one[1].before else -1):
             self._add([bad for _number, bad in some], f"{label}-{len(self.tasks)}")
+        self._do("the end")
 
     def _add(self, kinds: Sequence[Bad], label: str) -> None:
         """Calls between the same two trees."""
         before, after = f"{label}-before", f"{label}-after"
-        self.shell(before, kinds[0].before, trees.script(before))
+        self._due += [kinds[0].before, trees.script(before)]
+        self._do(label)
         for bad in kinds:
             self.call(bad.call, bad.module, bad.options)
-        self.shell(after, trees.script(after), kinds[0].after)
+        self._due += [trees.script(after), kinds[0].after]
         self.trees.update(dict.fromkeys((bad.name for bad in kinds), (before, after)))
+
+    def _do(self, name: str) -> None:
+        """One task for all that is due between two calls."""
+        self.shell(name, *self._due)
+        self._due.clear()
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What became of the calls."""
+
+    run: Run
+    play: BadPlay
+    hashes: dict[str, dict[str, str]]
+    journal: dict[str, str]

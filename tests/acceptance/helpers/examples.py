@@ -53,6 +53,11 @@ class Example:
         return f"{self.module}: {self.title}"
 
     @property
+    def looks_away(self) -> bool:
+        """Whether it looks at mx2, which has to serve then."""
+        return "mx2.example.test" in f"{self.argv} {self.tasks}"
+
+    @property
     def times(self) -> int:
         """How often it is run: tasks that change something once more, but for those that would undo what they did."""
         exchanges = "'state': 'previous'" in str(self.tasks)

@@ -17,6 +17,17 @@ from typing import TypeVar
 
 PROGRAM = Path(__file__).resolve().parents[2] / "lab" / "lab"
 SIDE_BY_SIDE = Path(__file__).resolve().parents[1] / "files" / "side_by_side.py"
+# nsenter does what "lab sh" and "lab exec" do, in a twentieth of the time.
+INTO_HOST = ("nsenter", "--cgroup", "--ipc", "--uts", "--net", "--pid", "--mount", "--target")
+INTO_CONTROL = ("nsenter", "--net", "--pid", "--mount", "--target")
+HOST_ENVIRONMENT = (
+    "HOME=/root",
+    "LANG=C.UTF-8",
+    "LOGNAME=root",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "SHELL=/bin/bash",
+    "USER=root",
+)
 PATIENCE = 60.0  # seconds that anything may take to come about on a busy machine
 
 Seen = TypeVar("Seen")
@@ -52,6 +63,7 @@ class Lab:
         self.state = state
         self.environment = {**os.environ, "LAB_STATE": str(state)}
         self.hosts: dict[str, Host] = {}
+        self._pids: dict[str, str] = {}
 
     # ---- life
 
@@ -63,6 +75,7 @@ class Lab:
             name: Host(name, about["lab_release"], about["lab_fqdn"], about["ansible_host"])
             for name, about in inventory["lab"]["hosts"].items()
         }
+        self._pids = dict(line.split() for line in self._lab("pids").splitlines())
 
     def down(self) -> None:
         """Remove the lab and everything in it."""
@@ -73,14 +86,21 @@ class Lab:
         """The inventory directory."""
         return self.state / "inventory"
 
-    def _lab(self, *arguments: str) -> None:
-        subprocess.run([PROGRAM, *arguments], env=self.environment, check=True, stdin=subprocess.DEVNULL)
+    def _lab(self, *arguments: str) -> str:
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            env=self.environment,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
 
     # ---- commands
 
     def run_in(self, host: Host, *argv: str, given: str = "") -> Answer:
         """Run a command in a host as root, without ssh; any exit code is an answer."""
-        return self._run([str(PROGRAM), "sh", host.name, "--", *argv], given)
+        return self._run(self._in(host, argv), given)
 
     def ask(self, host: Host, *argv: str, given: str = "") -> str:
         """What a command that must succeed prints in a host."""
@@ -94,7 +114,7 @@ class Lab:
 
     def run_beside(self, *argv: str, given: str = "") -> Answer:
         """Run a command on the control side: in the lab's network, at an address of no host."""
-        return self._run([str(PROGRAM), "exec", "--", *argv], given)
+        return self._run([*INTO_CONTROL, self._pids["control"], "env", f"--chdir={Path.cwd()}", *argv], given)
 
     def run_many_beside(self, commands: Mapping[str, Sequence[str]]) -> dict[str, Answer]:
         """Run labelled commands on the control side, side by side."""
@@ -105,13 +125,18 @@ class Lab:
     def start_in(self, host: Host, *argv: str) -> subprocess.Popen[str]:
         """Start a command in a host and go on."""
         return subprocess.Popen(
-            [PROGRAM, "sh", host.name, "--", *argv],
+            self._in(host, argv),
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def _in(self, host: Host, argv: Sequence[str]) -> list[str]:
+        """The command that runs another one in a host."""
+        surroundings = ["env", "--ignore-environment", "--chdir=/root", *HOST_ENVIRONMENT]
+        return [*INTO_HOST, self._pids[host.name], *surroundings, *argv]
 
     def _run(self, argv: list[str], given: str) -> Answer:
         done = subprocess.run(

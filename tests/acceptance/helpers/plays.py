@@ -24,8 +24,11 @@ class Play:
         self.tasks: list[dict[str, Any]] = []
 
     def shell(self, name: str, *scripts: str) -> None:
-        """Shell scripts of which each command must succeed. trees.script() is one of them."""
-        self.tasks.append({"name": name, "ansible.builtin.shell": "\n".join(["set -e", *scripts])})
+        """Shell scripts of which each command must succeed. trees.script() is one of them.
+
+        Not the module "shell", which is a Python program and takes half a second to start.
+        """
+        self.tasks.append({"name": name, "ansible.builtin.raw": "\n".join(["set -e", *scripts])})
 
     def call(self, name: str, module: str, options: Mapping[str, Any], **keywords: Any) -> None:
         """A call of one of our modules, which may fail."""

@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class Run:
 
 
 class Ansible:
-    """Ansible's programs with their own settings only.
+    """Ansible's programs with their own settings only. Several may run at the same time.
 
     Args:
         inventory: the inventory.
@@ -84,7 +85,7 @@ class Ansible:
     def __init__(self, inventory: Path, directory: Path) -> None:
         self.inventory = inventory
         self.directory = directory
-        self._count = 0
+        self._numbers = count(1)
 
     def environment(self, results: Path) -> dict[str, str]:
         """The environment of a run."""
@@ -95,13 +96,13 @@ class Ansible:
             "ANSIBLE_CALLBACKS_ENABLED": "acceptance_results",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
             "ANSIBLE_NOCOWS": "true",
+            "ANSIBLE_SSH_USETTY": "false",  # a session with a terminal is a login, which Debian 13 writes down
             "ACCEPTANCE_RESULTS": str(results),
         }
 
     def run(self, argv: Sequence[str], directory: Path | None = None) -> Run:
         """Run a program; any exit code is an answer."""
-        self._count += 1
-        results = self.directory / f"results-{self._count}.jsonl"
+        results = self.directory / f"results-{next(self._numbers)}.jsonl"
         done = subprocess.run(
             argv,
             cwd=directory or self.directory,
@@ -121,11 +122,13 @@ class Ansible:
         extra = ["--extra-vars", json.dumps(variables)] if variables else []
         return self.run(["ansible-playbook", *options, *extra, playbook])
 
-    def play(self, hosts: str, tasks: Sequence[Mapping[str, Any]], *options: str, **variables: Any) -> Run:
-        """Run tasks on hosts."""
-        self._count += 1
-        path = self.directory / f"play-{self._count}.yml"
-        path.write_text(json.dumps([{"hosts": hosts, "gather_facts": False, "tasks": list(tasks)}], indent=1))
+    def play(
+        self, hosts: str, tasks: Sequence[Mapping[str, Any]], *options: str, strategy: str = "linear", **variables: Any
+    ) -> Run:
+        """Run tasks on hosts; with the strategy "free" no host waits for another one."""
+        path = self.directory / f"play-{next(self._numbers)}.yml"
+        play = {"hosts": hosts, "gather_facts": False, "strategy": strategy, "tasks": list(tasks)}
+        path.write_text(json.dumps([play], indent=1))
         return self.playbook(str(path), *options, **variables)
 
     def module(self, hosts: str, module: str, /, *options: str, **arguments: Any) -> Run:

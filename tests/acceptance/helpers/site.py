@@ -10,10 +10,12 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import COLLECTION, Ansible, Run
 
+# The demonstration declares two hosts. The two others send their mail to these, and their keys are of another type.
+PEERS = {"mx1": "mx2", "mx2": "mx1", "old1": "mx2", "old2": "mx1"}
+KEY_TYPES = {"mx1": "ECDSA_P256", "mx2": "ECDSA_P256", "old1": "RSA", "old2": "RSA"}
 DECLARATION = Path(__file__).resolve().parents[2] / "demo" / "vars.yml"
 
 
@@ -54,6 +56,10 @@ class Site:
         self._variables.write_text(
             json.dumps(
                 {
+                    "demo_peer": f"{{{{ {PEERS}[inventory_hostname] }}}}",
+                    "certificates_list": [
+                        {"name": "{{ lab_fqdn }}", "key_type": f"{{{{ {KEY_TYPES}[inventory_hostname] }}}}"}
+                    ],
                     "certificate_authority_directory": str(self.authority),
                     "certificate_authority_passphrase": self.secrets.authority,
                     "demo_alice_password": self.secrets.alice,
@@ -62,8 +68,8 @@ class Site:
             )
         )
 
-    def run(self, hosts: str, *options: str, inventory: Path | None = None, **variables: Any) -> Run:
+    def run(self, hosts: str, *options: str, inventory: Path | None = None) -> Run:
         """Run it on some hosts of the lab."""
         options = (*options, "--inventory", str(inventory)) if inventory else options
         files = ("--extra-vars", f"@{DECLARATION}", "--extra-vars", f"@{self._variables}")
-        return self.ansible.playbook(f"{COLLECTION}.site", "--limit", hosts, *files, *options, **variables)
+        return self.ansible.playbook(f"{COLLECTION}.site", "--limit", hosts, *files, *options)

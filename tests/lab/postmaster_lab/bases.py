@@ -79,7 +79,8 @@ KINDS = {
         # the heavy Exim can ask Dovecot for passwords, the light one cannot
         [*SYSTEM, *MANAGED, *CLIENTS, "apache2", "dovecot-imapd", "exim4-daemon-heavy"],
         [
-            "exim4-config exim4/dc_eximconfig_configtype select internet site; mail is sent and received directly using SMTP",
+            "exim4-config exim4/dc_eximconfig_configtype select"
+            " internet site; mail is sent and received directly using SMTP",
             "exim4-config exim4/dc_local_interfaces string",
             f"exim4-config exim4/mailname string {BUILD_NAME}",
         ],

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     SaslSocket,
     TlsLibrary,
@@ -69,9 +69,20 @@ class LabHost(Host):
             self.answers[shlex.join(argv)] = [line.rstrip() for line in text.split("\n")]
         return Completed(done.returncode, text, "")
 
+    def state(self, path: str) -> FileState | None:
+        words = lab("sh", self.name, "--", "stat", "--dereference", "--format=%U %G %a", path).stdout.decode().split()
+        return FileState(words[0], words[1], int(words[2], 8)) if words else None
+
+    def names_in(self, directory: str) -> list[str]:
+        return sorted(lab("sh", self.name, "--", "ls", "-A", directory).stdout.decode().split())
+
     def put(self, change: FileChange) -> None:
         """Write a file."""
-        done = lab("sh", self.name, "--", "tee", change.path, stdin=change.content or b"")
+        if change.content is None:
+            lab("sh", self.name, "--", "rm", "-f", change.path)
+            return
+        lab("sh", self.name, "--", "mkdir", "-p", str(Path(change.path).parent))
+        done = lab("sh", self.name, "--", "tee", change.path, stdin=change.content)
         assert done.returncode == 0, change.path
 
 
