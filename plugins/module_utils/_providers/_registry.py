@@ -11,13 +11,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache import Apache
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import Exim
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import Inn
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx import Nginx
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import OpenLdap
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
-PROVIDERS: tuple[type[Provider], ...] = (Postfix, Dovecot, Cyrus, Inn, OpenLdap, Nginx, Apache)
+PROVIDERS: tuple[type[Provider], ...] = (Postfix, Exim, Dovecot, Cyrus, Inn, OpenLdap, Nginx, Apache)
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:

@@ -77,7 +77,8 @@ KINDS = {
     ),
     # the second server of each protocol, where only one can have the port
     "exim": Kind(
-        [*SYSTEM, *MANAGED, *CLIENTS, "apache2", "exim4-daemon-light"],
+        # the heavy Exim can ask Dovecot for passwords, the light one cannot
+        [*SYSTEM, *MANAGED, *CLIENTS, "apache2", "dovecot-imapd", "exim4-daemon-heavy"],
         [
             f"exim4-config exim4/dc_eximconfig_configtype select {EXIM_INTERNET_SITE}",
             "exim4-config exim4/dc_local_interfaces string",
