@@ -62,6 +62,8 @@ KINDS = {
             f"postfix postfix/mailname string {BUILD_NAME}",
         ],
     ),
+    # A public CA that answers by ACME, with the name server that it looks names up at.
+    "acme": Kind([*SYSTEM, *MANAGED, "curl", "pebble"]),
 }
 
 # What a minimal installation of Debian has, for fresh-machine; not a host of the lab, which needs more.
