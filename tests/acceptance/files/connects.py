@@ -7,7 +7,7 @@
 It begins when standard input has a line or ends. Arguments: a file of roots, the least number of connects to each port,
 a file whose appearance means enough. Then servers as HOST. Each port is connected to every 10 ms, or as soon as the
 connect before is over. An IMAP session with each server is opened before all that, and asked whether it is still there
-as soon as a client has seen another certificate on the same port: Dovecot ends sessions 60 seconds after a reload.
+as soon as a client has seen another certificate on the same port.
 
 Printed as JSON: {"ports": {"HOST:PORT": {"connects": NUMBER, "errors": [...], "serials": [...]}}, "sessions": {HOST:
 answer}}; the serials in the order in which they were seen first.
