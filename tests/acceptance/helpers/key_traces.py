@@ -20,7 +20,8 @@ _OPENED = re.compile(
     _PROCESS + r'open(?:at)?\((?:AT_FDCWD[^,]*, |\d+<[^>]*>, )?"[^"]*", [^,]*O_CREAT[^,]*, (?P<mode>0\d*)\)'
     r" = \d+<(?P<path>[^>]+)>"
 )
-_WRITTEN = re.compile(_PROCESS + r"(?:p?write(?:64|v)?)\(\d+<(?P<path>[^>]+)>.*BEGIN [A-Z ]*PRIVATE KEY")
+# a pipe is no file: only whoever has its ends can read it
+_WRITTEN = re.compile(_PROCESS + r"(?:p?write(?:64|v)?)\(\d+<(?P<path>/[^>]+)>.*BEGIN [A-Z ]*PRIVATE KEY")
 _MODE = re.compile(_PROCESS + r'(?:fchmod\(\d+<|chmod\("|fchmodat\([^"]*")(?P<path>[^">]+)[">][^)]*, (?P<mode>0\d+)')
 _MASK = re.compile(_PROCESS + r"umask\((?P<mode>0\d*)\)")
 
