@@ -19,7 +19,7 @@ description:
 options:
   _input:
     description:
-      - The results of M(community.crypto.acme_ari_info#module), called in a loop over the names of certificates. Those
+      - The results of M(community.crypto.acme_ari_info), called in a loop over the names of certificates. Those
         without a window are left out.
     type: list
     elements: dict
