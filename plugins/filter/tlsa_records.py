@@ -59,6 +59,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._declared import ports, present
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 
 
@@ -68,8 +69,7 @@ def tlsa_records(
     """TLSA records of virtual servers.
 
     Args:
-        vservers: dictionaries with ``protocol``, ``certificate``, and ``implicit_tls_port`` where it is not the
-            registered one.
+        vservers: dictionaries with the options of mail_vserver_tls.
         host: name by which clients know the host.
         values: data of records, by certificate, None where it is not known; each time one more.
 
@@ -77,14 +77,18 @@ def tlsa_records(
         AnsibleFilterError: a protocol is not known.
     """
     found: list[dict[str, Any]] = []
-    for vserver in vservers:
-        protocol = PROTOCOLS.get(vserver["protocol"])
-        if protocol is None:
+    for vserver in present(vservers):
+        if vserver["protocol"] not in PROTOCOLS:
             raise AnsibleFilterError(f"the protocol {vserver['protocol']!r} is not one of {', '.join(PROTOCOLS)}")
-        certificate = vserver.get("certificate", "")
-        data = list(dict.fromkeys(one[certificate] for one in values if one.get(certificate)))
-        ports = (protocol.port, vserver.get("implicit_tls_port", protocol.implicit_tls_port))
-        found += [{"name": f"_{port}._tcp.{host}", "type": "TLSA", "values": data} for port in ports if port and data]
+        own = (vserver.get("certificate"), vserver.get("alternative_certificate"))
+        certificates = {host: own, **{one["name"]: (one["certificate"],) for one in vserver.get("sni") or ()}}
+        for name, some in certificates.items():
+            data = [one[each] for one in values for each in some if each and one.get(each)]
+            found += [
+                {"name": f"_{port}._tcp.{name}", "type": "TLSA", "values": list(dict.fromkeys(data))}
+                for port in ports(vserver)
+                if port and data
+            ]
     return found
 
 

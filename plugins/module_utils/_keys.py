@@ -14,7 +14,6 @@ through an inherited file descriptor, and keys through pipes.
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import ssl
 from collections.abc import Iterable, Mapping
@@ -195,7 +194,6 @@ def _fits(path: str) -> bool:
 def _with_passphrase(host: Host, argv: list[str], key: bytes, passphrase: str) -> Completed:
     """Run openssl on a key; the last argument is the option that takes the passphrase."""
     with in_memory(_encoded(passphrase) + b"\n") as handle:
-        os.lseek(handle, 0, os.SEEK_SET)
         return host.query([*argv, f"fd:{handle}"], stdin=key, keep_open=[handle])
 
 

@@ -123,10 +123,10 @@ class ControlSide(Ansible):
         self._lab = lab
         self.more: Mapping[str, str] = {}  # of the environment
 
-    @property
-    def next_results(self) -> Path:
-        """Where the results of the next run will be."""
-        return self.directory / f"results-{self._count + 1}.jsonl"
+    def latest_results(self) -> Path | None:
+        """Where the run that was begun last writes its results; None before any has written."""
+        files = sorted(self.directory.glob("results-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+        return files[-1] if files else None
 
     def environment(self, results: Path) -> dict[str, str]:
         """The environment of a run."""

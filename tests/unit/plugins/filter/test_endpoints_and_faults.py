@@ -79,7 +79,7 @@ def seen(**what: Any) -> dict[str, Any]:
 
 
 def test_each_is_compared_with_its_own_declaration() -> None:
-    declared = [{"protocol": "imap"}, INSIDE]
+    declared: list[dict[str, Any]] = [{"protocol": "imap"}, INSIDE]
     assert posture_faults([seen(), seen(host="192.0.2.1", port=1143)], declared) == [
         "192.0.2.1 imap port 1143: clear text is not refused (e)"
     ]

@@ -38,5 +38,20 @@ def test_a_value_stands_there_once_and_the_first_may_be_missing() -> None:
 
 
 def test_an_unknown_protocol_is_an_error() -> None:
-    with pytest.raises(AnsibleFilterError, match="'nntp' is not one of smtp"):
-        tlsa_records([{"protocol": "nntp", "certificate": "news"}], "news.example.test", [])
+    with pytest.raises(AnsibleFilterError, match="'gopher' is not one of smtp"):
+        tlsa_records([{"protocol": "gopher", "certificate": "news"}], "news.example.test", [])
+
+
+def test_second_certificates_and_those_of_other_names_have_records_too() -> None:
+    vserver = {
+        "protocol": "imap",
+        "port": 0,
+        "certificate": "mail",
+        "alternative_certificate": "rsa",
+        "sni": [{"name": "b.test", "certificate": "b"}],
+    }
+    known = {"mail": "3 1 1 aa", "rsa": "3 1 1 bb", "b": "3 1 1 cc"}
+    assert tlsa_records([vserver, {**vserver, "state": "absent"}], "mx1.example.test", [known]) == [
+        {"name": "_993._tcp.mx1.example.test", "type": "TLSA", "values": ["3 1 1 aa", "3 1 1 bb"]},
+        {"name": "_993._tcp.b.test", "type": "TLSA", "values": ["3 1 1 cc"]},
+    ]

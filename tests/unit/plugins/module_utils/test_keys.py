@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     Authority,
     distinguished,
@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     new_key,
     pem,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 KEY = new_key()
 OPEN = key_pem(KEY)
@@ -27,7 +28,7 @@ SECRET = "s3cret"
 
 @pytest.fixture(scope="module")
 def live():
-    return _keys.sealed(Host(), OPEN, SECRET) + LEAF
+    return _keys.sealed(this_host(), OPEN, SECRET) + LEAF
 
 
 @pytest.fixture
@@ -36,29 +37,29 @@ def copy(tmp_path):
 
 
 def made(live, copy, passphrase):
-    return _keys.daemon_copy(Host(), live, "/live.pem", str(copy), passphrase)
+    return _keys.daemon_copy(this_host(), live, "/live.pem", str(copy), passphrase)
 
 
 def test_sealed_and_opened(live):
     assert _keys.is_protected(live)
     assert not _keys.is_protected(OPEN)
     assert not _keys.is_protected(LEAF)
-    assert _keys.opened(Host(), live, SECRET, "/live.pem") == OPEN
+    assert _keys.opened(this_host(), live, SECRET, "/live.pem") == OPEN
     with pytest.raises(Problem, match=r"does not open the key in /live\.pem"):
-        _keys.opened(Host(), live, "other", "/live.pem")
+        _keys.opened(this_host(), live, "other", "/live.pem")
 
 
 def test_no_secret_in_arguments_or_environment(monkeypatch, live):
     calls = []
-    real = subprocess.run
+    real = subprocess.Popen
 
-    def run(argv, **more):
-        calls.append(f"{argv} {more['env']}")
+    def popen(argv, **more):
+        calls.append(f"{argv} {more.get('env')} {dict(os.environ)}")
         return real(argv, **more)
 
-    monkeypatch.setattr(subprocess, "run", run)
-    _keys.sealed(Host(), OPEN, SECRET)
-    _keys.opened(Host(), live, SECRET, "/live.pem")
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    _keys.sealed(this_host(), OPEN, SECRET)
+    _keys.opened(this_host(), live, SECRET, "/live.pem")
     assert len(calls) == 2
     assert not [one for one in calls if SECRET in one or "PRIVATE" in one]
 

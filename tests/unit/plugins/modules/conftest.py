@@ -11,7 +11,6 @@ import hashlib
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
@@ -21,11 +20,12 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     Daemon,
     files,
 )
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 
 
 @pytest.fixture
 def store(tmp_path):
-    return Store(Host(), str(tmp_path / "store"))
+    return Store(this_host(), str(tmp_path / "store"))
 
 
 @pytest.fixture
