@@ -225,11 +225,6 @@ class Story:
     # ---- rotated
 
     @once
-    def _told(self, task: str, before: Path | None) -> int:
-        """How many hosts have told what came of a task in a run that was begun after another one."""
-        latest = self.life.traced.latest_results()
-        return latest.read_text().count(task) if latest and latest != before else 0
-
     def _rotated(self) -> tuple[Chapter, dict[str, Any]]:
         assert self.killed_half_way
         life = self.life
@@ -314,3 +309,8 @@ class Story:
         """By host: every file into which a private key was written, from the first request to the rotation."""
         assert self.rotated
         return {host.name: key_traces.key_files(self.life.lab, host) for host in self.life.hosts}
+
+    def _told(self, task: str, before: Path | None) -> int:
+        """How many hosts have told what came of a task in a run that was begun after another one."""
+        latest = self.life.traced.latest_results()
+        return latest.read_text().count(task) if latest and latest != before else 0
