@@ -4,10 +4,10 @@
 
 """The story of every daemon that there is a provider for, one fixture for each chapter.
 
-bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> bad input -> absent, on
+bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> absent -> bad input, on
 pairs of hosts of every kind, one of each release (helpers/kinds.py). Each chapter is one run of Ansible, in which one
 call of mail_vserver_tls changes all that a host serves; before and after each, clients at other addresses look at all
-hosts at once (helpers/wire.py). Faults are injected (helpers/faults.py) between "stronger" and "bad input", and on a
+hosts at once (helpers/wire.py). Faults are injected (helpers/faults.py) between "stronger" and "absent", and on a
 pair that nothing else happens to.
 
 These are a run of their own beside tests/acceptance: eight hosts of other kinds, which its tests do not need and would
@@ -91,16 +91,34 @@ class Story:
         )
 
     def call(
-        self, label: str, names: Sequence[str], wanted: Callable[[Host], Sequence[kinds.Options]], *others: Any
+        self,
+        label: str,
+        names: Sequence[str],
+        wanted: Callable[[Host], Sequence[kinds.Options]],
+        *others: Mapping[str, Any],
+        **variables: Any,
     ) -> Chapter:
-        """One call of mail_vserver_tls on each of some hosts."""
+        """One call of mail_vserver_tls on each of some hosts, after other tasks."""
         options = {name: wanted(self.lab.hosts[name]) for name in names}
         call = {
             "name": preparing.CALL,
             f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"},
             "ignore_errors": True,
         }
-        return self.tell(label, names, [*others, call], wanted=options)
+        return self.tell(label, names, [*others, call], wanted=options, **variables)
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """What the role verify has to know."""
+        return {"declared": {name: kinds.declared(host) for name, host in self.lab.hosts.items()}}
+
+
+def verification() -> Mapping[str, Any]:
+    """The role verify, which may fail."""
+    return {
+        "ansible.builtin.include_role": {"name": f"{COLLECTION}.verify", "apply": {"ignore_errors": True}},
+        "vars": {"verify_vservers": "{{ declared[inventory_hostname] }}", "verify_host": "{{ lab_fqdn }}"},
+    }
 
 
 @pytest.fixture(scope="session")
@@ -146,7 +164,8 @@ def start(story: Story) -> Chapter:
     """The certificates are in the store, and nothing is secured."""
     certificates = {host.name: installing(host) for host in story.lab.hosts.values()}
     install = {f"{COLLECTION}.mail_cert_install": {"certificates": "{{ certificates[inventory_hostname] }}"}}
-    chapter = story.tell("start", tuple(story.lab.hosts), [install], certificates=certificates)
+    names = tuple(story.lab.hosts)
+    chapter = story.tell("start", names, [install, verification()], certificates=certificates, **story.declared)
     chapter.run.assert_success()
     return chapter
 
@@ -162,7 +181,7 @@ def on(story: Story, start: Chapter) -> Chapter:
 def again(story: Story, on: Chapter) -> Chapter:
     """The same once more."""
     assert on
-    return story.call("again", tuple(story.lab.hosts), kinds.declared)
+    return story.call("again", tuple(story.lab.hosts), kinds.declared, verification(), **story.declared)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import json
 import re
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.conftest import Chapter
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.compliance import (
     GUIDELINE,
@@ -19,7 +19,9 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
     judged,
 )
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.configurations import meaning
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.injecting import result_of
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.kinds import (
+    CYRUS,
     places,
     protocols,
 )
@@ -27,6 +29,8 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
 
 # What Debian's own settings let be used in clear text.
 OPEN_AT_FIRST = ("http", "ldap", "nntp")
+LOOKED = "postmaster.secure_channel.verify : Look at the virtual servers as a client would"
+COMPARED = "postmaster.secure_channel.verify : Compare with what is declared"
 
 
 def assert_serves(view: View, host: Host) -> None:
@@ -57,6 +61,12 @@ def test_at_first_nothing_can_be_verified(start: Chapter, host: Host) -> None:
 def test_at_first_clear_text_is_let_in(start: Chapter, host: Host) -> None:
     for protocol in set(protocols(host)) & set(OPEN_AT_FIRST):
         assert not re.search(REFUSED[protocol], start.view.clear[host.name, protocol])
+
+
+def test_at_first_the_role_verify_fails(start: Chapter, host: Host) -> None:
+    compared = result_of(start.run, host, COMPARED)
+    assert compared.status == "failed"
+    assert not compared.result["evaluated_to"]
 
 
 # ---- on
@@ -104,6 +114,14 @@ def test_openssl_finds_nothing_beyond_the_guideline_where_sslyze_cannot_look(ver
             assert set(offers[version]) <= set(allowed), place.title
 
 
+def test_then_the_role_verify_is_content_with_every_protocol(again: Chapter, host: Host) -> None:
+    found = result_of(again.run, host, LOOKED).result["endpoints"]
+    assert {one["protocol"] for one in found} == {*protocols(host)} | ({"smtp"} if host.name not in CYRUS else set())
+    assert [one for one in found if one["error"]] == []
+    assert [one for one in found if not one["verified"] and one["port"] != 80] == []
+    assert result_of(again.run, host, COMPARED).status == "ok"
+
+
 # ---- again
 
 
@@ -147,7 +165,9 @@ def test_one_call_unassigns_everything(absent: Chapter, host: Host) -> None:
 
 def test_then_the_configuration_is_as_it_was_byte_for_byte(start: Chapter, absent: Chapter, host: Host) -> None:
     before, after = (meaning(chapter.configurations[host.name]) for chapter in (start, absent))
-    assert {path: (before.get(path), after.get(path)) for path in {*before, *after} if before.get(path) != after.get(path)} == {}
+    assert {
+        path: (before.get(path), after.get(path)) for path in {*before, *after} if before.get(path) != after.get(path)
+    } == {}
 
 
 def test_then_clients_see_what_they_saw_at_first(start: Chapter, absent: Chapter, host: Host) -> None:

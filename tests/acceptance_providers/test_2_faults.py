@@ -59,7 +59,7 @@ def test_the_error_says_what_went_wrong_and_what_became_of_it(
     assert result.status == "failed", result.result
     problem = result.result["problem"]
     assert problem["host"] == name
-    assert problem["object"]
+    assert problem["object"] or problem["option"]
     assert problem["remedy"]
     assert problem["found"].endswith(fault.outcome)
     assert "\n" not in result.result["msg"]

@@ -25,14 +25,16 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
 
 KEPT = trees.PLACE + "/kept"
 LATER = "/etc/dovecot/local.conf"
-BLOCK = "/etc/dovecot/conf.d/97-names.conf"
 SITE = "/etc/nginx/sites-available/default"
 # Postfix' programs wait until a file is a few seconds old.
 HAND_MADE_SERVICE = (
     f"cp -a /etc/postfix/master.cf {KEPT}; postconf -P smtp/inet/smtpd_tls_security_level=none"
     "; touch -d '1 minute ago' /etc/postfix/master.cf"
 )
-HAND_MADE_SITE = f"cp -a {SITE} {KEPT}; sed -i '/^server {{/a ssl_certificate /etc/ssl/certs/own.pem;' {SITE}"
+OWN = (
+    "ssl_certificate /etc/ssl/certs/ssl-cert-snakeoil.pem; ssl_certificate_key /etc/ssl/private/ssl-cert-snakeoil.key;"
+)
+HAND_MADE_SITE = f"cp -a {SITE} {KEPT}; sed -i '/^server {{/a {OWN}' {SITE}"
 NOT_SERVED = served(
     "a protocol that no installed daemon serves",
     dict(vserver("ldap")),
@@ -57,37 +59,27 @@ ASKED = (
     served(
         "a certificate that does not cover the name",
         dict(vserver("imap", server_names=["mail.example.org"])),
-        "certificate",
-        "mail.example.org",
-        "mail.example.org",
+        "server_names",
+        "does not stand for mail.example.org",
+        "subject_alt_names",
     ),
     served(
         "an option of a service in master.cf",
         dict(vserver("smtp", RSA, require_secure_channel=False)),
         "/etc/postfix/master.cf",
         "smtpd_tls_security_level",
-        "remove",
+        "Remove",
         before=HAND_MADE_SERVICE,
         after=f"cp -a {KEPT} /etc/postfix/master.cf",
     ),
     served(
         "a later file of Dovecot",
         dict(vserver("imap", RSA)),
-        LATER,
-        "ssl_min_protocol",
-        "remove",
-        before=f"echo 'ssl_min_protocol = TLSv1.2' >{LATER}",
+        "",
+        "dovecot does not take them over (strength",
+        "read later, such as local.conf",
+        before=f"printf 'protocol imap {{\\n  ssl_min_protocol = TLSv1.3\\n}}\\n' >{LATER}",
         after=f"rm {LATER}",
-        staged=True,
-    ),
-    served(
-        "names of Dovecot's own",
-        dict(vserver("imap", RSA)),
-        BLOCK,
-        "local_name",
-        "remove",
-        before=f"printf 'local_name own.test {{\\n  ssl_prefer_server_ciphers = yes\\n}}\\n' >{BLOCK}",
-        after=f"rm {BLOCK}",
         staged=True,
     ),
     served(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""sslyze's own command with more patience. ``compliance.py ARGUMENT...``
+"""Run sslyze's own command with more patience: ``compliance.py ARGUMENT...``.
 
 The command gives each connection five seconds, which on a busy machine is no finding, and has no option for it.
 """

@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
     WILD,
     names_of,
 )
+
 ALL = (MAIN, RSA, SECOND, WILD)
 ROOT_ON_HOST = "/usr/local/share/ca-certificates/acceptance.crt"
 

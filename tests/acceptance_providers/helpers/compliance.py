@@ -16,16 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host, Lab
-from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.kinds import CYRUS, EXIM, MAIN, Place, places
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.kinds import (
+    CYRUS,
+    MAIN,
+    Place,
+    places,
+)
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.wire import Wire
 
 PROGRAM = Path(__file__).resolve().parents[1] / "files" / "compliance.py"
 GUIDELINE = Path(__file__).resolve().parents[1] / "files" / "tlsref-6.0-intermediate.json"
 OFFERS = Path(__file__).resolve().parents[1] / "files" / "offers.py"
 SPOKEN = ("smtp", "imap", "pop3", "ldap", "")  # not NNTP
-# Cyrus starts a program for each connection, and a thousand of them take a minute: sslyze gets one port of each release.
+# Cyrus starts a program for each connection, and sslyze makes hundreds to a port: it gets one port of each release.
 OF_CYRUS = {"cy1": (143,), "cy2": (995,)}
-PATIENT = ("--slow_connection",)  # Exim turns whoever opens many connections at a time away
 
 
 def target(host: Host, place: Place) -> str:
@@ -70,12 +74,10 @@ def judge(lab: Lab, wire: Wire, hosts: Sequence[Host], root: Path, directory: Pa
     def scanned(group: tuple[Host, str]) -> tuple[Path, Answer]:
         host, starttls = group
         found = directory / f"sslyze-{host.name}-{starttls}.json"
-        options = [*(("--starttls", starttls) if starttls else ()), *(PATIENT if host.name in EXIM else ())]
+        options = ("--starttls", starttls) if starttls else ()
         return found, lab.run_beside(*command, "--json_out", str(found), *options, *groups[group])
 
-    sessions = {
-        f"{host.name} {place.title}": wire.session(host, place)[2:] for host in hosts for place in asked(host)
-    }
+    sessions = {f"{host.name} {place.title}": wire.session(host, place)[2:] for host in hosts for place in asked(host)}
     with ThreadPoolExecutor() as pool:
         offers = pool.submit(lab.run_beside, sys.executable, str(OFFERS), given=json.dumps(sessions))
         answers = list(pool.map(scanned, groups))
@@ -87,7 +89,6 @@ def judge(lab: Lab, wire: Wire, hosts: Sequence[Host], root: Path, directory: Pa
             location = scan["server_location"]
             scans[f"{location['hostname']}:{location['port']}"] = scan
         _heading, _colon, verdicts = answer.out.partition("COMPLIANCE AGAINST TLS CONFIGURATION")
-        for title, verdict in re.findall(r"^    (\S+:\d+): (.*(?:\n        \* .*)*)", verdicts, re.MULTILINE):
-            text[title] = verdict
+        text.update(re.findall(r"^    (\S+:\d+): (.*(?:\n        \* .*)*)", verdicts, re.MULTILINE))
     assert offers.result().code == 0, offers.result().err
     return Verdicts(scans, text, json.loads(offers.result().out))

@@ -104,7 +104,9 @@ def _deaf(unit: str) -> tuple[str, str]:
 
 def _refusing_neighbours(who: str) -> tuple[str, str]:
     """It turns clients on its own host away, as a firewall could."""
-    return f"echo '{who}: 127.0.0.0/255.0.0.0' >/etc/hosts.deny", "rm /etc/hosts.deny"
+    kept = f"{PLACE}/hosts.deny"
+    begin = f"cp -a /etc/hosts.deny {kept}; echo '{who}: 127.0.0.0/255.0.0.0' >>/etc/hosts.deny"
+    return begin, f"mv {kept} /etc/hosts.deny"
 
 
 def _replaced(program: str, content: str) -> tuple[str, str]:
@@ -131,7 +133,7 @@ def _faults(
     )
 
 
-LOST_KEY = "rm -f /etc/postmaster/deployed/postfix/rsa.pem"
+LOST_KEY = "rm -f /etc/postmaster/deployed/{daemon}/rsa.pem"
 FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
     ODD: (
         *_faults(
@@ -139,7 +141,7 @@ FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
             "submission",
             in_place_of("postfix", **{f"-c {MIRROR}check": FAILS}),
             _postfix_does_not_reload(),
-            in_place_of("postfix", reload=LOST_KEY),
+            in_place_of("postfix", reload=LOST_KEY.format(daemon="postfix")),
         ),
         *_faults(
             "Dovecot",
@@ -185,7 +187,7 @@ FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
             "submission",
             in_place_of("update-exim4.conf", **{f"--confdir {MIRROR}": FAILS}),
             _systemctl("exim4"),
-            _deaf("exim4"),
+            in_place_of("systemctl", **{"reload*exim4*": LOST_KEY.format(daemon="exim")}),
         ),
         *_faults(
             "Apache",

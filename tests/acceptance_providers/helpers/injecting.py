@@ -54,7 +54,9 @@ class Injection(Play):
         self.variables: Mapping[str, Mapping[str, object]] = {
             "wanted": {host.name: wanted(host) for host in hosts},
             "sessions": {
-                peer_of(host): "\n".join(f"{shlex.join(wire.session(host, place))} </dev/null" for place in places(host))
+                peer_of(host): "\n".join(
+                    f"{shlex.join(wire.session(host, place))} </dev/null" for place in places(host)
+                )
                 for host in hosts
             },
         }

@@ -55,6 +55,8 @@ def second_address(host: Host) -> str:
 
 def vserver(protocol: str, certificate: str = MAIN, **options: Any) -> Options:
     """A virtual server that refuses clear text."""
+    if certificate == SECOND:
+        options["server_names"] = [SECOND_NAME]
     return {"protocol": protocol, "certificate": certificate, "require_secure_channel": True, **options}
 
 
@@ -66,7 +68,7 @@ def _mx(**options: Any) -> Options:
 def _everything(host: Host) -> Sequence[Options]:
     """Postfix, Dovecot, INN, slapd and nginx, with several virtual servers of those that can have them."""
     beside = [second_address(host)]
-    sni = [{"name": ANY_NAME, "certificate": WILD}]
+    sni = [{"name": name, "certificate": WILD} for name in (ASKED_NAME, ANY_NAME)]
     return (
         _mx(alternative_certificate=RSA, sni=sni),
         vserver("smtp", SECOND, name="inside", addresses=beside, refuse_strangers_in_clear=True),
@@ -94,8 +96,14 @@ def declared(host: Host) -> Sequence[Options]:
         return (
             _mx(alternative_certificate=RSA),
             vserver("submission"),
-            vserver("smtp", SECOND, name="partners", addresses=[second_address(host)], port=2525,
-                    refuse_strangers_in_clear=True),
+            vserver(
+                "smtp",
+                SECOND,
+                name="partners",
+                addresses=[second_address(host)],
+                port=2525,
+                refuse_strangers_in_clear=True,
+            ),
             vserver("http"),
         )
     return (
