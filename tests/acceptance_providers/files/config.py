@@ -10,6 +10,7 @@ the files in which slapd keeps its settings stands what ``slapcat`` says, withou
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -50,7 +51,7 @@ def take(tree: types.ModuleType) -> dict[str, list[object]]:
 
 def main(target: str) -> None:
     """Write it down."""
-    import tree  # lies beside this program on the host only
+    tree = importlib.import_module("tree")  # lies beside this program on the host
 
     with open(target, "w", encoding="utf-8") as stream:
         stream.write(json.dumps(take(tree), sort_keys=True))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.plays import Play
@@ -51,7 +52,7 @@ class Injection(Play):
         self._pair = pair
         wire = Wire(lab, Path(ROOT_ON_HOST))
         hosts = [lab.hosts[name] for name in pair]
-        self.variables: Mapping[str, Mapping[str, object]] = {
+        self.variables: Mapping[str, Any] = {
             "wanted": {host.name: wanted(host) for host in hosts},
             "sessions": {
                 peer_of(host): "\n".join(
@@ -101,7 +102,7 @@ class Injection(Play):
 
     def play(self, ansible: Ansible) -> Run:
         """Play it."""
-        return ansible.play(",".join(self._pair), self.tasks, **self.variables)
+        return ansible.play(",".join(self._pair), self.tasks, strategy="linear", **self.variables)
 
 
 def result_of(run: Run, host: Host, task: str) -> Result:

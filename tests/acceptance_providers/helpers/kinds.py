@@ -75,7 +75,7 @@ def _everything(host: Host) -> Sequence[Options]:
         vserver("submission", alternative_certificate=RSA, server_names=[host.fqdn]),
         vserver("submission", SECOND, name="partners", port=0, implicit_tls_port=2465),
         # Dovecot 2.3 cannot have names beside a certificate of its own for an address
-        vserver("imap", alternative_certificate=RSA, **({"sni": sni} if host.release == "trixie" else {})),
+        vserver("imap", alternative_certificate=RSA, sni=sni if host.release == "trixie" else []),
         vserver("imap", SECOND, name="second", addresses=beside),
         vserver("pop3"),
         vserver("pop3", SECOND, name="third", addresses=beside, port=1110, implicit_tls_port=1995),
@@ -169,11 +169,17 @@ MAIL = (Place(25, "smtp"), Place(587, "smtp"), Place(465))
 IMAP, POP3 = (Place(143, "imap"), Place(993)), (Place(110, "pop3"), Place(995))
 NEWS, LDAP, WEB = (Place(119, "nntp"), Place(563)), (Place(389, "ldap"), Place(636)), (Place(443),)
 ALL = (*MAIL, *IMAP, *POP3, *NEWS, *LDAP, *WEB)
-ASKED = {"asked": ASKED_NAME, "certificate": WILD}
+
+
+def _asked(one: Place) -> Place:
+    """The same for clients that ask for a name."""
+    return replace(one, asked=ASKED_NAME, certificate=WILD)
+
+
 PLACES: Mapping[tuple[str, str], Sequence[Place]] = {
     FULL: (
         *ALL,
-        Place(25, "smtp", **ASKED),
+        _asked(Place(25, "smtp")),
         Place(2465, certificate=SECOND),
         *_beside(Place(25, "smtp"), *IMAP, Place(1110, "pop3"), Place(1995), Place(1119, "nntp"), Place(1563)),
     ),
@@ -181,7 +187,7 @@ PLACES: Mapping[tuple[str, str], Sequence[Place]] = {
     EXIM: (*MAIL, *WEB, *_beside(Place(2525, "smtp"))),
     CYRUS: (*IMAP, *POP3, *NEWS, *_beside(Place(1143, "imap"), Place(1993))),
 }
-NAMES_OF_DOVECOT = (Place(143, "imap", **ASKED), Place(993, **ASKED))
+NAMES_OF_DOVECOT = tuple(_asked(one) for one in IMAP)
 
 
 def places(host: Host) -> Sequence[Place]:

@@ -47,8 +47,8 @@ class View:
         clear: (host, protocol) -> what a client without TLS gets to read.
     """
 
-    sessions: Mapping[tuple[str, str, str], Answer]
-    clear: Mapping[tuple[str, str], str]
+    sessions: Mapping[tuple[str, ...], Answer]
+    clear: Mapping[tuple[str, ...], str]
 
     def shown(self, host: Host) -> Mapping[str, str]:
         """Place -> whom the certificate there is for; empty where there is no TLS."""
