@@ -27,8 +27,8 @@ PROGRAM = Path(__file__).resolve().parents[1] / "files" / "compliance.py"
 GUIDELINE = Path(__file__).resolve().parents[1] / "files" / "tlsref-6.0-intermediate.json"
 OFFERS = Path(__file__).resolve().parents[1] / "files" / "offers.py"
 SPOKEN = ("smtp", "imap", "pop3", "ldap", "")  # not NNTP
-# Cyrus starts a program for each connection, Exim reads all roots of the system, and sslyze makes hundreds to a port: on
-# an idle machine a port takes them ten seconds or more, so it gets some of them on each release, and openssl the others.
+# Cyrus starts a program for each connection, Exim reads all roots of the system, and sslyze makes hundreds to a port,
+# which takes ten seconds or more. So it gets some of their ports on each release, and openssl the others.
 SOME = {"cy1": (143,), "cy2": (995,), "ex1": (25, 443), "ex2": (465, 443)}
 
 
