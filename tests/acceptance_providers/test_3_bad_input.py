@@ -68,7 +68,7 @@ ASKED = (
         dict(vserver("smtp", RSA, require_secure_channel=False)),
         "/etc/postfix/master.cf",
         "smtpd_tls_security_level",
-        "Remove",
+        "remove",
         before=HAND_MADE_SERVICE,
         after=f"cp -a {KEPT} /etc/postfix/master.cf",
     ),

@@ -94,7 +94,7 @@ def declared(host: Host) -> Sequence[Options]:
         return (_mx(), *(vserver(name) for name in ("submission", "imap", "pop3", "nntp", "ldap", "http")))
     if host.name in EXIM:
         return (
-            _mx(alternative_certificate=RSA),
+            _mx(),
             vserver("submission"),
             vserver(
                 "smtp",
