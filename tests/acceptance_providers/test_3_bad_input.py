@@ -25,7 +25,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
 
 KEPT = trees.PLACE + "/kept"
 LATER = "/etc/dovecot/local.conf"
-SITE = "/etc/nginx/sites-available/default"
+SITE, LINKED = "/etc/nginx/sites-available/default", "/etc/nginx/sites-enabled/default"
 # Postfix' programs wait until a file is a few seconds old.
 HAND_MADE_SERVICE = (
     f"cp -a /etc/postfix/master.cf {KEPT}; postconf -P smtp/inet/smtpd_tls_security_level=none"
@@ -85,7 +85,7 @@ ASKED = (
     served(
         "a site with TLS of its own",
         dict(vserver("http", RSA)),
-        SITE,
+        LINKED,
         "ssl_certificate",
         "remove",
         before=HAND_MADE_SITE,
