@@ -27,6 +27,8 @@ PROGRAM = Path(__file__).resolve().parents[1] / "files" / "compliance.py"
 GUIDELINE = Path(__file__).resolve().parents[1] / "files" / "tlsref-6.0-intermediate.json"
 OFFERS = Path(__file__).resolve().parents[1] / "files" / "offers.py"
 SPOKEN = ("smtp", "imap", "pop3", "ldap", "")  # not NNTP
+# On a busy machine a server may be too slow for sslyze's first connection, which is no verdict: it is asked again.
+UNREACHED, ATTEMPTS = '"ERROR_NO_CONNECTIVITY"', 3
 # Cyrus starts a program for each connection, Exim reads all roots of the system, and sslyze makes hundreds to a port,
 # which takes ten seconds or more. So it gets some of their ports on each release, and openssl the others.
 SOME = {"cy1": (143,), "cy2": (995,), "ex1": (25, 443), "ex2": (465, 443)}
@@ -75,7 +77,12 @@ def judge(lab: Lab, wire: Wire, hosts: Sequence[Host], root: Path, directory: Pa
         host, starttls = group
         found = directory / f"sslyze-{host.name}-{starttls}.json"
         options = ("--starttls", starttls) if starttls else ()
-        return found, lab.run_beside(*command, "--json_out", str(found), *options, *groups[group])
+        answer = Answer(1, "", "")
+        for _attempt in range(ATTEMPTS):
+            answer = lab.run_beside(*command, "--json_out", str(found), *options, *groups[group])
+            if found.exists() and UNREACHED not in found.read_text():
+                break
+        return found, answer
 
     sessions = {f"{host.name} {place.title}": wire.session(host, place)[2:] for host in hosts for place in asked(host)}
     with ThreadPoolExecutor() as pool:
