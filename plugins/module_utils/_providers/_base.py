@@ -171,18 +171,28 @@ class DomainOutcome:
         domain: the domain.
         next_hop: what the daemon looks the policy up by; empty where the domain was removed.
         reason: why something changes; empty where nothing does.
+        other_next_hops: what else it is looked up by: for subdomains, and for senders that are treated specially.
     """
 
     domain: str
     next_hop: str
     reason: str
+    other_next_hops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DomainPlan(Plan):
-    """A plan for outgoing mail, with what it means for each domain."""
+    """A plan for outgoing mail.
+
+    Attributes:
+        outcomes: what it means for each domain.
+        levels: the level of each entry of ours by domain, also of those that the plan leaves alone.
+        default_level: the level of all other mail; empty where the daemon uses no TLS.
+    """
 
     outcomes: Sequence[DomainOutcome] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
+    default_level: str = ""
 
 
 class DomainProvider(Provider):

@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _BLANKS = " \t\r\n"
 _ASIDE = "#postmaster {}: "  # begins the lines of an entry that is set aside
+_LISTENS = "inet  n       -       y       -       -       smtpd"
 _FIELDS = 8  # service, type, private, unprivileged, chroot, wakeup, maximum of processes, command
 
 
@@ -215,19 +216,20 @@ def restore(text: str, service: Service, originals: Mapping[str, str | None]) ->
     return text
 
 
-def add(text: str, name: str, comment: str, settings: Mapping[str, str]) -> str:
-    """Add an smtpd service that listens on a TCP port, at the end of master.cf.
+def add(text: str, name: str, comment: str, settings: Mapping[str, str], fields: str = _LISTENS) -> str:
+    """Add a service at the end of master.cf.
 
     Args:
         text: content of master.cf.
         name: service name or port.
         comment: what stands above the entry.
         settings: its -o values by parameter name.
+        fields: the other fields of the entry; by default those of an smtpd(8) that listens on a TCP port.
 
     Returns:
         The new content.
     """
-    lines = [f"# {comment}\n", f"{name:<9} inet  n       -       y       -       -       smtpd\n"]
+    lines = [f"# {comment}\n", f"{name:<9} {fields}\n"]
     lines += [f"  -o {_written(key, value)}\n" for key, value in settings.items()]
     return text + ("" if not text or text.endswith("\n") else "\n") + "".join(lines)
 

@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TLS_POLICY,
     TRANSPORT,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_needs import SYSTEM_ROOTS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_table import (
     Row,
     compiled,
