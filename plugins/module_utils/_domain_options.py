@@ -42,7 +42,7 @@ def parse(element: Mapping[str, Any]) -> DomainPolicy:
         relay_port=element["relay_port"],
         implicit_tls=element["relay_port"] == SUBMISSIONS_PORT if implicit is None else implicit,
         account=_account(element, subject),
-        keep_password=element["update_password"] == "on_create",
+        keep_password=element["update_password"] in ("on_create",),
         auth_cleartext=element["auth_cleartext"],
         present=element["state"] == "present",
     )

@@ -28,7 +28,8 @@ class Outcome:
     """What a call did, or would do in check mode.
 
     Attributes:
-        domains: for each domain ``domain``, ``next_hop``, ``other_next_hops``, ``tls``, ``authenticated``, ``changed`` and ``reason``.
+        domains: for each domain ``domain``, ``next_hop``, ``other_next_hops``, ``tls``, ``authenticated``,
+            ``changed`` and ``reason``.
         files: paths written.
         diff: entries for the module's diff.
         provider: the daemon.

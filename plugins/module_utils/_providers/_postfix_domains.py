@@ -17,7 +17,11 @@ from collections.abc import Callable, Mapping, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    EVERYTHING,
+    DomainPolicy,
+    SaslAccount,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _postfix_clients as clients,
 )
@@ -128,7 +132,7 @@ class DomainTables:
             for name in set(OF_EVERYTHING) & set(self._settings.noted) - set(wanted):
                 self._settings.put_back(name, _DEFAULTS.get(name, ""))
         for name, value in wanted.items():
-            self._settings.set(name, value)
+            self._settings.set(name, value, ours=True)  # so that a later call knows whose it is
 
     # ---- ways
 
@@ -162,7 +166,7 @@ class DomainTables:
                 hop.next_hop
                 for route in routes
                 for hop in (route.usual, *route.by_sender)
-                if hop.next_hop.lstrip(".") != policy.domain
+                if hop.next_hop.lstrip(".") != policy.domain and hop.transport in self._services
             }
             for next_hop in shared:
                 sharing[next_hop].append(policy.domain)
@@ -197,7 +201,7 @@ class DomainTables:
         wanted: dict[str, list[Row]] = {
             TRANSPORT: [],
             TLS_POLICY: [Row(hop, value) for hop in hops],
-            SASL_ACCOUNTS: [self._account_row(policy, usual)] if policy.account else [],
+            SASL_ACCOUNTS: [self._account_row(policy, policy.account, usual)] if policy.account else [],
         }
         if policy.relay_host and policy.domain != EVERYTHING:
             way = f"{transport_of(policy) or clients.PLAIN}:{usual}"
@@ -224,7 +228,7 @@ class DomainTables:
         usual = self._routes[EVERYTHING].usual
         if relay and usual.next_hop != relay:
             raise Problem(
-                f"a transport table, or default_transport, sends all mail to {usual.next_hop}, which goes before relay_host",
+                f"a transport table, or default_transport, sends all mail to {usual.next_hop} whatever relay_host says",
                 "take that away, or leave relay_host out",
                 subject=policy.title,
                 option="relay_host",
@@ -232,8 +236,7 @@ class DomainTables:
         # without a host of its own each domain is its own next hop, and main.cf alone decides
         return usual.next_hop, [] if usual.next_hop == EVERYTHING else [usual.next_hop]
 
-    def _account_row(self, policy: DomainPolicy, usual: str) -> Row:
-        assert policy.account
+    def _account_row(self, policy: DomainPolicy, account: SaslAccount, usual: str) -> Row:
         if usual == EVERYTHING or (policy.subdomains and not policy.relay_host):
             raise Problem(
                 "an account is looked up by one host, and there is none that takes all of this mail",
@@ -241,10 +244,10 @@ class DomainTables:
                 subject=policy.title,
                 option="username",
             )
-        value = f"{policy.account.username}:{policy.account.password}"
+        value = f"{account.username}:{account.password}"
         if policy.keep_password:
             for row in self._before[SASL_ACCOUNTS].get(policy.domain, ()):
-                if row.key == usual and row.value.partition(":")[0] == policy.account.username:
+                if row.key == usual and row.value.partition(":")[0] == account.username:
                     value = row.value
         return Row(usual, value)
 

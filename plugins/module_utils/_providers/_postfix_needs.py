@@ -47,8 +47,7 @@ def settle(
     roots = _roots(settings, levels, ca_file)
     if roots:
         wanted["smtp_tls_CAfile"] = roots
-    in_use = {*levels, settings.value("smtp_tls_security_level")}
-    if _DANE & set(levels) or ("smtp_dns_support_level" in settings.noted and _DANE & in_use):
+    if _DANE & set(levels):
         wanted["smtp_dns_support_level"] = "dnssec"  # without it the level dane silently becomes may
         if "dns" not in words(settings.value("smtp_host_lookup")):
             raise Problem(

@@ -109,16 +109,24 @@ class Settings:
         """Whether somebody else has written the parameter down."""
         return name not in self.noted and main_cf.written(self.text, name) is not None
 
-    def set(self, name: str, value: str) -> None:
-        """Give a parameter a value."""
-        if words(self.value(name)) == words(value):
+    def set(self, name: str, value: str, *, ours: bool = False) -> None:
+        """Give a parameter a value.
+
+        Args:
+            name: the parameter.
+            value: the value.
+            ours: whether it is noted also where it has that value already.
+        """
+        same = words(self.value(name)) == words(value)
+        if same and (not ours or name in self.noted):
             return
         before = main_cf.written(self.text, name)
         if _NOTE + name in self._originals:
             before = self._originals.take(_NOTE + name)["before"]
         self._originals.note(_NOTE + name, {"before": before, "ours": value})
-        self._become(name, value)
-        self.text = main_cf.assign(self.text, {name: value})
+        if not same:
+            self._become(name, value)
+            self.text = main_cf.assign(self.text, {name: value})
 
     def put_back(self, name: str, default: str = "") -> None:
         """Give a noted parameter what stood there before.
@@ -128,9 +136,9 @@ class Settings:
             default: its value where nothing stands there.
         """
         note = self._originals.take(_NOTE + name)
-        if words(self.value(name)) != words(note["ours"]):
-            return
         before = note["before"]
+        if words(self.value(name)) != words(note["ours"]) or main_cf.written(self.text, name) == before:
+            return
         self.text = main_cf.restore(self.text, {name: before})
         self._become(name, _value_in(before) or default)
 

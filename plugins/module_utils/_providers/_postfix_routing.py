@@ -222,11 +222,11 @@ class Routing:
             transports = listed or []
             unknown += [] if listed is not None else [TRANSPORTS_BY_SENDER]
         found = []
-        for one in (f"{choice.transport}:{choice.host}", *transports):
-            transport, _colon, host = one.partition(":")
+        for given in (f"{choice.transport}:{choice.host}", *transports):
+            transport, _colon, host = given.partition(":")
             fixed = choice.fixed or host
-            for next_hop in [fixed] if fixed else [unless, *relays]:
-                found.append(Hop(transport or choice.transport, next_hop.lower()))
+            ways = [fixed] if fixed else [unless, *relays]
+            found += [Hop(transport or choice.transport, one.lower()) for one in ways]
         return list(dict.fromkeys(found)), tuple(unknown)
 
     def _choice(self, domain: str) -> _Choice:
