@@ -85,6 +85,7 @@ class Outgoing:
 def _recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
     """Record all packets of mail ports."""
     ports = "port 25 or port 465".split()
+    lab.shell(host, "mkdir -p /run/acceptance")
     recorder = lab.start_in(host, "tcpdump", "--interface=eth0", "--immediate-mode", "-U", "-w", CAPTURE, *ports)
     assert recorder.stderr
     while "listening on" not in recorder.stderr.readline():
@@ -202,8 +203,9 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
     def chapter(recipients: Mapping[str, str], sender: str = "root") -> None:
         def one(host: Host) -> None:
             starts = daemons.cursor(lab, host), daemons.cursor(lab, peer)
-            _send(lab, host, list(recipients.values()), sender)
-            told.fates[host.name].update(_fates(lab, host, peer, recipients, starts))
+            own = {name: f"{host.name}.{recipient}" for name, recipient in recipients.items()}
+            _send(lab, host, list(own.values()), sender)
+            told.fates[host.name].update(_fates(lab, host, peer, own, starts))
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(one, hosts))

@@ -27,7 +27,7 @@ BLANK_USER = "blank"
 # Further names of a peer: each of them is another next hop.
 ALIASES = {"auth": ("right", "wrong", "blank", "implicit"), "plain": ("refused",)}
 _LOGIN = "-o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject"
-_ANYONE = "-o smtpd_relay_restrictions=permit"
+_ANYONE = "-o smtpd_relay_restrictions=reject_unauth_destination"
 _TLS = "-o smtpd_tls_security_level=may"
 # name: last part of the address, port, what the service is told
 SERVICES = {
@@ -43,9 +43,9 @@ SERVICES = {
 _SETTINGS = {
     "mydestination": "",
     "default_transport": "discard:taken",
+    "relay_domains": "static:all",
     "relay_transport": "discard:taken",
     "smtpd_tls_loglevel": "1",
-    "smtpd_recipient_restrictions": "permit",
     "smtpd_sasl_type": "dovecot",
     "smtpd_sasl_path": "private/auth",
     "smtpd_client_connection_count_limit": "0",
@@ -104,11 +104,12 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Peer
         entries += f"{address}:{port} inet n - n - - smtpd -o syslog_name=peer/{name} {chain} {options}\n"
     subprocess.run([PROGRAM, "record", *records], env=lab.environment, check=True, capture_output=True)
     lab.shell(host, script)
-    lab.write(host, "/etc/dovecot/peers.passwd", f"{USER}:{{PLAIN}}{password}\n{BLANK_USER}:{{PLAIN}}\n", "0644")
+    escaped = USER.replace("\\", "\\\\")  # as Dovecot looks it up
+    lab.write(host, "/etc/dovecot/peers.passwd", f"{escaped}:{{PLAIN}}{password}\n{BLANK_USER}:{{PLAIN}}\n", "0644")
     lab.write(
         host,
         "/etc/dovecot/local.conf",
-        "auth_username_chars =\nauth_mechanisms = plain login\nauth_allow_cleartext = yes\n"
+        "auth_username_chars =\nauth_username_format = %{user}\nauth_mechanisms = plain login\nauth_allow_cleartext = yes\n"
         "passdb passwd-file {\n  passwd_file_path = /etc/dovecot/peers.passwd\n}\n"
         "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n",
     )
