@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 
 STORE_DIRECTORY = "/etc/postmaster"
 _INVOKED = "Invoked; options are not logged, since some are secret"
+_PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 _PIECE = 6  # characters; the longer, the fewer secrets are suspected in vain
 STORE_OPTION: dict[str, Any] = {"store": {"type": "path", "default": STORE_DIRECTORY}}
 
@@ -30,6 +31,8 @@ class DiscreetModule(AnsibleModule):
     secrets of which there is no trace in the result are told apart first.
     """
 
+    no_log_values: set[str]
+
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         """Log a message; of a call only that there was one."""
         super().log(msg if log_args is None else _INVOKED)
@@ -40,9 +43,21 @@ class DiscreetModule(AnsibleModule):
 
     def exit_json(self, **kwargs: Any) -> NoReturn:
         """Leave with a result, from which Ansible removes all secrets."""
-        self.no_log_values = seen_in(kwargs, self.no_log_values)
+        secrets: set[str] = set(self.no_log_values)
+        # Ansible would add the options as they are, and so need all secrets again
+        kwargs.setdefault("invocation", {"module_args": _masked(self.params, secrets)})
+        self.no_log_values = seen_in(kwargs, secrets)
         super().exit_json(**kwargs)
         raise AssertionError("a module goes on behind its end")
+
+
+def _masked(value: Any, secrets: Set[str]) -> Any:
+    """Options in which Ansible's own placeholder stands for each secret."""
+    if isinstance(value, Mapping):
+        return {key: _masked(one, secrets) for key, one in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [_masked(one, secrets) for one in value]
+    return _PLACEHOLDER if isinstance(value, str) and value in secrets else value
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -296,7 +296,8 @@ def refusals_without_daemons(uninstalling: Future[Refusals]) -> Refusals:
 @pytest.fixture(scope="session")
 def sending(lab: Lab, bare: Lab, ansible: Ansible, background: Background, watched: Watched) -> Future[Outgoing]:
     """Mail to good and bad servers, from hosts that only send."""
-    assert bare and watched
+    assert bare.hosts
+    assert watched
     return background.begin("out", lambda: outgoing.tell(lab, ansible, OUT, lab.hosts["peers"]))
 
 

@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs
 
 LEVELS = ("none", "may", "encrypt", "verify", "secure", "fingerprint")
 PEERS = ("good", "self", "expired", "wrong", "plain")
+LOGINS = ("right", "wrong", "blank", "implicit", "consent", "refused")
 CA = "/etc/ssl/peers-root.pem"
 CAPTURE = "/run/acceptance/outgoing.pcap"
 MODULE = "mail_domain_security"
@@ -84,7 +85,7 @@ class Outgoing:
 @contextmanager
 def _recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
     """Record all packets of mail ports."""
-    ports = "port 25 or port 465".split()
+    ports = ("port", "25", "or", "port", "465")
     lab.shell(host, "mkdir -p /run/acceptance")
     recorder = lab.start_in(host, "tcpdump", "--interface=eth0", "--immediate-mode", "-U", "-w", CAPTURE, *ports)
     assert recorder.stderr
@@ -126,11 +127,11 @@ def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], star
         starts: where the journals of both began.
     """
 
-    def settled() -> dict[str, str] | None:
-        queue = _queue(lab, host)
-        return queue if all(queue.get(one, "sent") for one in recipients.values()) else None
-
-    queue = wait_until(lambda: [found] if (found := settled()) is not None else None, f"mail of {host.name}")[0]
+    wait_until(
+        lambda: all(_queue(lab, host).get(one, "sent") for one in recipients.values()),
+        f"the fate of mail of {host.name}",
+    )
+    queue = _queue(lab, host)
     own, other = (daemons.journal_since(lab, one, start) for one, start in zip((host, peer), starts))
     found = {}
     for name, recipient in recipients.items():
@@ -145,6 +146,9 @@ def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], star
             assert process, about
             who = process[1]
             spoken = [line for line in other.splitlines() if f"smtpd[{process[2]}]" in line]
+            spoken = spoken[: spoken.index(about[-1])]
+            begin = max(index for index, line in enumerate(spoken) if ": connect from " in line)
+            spoken = spoken[begin:]
             peer_log = "\n".join([about[-1], *(line for line in spoken if "TLS connection established" in line)])
         found[name] = Fate(queue.get(recipient, ""), "\n".join(lines), who, peer_log)
     return found
@@ -177,7 +181,7 @@ def levels(about: peers.Peers, passwords: Mapping[str, str]) -> list[dict[str, A
 
 FIRST = {
     **{f"{level} {peer}": f"x@{level}.{peer}.test" for level in LEVELS for peer in PEERS},
-    **{f"{name} login": f"x@{name}.login.test" for name in ("right", "wrong", "blank", "implicit", "consent", "refused")},
+    **{f"{name} login": f"x@{name}.login.test" for name in LOGINS},
     "no entry": "x@free.plain.test",
     "mapped good": "x@mapped.good.test",
     "mapped plain": "x@mapped.plain.test",

@@ -95,8 +95,8 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Peer
             key = new_key()
             names = ("other.peer.test",) if peer == "wrong" else (*names_of(peer), f"*.{peer}.test")
             signer = stranger if peer == "self" else authority
-            dates = {"not_after": NOW - DAY / 2} if peer == "expired" else {}
-            certificate = signer.certify(key.public_key(), distinguished(names[0]), names, **dates)
+            end = NOW - DAY / 2 if peer == "expired" else NOW + DAY
+            certificate = signer.certify(key.public_key(), distinguished(names[0]), names, not_after=end)
             lab.write(host, f"/etc/postfix/{peer}.pem", (key_pem(key) + pem(certificate)).decode(), "0600")
             if peer == "good":
                 fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
@@ -109,7 +109,8 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Peer
     lab.write(
         host,
         "/etc/dovecot/local.conf",
-        "auth_username_chars =\nauth_username_format = %{user}\nauth_mechanisms = plain login\nauth_allow_cleartext = yes\n"
+        "auth_username_chars =\nauth_username_format = %{user}\n"
+        "auth_mechanisms = plain login\nauth_allow_cleartext = yes\n"
         "passdb passwd-file {\n  passwd_file_path = /etc/dovecot/peers.passwd\n}\n"
         "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n",
     )
@@ -121,4 +122,3 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Peer
         + "systemctl restart postfix\n",
     )
     return Peers(host, pem(authority.certificate).decode(), fingerprint)
-
