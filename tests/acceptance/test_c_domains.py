@@ -92,7 +92,7 @@ def test_policy_holds_where_relayhost_leads(fates: dict[str, Fate]) -> None:
 
 def test_policy_holds_where_the_sender_leads(fates: dict[str, Fate]) -> None:
     fate = fates["relay of a sender"]
-    assert "self.peer.test" in fate.reason
+    assert "relay=self.peer.test[" in fate.sender_log
     assert re.search(NOT_VERIFIED, fate.reason)
     assert not fate.peer
 

@@ -118,7 +118,6 @@ def _queue(lab: Lab, host: Host) -> dict[str, str]:
 
 def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], starts: tuple[str, str]) -> dict[str, Fate]:
     """Wait until each message is handed over or has been tried in vain.
-
     Args:
         lab: the lab.
         host: the sender.
@@ -126,7 +125,6 @@ def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], star
         recipients: by message, its recipient.
         starts: where the journals of both began.
     """
-
     wait_until(
         lambda: all(_queue(lab, host).get(one, "sent") for one in recipients.values()),
         f"the fate of mail of {host.name}",
