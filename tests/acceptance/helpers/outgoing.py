@@ -118,6 +118,7 @@ def _queue(lab: Lab, host: Host) -> dict[str, str]:
 
 def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], starts: tuple[str, str]) -> dict[str, Fate]:
     """Wait until each message is handed over or has been tried in vain.
+
     Args:
         lab: the lab.
         host: the sender.
