@@ -9,7 +9,7 @@
 QA := tests/qa
 # The longest first, so that the others fill the time beside them.
 LINTS := build ansible-lint docs style yaml files shell changelog
-STEPS := acceptance molecule sanity units types $(LINTS)
+STEPS := acceptance providers molecule sanity units types $(LINTS)
 
 .PHONY: help
 help:
@@ -41,6 +41,9 @@ molecule: venv ## the roles on real hosts
 
 acceptance: venv ## what the collection promises, judged on real hosts by other programs
 	@$(QA)/step $@ $(QA)/acceptance $(ARGS)
+
+providers: venv ## the same for every daemon that there is a provider for
+	@$(QA)/step $@ $(QA)/providers $(ARGS)
 
 types: venv ## mypy
 	@$(QA)/step $@ $(QA)/nox typing

@@ -210,6 +210,8 @@ class Exim(Provider):
         effective, before = self.effective, self.read()
         tables = expressions.Tables.from_macros(effective.macros)
         wanted = layout.of_ours(effective, tables)
+        socket = SaslSocket(SASL_SOCKET, USER, USER)
+        asked = (socket,) if _submission(tables) else ()
         for vserver in desired:
             tables.forget(layout.identifier(vserver))
             wanted.pop(layout.identifier(vserver), None)
@@ -218,18 +220,17 @@ class Exim(Provider):
             self._enter(tables, vserver)
             wanted[layout.identifier(vserver)] = layout.of_desired(vserver, before.get(vserver.key))
         if not tables.certificates:
-            return Plan(changes=self.sources.changes("", "", ()))
+            return Plan(changes=self.sources.changes("", "", ()), unneeded=asked)
         tables.listeners = layout.table(wanted)
         lists = self._lists(effective, wanted)
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
         main = expressions.render(tables, former, lists)
-        submission = [one for one in tables.certificates if one.startswith("submission/")]
+        submission = _submission(tables)
         if not submission or self._servers:
-            return Plan(changes=self.sources.changes(main, "", former))
+            return Plan(changes=self.sources.changes(main, "", former), unneeded=asked)
         self._refuse_without_dovecot(submission[0])
         authenticators = expressions.authenticators(SASL_SOCKET)
-        needs = (SaslSocket(SASL_SOCKET, USER, USER),)
-        return Plan(changes=self.sources.changes(main, authenticators, former), needs=needs)
+        return Plan(changes=self.sources.changes(main, authenticators, former), needs=(socket,))
 
     def _enter(self, tables: expressions.Tables, vserver: Vserver) -> None:
         """Put a virtual server into the tables."""
@@ -377,6 +378,11 @@ class Exim(Provider):
 
 def _strength(ciphers: str) -> str:
     return next((one.name for one in STRENGTHS.values() if priorities(one) == ciphers), "")
+
+
+def _submission(tables: expressions.Tables) -> list[str]:
+    """The submission servers among our virtual servers."""
+    return [one for one in tables.certificates if one.startswith("submission/")]
 
 
 def _refuse_impossible(vserver: Vserver) -> None:

@@ -270,7 +270,7 @@ class Inn(Provider):
                 done = run(argv, environment={"INNCONF": settings})
                 # innconfval only warns of a key that stands there twice
                 if done.code != 0 or done.err.strip():
-                    complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
+                    complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                     raise Problem(
                         f"INN refuses the configuration ({complaint})",
                         f"mend the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck are content,"

@@ -20,6 +20,7 @@ import sys
 
 VOLATILE = (
     "/var/log/journal",  # every daemon writes to it
+    "/var/log/news",  # what INN's programs say
     "/var/log/wtmp",  # logins over ssh
     "/var/log/lastlog",
     "/tmp",  # scratch of everybody
