@@ -33,9 +33,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     _postfix_master_cf as master_cf,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+    AccountKeeper,
     Capabilities,
     DomainPlan,
     DomainProvider,
+    KeepingProvider,
+    LoginProvider,
+    PasswordCheck,
     Plan,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import DomainTables
@@ -43,6 +47,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MASTER_CF,
     Files,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import (
@@ -51,6 +56,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     wanted_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_smtpd import Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._sasldb import SaslDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
 DEFAULT = "default"
@@ -60,7 +66,7 @@ _SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
-class Postfix(DomainProvider):
+class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     """The adapter for Postfix.
 
     The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
@@ -198,6 +204,27 @@ class Postfix(DomainProvider):
         different = tables.parameters(ca_file)
         main_change = FileChange(MAIN_CF, main_cf.assign(main, different).encode("utf-8", "surrogateescape"))
         return DomainPlan(changes=(*tables.changes(), main_change), outcomes=outcomes, warnings=tables.warnings)
+
+    # ---- whoever logs in
+
+    @property
+    def _logins(self) -> Logins:
+        originals = Originals(self.host, self.store, self.name)
+        return Logins(self.host, self.parameters, self.expanded, originals)
+
+    def password_check(self) -> PasswordCheck:
+        return self._logins.password_check()
+
+    def sender_limits(self) -> dict[str, tuple[str, ...]]:
+        return self._logins.limits()
+
+    def limit_senders(
+        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
+    ) -> Sequence[FileChange]:
+        return self._logins.changes(limits, logins)
+
+    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+        return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
 
     # ---- proving
 
