@@ -195,7 +195,8 @@ class Logins:
         """master.cf in which every service with logins obeys the tables; a rule of somebody else's counts as well."""
         text = self._master
         rule, owners = f"check_sasl_access,{kind}:{LIMITED}", f"{kind}:{OWNERS}"
-        for place, service in self._services().items():
+        for place in self._services():
+            service = by_socket(text)[place]  # earlier changes have moved it
             restrictions, maps = self._value(service, _RESTRICTIONS), self._value(service, _OWNER_MAPS)
             wanted = {}
             if words(restrictions)[:2] != words(rule):
@@ -204,7 +205,7 @@ class Logins:
                 wanted[_OWNER_MAPS] = f"{maps},{owners}".lstrip(",")
             for name in wanted:
                 self._originals.note(_note(place, name), master_cf.written(text, service, name))
-            text = master_cf.override(text, by_socket(text)[place], wanted) if wanted else text
+            text = master_cf.override(text, service, wanted) if wanted else text
         return text
 
     def _without_rule(self) -> str:
