@@ -132,6 +132,11 @@ def _log_in(lab: Lab, judge: Judge, attempts: Mapping[str, tuple[str, ...]]) -> 
     return {name: {label: answers[name, label] for label in attempts} for name in MX}
 
 
+def _modes(lab: Lab, path: str) -> dict[str, tuple[str, ...]]:
+    """Owner, group and mode of a file on each host."""
+    return _on_each(lab, lambda host: tuple(lab.ask(host, "stat", "-c", "%U %G %a", path).split()))
+
+
 def _files_with(lab: Lab, host: Host, needles: Sequence[str]) -> list[str]:
     """Files on a host, and the journal, that hold one of some words, each with owner, group and mode."""
     lab.write(host, "/run/acceptance/needles", "".join(f"{needle}\n" for needle in needles), "0600")
@@ -171,10 +176,8 @@ def story(
         stamps["again"] = _on_each(lab, lambda host: lab.ask(host, "stat", "-c", "%i %y", path))
         taken["again"] = _on_each(lab, lambda host: trees.take(lab, host, "accounts-again"))
         logins = _log_in(lab, judge, _attempts(passwords, backend))
-        looked = {
-            one: _on_each(lab, lambda host, one=one: tuple(lab.ask(host, "stat", "-c", "%U %G %a", one).split()))
-            for one in (path, "/etc/postfix/postmaster_sender_owners.db", "/etc/postfix/postmaster_limited_logins.db")
-        }
+        tables = [f"/etc/postfix/postmaster_{one}.db" for one in ("sender_owners", "limited_logins")]
+        looked = {one: _modes(lab, one) for one in (path, *tables)}
         words = [_middle(one) for one in passwords.values() if one]
         words += [base64.b64encode(f"\0{FREE}\0{passwords[FREE]}".encode()).decode()[8:-8]]
         found = _on_each(lab, lambda host: _files_with(lab, host, words))
@@ -337,12 +340,14 @@ def linked(lab: Lab, site: Site, workshop: Path) -> Iterator[Linked]:
     try:
         before = _on_each(lab, lambda host: trees.take(lab, host, "before-link"))
         starts = _on_each(lab, lambda host: daemons.cursor(lab, host))
-        runs = [
+        made, again, undone = (
             site.run_playbook("link", ",".join(MX), "--extra-vars", f"@{variables}", *options)
             for options in ((), (), ("--extra-vars", "link_state=absent"))
-        ]
+        )
         yield Linked(
-            *runs,
+            made,
+            again,
+            undone,
             _on_each(lab, lambda host: daemons.journal_since(lab, host, starts[host.name])),
             before,
             _on_each(lab, lambda host: trees.take(lab, host, "after-link")),

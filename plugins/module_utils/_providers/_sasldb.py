@@ -151,7 +151,7 @@ class SaslDatabase(AccountKeeper):
 
     def _afterwards(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> set[str]:
         removed = {full for name in gone for full in self._full_names(name)}
-        return self._there - removed | {self._full(account) for account in changed}
+        return set(self._there - removed) | {self._full(account) for account in changed}
 
 
 def _user(full: str) -> tuple[str, ...]:
