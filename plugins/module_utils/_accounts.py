@@ -56,7 +56,7 @@ def parse(element: Mapping[str, Any]) -> RelayAccount:
     return RelayAccount(
         name=name,
         password=password,
-        always=element["update_password"] == "always",
+        always=element["update_password"] != "on_create",
         realm=realm,
         allowed_senders=_senders(element["allowed_senders"], subject),
         present=element["state"] == "present",
@@ -264,9 +264,7 @@ def _suspicions(account: RelayAccount) -> list[str]:
     except KeyError:
         pass
     else:
-        found.append(
-            f"{account.title} has the name of a user of this host, whose own password may let it in as well"
-        )
+        found.append(f"{account.title} has the name of a user of this host, whose own password may let it in as well")
     return found
 
 

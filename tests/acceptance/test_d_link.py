@@ -86,9 +86,7 @@ def _on_each(lab: Lab, look: Callable[[Host], Seen]) -> dict[str, Seen]:
         return dict(zip(MX, pool.map(look, (lab.hosts[name] for name in MX))))
 
 
-def _call(
-    ansible: Ansible, workshop: Path, accounts: Sequence[Mapping[str, Any]], *options: str, **others: Any
-) -> Run:
+def _call(ansible: Ansible, workshop: Path, accounts: Sequence[Mapping[str, Any]], *options: str, **others: Any) -> Run:
     """One call on both hosts; the passwords come from a file, as from a vault."""
     variables = workshop / "accounts.json"
     variables.touch(mode=0o600)
@@ -150,9 +148,7 @@ journalctl --output=verbose --all --no-pager | grep --fixed-strings --file=/run/
 
 
 @pytest.fixture(scope="module", params=sorted(PLACES))
-def story(
-    request: pytest.FixtureRequest, lab: Lab, ansible: Ansible, judge: Judge, workshop: Path
-) -> Iterator[Story]:
+def story(request: pytest.FixtureRequest, lab: Lab, ansible: Ansible, judge: Judge, workshop: Path) -> Iterator[Story]:
     """Accounts are made, used, made again, purged and removed."""
     backend: str = request.param
     passwords = {name: _password("account") for name in (LIMITED, FREE, GONE)}

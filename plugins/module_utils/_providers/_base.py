@@ -264,6 +264,7 @@ class AccountKeeper(ABC):
             gone: names of accounts that are to go.
         """
 
+    @abstractmethod
     def confirm(self) -> None:
         """Raise Problem where the daemon's effective settings do not show the accounts."""
 

@@ -211,9 +211,7 @@ class Logins:
     def _without_rule(self) -> str:
         text = self._master
         for place in by_socket(text):
-            names = [
-                name for name in (_RESTRICTIONS, _OWNER_MAPS) if self._originals.keys(_note(place, name))
-            ]
+            names = [name for name in (_RESTRICTIONS, _OWNER_MAPS) if self._originals.keys(_note(place, name))]
             originals = {name: self._originals.take(_note(place, name)) for name in names}
             if originals:
                 text = master_cf.restore(text, by_socket(text)[place], originals)

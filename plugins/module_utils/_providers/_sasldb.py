@@ -106,12 +106,14 @@ class SaslDatabase(AccountKeeper):
         full = [self._full(account)] if account.realm else self._full_names(account.name)
         return tuple(dict.fromkeys((account.name, *full)))
 
+    def confirm(self) -> None:
+        # a server looks into the database at each login
+        self._listed = None
+
     def warnings(self, account: RelayAccount) -> Sequence[str]:
         if account.realm and account.realm != self._check.realm:
-            return [
-                f"{account.title}: the server's own realm is {self._check.realm}, so it must log in as"
-                f" {self._full(account)}"
-            ]
+            realm = f"the server's own realm is {self._check.realm}"
+            return [f"{account.title}: {realm}, so it must log in as {self._full(account)}"]
         return ()
 
     def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:

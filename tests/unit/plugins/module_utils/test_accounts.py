@@ -360,6 +360,9 @@ class Keeper(AccountKeeper):
         self.asked = ([one.name for one in changed], list(gone))
         return ()
 
+    def confirm(self):
+        pass
+
     def warnings(self, account):
         return ()
 
@@ -367,10 +370,9 @@ class Keeper(AccountKeeper):
 class Server(LoginProvider, KeepingProvider):
     name = "server"
     keeper_of_accounts = None
-    limits = {}
 
     def __init__(self):
-        pass
+        self.limits = {}
 
     def running(self):
         return True
