@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 
 ANY = ("*",)
+_WHEN = "update_password"
 # Names that say that much more than sending mail is meant.
 _ADMINISTRATORS = frozenset({"admin", "administrator", "domainadmin", "hostmaster", "postmaster", "root", "superuser"})
 
@@ -56,7 +57,7 @@ def parse(element: Mapping[str, Any]) -> RelayAccount:
     return RelayAccount(
         name=name,
         password=password,
-        always=element["update_password"] != "on_create",
+        always=element[_WHEN] == "always",
         realm=realm,
         allowed_senders=_senders(element["allowed_senders"], subject),
         present=element["state"] == "present",

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -131,7 +132,8 @@ def test_a_hash_is_known_again_and_no_other(password):
 
 def dovecot(version=(2, 4), characters=CHARACTERS, shape="%Lu", **files):
     settings = {"auth_username_chars": characters, "auth_username_format": shape}
-    return DovecotAccounts(Files(**files), "dovecot", LANGUAGES[version], lambda *_names: settings)
+    host: Any = Files(**files)
+    return DovecotAccounts(host, "dovecot", LANGUAGES[version], lambda *_names: settings)
 
 
 def contents(changes):
@@ -226,7 +228,9 @@ class Store:
 
 def database(**files):
     check = PasswordCheck("sasldb", "/db", "example.test", "postfix", "postfix")
-    return SaslDatabase(Files(**files), Store(), check)
+    host: Any = Files(**files)
+    store: Any = Store()
+    return SaslDatabase(host, store, check)
 
 
 def test_a_password_is_no_argument():
@@ -269,7 +273,7 @@ PARAMETERS = {
 }
 
 
-class Notes(dict):
+class Notes(dict[str, Any]):
     def note(self, key, value):
         self.setdefault(key, value)
 
@@ -288,8 +292,9 @@ class Notes(dict):
 
 
 def logins(notes=None, **files):
-    host = Files(**{"/etc/postfix/master.cf": MASTER, **files})
-    return Logins(host, PARAMETERS, lambda name: PARAMETERS[name], Notes() if notes is None else notes)
+    host: Any = Files(**{"/etc/postfix/master.cf": MASTER, **files})
+    found: Any = Notes() if notes is None else notes
+    return Logins(host, PARAMETERS, lambda name: PARAMETERS[name], found)
 
 
 def test_the_rule_is_asked_first_and_only_where_one_can_log_in():
@@ -400,10 +405,13 @@ class Untouched:
 
 
 def call(passwords, accounts, *, purge=False, backend="auto", limits=None):
-    server = Server()
+    kind: Any = Server
+    server = kind()
     server.keeper_of_accounts = Keeper(passwords)
     server.limits = limits or {}
-    outcome = AccountCall(Files(), {"server": server}, backend).run(accounts, Untouched(), purge=purge)
+    host: Any = Files()
+    transaction: Any = Untouched()
+    outcome = AccountCall(host, {"server": server}, backend).run(accounts, transaction, purge=purge)
     return server, outcome
 
 
