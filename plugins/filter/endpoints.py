@@ -16,6 +16,8 @@ description:
   - Turns virtual servers, as M(postmaster.secure_channel.mail_vserver_tls) takes them, into the endpoints that
     M(postmaster.secure_channel.mail_tls_info) looks at, for each the port with STARTTLS and, where it has one, the
     port on which TLS starts at once.
+  - A virtual server with C(addresses) is looked at there, under the first of its C(server_names). One with C(sni) is
+    looked at under each name, but for wildcards. One with C(state=absent) is left out.
 positional: host
 options:
   _input:
@@ -50,6 +52,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._declared import clients_view, ports, present
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 
 
@@ -57,21 +60,29 @@ def endpoints(vservers: Sequence[Mapping[str, Any]], host: str) -> list[dict[str
     """Endpoints of virtual servers.
 
     Args:
-        vservers: dictionaries with ``protocol``, and ``implicit_tls_port`` where it is not the registered one.
+        vservers: dictionaries with the options of mail_vserver_tls.
         host: name by which clients know the host.
 
     Raises:
         AnsibleFilterError: a protocol is not known.
     """
     found: list[dict[str, Any]] = []
-    for vserver in vservers:
+    for vserver in present(vservers):
         protocol = PROTOCOLS.get(vserver["protocol"])
         if protocol is None:
             raise AnsibleFilterError(f"the protocol {vserver['protocol']!r} is not one of {', '.join(PROTOCOLS)}")
-        found.append({"host": host, "protocol": protocol.name, "tls": "starttls"})
-        port = vserver.get("implicit_tls_port", protocol.implicit_tls_port)
-        if port:
-            found.append({"host": host, "protocol": protocol.name, "tls": "implicit", "port": port})
+        for place, name in clients_view(vserver, host):
+            for port, registered, tls in zip(
+                ports(vserver), (protocol.port, protocol.implicit_tls_port), ("starttls", "implicit")
+            ):
+                if not port:
+                    continue
+                endpoint: dict[str, Any] = {"host": place, "protocol": protocol.name, "tls": tls}
+                if tls == "implicit" or port != registered:
+                    endpoint["port"] = port
+                if name != place:
+                    endpoint["server_name"] = name
+                found.append(endpoint)
     return found
 
 

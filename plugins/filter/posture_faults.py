@@ -46,12 +46,13 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._declared import of_endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
 
 
-def _faults(endpoint: Mapping[str, Any], required: bool) -> list[str]:
+def _faults(endpoint: Mapping[str, Any], *, required: bool, login_in_clear: bool) -> list[str]:
     if endpoint["error"]:
         return [endpoint["error"]]
     found = []
@@ -61,7 +62,7 @@ def _faults(endpoint: Mapping[str, Any], required: bool) -> list[str]:
     clear = endpoint["clear_text"] or {}
     # a web page may hold a form for passwords, which nobody can see from outside
     harmless = (False,) if protocol.starttls else (False, None)
-    if clear.get("auth_offered") not in harmless:
+    if clear.get("auth_offered") not in harmless and not login_in_clear:
         found.append(f"a login is offered in clear text ({clear.get('evidence')})")
     if required and clear.get("refused") is not True:
         found.append(f"clear text is not refused ({clear.get('evidence')})")
@@ -73,14 +74,15 @@ def posture_faults(endpoints: Sequence[Mapping[str, Any]], vservers: Sequence[Ma
 
     Args:
         endpoints: what mail_tls_info returned.
-        vservers: dictionaries with ``protocol`` and ``require_secure_channel``.
+        vservers: dictionaries with the options of mail_vserver_tls.
     """
-    required = {one["protocol"]: one.get("require_secure_channel") in _TRUE for one in vservers}
-    return [
-        f"{one['host']} {one['protocol']} port {one['port']}: {fault}"
-        for one in endpoints
-        for fault in _faults(one, required.get(one["protocol"], False))
-    ]
+    found = []
+    for one in endpoints:
+        declared = of_endpoint(vservers, one["host"], one["protocol"], one["port"]) or {}
+        required = declared.get("require_secure_channel") in _TRUE
+        faults = _faults(one, required=required, login_in_clear=bool(declared.get("auth_clear")))
+        found += [f"{one['host']} {one['protocol']} port {one['port']}: {fault}" for fault in faults]
+    return found
 
 
 class FilterModule:

@@ -47,6 +47,8 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clie
 )
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.examples import documented
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life import Life
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life_story import Story
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.stage import Performance, Stage
@@ -309,3 +311,24 @@ def old(request: pytest.FixtureRequest, lab: Lab) -> Host:
 def judge(lab: Lab, site: Site) -> Judge:
     """Clients that we did not write."""
     return Judge(lab, site.root_certificate)
+
+
+# ---- the story of c1 and c2, told in life_story
+
+
+@pytest.fixture(scope="session")
+def story(workshop: Path) -> Iterator[Story]:
+    """What happens to certificates, on hosts of a lab of its own."""
+    state = Path(os.environ["LAB_STATE"])
+    life = Life(Lab(state.with_name(f"postmaster-life-{os.environ['POSTMASTER_ID']}")), workshop)
+    try:
+        life.begin()
+        yield Story(life)
+    finally:
+        life.lab.down()
+
+
+@pytest.fixture(params=["c1", "c2"], ids=RELEASES)
+def aging(request: pytest.FixtureRequest, story: Story) -> Host:
+    """A host of each release whose certificates live their whole life."""
+    return story.life.lab.hosts[request.param]

@@ -183,7 +183,7 @@ DAEMONS = (
 BAD = (*CERTIFICATES, *OPTIONS, *DAEMONS)
 # Ansible compares a call with the module's list of options; what it says has no parts.
 NO_CALLS = (
-    served("unknown protocol", vserver("nntp"), "protocol", "value of protocol must be one of: smtp, submission", ""),
+    served("unknown protocol", vserver("gopher"), "protocol", "value of protocol must be one of: smtp, submission", ""),
     served("both forms", {**vserver("imap"), "vservers": []}, "", "mutually exclusive: protocol|vservers", ""),
     served(
         "neither form", {"store": "/etc/postmaster"}, "", "one of the following is required: protocol, vservers", ""

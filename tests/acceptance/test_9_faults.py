@@ -55,11 +55,12 @@ def vserver(protocol: str, **options: Any) -> dict[str, Any]:
     return {"protocol": protocol, "certificate": "{{ lab_fqdn }}", "require_secure_channel": True, **options}
 
 
-def stranger(port: int) -> dict[str, str]:
-    """Another program has a port."""
+def stranger(port: int, name: str) -> dict[str, str]:
+    """Another program has a port, and the name of a daemon's process: otherwise the port is known to be taken."""
     wait = f"until ss -Hltn | grep -q :{port}; do sleep 0.1; done"
+    begin = f'systemd-run --quiet --collect --unit=stranger {trees.PLACE}/{name} -c "{STRANGER.format(port=port)}"'
     return {
-        "begin": f'systemd-run --quiet --collect --unit=stranger python3 -c "{STRANGER.format(port=port)}"; {wait}',
+        "begin": f"cp -L /usr/bin/python3 {trees.PLACE}/{name}; {begin}; {wait}",
         "end": "systemctl stop stranger",
     }
 
@@ -74,14 +75,14 @@ FAULTS = (
         "mail_vserver_tls",
         vserver("submission", implicit_tls_port=8465),
         "everything was put back as it was",
-        **stranger(8465),
+        **stranger(8465, "smtpd"),
     ),
     Fault(
         "Dovecot cannot have the port",
         "mail_vserver_tls",
         vserver("imap", implicit_tls_port=8993),
         "everything was put back as it was",
-        **stranger(8993),
+        **stranger(8993, "dovecot"),
     ),
     Fault(
         "Dovecot does not hear that there is a new certificate",

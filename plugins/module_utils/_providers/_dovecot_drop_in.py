@@ -62,7 +62,8 @@ class DropIn:
         named = {
             f"local_name {one.name}": {protocol: self._pair(one.certificate, alternative=False)} for one in vserver.sni
         }
-        found: dict[str, Any] = {}
+        # otherwise every reload would end all open sessions, and each new certificate takes one
+        found: dict[str, Any] = {"shutdown_clients": "no"}
         if vserver.auth_tls is not None:
             found["auth_mechanisms"] = " ".join(one.lower() for one in vserver.auth_tls)
         if vserver.name == DEFAULT:

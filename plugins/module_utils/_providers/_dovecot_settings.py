@@ -46,5 +46,5 @@ def render(settings: Mapping[str, Any], indent: str = "") -> str:
         if isinstance(value, Mapping):
             lines.append(f"{indent}{name} {{\n{render(value, indent + '  ')}{indent}}}\n")
         else:
-            lines.append(f"{indent}{name} = {value}\n")
+            lines.append(f"{indent}{name} = {value}".rstrip() + "\n")
     return "".join(lines)

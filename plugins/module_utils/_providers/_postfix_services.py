@@ -130,6 +130,7 @@ def _named(services: dict[Socket, master_cf.Service]) -> Iterator[tuple[Vserver,
         implicit = {place.port for place, one in group.items() if _starts_tls(one)}
         clear = {place.port for place in group} - implicit
         addresses = tuple(sorted({place.address for place in group} - {""}))
+        first, *_others = group.values()
         yield (
             Vserver(
                 protocol,
@@ -138,7 +139,7 @@ def _named(services: dict[Socket, master_cf.Service]) -> Iterator[tuple[Vserver,
                 port=min(clear, default=0),
                 implicit_tls_port=min(implicit, default=0),
             ),
-            next(iter(group.values())),
+            first,
         )
 
 

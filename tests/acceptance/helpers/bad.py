@@ -139,7 +139,7 @@ NOT_INSTALLED = (
         vserver("imap"),
         "protocol",
         "no daemon that can serve imap is installed",
-        "dovecot-imapd for imap",
+        "dovecot-imapd for dovecot or cyrus-imapd for cyrus",
         before="dpkg --purge --force-depends dovecot-imapd dovecot-core",
     ),
 )

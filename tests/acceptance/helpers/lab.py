@@ -81,6 +81,10 @@ class Lab:
         """Remove the lab and everything in it."""
         self._lab("down")
 
+    def record(self, *records: str) -> None:
+        """Add records to the name server, in the words of dnsmasq."""
+        self._lab("record", *records)
+
     @property
     def inventory(self) -> Path:
         """The inventory directory."""

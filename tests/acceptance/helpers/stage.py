@@ -108,8 +108,10 @@ class Stage:
             results = iter(run.of(host.name))
             for example in examples:
                 list(islice(results, len(self._resetting(example))))
+                # what is run once for all hosts is told by the first
+                tasks = [task for task in example.tasks if host is self._hosts[0] or not task.get("run_once")]
                 for _time in range(example.times):
-                    seen[example.name][host.name].append(list(islice(results, len(example.tasks))))
+                    seen[example.name][host.name].append(list(islice(results, len(tasks))))
 
     def _resetting(self, example: Example) -> list[dict[str, Any]]:
         """The tasks that come before an example's own: they are as many as are needed."""

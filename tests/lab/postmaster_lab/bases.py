@@ -98,6 +98,8 @@ KINDS = {
     "cyrus": Kind(
         [*SYSTEM, *MANAGED, *CLIENTS, "cyrus-admin", "cyrus-imapd", "cyrus-nntpd", "cyrus-pop3d", "sasl2-bin"],
     ),
+    # A public CA that answers by ACME, with the name server that it looks names up at.
+    "acme": Kind([*SYSTEM, *MANAGED, "curl", "pebble"]),
 }
 
 # What a minimal installation of Debian has, for fresh-machine; not a host of the lab, which needs more.

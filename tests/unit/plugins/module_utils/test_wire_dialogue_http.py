@@ -162,8 +162,9 @@ def test_a_report_on_the_port_without_tls_shows_what_is_done_with_clear_text():
 def test_a_page_in_clear_text_is_a_fault_only_where_it_must_not_be():
     with serving(http("200 OK")) as server:
         found = looked_at(server.port)
-    assert posture_faults(found, [{"protocol": "http", "require_secure_channel": False}]) == []
-    (fault,) = posture_faults(found, [{"protocol": "http", "require_secure_channel": True}])
+    declared = {"protocol": "http", "port": server.port}
+    assert posture_faults(found, [{**declared, "require_secure_channel": False}]) == []
+    (fault,) = posture_faults(found, [{**declared, "require_secure_channel": True}])
     assert "clear text is not refused" in fault
 
 

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which certificates an ACME CA wants renewed by now."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: ari_due
+short_description: Which certificates an ACME CA wants renewed by now
+version_added: 0.2.0
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+description:
+  - A CA that knows ACME's renewal information (RFC 9773) suggests for each certificate a window of time in which to
+    renew it. This picks a moment within each window, the same in every run, so that not all customers of the CA come
+    at once, and gives those whose moment has come.
+options:
+  _input:
+    description:
+      - The results of M(community.crypto.acme_ari_info), called in a loop over the names of certificates. Those
+        without a window are left out.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Ask the CA when its certificates should be renewed
+  community.crypto.acme_ari_info:
+    acme_directory: https://acme.example.test/directory
+    acme_version: 2
+    certificate_path: /root/answers/{{ item }}.pem
+  loop:
+    - mx1.example.test
+    - imap.example.test
+  register: windows
+
+- name: Show those that it wants renewed now
+  ansible.builtin.debug:
+    msg: "{{ windows.results | postmaster.secure_channel.ari_due }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Names of the certificates that should be renewed now.
+  type: list
+  elements: str
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, Callable
+
+from ansible.errors import AnsibleFilterError
+
+
+def _moment(text: str) -> datetime:
+    """A moment in the form of RFC 3339, in UTC. Fractions of a second do not matter."""
+    whole, _point, rest = text.partition(".")
+    zone = rest.lstrip("0123456789")
+    moment = datetime.fromisoformat((whole + zone).replace("Z", "+00:00"))
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _due(results: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+    for result in results:
+        window = (result.get("renewal_info") or {}).get("suggestedWindow")
+        if not window:
+            continue
+        try:
+            begin, end = _moment(window["start"]), _moment(window["end"])
+        except (KeyError, ValueError) as exc:
+            raise AnsibleFilterError(f"this is no window of time for {result['item']}: {window}") from exc
+        digest = hashlib.sha256(f"{result['item']} {begin.isoformat()}".encode()).digest()
+        if now >= begin + (end - begin) * (digest[0] / 256):
+            yield str(result["item"])
+
+
+def ari_due(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of certificates whose moment has come.
+
+    Args:
+        results: what acme_ari_info returned, each with the ``item`` of the loop.
+
+    Raises:
+        AnsibleFilterError: a CA gave a window that cannot be read.
+    """
+    return list(_due(results, datetime.now(timezone.utc)))
+
+
+class FilterModule:
+    """The filter, for Ansible."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        """Filters by name."""
+        return {"ari_due": ari_due}

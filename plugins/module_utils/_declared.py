@@ -1,0 +1,58 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Virtual servers as an inventory declares them, for those who look at a host from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+
+Declaration = Mapping[str, Any]
+DEFAULT = "default"
+
+
+def ports(vserver: Declaration) -> tuple[int, int]:
+    """The port on which it starts in clear text and the one on which TLS starts at once, 0 for none."""
+    protocol = PROTOCOLS[vserver["protocol"]]
+    port, implicit = vserver.get("port"), vserver.get("implicit_tls_port")
+    return (
+        protocol.port if port is None else int(port),
+        protocol.implicit_tls_port if implicit is None else int(implicit),
+    )
+
+
+def present(vservers: Sequence[Declaration]) -> list[Declaration]:
+    """Those that shall be there."""
+    return [one for one in vservers if one.get("state", "present") == "present"]
+
+
+def clients_view(vserver: Declaration, host: str) -> Iterator[tuple[str, str]]:
+    """Where clients connect, and the name that they expect there.
+
+    Args:
+        vserver: the declaration.
+        host: name by which clients know the host.
+
+    Returns:
+        Host names or addresses, each with the name to ask for; one for each address and each name with a certificate
+        of its own. A wildcard cannot be asked for, and is left out.
+    """
+    is_site = not PROTOCOLS[vserver["protocol"]].starttls and vserver.get("name", DEFAULT) != DEFAULT
+    main = next(iter(vserver.get("server_names") or ()), vserver["name"] if is_site else host)
+    named = [one["name"] for one in vserver.get("sni") or () if not one["name"].startswith("*")]
+    for place in vserver.get("addresses") or (host,):
+        for name in (main, *named):
+            yield place, name
+
+
+def of_endpoint(vservers: Sequence[Declaration], host: str, protocol: str, port: int) -> Declaration | None:
+    """The virtual server behind what was looked at; one that has the address to itself comes first."""
+    able = [one for one in present(vservers) if one["protocol"] == protocol and port in ports(one)]
+    for one in able:
+        if host in (one.get("addresses") or ()):
+            return one
+    return next((one for one in able if not one.get("addresses")), None)

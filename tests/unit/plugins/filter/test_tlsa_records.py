@@ -1,0 +1,57 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""TLSA records of declared virtual servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.postmaster.secure_channel.plugins.filter.tlsa_records import tlsa_records
+
+VSERVERS: Sequence[Mapping[str, Any]] = [
+    {"protocol": "smtp", "certificate": "mx1"},
+    {"protocol": "submission", "certificate": "mail", "implicit_tls_port": 8465},
+    {"protocol": "imap", "certificate": "mail", "implicit_tls_port": 0},
+    {"protocol": "pop3"},
+]
+
+
+def test_each_port_of_a_certificate_has_a_record_with_all_values() -> None:
+    assert tlsa_records(VSERVERS, "mx1.example.test", [{"mail": "3 1 1 aa"}, {"mail": "3 1 1 bb"}]) == [
+        {"name": f"_{port}._tcp.mx1.example.test", "type": "TLSA", "values": ["3 1 1 aa", "3 1 1 bb"]}
+        for port in (587, 8465, 143)
+    ]
+
+
+def test_a_value_stands_there_once_and_the_first_may_be_missing() -> None:
+    known = {"mx1": "3 1 1 aa"}
+    empty: Sequence[Mapping[str, str | None]] = ({}, {"mx1": None})
+    for values in ([known, known], [empty[0], known], [empty[1], known]):
+        (record,) = tlsa_records(VSERVERS, "mx1.example.test", values)
+        assert record == {"name": "_25._tcp.mx1.example.test", "type": "TLSA", "values": ["3 1 1 aa"]}
+
+
+def test_an_unknown_protocol_is_an_error() -> None:
+    with pytest.raises(AnsibleFilterError, match="'gopher' is not one of smtp"):
+        tlsa_records([{"protocol": "gopher", "certificate": "news"}], "news.example.test", [])
+
+
+def test_second_certificates_and_those_of_other_names_have_records_too() -> None:
+    vserver = {
+        "protocol": "imap",
+        "port": 0,
+        "certificate": "mail",
+        "alternative_certificate": "rsa",
+        "sni": [{"name": "b.test", "certificate": "b"}],
+    }
+    known = {"mail": "3 1 1 aa", "rsa": "3 1 1 bb", "b": "3 1 1 cc"}
+    assert tlsa_records([vserver, {**vserver, "state": "absent"}], "mx1.example.test", [known]) == [
+        {"name": "_993._tcp.mx1.example.test", "type": "TLSA", "values": ["3 1 1 aa", "3 1 1 bb"]},
+        {"name": "_993._tcp.b.test", "type": "TLSA", "values": ["3 1 1 cc"]},
+    ]
