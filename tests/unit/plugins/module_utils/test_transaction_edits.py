@@ -37,11 +37,17 @@ class Machine(Host):
 
 
 def transact(tmp_path, machine, content, *edits):
-    owner = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
-    change = FileChange(str(tmp_path / "db"), content, mode=0o640, edits=edits, secret=True, **owner)
-    state, lock = str(tmp_path / "state"), str(tmp_path / "run/lock")
-    with Transaction(machine, {}.get, state_directory=state, lock_file=lock, check_mode=False) as one:
-        one.apply([change])
+    user, group = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+    change = FileChange(str(tmp_path / "db"), content, user, group, 0o640, edits=edits, secret=True)
+    with Transaction(
+        machine,
+        lambda _name: None,
+        check_mode=False,
+        warn=print,
+        state_directory=str(tmp_path / "state"),
+        lock_file=str(tmp_path / "run/lock"),
+    ) as transaction:
+        transaction.apply([change])
 
 
 def append(text):
