@@ -207,3 +207,33 @@ class DomainPolicy:
     def authenticated(self) -> bool:
         """Whether the peer's identity is checked before mail leaves, always."""
         return self.tls in ("verify", "secure", "fingerprint", "dane-only")
+
+
+@dataclass(frozen=True)
+class RelayAccount:
+    r"""An account with which a remote host logs in here. Shows no password when printed.
+
+    Attributes:
+        name: kept byte for byte, also in the form ``DOMAIN\user``.
+        password: an empty password is legal; None was not given.
+        always: whether the password of an account that is there already is set as well.
+        realm: realm of the account, for stores that have realms; empty for the one of the server.
+        allowed_senders: domains and addresses that may stand as the sender of its mail, lower case, ASCII form, sorted;
+            ``*`` alone for any; None leaves that as it is.
+        present: False removes the account.
+    """
+
+    name: str
+    password: str | None = None
+    always: bool = True
+    realm: str = ""
+    allowed_senders: tuple[str, ...] | None = None
+    present: bool = True
+
+    @property
+    def title(self) -> str:
+        """How messages name this account."""
+        return f"account {self.name}"
+
+    def __repr__(self) -> str:
+        return f"RelayAccount(name={self.name!r}, password=…)"

@@ -61,6 +61,7 @@ class Service:
         line: number of its first line, the first one of the file being 1.
         overrides: the ``-o`` settings by name; the last one of a name counts.
         comment: the comment on the line above it, empty where there is none.
+        chroot: ``y``, ``n``, or ``-`` for Postfix' own default.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Service:
     line: int
     overrides: Mapping[str, Override]
     comment: str
+    chroot: str = "-"
 
 
 def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
@@ -135,7 +137,8 @@ def services(text: str) -> list[Service]:
         }
         above = lines[start - 1].strip(SPACE) if start else ""
         comment = above[1:].strip(SPACE) if above.startswith("#") else ""
-        found.append(Service(words[0].text, words[1].text, words[_FIELDS - 1].text, start + 1, overrides, comment))
+        name, kind, _private, _unprivileged, chroot, _wakeup, _most, command = (one.text for one in words[:_FIELDS])
+        found.append(Service(name, kind, command, start + 1, overrides, comment, chroot))
     return found
 
 

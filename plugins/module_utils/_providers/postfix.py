@@ -34,9 +34,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _postfix_needs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+    AccountKeeper,
     Capabilities,
     DomainPlan,
     DomainProvider,
+    KeepingProvider,
+    LoginProvider,
+    PasswordCheck,
     Plan,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import (
@@ -47,6 +51,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MASTER_CF,
     Files,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_outgoing import (
@@ -59,6 +64,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     wanted_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_smtpd import Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._sasldb import SaslDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
 DEFAULT = "default"
@@ -68,7 +74,7 @@ _SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
-class Postfix(DomainProvider):
+class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     """The adapter for Postfix.
 
     The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
@@ -234,6 +240,27 @@ class Postfix(DomainProvider):
             default_level=settings.value(LEVEL),
             warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
         )
+
+    # ---- whoever logs in
+
+    @property
+    def _logins(self) -> Logins:
+        originals = Originals(self.host, self.store, self.name)
+        return Logins(self.host, self.parameters, self.expanded, originals)
+
+    def password_check(self) -> PasswordCheck:
+        return self._logins.password_check()
+
+    def sender_limits(self) -> dict[str, tuple[str, ...]]:
+        return self._logins.limits()
+
+    def limit_senders(
+        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
+    ) -> Sequence[FileChange]:
+        return self._logins.changes(limits, logins)
+
+    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+        return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
 
     # ---- proving
 

@@ -97,6 +97,7 @@ def test_every_password_is_secret(name, monkeypatch):
 
     spec = spec_of(name, monkeypatch)["argument_spec"]
     suspicious = {path for path in all_of(spec) if "pass" in path.rpartition(".")[2] or path.endswith("secret")}
+    suspicious = {path for path in suspicious if not path.endswith("update_password")}  # says when, not what
     assert suspicious <= set(secrets(spec))
 
 
