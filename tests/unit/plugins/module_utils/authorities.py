@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Callable
+from unittest import mock
 
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
@@ -162,7 +163,9 @@ def call(main: Callable[[], None], capsys: Any, params: dict[str, Any], *, check
     arguments.update(_ansible_check_mode=check, _ansible_diff=True, _ansible_remote_tmp="/tmp")
     capsys.readouterr()
     warnings._global_warnings.clear()  # a process is one module to Ansible: it would tell those of earlier tests again
-    with patch_module_args(arguments), contextlib.suppress(SystemExit):
+    # tests of filters beside these have loaded code of the control node, and warnings would go to its terminal
+    on_the_host = mock.patch("ansible.module_utils._internal.is_controller", False)
+    with on_the_host, patch_module_args(arguments), contextlib.suppress(SystemExit):
         main()
     result: dict[str, Any] = json.loads(capsys.readouterr().out)
     result.pop("invocation", None)

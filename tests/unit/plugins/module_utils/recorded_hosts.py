@@ -203,7 +203,7 @@ class RecordedHost(Host):
 
 
 def as_diff(host: Host, changes: Sequence[FileChange]) -> str:
-    """What a plan does to a host, as a unified diff without context, which is enough to have the files again."""
+    """What a plan does to a host, as a unified diff without context; blanks at the end of a line become dots."""
     text = ""
     for change in needed(changes, host):
         assert change.content is not None
@@ -218,7 +218,7 @@ def as_diff(host: Host, changes: Sequence[FileChange]) -> str:
                 n=0,
             )
         )
-    return text
+    return re.sub(r"[ \t]+$", lambda match: "·" * len(match.group()), text, flags=re.MULTILINE)
 
 
 def check_golden(name: str, found: str) -> None:
