@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: mail_relay_account
 short_description: Make accounts that remote hosts log in with to hand mail over
-version_added: 0.1.0
+version_added: 0.2.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
