@@ -27,6 +27,22 @@ class Compiled:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """A program that changes a file in its place, where nothing else writes its format.
+
+    Attributes:
+        argv: the program; ``{file}`` in an argument of its own stands for the file's path.
+        stdin: what it reads, which may be a secret.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Edit(argv={self.argv!r}, stdin=…)"
+
+
+@dataclass(frozen=True)
 class FileChange:
     """One file as it shall be.
 
@@ -44,6 +60,7 @@ class FileChange:
             configuration test runs. Nothing uses it until the configuration names it or a daemon reloads.
         compiled: the lookup table's compiled twin, if it has one.
         own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
+        edits: programs that make the file what it shall be, out of the content; empty content is no file to them.
     """
 
     path: str
@@ -57,12 +74,15 @@ class FileChange:
     material: bool = False
     compiled: Compiled | None = None
     own_directory: bool = False
+    edits: tuple[Edit, ...] = ()
 
     def needed(self, host: Host) -> bool:
         """Whether the host differs from this."""
         state = host.state(self.path)
         if self.content is None:
             return state is not None
+        if self.edits:
+            return True
         if state is None or host.read(self.path) != self.content:
             return True
         if self.compiled and host.state(self.path + self.compiled.suffix) != state:

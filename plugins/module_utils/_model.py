@@ -157,26 +157,40 @@ class SaslAccount:
         return f"SaslAccount(username={self.username!r}, password=…)"
 
 
+EVERYTHING = "*"  # stands for all domains that no other entry names
+
+
 @dataclass(frozen=True)
 class DomainPolicy:
     """What this host demands when it sends mail to one remote domain.
 
     Attributes:
-        domain: the recipients' domain in lower case, ASCII form.
-        tls: ``none``, ``may``, ``encrypt``, ``verify`` or ``secure``.
+        domain: the recipients' domain in lower case, ASCII form; or ``*`` for all outgoing mail.
+        tls: ``none``, ``may``, ``encrypt``, ``verify``, ``secure``, ``fingerprint``, ``dane`` or ``dane-only``.
         match: names or patterns of which the peer's certificate must carry one; empty for the level's own default.
+        fingerprints: SHA-256 digests of certificates or public keys, of which the peer's must be one: 32 pairs of
+            hexadecimal digits in upper case, with colons between.
+        subdomains: whether the policy holds for all names below the domain too.
         relay_host: host that takes the domain's mail; empty to leave the routing as it is.
         relay_port: TCP port of that host.
+        implicit_tls: whether TLS starts at once there; otherwise STARTTLS is asked for.
         account: the account to log in with, or None.
+        keep_password: whether the password that is kept for that account already stays, whatever the new one is.
+        auth_cleartext: whether the password may cross the wire in clear text.
         present: False removes the domain's entries.
     """
 
     domain: str
     tls: str = "secure"
     match: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    subdomains: bool = False
     relay_host: str = ""
     relay_port: int = 25
+    implicit_tls: bool = False
     account: SaslAccount | None = None
+    keep_password: bool = False
+    auth_cleartext: bool = False
     present: bool = True
 
     @property
@@ -186,10 +200,40 @@ class DomainPolicy:
 
     @property
     def encrypted(self) -> bool:
-        """Whether mail never leaves in clear text."""
-        return self.tls in ("encrypt", "verify", "secure")
+        """Whether mail never leaves in clear text. With ``dane`` it does, where the peer publishes nothing."""
+        return self.tls in ("encrypt", "verify", "secure", "fingerprint", "dane-only")
 
     @property
     def authenticated(self) -> bool:
-        """Whether the peer's identity is checked before mail leaves."""
-        return self.tls in ("verify", "secure")
+        """Whether the peer's identity is checked before mail leaves, always."""
+        return self.tls in ("verify", "secure", "fingerprint", "dane-only")
+
+
+@dataclass(frozen=True)
+class RelayAccount:
+    r"""An account with which a remote host logs in here. Shows no password when printed.
+
+    Attributes:
+        name: kept byte for byte, also in the form ``DOMAIN\user``.
+        password: an empty password is legal; None was not given.
+        always: whether the password of an account that is there already is set as well.
+        realm: realm of the account, for stores that have realms; empty for the one of the server.
+        allowed_senders: domains and addresses that may stand as the sender of its mail, lower case, ASCII form, sorted;
+            ``*`` alone for any; None leaves that as it is.
+        present: False removes the account.
+    """
+
+    name: str
+    password: str | None = None
+    always: bool = True
+    realm: str = ""
+    allowed_senders: tuple[str, ...] | None = None
+    present: bool = True
+
+    @property
+    def title(self) -> str:
+        """How messages name this account."""
+        return f"account {self.name}"
+
+    def __repr__(self) -> str:
+        return f"RelayAccount(name={self.name!r}, password=…)"

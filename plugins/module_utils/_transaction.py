@@ -86,6 +86,16 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
+@contextlib.contextmanager
+def _private_files() -> Iterator[None]:
+    """Let programs make files that nobody else can read, also those whose modes they choose themselves."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def _id_of(name: str, find: Callable[[str], int]) -> int:
     """Number of a user or group; a file may belong to a number without a name."""
     try:
@@ -403,6 +413,7 @@ class Transaction:
             raise Problem(
                 f"{change.path} cannot be written ({exc.strerror})", "run as root and make room on the file system"
             ) from exc
+        self._edit(change, staged)
         staged_files = [staged]
         if change.compiled:
             twin = staged + change.compiled.suffix
@@ -414,6 +425,16 @@ class Transaction:
         for path in staged_files:
             os.chown(path, uid, gid)
             os.chmod(path, stat.S_IMODE(mode))
+
+    def _edit(self, change: FileChange, staged: str) -> None:
+        """Have programs change the staged file."""
+        if change.edits and not change.content:
+            _unlink(staged)
+        for edit in change.edits:
+            with _private_files():
+                done = self._run([staged if part == "{file}" else part for part in edit.argv], stdin=edit.stdin)
+            if done.code != 0 or not os.path.exists(staged):
+                raise Problem(f"{change.path} could not be changed ({done.complaint})", "look at the host's log")
 
     @staticmethod
     def _commit(entries: Iterator[_Entry]) -> None:

@@ -38,16 +38,29 @@ options:
   domain:
     description:
       - The recipients' domain. A name in Unicode is taken in its ASCII form.
+      - V(*) stands for all outgoing mail. Every other entry, of this call or of an earlier one, is an exception to it.
+        What stood in the configuration before is put back with O(state=absent).
       - Either this or O(domains) is needed.
     type: str
   tls:
     description:
-      - What is demanded. V(none) sends in clear text. V(may) uses TLS where it is offered. V(encrypt) demands TLS but
-        looks at no certificate. V(verify) demands a trusted certificate for the name of the mail exchanger, which
-        comes from DNS. V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
-      - Only V(verify) and V(secure) are authenticated; of the others the module warns.
+      - What is demanded. Mail that cannot be sent like that stays in the queue.
+      - V(none) sends in clear text.
+      - V(may) uses TLS where it is offered.
+      - V(encrypt) demands TLS but looks at no certificate.
+      - V(verify) demands a trusted certificate for the name of the mail exchanger, which comes from DNS.
+      - V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
+      - V(fingerprint) demands one of O(fingerprints), whoever has signed the certificate.
+      - V(dane) demands what the peer's TLSA records say (RFC 7672). A peer that publishes none is treated as with
+        V(may); a peer whose records cannot be used, as with V(encrypt).
+      - V(dane-only) demands TLSA records and sends to no peer without them.
+      - V(dane) and V(dane-only) need a resolver that validates DNSSEC; without one the call fails, since the daemon
+        would silently treat V(dane) as V(may).
+      - Only V(verify), V(secure), V(fingerprint) and V(dane-only) are authenticated; of the others the module warns. It
+        also warns of a domain that is protected less than all other mail, and of one whose TLSA records would count if
+        it had no entry.
     type: str
-    choices: [none, may, encrypt, verify, secure]
+    choices: [none, may, encrypt, verify, secure, fingerprint, dane, dane-only]
     default: secure
   match:
     description:
@@ -56,24 +69,57 @@ options:
       - Only with O(tls=verify) and O(tls=secure).
     type: list
     elements: str
+  fingerprints:
+    description:
+      - SHA-256 fingerprints, one of which must be that of the peer's certificate or of its public key. 64 hexadecimal
+        digits, with or without colons. Name the next certificate's too before the peer changes it.
+      - Only with O(tls=fingerprint), which needs at least one.
+    type: list
+    elements: str
+  subdomains:
+    description:
+      - Whether the entry holds for all names below the domain too. An entry for one of these goes before it.
+      - Together with an account this needs O(relay_host).
+    type: bool
+    default: false
   relay_host:
     description:
       - Host that takes the domain's mail, a name or an address without brackets. Left out, the routing stays as it is.
     type: str
   relay_port:
     description:
-      - TCP port of O(relay_host), from 1 to 65535 but not 465, on which STARTTLS is spoken.
+      - TCP port of O(relay_host), from 1 to 65535.
     type: int
     default: 25
+  implicit_tls:
+    description:
+      - Whether TLS starts at once on that port; otherwise STARTTLS is used. Needs a O(tls) that encrypts.
+      - Left out, TLS starts at once on port 465 and on no other.
+      - Such mail gets a service of its own in C(master.cf).
+    type: bool
   username:
     description:
       - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) arrives as it is. No colon can be in it.
-      - Needs O(password), and a O(tls) of V(encrypt) or more.
+      - Needs O(password), and a O(tls) that encrypts or O(auth_cleartext).
+      - A peer that offers no login at all gets the mail without one.
     type: str
   password:
     description:
       - Password of the account. An empty string is a blank password, which is not the same as none.
+      - A wrong one leaves the mail in the queue.
     type: str
+  update_password:
+    description:
+      - With V(on_create) a password that is kept for this account at this host already stays as it is.
+    type: str
+    choices: [always, on_create]
+    default: always
+  auth_cleartext:
+    description:
+      - Consent to send the password of this entry in clear text, where its O(tls) does not encrypt. Needs
+        O(relay_host). No other entry is touched; such mail gets a service of its own in C(master.cf).
+    type: bool
+    default: false
   state:
     description:
       - V(absent) removes what this module wrote for the domain.
@@ -93,12 +139,20 @@ options:
       tls:
         description: See O(tls).
         type: str
-        choices: [none, may, encrypt, verify, secure]
+        choices: [none, may, encrypt, verify, secure, fingerprint, dane, dane-only]
         default: secure
       match:
         description: See O(match).
         type: list
         elements: str
+      fingerprints:
+        description: See O(fingerprints).
+        type: list
+        elements: str
+      subdomains:
+        description: See O(subdomains).
+        type: bool
+        default: false
       relay_host:
         description: See O(relay_host).
         type: str
@@ -106,12 +160,24 @@ options:
         description: See O(relay_port).
         type: int
         default: 25
+      implicit_tls:
+        description: See O(implicit_tls).
+        type: bool
       username:
         description: See O(username).
         type: str
       password:
         description: See O(password).
         type: str
+      update_password:
+        description: See O(update_password).
+        type: str
+        choices: [always, on_create]
+        default: always
+      auth_cleartext:
+        description: See O(auth_cleartext).
+        type: bool
+        default: false
       state:
         description: See O(state).
         type: str
@@ -171,12 +237,19 @@ domains:
       description: What the daemon looks the policy up by; empty for a domain that is removed.
       type: str
       sample: "[mail.partner.example]:587"
+    other_next_hops:
+      description:
+        - What else the policy is looked up by, for subdomains and for mail that goes another way because of its sender.
+          The account is used for none of them.
+      type: list
+      elements: str
+      sample: [.partner.example]
     tls:
       description: The level; empty for a domain that is removed.
       type: str
       sample: secure
     authenticated:
-      description: Whether the peer's identity is checked before mail leaves.
+      description: Whether the peer's identity is always checked before mail leaves.
       type: bool
     changed:
       description: Whether something was changed for this domain, or would be.
@@ -235,8 +308,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_options import parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._levels import LEVELS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_DIRECTORY,
     DiscreetModule,
@@ -250,12 +325,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._transac
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "domain": {"type": "str"},
-    "tls": {"type": "str", "choices": ["none", "may", "encrypt", "verify", "secure"], "default": "secure"},
+    "tls": {"type": "str", "choices": list(LEVELS), "default": "secure"},
     "match": {"type": "list", "elements": "str"},
+    "fingerprints": {"type": "list", "elements": "str"},
+    "subdomains": {"type": "bool", "default": False},
     "relay_host": {"type": "str"},
     "relay_port": {"type": "int", "default": 25},
+    "implicit_tls": {"type": "bool"},
     "username": {"type": "str"},
     "password": {"type": "str", "no_log": True},
+    "update_password": {"type": "str", "choices": ["always", "on_create"], "default": "always", "no_log": False},
+    "auth_cleartext": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

@@ -8,7 +8,8 @@ bare -> checked (site.yml --check) -> secured (site.yml), on mx1 (Debian 12) and
 sets them up. Beside them old1 and old2, one of each release too: aged (they get a history: lines, files and modes of
 somebody else) -> watched (site.yml). Then, on all four, repeated (site.yml again). Last, on old1 and old2 and in the
 background: performing (the examples of the documentation) -> uninstalling (calls on hosts without daemons). Any test
-can be run alone; the chapters that it needs are told first.
+can be run alone; the chapters that it needs are told first. Beside all that, out1 and out2 send mail to good and bad
+servers, which are services of the host peers.
 
 How another file of tests joins in, so that the whole stays fast:
 
@@ -37,7 +38,13 @@ from typing import TypeVar
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, history, trees, watch
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import (
+    daemons,
+    history,
+    outgoing,
+    trees,
+    watch,
+)
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.background import Background
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.bad import NOT_INSTALLED, BadPlay, Refusals
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.clients import (
@@ -49,17 +56,19 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.exam
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life import Life
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life_story import Story
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.outgoing import Outgoing
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.stage import Performance, Stage
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.trees import Tree
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.watch import Watched
 
-HOSTS = ("mx1:bookworm", "mx2:trixie", "old1:bookworm", "old2:trixie")
+HOSTS = ("mx1:bookworm", "mx2:trixie", "old1:bookworm", "old2:trixie", "out1:bookworm", "out2:trixie", "peers:trixie")
 RELEASES = ("bookworm", "trixie")
 MX = ("mx1", "mx2")
 OLD = ("old1", "old2")
-BACKGROUND = ("performing", "uninstalling")  # fixtures, in their order
+OUT = ("out1", "out2")
+BACKGROUND = ("performing", "uninstalling", "sending")  # fixtures, in their order
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -91,7 +100,7 @@ class Chapter:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """Four hosts, as Debian sets them up but for two users."""
+    """All hosts, as Debian sets them up but for two users."""
     lab = Lab(Path(os.environ["LAB_STATE"]))
     try:
         lab.up(*HOSTS)
@@ -284,6 +293,20 @@ def uninstalling(lab: Lab, ansible: Ansible, background: Background, watched: Wa
 def refusals_without_daemons(uninstalling: Future[Refusals]) -> Refusals:
     """What came of them."""
     return uninstalling.result()
+
+
+@pytest.fixture(scope="session")
+def sending(lab: Lab, bare: Lab, ansible: Ansible, background: Background, watched: Watched) -> Future[Outgoing]:
+    """Mail to good and bad servers, from hosts that only send."""
+    assert bare.hosts
+    assert watched
+    return background.begin("out", lambda: outgoing.tell(lab, ansible, OUT, lab.hosts["peers"]))
+
+
+@pytest.fixture(scope="session")
+def sent(sending: Future[Outgoing]) -> Outgoing:
+    """What came of it."""
+    return sending.result()
 
 
 # ---- one host of each release

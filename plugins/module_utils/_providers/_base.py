@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     Endpoint,
+    RelayAccount,
     SaslSocket,
     TlsLibrary,
     Vserver,
@@ -171,18 +172,28 @@ class DomainOutcome:
         domain: the domain.
         next_hop: what the daemon looks the policy up by; empty where the domain was removed.
         reason: why something changes; empty where nothing does.
+        other_next_hops: what else it is looked up by: for subdomains, and for senders that are treated specially.
     """
 
     domain: str
     next_hop: str
     reason: str
+    other_next_hops: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DomainPlan(Plan):
-    """A plan for outgoing mail, with what it means for each domain."""
+    """A plan for outgoing mail.
+
+    Attributes:
+        outcomes: what it means for each domain.
+        levels: the level of each entry of ours by domain, also of those that the plan leaves alone.
+        default_level: the level of all other mail; empty where the daemon uses no TLS.
+    """
 
     outcomes: Sequence[DomainOutcome] = ()
+    levels: Mapping[str, str] = field(default_factory=dict)
+    default_level: str = ""
 
 
 class DomainProvider(Provider):
@@ -200,3 +211,108 @@ class DomainProvider(Provider):
         Raises:
             Problem: a policy could never apply, or contradicts another one.
         """
+
+
+@dataclass(frozen=True)
+class PasswordCheck:
+    """Whom a submission server asks whether a password is right.
+
+    Attributes:
+        backend: what holds the accounts, a choice of the module's option.
+        place: absolute path of the socket to ask at, or of the database to look into.
+        realm: the realm of logins that name none, where the backend has realms.
+        user: user as whom the server runs.
+        group: the group of that user.
+    """
+
+    backend: str
+    place: str
+    realm: str = ""
+    user: str = ""
+    group: str = ""
+
+
+class AccountKeeper(ABC):
+    """Where accounts are kept that remote hosts log in with.
+
+    Attributes:
+        daemon: name of the provider that must read the configuration again where it changes; empty for none.
+    """
+
+    daemon: str = ""
+
+    @abstractmethod
+    def check(self, account: RelayAccount) -> None:
+        """Raise Problem where an account of this kind cannot be kept here."""
+
+    @abstractmethod
+    def ours(self) -> set[str]:
+        """Names of the accounts that this collection has made."""
+
+    @abstractmethod
+    def exists(self, account: RelayAccount) -> bool:
+        """Whether there is such an account, also one of somebody else's."""
+
+    @abstractmethod
+    def accepts(self, account: RelayAccount) -> bool:
+        """Whether the account that there is has this password."""
+
+    @abstractmethod
+    def logins(self, account: RelayAccount) -> tuple[str, ...]:
+        """The names by which the submission server may know whoever has logged in with the account.
+
+        Raises:
+            Problem: that cannot be told.
+        """
+
+    @abstractmethod
+    def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
+        """Files as they must be.
+
+        Args:
+            changed: accounts that are to get their password.
+            gone: names of accounts that are to go.
+        """
+
+    @abstractmethod
+    def confirm(self) -> None:
+        """Raise Problem where the daemon's effective settings do not show the accounts."""
+
+    @abstractmethod
+    def warnings(self, account: RelayAccount) -> Sequence[str]:
+        """What the administrator should know of an account."""
+
+
+class LoginProvider(Provider):
+    """A daemon with a submission server, where remote hosts log in."""
+
+    @abstractmethod
+    def password_check(self) -> PasswordCheck:
+        """Whom its submission servers ask.
+
+        Raises:
+            Problem: there is none that lets anybody log in, or they cannot be served.
+        """
+
+    @abstractmethod
+    def sender_limits(self) -> dict[str, tuple[str, ...]]:
+        """The senders that accounts of ours are limited to, sorted, by name. An unlimited account is not in it."""
+
+    @abstractmethod
+    def limit_senders(
+        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
+    ) -> Sequence[FileChange]:
+        """Files as they must be.
+
+        Args:
+            limits: as in sender_limits(), for all accounts.
+            logins: for the same accounts the names by which the server knows them.
+        """
+
+
+class KeepingProvider(Provider):
+    """A daemon that keeps accounts, for itself or for others."""
+
+    @abstractmethod
+    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+        """Where the accounts are, None where this daemon does not hold what the check asks for."""

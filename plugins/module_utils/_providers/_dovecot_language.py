@@ -26,6 +26,8 @@ class Language:
         effective_by_address: whether doveconf shows what is in effect for a protocol at one address; 2.4.1 shows what
             is in effect at all others.
         listen: what the addresses of a listener are called.
+        password_file: name and settings of the block that names a file of accounts, with ``{}`` for its path. Accounts
+            are looked up by the name as it was sent; Dovecot's own names are in lower case.
     """
 
     certificate: str
@@ -39,6 +41,12 @@ class Language:
     effective_alternative: tuple[str, ...]
     effective_by_address: bool
     listen: str
+    password_file: tuple[str, tuple[tuple[str, str], ...]]
+
+    def accounts(self, path: str) -> dict[str, dict[str, str]]:
+        """The block that names a file of accounts."""
+        name, settings = self.password_file
+        return {name: {key: value.replace("{}", path) for key, value in settings}}
 
 
 LANGUAGES: dict[tuple[int, int], Language] = {
@@ -54,6 +62,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("ssl_alt_cert",),
         True,
         "address",
+        ("passdb", (("driver", "passwd-file"), ("args", "username_format=%{orig_user} {}"))),
     ),
     (2, 4): Language(
         "ssl_server_cert_file",
@@ -67,5 +76,9 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("ssl_server", "alt_cert_file"),
         False,
         "listen",
+        (
+            "passdb passwd-file",
+            (("passwd_file_path", "{}"), ("auth_username_format", "%{original_user}")),
+        ),
     ),
 }

@@ -11,186 +11,91 @@ is silently ignored and mail leaves in clear text. So the next hop is worked out
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    EVERYTHING,
+    DomainPolicy,
+    SaslAccount,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
+    _postfix_clients as clients,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _postfix_table as table,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import DomainOutcome
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_outgoing import (
+    OF_EVERYTHING,
+    Settings,
+    for_everything,
+    relay_of,
+    transport_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_routing import (
+    Route,
+    Routing,
+    overlaid,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_table import Row
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wording import several
 
 TRANSPORT = "/etc/postfix/postmaster_transport"
 TLS_POLICY = "/etc/postfix/postmaster_tls_policy"
 SASL_ACCOUNTS = "/etc/postfix/postmaster_sasl_password"
-SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
-_PARAMETER_OF = {
+PARAMETER_OF = {
     TRANSPORT: "transport_maps",
     TLS_POLICY: "smtp_tls_policy_maps",
     SASL_ACCOUNTS: "smtp_sasl_password_maps",
 }
-# Deliveries that the tables above have a say in: smtp(8) under its two stock names.
-_OUTGOING = ("smtp", "relay")
-_HERE = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")
-_BY_SENDER = ("sender_dependent_relayhost_maps", "sender_dependent_default_transport_maps")
-_PATTERNS = re.compile(r"(proxy:)?(regexp|pcre|cidr):")
+_WHAT = {TRANSPORT: "route", TLS_POLICY: "TLS policy", SASL_ACCOUNTS: "account"}
+# Postfix' own values of parameters that are put back where nothing had stood in main.cf; others are empty.
+_DEFAULTS = {"default_transport": clients.PLAIN}
 
 
-class Routing:
-    """Where Postfix sends the mail of a domain (trivial-rewrite(8), transport(5)).
+def policy_value(policy: DomainPolicy) -> str:
+    """A policy as the TLS policy table has it."""
+    if policy.fingerprints:
+        return f"{policy.tls} match={'|'.join(policy.fingerprints)}"  # a fingerprint has colons in it
+    return policy.tls + (f" match={':'.join(policy.match)}" if policy.match else "")
 
-    Args:
-        host: the machine.
-        expanded: answers a parameter's value with the parameters it names put in.
-        ignored: our own transport table, whose rows are planned and not asked for.
-    """
 
-    def __init__(self, host: Host, expanded: Callable[[str], str], ignored: str) -> None:
-        self._host = host
-        self._expanded = expanded
-        self._ignored = ignored
-        self._keys: list[str] = []
-        self._answers: dict[str, dict[str, str]] = {}
-
-    def next_hops(self, domains: Sequence[str]) -> dict[str, str]:
-        """The next hop of each domain, in lower case as in Postfix' tables. Each table is asked once for all domains.
-
-        Raises:
-            Problem: mail for a domain does not leave this host by smtp(8).
-        """
-        self._keys = sorted({key for domain in domains for key in self._keys_for(domain)})
-        self._answers = {}
-        return {domain: self._next_hop(domain).lower() for domain in domains}
-
-    def depends_on_sender(self) -> list[str]:
-        """Parameters that send the mail of some senders another way."""
-        return [name for name in _BY_SENDER if self._expanded(name)]
-
-    # ---- tables and lists
-
-    @staticmethod
-    def _parents(domain: str) -> list[str]:
-        labels = domain.split(".")
-        return [".".join(labels[start:]) for start in range(1, len(labels))]
-
-    def _keys_for(self, domain: str) -> list[str]:
-        """All that is looked up anywhere for a domain."""
-        parents = self._parents(domain)
-        return [f"postmaster@{domain}", domain, *parents, *("." + one for one in parents), "*"]
-
-    def _look_up(self, one: str, key: str) -> str | None:
-        """The answer of one table to one of the keys."""
-        if one not in self._answers:
-            self._answers[one] = self._ask(one)
-        return self._answers[one].get(key)
-
-    def _ask(self, one: str) -> dict[str, str]:
-        """The answers of one table to all keys, by key."""
-        done = self._host.query(["postmap", "-q", "-", one], stdin="".join(f"{key}\n" for key in self._keys).encode())
-        if done.code != 0 and re.search("fatal|error", done.err):
-            raise Problem(
-                f"the table {one} cannot be asked ({done.complaint})",
-                f"mend it, or take it out of {MAIN_CF}",
-                option=MAIN_CF,
-            )
-        pairs = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
-        return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
-
-    def _lists(self, name: str, domain: str, *, parents: Sequence[str] = ()) -> bool:
-        """Whether a list of domains in main.cf holds one. The first pattern that fits decides, also against it."""
-        for pattern in self._patterns(words(self._expanded(name))):
-            against, bare = pattern.startswith("!"), pattern.lstrip("!")
-            keys = [domain, *parents]
-            if any(self._look_up(bare, key) is not None for key in keys) if ":" in bare else bare.lower() in keys:
-                return not against
-        return False
-
-    def _patterns(self, listed: Sequence[str]) -> list[str]:
-        """The patterns of a list, with those of the files that it names."""
-        found = []
-        for one in listed:
-            found += words(self._host.read_text(one)) if one.startswith("/") else [one]
-        return found
-
-    # ---- the next hop
-
-    def _next_hop(self, domain: str) -> str:
-        transport, next_hop = self._without_table(domain)
-        named, _colon, host = self._by_table(domain).partition(":")
-        if named:
-            transport, next_hop = named, host or domain
-        elif host:
-            next_hop = host
-        if not transport:
-            raise Problem(
-                "its mail is delivered on this host and never sent to another one",
-                "remove this entry, or take the domain out of " + ", ".join(_HERE),
-                subject=f"domain {domain}",
-                option="domain",
-            )
-        if transport not in _OUTGOING:
-            raise Problem(
-                f"Postfix hands its mail to {transport!r}, on which this policy has no effect",
-                "remove this entry or the transport",
-                subject=f"domain {domain}",
-                option="domain",
-            )
-        if len(words(next_hop)) != 1:
-            raise Problem(
-                f"its mail leaves by one of several next hops ({next_hop}), which is not supported",
-                "give relay_host, or name one next hop only",
-                subject=f"domain {domain}",
-                option="domain",
-            )
-        return next_hop
-
-    def _by_table(self, domain: str) -> str:
-        """The transport tables' answer, in the order of transport(5); empty where they have none."""
-        tables = [one for one in words(self._expanded("transport_maps")) if not one.endswith(":" + self._ignored)]
-        # a table of patterns is asked for whole addresses; any of the domain will do
-        patterns = [one for one in tables if _PATTERNS.match(one)]
-        others = [one for one in tables if one not in patterns]
-        parents = ["." + one for one in self._parents(domain)]
-        order = [(f"postmaster@{domain}", patterns), *((key, others) for key in (domain, *parents)), ("*", tables)]
-        found = (self._look_up(one, key) for key, some in order for one in some)
-        return next((answer for answer in found if answer is not None), "")
-
-    def _without_table(self, domain: str) -> tuple[str, str]:
-        """Transport and next hop where no transport table speaks of the domain; no transport where it stays here."""
-        if any(self._lists(name, domain) for name in _HERE):
-            return "", domain
-        parents = self._parents(domain)
-        if "relay_domains" not in words(self._expanded("parent_domain_matches_subdomains")):
-            parents = ["." + one for one in parents]
-        relayed = self._lists("relay_domains", domain, parents=parents)
-        transport, _colon, host = self._expanded("relay_transport" if relayed else "default_transport").partition(":")
-        return transport, host or self._expanded("relayhost") or domain
+def level_in(row: Row) -> str:
+    """The level that a row of the TLS policy table asks for."""
+    return row.value.split()[0]
 
 
 class DomainTables:
-    """Our three tables, and the parameters of main.cf that name them.
+    """Our three tables.
 
     Args:
         host: the machine.
-        parameters: Postfix' effective parameters.
         expanded: answers a parameter's value with the parameters it names put in.
+        settings: main.cf, in which the entry for all mail is written too.
+        services: the services of master.cf that are an smtp(8), by name.
     """
 
-    def __init__(self, host: Host, parameters: Mapping[str, str], expanded: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        expanded: Callable[[str], str],
+        settings: Settings,
+        services: Mapping[str, object],
+    ) -> None:
         self._host = host
-        self._parameters = parameters
-        self._routing = Routing(host, expanded, ignored=TRANSPORT)
-        self._map_type = parameters["default_database_type"]
-        self._before = {path: table.parse(host.read_text(path)) for path in _PARAMETER_OF}
-        self._rows = {path: dict(rows) for path, rows in self._before.items()}
+        self._expanded = expanded
+        self._settings = settings
+        self._services = [*services, clients.IMPLICIT_TLS, clients.CLEAR_AUTH]
+        self._map_type = settings.value("default_database_type")
+        self._before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
+        self._routes: dict[str, Route] = {}
+        self.rows = {path: dict(rows) for path, rows in self._before.items()}
+        self.used_services: set[str] = {clients.PLAIN}
         self.warnings: list[str] = []
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
@@ -200,116 +105,218 @@ class DomainTables:
             Problem: a policy could never apply, or contradicts another one.
         """
         named = {policy.domain for policy in policies}
-        gone = {domain for rows in self._rows.values() for domain in rows} - named if purge else set()
+        gone = {domain for rows in self.rows.values() for domain in rows} - named if purge else set()
+        if purge and EVERYTHING not in named and set(OF_EVERYTHING) & set(self._settings.noted):
+            gone.add(EVERYTHING)
         gone |= {policy.domain for policy in policies if not policy.present}
-        for rows in self._rows.values():
+        for rows in self.rows.values():
             for domain in gone & set(rows):
                 del rows[domain]
         present = [policy for policy in policies if policy.present]
-        routed = self._routing.next_hops([policy.domain for policy in present if not policy.relay_host])
+        self._settle_everything(present, gone)
+        self._route(present)
         for policy in present:
-            self._put(policy, routed.get(policy.domain, ""))
-        self.warnings += [
-            f"the policy for {domain} holds for all mail that leaves by {next_hop}"
-            for domain, next_hop in routed.items()
-            if next_hop != domain
-        ]
-        if routed and self._routing.depends_on_sender():
-            self.warnings.append(
-                f"mail of senders that {' or '.join(self._routing.depends_on_sender())} sends another way does not obey"
-                f" the policies for {', '.join(routed)}; a relay_host of their own would bring it back"
-            )
+            self._put(policy)
         self._refuse_contradictions()
+        self._warn_of_routes(present)
         everything = [*(policy.domain for policy in policies), *sorted(gone - named)]
         return [self._outcome(domain) for domain in everything]
 
-    def _put(self, policy: DomainPolicy, routed: str) -> None:
-        next_hop = f"[{policy.relay_host}]:{policy.relay_port}" if policy.relay_host else routed
-        match = f" match={':'.join(policy.match)}" if policy.match else ""
-        wanted: dict[str, Row | None] = {
-            TRANSPORT: Row(policy.domain, f"smtp:{next_hop}") if policy.relay_host else None,
-            TLS_POLICY: Row(next_hop, policy.tls + match),
-            SASL_ACCOUNTS: (
-                Row(next_hop, f"{policy.account.username}:{policy.account.password}") if policy.account else None
-            ),
+    # ---- all outgoing mail
+
+    def _settle_everything(self, present: Sequence[DomainPolicy], gone: set[str]) -> None:
+        """Write the entry for all mail into main.cf, or take it back."""
+        everything = next((policy for policy in present if policy.domain == EVERYTHING), None)
+        wanted = for_everything(everything) if everything else {}
+        if everything or EVERYTHING in gone:
+            for name in set(OF_EVERYTHING) & set(self._settings.noted) - set(wanted):
+                self._settings.put_back(name, _DEFAULTS.get(name, ""))
+        for name, value in wanted.items():
+            self._settings.set(name, value, ours=True)  # so that a later call knows whose it is
+
+    # ---- ways
+
+    def _route(self, present: Sequence[DomainPolicy]) -> None:
+        """Work out the way of all domains for which none is asked."""
+        names = []
+        for policy in present:
+            if policy.domain == EVERYTHING or not policy.relay_host:
+                names.append(policy.domain)
+                names += ["." + policy.domain] if policy.subdomains else []
+        planned = {name: self._settings.value(name) for name in self._settings.changed}
+        routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
+        self._routes = routing.routes(names)
+        self.used_services |= {route.usual.transport for route in self._routes.values()}
+        self.used_services |= set(clients.STOCK) if EVERYTHING in self._routes else set()
+
+    def _routes_of(self, policy: DomainPolicy) -> list[Route]:
+        found = (self._routes.get(name) for name in (policy.domain, "." + policy.domain))
+        return [one for one in found if one]
+
+    def _warn_of_routes(self, present: Sequence[DomainPolicy]) -> None:
+        """What a policy holds for beyond its domain, and what mail of its domain it does not hold for."""
+        uncovered: dict[str, list[str]] = defaultdict(list)
+        sharing: dict[str, list[str]] = defaultdict(list)
+        without_account = []
+        for policy in present:
+            routes = self._routes_of(policy)
+            if policy.domain == EVERYTHING:
+                continue  # it holds for every way, by main.cf
+            shared = {
+                hop.next_hop
+                for route in routes
+                for hop in (route.usual, *route.by_sender)
+                if hop.next_hop.lstrip(".") != policy.domain and hop.transport in self._services
+            }
+            for next_hop in shared:
+                sharing[next_hop].append(policy.domain)
+            for route in routes:
+                unknown = [*route.unknown]
+                unknown += [
+                    f"the transport {one.transport}" for one in route.by_sender if one.transport not in self._services
+                ]
+                if unknown:
+                    uncovered[" or ".join(dict.fromkeys(unknown))].append(policy.domain)
+            if policy.account and any(route.by_sender for route in routes):
+                without_account.append(policy.domain)
+        for next_hop, domains in sorted(sharing.items()):
+            whose = f"policy for {domains[0]} holds" if len(domains) == 1 else f"policies for {several(domains)} hold"
+            self.warnings.append(f"the {whose} for all mail that leaves by {next_hop}")
+        for ways, domains in uncovered.items():
+            self.warnings.append(
+                f"mail of senders that {ways} sends another way does not obey the policies for"
+                f" {several(dict.fromkeys(domains))}; a relay_host of their own would bring it back"
+            )
+        if without_account:
+            self.warnings.append(
+                f"mail of senders that is sent another way does not use the account for {several(without_account)};"
+                " a relay_host of their own would bring it back"
+            )
+
+    # ---- rows
+
+    def _put(self, policy: DomainPolicy) -> None:
+        usual, hops = self._hops(policy)
+        value = policy_value(policy)
+        wanted: dict[str, list[Row]] = {
+            TRANSPORT: [],
+            TLS_POLICY: [Row(hop, value) for hop in hops],
+            SASL_ACCOUNTS: [self._account_row(policy, policy.account, usual)] if policy.account else [],
         }
-        for path, row in wanted.items():
-            if row is None:
-                self._rows[path].pop(policy.domain, None)
+        if policy.relay_host and policy.domain != EVERYTHING:
+            way = f"{transport_of(policy) or clients.PLAIN}:{usual}"
+            names = [policy.domain, *(["." + policy.domain] if policy.subdomains else [])]
+            wanted[TRANSPORT] = [Row(name, way) for name in names]
+        for path, rows in wanted.items():
+            if rows:
+                self.rows[path][policy.domain] = tuple(sorted(set(rows), key=lambda row: (row.key, row.value)))
             else:
-                self._rows[path][policy.domain] = row
+                self.rows[path].pop(policy.domain, None)
+
+    def _hops(self, policy: DomainPolicy) -> tuple[str, list[str]]:
+        """The usual next hop of a domain's mail, and all that smtp(8) may look its policy up by."""
+        relay = relay_of(policy)
+        if policy.domain != EVERYTHING:
+            if relay:
+                return relay, [relay]
+            routes = self._routes_of(policy)
+            others = (hop for route in routes for hop in route.by_sender if hop.transport in self._services)
+            return routes[0].usual.next_hop, [
+                *(route.usual.next_hop for route in routes),
+                *(one.next_hop for one in others),
+            ]
+        usual = self._routes[EVERYTHING].usual
+        if relay and usual.next_hop != relay:
+            raise Problem(
+                f"a transport table, or default_transport, sends all mail to {usual.next_hop} whatever relay_host says",
+                "take that away, or leave relay_host out",
+                subject=policy.title,
+                option="relay_host",
+            )
+        # without a host of its own each domain is its own next hop, and main.cf alone decides
+        return usual.next_hop, [] if usual.next_hop == EVERYTHING else [usual.next_hop]
+
+    def _account_row(self, policy: DomainPolicy, account: SaslAccount, usual: str) -> Row:
+        if usual == EVERYTHING or (policy.subdomains and not policy.relay_host):
+            raise Problem(
+                "an account is looked up by one host, and there is none that takes all of this mail",
+                "give relay_host",
+                subject=policy.title,
+                option="username",
+            )
+        value = f"{account.username}:{account.password}"
+        if policy.keep_password:
+            for row in self._before[SASL_ACCOUNTS].get(policy.domain, ()):
+                if row.key == usual and row.value.partition(":")[0] == account.username:
+                    value = row.value
+        return Row(usual, value)
 
     def _refuse_contradictions(self) -> None:
         """Two domains that leave by one next hop cannot be treated differently there."""
-        for path, what in ((TLS_POLICY, "TLS policy"), (SASL_ACCOUNTS, "account")):
-            users: dict[str, list[str]] = defaultdict(list)
-            for domain, row in self._rows[path].items():
-                users[row.key].append(domain)
-            for key, domains in users.items():
-                if len({self._rows[path][domain].value for domain in domains}) > 1:
-                    first, *others = sorted(domains)
+        for path in (TLS_POLICY, SASL_ACCOUNTS):
+            users: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+            for domain, rows in self.rows[path].items():
+                for row in rows:
+                    users[row.key][row.value].append(domain)
+            for key, by_value in users.items():
+                if len(by_value) > 1:
+                    first, *others = sorted(domain for domains in by_value.values() for domain in domains)
                     raise Problem(
-                        f"its mail leaves by the next hop {key} as does that of {', '.join(others)}, but each has"
-                        f" another {what}, and Postfix knows only one for a next hop",
+                        f"its mail leaves by the next hop {key} as does that of {several(others)}, but each has"
+                        f" another {_WHAT[path]}, and Postfix knows only one for a next hop",
                         "give them the same one, or another relay_host",
                         subject=f"domain {first}",
                         option="tls" if path == TLS_POLICY else "username",
                     )
 
+    # ---- results
+
     def _outcome(self, domain: str) -> DomainOutcome:
-        words_for = {TRANSPORT: "route", TLS_POLICY: "TLS policy", SASL_ACCOUNTS: "account"}
         reasons = []
-        for path, what in words_for.items():
-            old, new = self._before[path].get(domain), self._rows[path].get(domain)
-            if old == new:
+        if domain == EVERYTHING:
+            for name in OF_EVERYTHING:
+                if name in self._settings.changed:
+                    old, new = self._settings.changed[name]
+                    reasons.append(f"{name}: {old or 'empty'} -> {new or 'empty'}")
+        for path, what in _WHAT.items():
+            before, after = self._before[path].get(domain, ()), self.rows[path].get(domain, ())
+            if before == after:
                 continue
             if path == SASL_ACCOUNTS:  # its value is never shown
-                reasons.append(f"{what}: {'removed' if new is None else 'set' if old is None else 'changed'}")
+                reasons.append(f"{what}: {'removed' if not after else 'set' if not before else 'changed'}")
             else:
-                reasons.append(f"{what}: {self._said(old)} -> {self._said(new)}")
-        policy = self._rows[TLS_POLICY].get(domain)
-        return DomainOutcome(domain, policy.key if policy else "", "; ".join(reasons))
+                reasons.append(f"{what}: {self._said(before)} -> {self._said(after)}")
+        rows = self.rows[TLS_POLICY].get(domain, ())
+        route = self._routes.get(domain)
+        usual = route.usual.next_hop if route else rows[0].key if rows else ""
+        others = sorted({row.key for row in rows} - {usual})
+        return DomainOutcome(domain, usual, "; ".join(reasons), tuple(others))
 
     @staticmethod
-    def _said(row: Row | None) -> str:
-        return f"{row.key} {row.value}" if row else "none"
+    def _said(rows: Sequence[Row]) -> str:
+        return ", ".join(f"{row.key} {row.value}" for row in rows) or "none"
 
-    def parameters(self, ca_file: str) -> dict[str, str]:
-        """Values that main.cf must have for the tables to be used; only those that differ.
+    def levels(self) -> dict[str, str]:
+        """The level of each domain that has one."""
+        return {domain: level_in(rows[0]) for domain, rows in self.rows[TLS_POLICY].items() if rows}
 
-        Args:
-            ca_file: the roots to verify peers against; empty to keep Postfix' own.
-        """
-        wanted: dict[str, str] = {}
-        for path, name in _PARAMETER_OF.items():
-            if not self._rows[path] and not self._before[path]:
-                continue
-            ours = f"{self._map_type}:{path}"
-            listed = words(self._parameters[name])
-            # first, since the first table that knows a key decides
-            ordered = [ours, *(one for one in listed if not one.endswith(":" + path))]
-            if listed != ordered:
-                wanted[name] = ", ".join(ordered)
-        if self._rows[SASL_ACCOUNTS]:
-            if self._parameters["smtp_sasl_auth_enable"] != "yes":
-                wanted["smtp_sasl_auth_enable"] = "yes"
-            # the default forbids PLAIN and LOGIN inside TLS too; in clear text they stay forbidden
-            if "noplaintext" in self._inside_tls():
-                wanted["smtp_sasl_tls_security_options"] = "noanonymous"
-        verifies = any(row.value.split()[0] in ("verify", "secure") for row in self._rows[TLS_POLICY].values())
-        roots = ca_file or (SYSTEM_ROOTS if verifies and not self._parameters["smtp_tls_CAfile"] else "")
-        if roots and self._parameters["smtp_tls_CAfile"] != roots:
-            wanted["smtp_tls_CAfile"] = roots
-        return wanted
+    def services_of_ours(self) -> set[str]:
+        """The services of ours that mail is sent by."""
+        ways = [row.value for rows in self.rows[TRANSPORT].values() for row in rows]
+        return {one.partition(":")[0] for one in (*ways, self._settings.value("default_transport"))}
 
-    def _inside_tls(self) -> list[str]:
-        value = self._parameters["smtp_sasl_tls_security_options"]
-        return words(self._parameters["smtp_sasl_security_options"] if value.startswith("$") else value)
+    def name_in_main_cf(self) -> None:
+        """Have main.cf name the tables that have rows, and no others of ours."""
+        for path, name in PARAMETER_OF.items():
+            if self.rows[path]:
+                self._settings.list_first(name, f"{self._map_type}:{path}", path)
+            else:
+                self._settings.unlist(name, path)
 
     def changes(self) -> list[FileChange]:
         """The tables as files."""
         return [
             table.change(path, rows, self._map_type, secret=path == SASL_ACCOUNTS)
-            for path, rows in self._rows.items()
-            if rows or self._before[path]
+            for path, rows in self.rows.items()
+            if rows or self._host.state(path) is not None
         ]

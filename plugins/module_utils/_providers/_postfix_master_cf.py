@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _BLANKS = " \t\r\n"
 _ASIDE = "#postmaster {}: "  # begins the lines of an entry that is set aside
+_LISTENS = "inet  n       -       y       -       -       smtpd"
 _FIELDS = 8  # service, type, private, unprivileged, chroot, wakeup, maximum of processes, command
 
 
@@ -60,6 +61,7 @@ class Service:
         line: number of its first line, the first one of the file being 1.
         overrides: the ``-o`` settings by name; the last one of a name counts.
         comment: the comment on the line above it, empty where there is none.
+        chroot: ``y``, ``n``, or ``-`` for Postfix' own default.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Service:
     line: int
     overrides: Mapping[str, Override]
     comment: str
+    chroot: str = "-"
 
 
 def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
@@ -134,7 +137,8 @@ def services(text: str) -> list[Service]:
         }
         above = lines[start - 1].strip(SPACE) if start else ""
         comment = above[1:].strip(SPACE) if above.startswith("#") else ""
-        found.append(Service(words[0].text, words[1].text, words[_FIELDS - 1].text, start + 1, overrides, comment))
+        name, kind, _private, _unprivileged, chroot, _wakeup, _most, command = (one.text for one in words[:_FIELDS])
+        found.append(Service(name, kind, command, start + 1, overrides, comment, chroot))
     return found
 
 
@@ -215,19 +219,20 @@ def restore(text: str, service: Service, originals: Mapping[str, str | None]) ->
     return text
 
 
-def add(text: str, name: str, comment: str, settings: Mapping[str, str]) -> str:
-    """Add an smtpd service that listens on a TCP port, at the end of master.cf.
+def add(text: str, name: str, comment: str, settings: Mapping[str, str], fields: str = _LISTENS) -> str:
+    """Add a service at the end of master.cf.
 
     Args:
         text: content of master.cf.
         name: service name or port.
         comment: what stands above the entry.
         settings: its -o values by parameter name.
+        fields: the other fields of the entry; by default those of an smtpd(8) that listens on a TCP port.
 
     Returns:
         The new content.
     """
-    lines = [f"# {comment}\n", f"{name:<9} inet  n       -       y       -       -       smtpd\n"]
+    lines = [f"# {comment}\n", f"{name:<9} {fields}\n"]
     lines += [f"  -o {_written(key, value)}\n" for key, value in settings.items()]
     return text + ("" if not text or text.endswith("\n") else "\n") + "".join(lines)
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Compiled, FileChange
@@ -30,28 +30,34 @@ class Row:
     value: str
 
 
-def parse(text: str) -> dict[str, Row]:
-    """The rows by the domain that wants each. Several domains may want one row."""
-    found = {}
+Rows = dict[str, tuple[Row, ...]]  # the rows that each domain wants, in the order of their keys
+
+
+def parse(text: str) -> Rows:
+    """The rows by the domain that wants them. Several domains may want one row."""
+    found: dict[str, tuple[Row, ...]] = {}
     domains: list[str] = []
     for line in text.split("\n"):  # a password may hold what Python takes for the end of a line
         if line.startswith(_FOR):
             domains = line[len(_FOR) :].split()
         elif line and not line.startswith("#"):
             key, _space, value = line.partition(" ")
-            found.update({domain: Row(key, value) for domain in domains})
+            row = Row(key, value)
+            for domain in domains:
+                found[domain] = (*found.get(domain, ()), row)
             domains = []
     return found
 
 
-def render(rows: Mapping[str, Row]) -> str:
+def render(rows: Mapping[str, Sequence[Row]]) -> str:
     """The table's text: each row once, behind a comment that names the domains which want it."""
     wanted_by: dict[Row, list[str]] = {}
-    for domain, row in rows.items():
-        wanted_by.setdefault(row, []).append(domain)
+    for domain, wanted in rows.items():
+        for row in wanted:
+            wanted_by.setdefault(row, []).append(domain)
     lines = [
         f"{_FOR}{' '.join(sorted(domains))}\n{row.key} {row.value}\n"
-        for row, domains in sorted(wanted_by.items(), key=lambda item: item[0].key)
+        for row, domains in sorted(wanted_by.items(), key=lambda item: (item[0].key, item[0].value))
     ]
     return _HEAD + "".join(lines)
 
@@ -62,11 +68,11 @@ def compiled(map_type: str) -> Compiled | None:
     return Compiled(suffix, ("postmap", f"{map_type}:{{source}}")) if suffix else None
 
 
-def change(path: str, rows: Mapping[str, Row], map_type: str, *, secret: bool = False) -> FileChange:
-    """The table as a file that only root can read, from its birth."""
+def change(path: str, rows: Mapping[str, Sequence[Row]], map_type: str, *, secret: bool = False) -> FileChange:
+    """The table as a file that only root can read, from its birth; a table without rows is removed."""
     return FileChange(
         path,
-        render(rows).encode("utf-8", "surrogateescape"),
+        render(rows).encode("utf-8", "surrogateescape") if rows else None,
         "root",
         "root",
         0o600,

@@ -25,9 +25,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     _dovecot_settings as dovecot_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+    AccountKeeper,
     Capabilities,
+    KeepingProvider,
+    PasswordCheck,
     Plan,
-    Provider,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_accounts import (
+    DovecotAccounts,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_drop_in import (
     DEFAULT,
@@ -54,7 +59,7 @@ def _path(protocol: str, name: str) -> str:
     return DROP_IN.format(protocol if name == DEFAULT else f"{protocol}_{name}")
 
 
-class Dovecot(Provider):
+class Dovecot(KeepingProvider):
     """The adapter for Dovecot. Each virtual server has a file of its own in conf.d; no other file is touched."""
 
     name = "dovecot"
@@ -352,6 +357,11 @@ class Dovecot(Provider):
 
     def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
         return (FileChange(DROP_IN.format("auth"), None),)
+
+    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+        if check.backend != self.name:
+            return None
+        return DovecotAccounts(self.host, self.name, self.language, self._effective)
 
     # ---- proving
 

@@ -27,30 +27,44 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._originals import Originals
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
-    _postfix_main_cf as main_cf,
+    _postfix_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _postfix_master_cf as master_cf,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _postfix_needs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+    AccountKeeper,
     Capabilities,
     DomainPlan,
     DomainProvider,
+    KeepingProvider,
+    LoginProvider,
+    PasswordCheck,
     Plan,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import DomainTables
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import (
+    SASL_ACCOUNTS,
+    DomainTables,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_files import (
     MASTER_CF,
     Files,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_outgoing import (
+    LEVEL,
+    Settings,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import (
     by_socket,
     found_vservers,
     wanted_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_smtpd import Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._sasldb import SaslDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
 DEFAULT = "default"
@@ -60,7 +74,7 @@ _SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
-class Postfix(DomainProvider):
+class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     """The adapter for Postfix.
 
     The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
@@ -192,12 +206,61 @@ class Postfix(DomainProvider):
                 "install the package libsasl2-modules",
                 option="username",
             )
-        tables = DomainTables(self.host, self.parameters, self.expanded)
+        originals = Originals(self.host, self.store, self.name)
+        master = self.host.read_text(MASTER_CF)
+        services = clients.clients(master)
+        settings = Settings(self.host.read_text(MAIN_CF), self.parameters, originals)
+        tables = DomainTables(self.host, self.expanded, settings, services)
         outcomes = tables.plan(policies, purge=purge)
-        main = self.host.read_text(MAIN_CF)
-        different = tables.parameters(ca_file)
-        main_change = FileChange(MAIN_CF, main_cf.assign(main, different).encode("utf-8", "surrogateescape"))
-        return DomainPlan(changes=(*tables.changes(), main_change), outcomes=outcomes, warnings=tables.warnings)
+        declared = {policy.tls for policy in policies if policy.present}
+        everything = {settings.kept(LEVEL)} if LEVEL in settings.noted else set()
+        levels = {*tables.levels().values(), *everything, *declared}
+        _postfix_needs.settle(
+            settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
+        )
+        tables.name_in_main_cf()
+        relied_on = {
+            name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
+        }
+        clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
+        changes = tables.changes()
+        return DomainPlan(
+            changes=(
+                *(change for change in changes if change.content is not None),
+                FileChange(
+                    MASTER_CF,
+                    clients.with_services(master, tables.services_of_ours()).encode("utf-8", "surrogateescape"),
+                ),
+                FileChange(MAIN_CF, settings.text.encode("utf-8", "surrogateescape")),
+                *(change for change in changes if change.content is None),
+                originals.change(),
+            ),
+            outcomes=outcomes,
+            levels=tables.levels(),
+            default_level=settings.value(LEVEL),
+            warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
+        )
+
+    # ---- whoever logs in
+
+    @property
+    def _logins(self) -> Logins:
+        originals = Originals(self.host, self.store, self.name)
+        return Logins(self.host, self.parameters, self.expanded, originals)
+
+    def password_check(self) -> PasswordCheck:
+        return self._logins.password_check()
+
+    def sender_limits(self) -> dict[str, tuple[str, ...]]:
+        return self._logins.limits()
+
+    def limit_senders(
+        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
+    ) -> Sequence[FileChange]:
+        return self._logins.changes(limits, logins)
+
+    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+        return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
 
     # ---- proving
 

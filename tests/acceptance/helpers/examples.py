@@ -26,6 +26,7 @@ ORDER = (
     "mail_cert_info",
     "mail_vserver_tls",
     "mail_domain_security",
+    "mail_relay_account",
     "mail_tls_info",
 )
 MODULES = Path(__file__).resolve().parents[3] / "plugins" / "modules"

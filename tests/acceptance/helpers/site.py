@@ -71,5 +71,9 @@ class Site:
     def run(self, hosts: str, *options: str, inventory: Path | None = None) -> Run:
         """Run it on some hosts of the lab."""
         options = (*options, "--inventory", str(inventory)) if inventory else options
+        return self.run_playbook("site", hosts, *options)
+
+    def run_playbook(self, name: str, hosts: str, *options: str) -> Run:
+        """Run a playbook of the collection with the same declaration."""
         files = ("--extra-vars", f"@{DECLARATION}", "--extra-vars", f"@{self._variables}")
-        return self.ansible.playbook(f"{COLLECTION}.site", "--limit", hosts, *files, *options)
+        return self.ansible.playbook(f"{COLLECTION}.{name}", "--limit", hosts, *files, *options)

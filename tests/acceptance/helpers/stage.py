@@ -35,6 +35,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
 NAMES = ("mx1.example.test", "mail.internal.example.test")  # of the certificates in the examples
 STORE = "/etc/postmaster"
 PASSPHRASE = 'it\'s "quoted"'
+PARTNER_PASSWORD = "pass\\word"
 GONE = " ".join(f"{STORE}/{place}/{name}*" for place in ("live", "pending", "previous") for name in NAMES)
 KEPT = "kept"  # as it is
 LINEAGE = f"/etc/letsencrypt/live/{NAMES[0]}"
@@ -102,7 +103,7 @@ class Stage:
             tasks += self._resetting(example)
             tasks += [{**task, "ignore_errors": True} for task in example.tasks] * example.times
         secrets = {"backup_passphrase": PASSPHRASE, "key_passphrase": PASSPHRASE}
-        run = self._ansible.play("mx1", tasks, partner_password="pass\\word", **secrets)
+        run = self._ansible.play("mx1", tasks, partner_password=PARTNER_PASSWORD, **secrets)
         for host in self._hosts:
             results = iter(run.of(host.name))
             for example in examples:
@@ -171,7 +172,8 @@ class Stage:
         protection = BestAvailableEncryption(PASSPHRASE.encode())
         backup = serialize_key_and_certificates(b"mx1", key, certificate, [intermediate.certificate], protection)
         (backups / f"{NAMES[0]}.p12").write_bytes(backup)
-        (self._directory / "vault.yml").write_text(json.dumps({"backup_passphrase": PASSPHRASE}))
+        vault = {"backup_passphrase": PASSPHRASE, "partner_password": PARTNER_PASSWORD}
+        (self._directory / "vault.yml").write_text(json.dumps(vault))
 
     def _put(self, host: Host, path: str, content: bytes) -> None:
         script = "base64 --decode"

@@ -56,7 +56,17 @@ class Kind:
 DEFAULT_KIND = "mail"
 EXIM_INTERNET_SITE = "internet site; mail is sent and received directly using SMTP"  # in Debian's own words
 MAIL = Kind(
-    [*SYSTEM, *MANAGED, *CLIENTS, "postfix", "libsasl2-modules", "dovecot-imapd", "dovecot-pop3d", "dovecot-lmtpd"],
+    [
+        *SYSTEM,
+        *MANAGED,
+        *CLIENTS,
+        "postfix",
+        "libsasl2-modules",
+        "sasl2-bin",
+        "dovecot-imapd",
+        "dovecot-pop3d",
+        "dovecot-lmtpd",
+    ],
     [
         "postfix postfix/main_mailer_type select Internet Site",
         f"postfix postfix/mailname string {BUILD_NAME}",

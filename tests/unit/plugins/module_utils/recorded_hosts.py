@@ -23,8 +23,9 @@ MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"
 IMAPD_CONF = "/etc/imapd.conf"
 STORE = "/etc/postmaster"
-# The only default with a condition in it; every other value names parameters at most.
+# The defaults with a condition in them that matter; other values name parameters at most.
 _NO_RELAY_DOMAINS = "${{$compatibility_level} <level {2} ? {$mydestination} : {}}"
+_SHA256 = "${{$compatibility_level} <level {3.6} ? {md5} : {sha256}}"
 
 
 @functools.cache
@@ -116,6 +117,11 @@ class RecordedHost(Host):
     ) -> Completed:
         command = " ".join(argv)
         self.asked.append(command)
+        if argv[:2] == ["postmap", "-s"]:
+            found = self.tables.get(argv[2])
+            if found is None:
+                return Completed(1, "", f"postmap: fatal: {argv[2]}: cannot be listed")
+            return Completed(0, "".join(f"{key}\t{value}\n" for key, value in found.items()), "")
         if argv[0] == "postmap":
             return self._postmap(argv[-1], stdin.decode().split())
         if command in ("postconf", "postconf -x"):
@@ -137,7 +143,10 @@ class RecordedHost(Host):
         return {**defaults, **main_cf_settings(self.read_text(MAIN_CF))}
 
     def _expanded(self) -> dict[str, str]:
-        parameters = {name: value.replace(_NO_RELAY_DOMAINS, "") for name, value in self.parameters.items()}
+        parameters = {
+            name: value.replace(_NO_RELAY_DOMAINS, "").replace(_SHA256, "sha256")
+            for name, value in self.parameters.items()
+        }
 
         def expand(value: str) -> str:
             return re.sub(r"\$[{(]?(\w+)[)}]?", lambda match: expand(parameters.get(match[1], "")), value)

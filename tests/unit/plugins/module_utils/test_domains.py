@@ -10,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import parse, secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_options import parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, SaslAccount, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
@@ -28,12 +29,20 @@ ELEMENT = {
     "domain": "partner.example",
     "tls": "secure",
     "match": None,
+    "fingerprints": None,
+    "subdomains": False,
     "relay_host": None,
     "relay_port": 25,
+    "implicit_tls": None,
     "username": None,
     "password": None,
+    "update_password": "always",
+    "auth_cleartext": False,
     "state": "present",
 }
+IMPLICIT = {"implicit_tls": True}
+ON_465 = {"relay_port": 465}
+BY_FINGERPRINT = {"tls": "fingerprint", "fingerprints": (":".join(["AB"] * 32),)}
 ACCOUNT = {"username": "u", "password": "p"}
 
 
@@ -59,6 +68,20 @@ def test_least_that_can_be_said():
         ({"username": "DOMAIN\\user", "password": ""}, {"account": SaslAccount("DOMAIN\\user", "")}),
         ({"username": "u v", "password": " inner space".strip()}, {"account": SaslAccount("u v", "inner space")}),
         ({"state": "absent"}, {"present": False}),
+        ({"domain": " * "}, {"domain": "*"}),
+        ({"subdomains": True}, {"subdomains": True}),
+        ({"relay_host": "h.example", "relay_port": 465}, {"relay_host": "h.example", "relay_port": 465, **IMPLICIT}),
+        ({"relay_host": "h.example", "relay_port": 465, "implicit_tls": False}, {"relay_host": "h.example", **ON_465}),
+        ({"relay_host": "h.example", "implicit_tls": True}, {"relay_host": "h.example", **IMPLICIT}),
+        ({**ACCOUNT, "update_password": "on_create"}, {"account": SaslAccount("u", "p"), "keep_password": True}),
+        ({"tls": "dane"}, {"tls": "dane"}),
+        ({"tls": "dane-only", **ACCOUNT}, {"tls": "dane-only", "account": SaslAccount("u", "p")}),
+        ({"tls": "fingerprint", "fingerprints": [f"sha256:{'ab' * 32}"]}, BY_FINGERPRINT),
+        ({"tls": "fingerprint", "fingerprints": [" ".join(["Ab:"] * 31 + ["aB"])]}, BY_FINGERPRINT),
+        (
+            {**ACCOUNT, "tls": "may", "relay_host": "h.example", "auth_cleartext": True},
+            {"tls": "may", "account": SaslAccount("u", "p"), "relay_host": "h.example", "auth_cleartext": True},
+        ),
     ],
 )
 def test_options(given, expected):
@@ -70,7 +93,6 @@ def test_options(given, expected):
     [
         ({"domain": "not a domain"}, "domain"),
         ({"domain": "192.0.2.1"}, "domain"),
-        ({"domain": "*"}, "domain"),
         ({"domain": "*.partner.example"}, "domain"),  # Postfix would look it up verbatim, and never find it
         ({"match": ["mx.example"], "tls": "encrypt"}, "match"),
         ({"match": ["mx.example"], "tls": "may"}, "match"),
@@ -90,9 +112,21 @@ def test_options(given, expected):
         ({**ACCOUNT, "tls": "may"}, "tls"),
         ({**ACCOUNT, "tls": "none"}, "tls"),
         ({"relay_port": 587}, "relay_port"),
-        ({"relay_host": "mail.example", "relay_port": 465}, "relay_port"),
         ({"relay_host": "mail.example", "relay_port": 0}, "relay_port"),
         ({"relay_host": "mail.example", "relay_port": 65536}, "relay_port"),
+        ({"domain": "*", "subdomains": True}, "subdomains"),
+        ({"tls": "fingerprint"}, "fingerprints"),
+        ({"fingerprints": ["ab" * 32]}, "fingerprints"),
+        ({"tls": "fingerprint", "fingerprints": ["ab" * 20]}, "fingerprints"),  # SHA-1
+        ({"tls": "fingerprint", "fingerprints": ["xy" * 32]}, "fingerprints"),
+        ({"tls": "fingerprint", "match": ["mx.example"], "fingerprints": ["ab" * 32]}, "match"),
+        ({"tls": "dane", "match": ["mx.example"]}, "match"),
+        ({"implicit_tls": True}, "relay_port"),
+        ({"relay_host": "h.example", "relay_port": 465, "tls": "may"}, "tls"),
+        ({"relay_host": "h.example", "relay_port": 465, "tls": "dane"}, "tls"),
+        ({**ACCOUNT, "tls": "dane"}, "tls"),
+        ({"auth_cleartext": True}, "auth_cleartext"),
+        ({**ACCOUNT, "tls": "none", "auth_cleartext": True}, "relay_host"),
         ({"relay_host": "[mail.example]"}, "relay_host"),
         ({"relay_host": "mail.example:587"}, "relay_host"),
         ({"relay_host": "mail example"}, "relay_host"),
@@ -266,3 +300,59 @@ def test_roots_that_are_not_there(check_mode, host):
     expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match=r"/roots.pem is not there")
     with expected:  # in check mode an earlier task may have copied them in the real run
         call(host, Sender(host), Applied(check_mode), DomainPolicy("a.test"), ca_file="/roots.pem")
+
+
+# ---- exceptions
+
+
+class Leveled(Sender):
+    """A daemon with these levels."""
+
+    def __init__(self, host, levels, default):
+        super().__init__(host)
+        self.plan_of_levels = DomainPlan(levels=levels, default_level=default)
+
+    def plan_domains(self, policies, *, purge, ca_file):
+        return self.plan_of_levels
+
+
+def warned(host, *policies, levels=None, default=""):
+    sender = Leveled(host, levels or {one.domain: one.tls for one in policies}, default)
+    return [one for one in call(host, sender, Applied(), *policies).warnings if "unauthenticated" not in one]
+
+
+@pytest.mark.parametrize(
+    ("tls", "default", "less", "hidden"),
+    [
+        ("may", "encrypt", True, False),
+        ("none", "may", True, False),
+        ("encrypt", "encrypt", False, False),
+        ("secure", "encrypt", False, False),
+        ("dane", "encrypt", True, False),  # where nothing is published it is as good as may
+        ("encrypt", "dane", False, True),
+        ("may", "dane", True, True),
+        ("secure", "dane-only", False, True),
+        ("dane", "dane-only", True, False),
+        ("may", "", False, False),
+    ],
+)
+def test_entry_that_stands_out_is_warned_of(tls, default, less, hidden, host):
+    found = warned(host, DomainPolicy("a.test", tls=tls), default=default)
+    assert [one for one in found if "mail to a.test is protected less than other mail" in one] == found[: int(less)]
+    assert len([one for one in found if "TLSA records of these domains count for nothing" in one]) == int(hidden)
+    assert len(found) == less + hidden
+
+
+def test_all_entries_are_measured_against_a_new_level_for_all_other_mail(host):
+    levels = {"*": "encrypt", "earlier.test": "may", "a.test": "secure"}
+    policies = [DomainPolicy("*", tls="encrypt"), DomainPolicy("a.test")]
+    (found,) = warned(host, *policies, levels=levels, default="encrypt")
+    assert "mail to earlier.test is protected less" in found
+    assert warned(host, DomainPolicy("a.test"), levels=levels, default="encrypt") == []
+
+
+def test_ten_thousand_domains_make_one_warning(host):
+    policies = [DomainPolicy(f"d{number}.test", tls="may") for number in range(10_000)]
+    outcome = call(host, Sender(host), Applied(), *policies)
+    assert [one for one in outcome.warnings if "d0.test, d1.test, d2.test, d3.test, d4.test and 9995 others" in one]
+    assert len(outcome.warnings) == 1

@@ -97,7 +97,7 @@ def test_one_object_and_a_list_of_one_are_the_same(element, module):
         ({"purge": True}, "one of the following is required: domain, domains"),
         ({"domain": "a.test", "domains": []}, "mutually exclusive"),
         ({"domains": [{"tls": "secure"}]}, "missing required arguments: domain"),
-        ({"domain": "a.test", "tls": "dane"}, "value of tls must be one of: none, may, encrypt, verify, secure"),
+        ({"domain": "a.test", "tls": "full"}, "value of tls must be one of: none, may, encrypt, verify, secure"),
     ],
 )
 def test_options_that_do_not_go_together(params, message, module):

@@ -1,0 +1,291 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: mail_relay_account
+short_description: Make accounts that remote hosts log in with to hand mail over
+version_added: 0.3.0
+author:
+  - postmaster.secure_channel contributors (@postmaster)
+description:
+  - Makes the accounts with which other mail hosts log in at this host's submission server, the other end of
+    M(postmaster.secure_channel.mail_domain_security). They are accounts for sending mail and nothing else; nobody
+    reads mail or gets a shell with one.
+  - The submission server (Postfix 3.6 to 3.10) must be set up already, which
+    M(postmaster.secure_channel.mail_vserver_tls) does with C(protocol=submission).
+  - A password is compared with what is stored, and nothing is written where it is the same.
+extends_documentation_fragment:
+  - postmaster.secure_channel._attributes
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel
+requirements:
+  - python >= 3.9
+  - sasl2-bin, for accounts in a Cyrus SASL database
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details:
+      - Passwords are never shown, hashed ones neither.
+  idempotent:
+    support: full
+options:
+  name:
+    description:
+      - Name to log in with, kept byte for byte, so that it may be C(DOMAIN\\user). No white space, comma or quotation
+        mark can be in it. Two names must differ in more than upper and lower case.
+      - Either this or O(accounts) is needed.
+    type: str
+  password:
+    description:
+      - Password of the account, at most 511 bytes in Dovecot and 1000 in a Cyrus SASL database, without line breaks.
+      - An empty string is a blank password, which only Dovecot takes. Left out, an account that is there keeps its
+        password, and one that is not cannot be made.
+    type: str
+  update_password:
+    description:
+      - V(always) sets the password where it differs. V(on_create) sets it only for an account that is not there yet.
+    type: str
+    choices: [always, on_create]
+    default: always
+  realm:
+    description:
+      - Realm of an account in a Cyrus SASL database. Left out, it is the one that the server takes for logins without
+        a realm, which is nearly always right. Accounts in Dovecot have none.
+    type: str
+  allowed_senders:
+    description:
+      - Domains and addresses that may stand as the envelope sender of mail that the account hands over; anything else
+        is refused. A domain does not stand for those below it. Bounces, which have no sender, are always taken.
+      - V(*) alone allows any sender. Left out, an account that is there stays as it is, and a new one may send as
+        anybody.
+    type: list
+    elements: str
+  state:
+    description:
+      - V(absent) removes the account.
+    type: str
+    choices: [present, absent]
+    default: present
+  accounts:
+    description:
+      - Many accounts in one call, each with the options above. The call is done as a whole or not at all.
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: See O(name).
+        type: str
+        required: true
+      password:
+        description: See O(password).
+        type: str
+      update_password:
+        description: See O(update_password).
+        type: str
+        choices: [always, on_create]
+        default: always
+      realm:
+        description: See O(realm).
+        type: str
+      allowed_senders:
+        description: See O(allowed_senders).
+        type: list
+        elements: str
+      state:
+        description: See O(state).
+        type: str
+        choices: [present, absent]
+        default: present
+  purge:
+    description:
+      - Whether all other accounts that this module has made are removed. Those of others are never touched.
+    type: bool
+    default: false
+  backend:
+    description:
+      - What holds the accounts. V(auto) is whatever the submission server has passwords checked by. V(dovecot) is a
+        file of its own with salted hashes (SHA-512), C(/etc/dovecot/postmaster-accounts), which Dovecot (2.3 and 2.4)
+        asks for submission servers only, after its other databases. V(sasldb) is the Cyrus SASL database that the
+        server looks into, where passwords are not hashed.
+      - The module never changes what the server asks; another choice than that is refused, since nobody could log in
+        with the account.
+    type: str
+    choices: [auto, dovecot, sasldb]
+    default: auto
+seealso:
+  - module: postmaster.secure_channel.mail_domain_security
+  - module: postmaster.secure_channel.mail_vserver_tls
+  - name: Postfix SASL_README
+    description: How Postfix' servers check passwords.
+    link: https://www.postfix.org/SASL_README.html
+"""
+
+EXAMPLES = r"""
+# From the command line, for one host; the password comes from a vault:
+# ansible mx1 -m postmaster.secure_channel.mail_relay_account
+#   -a '{"name": "PARTNER\\relay", "password": "{{ partner_password }}", "allowed_senders": ["partner.example"]}'
+#   -e @vault.yml
+
+- name: Let a partner's server hand over mail of the partner's domain
+  postmaster.secure_channel.mail_relay_account:
+    name: 'PARTNER\relay'
+    password: "{{ partner_password }}"
+    allowed_senders:
+      - partner.example
+
+- name: Have these accounts and no others
+  postmaster.secure_channel.mail_relay_account:
+    accounts:
+      - name: branch-office
+        password: "{{ partner_password }}"
+        allowed_senders: [branch.example, alerts@example.test]
+      - name: scanner
+        password: "{{ partner_password }}"
+        update_password: on_create
+        allowed_senders: [scanner@example.test]
+    purge: true
+
+- name: Take an account away
+  postmaster.secure_channel.mail_relay_account:
+    name: scanner
+    state: absent
+"""
+
+RETURN = r"""
+accounts:
+  description: One entry for each account, also for those that were purged.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name, as it was given.
+      type: str
+      sample: PARTNER\relay
+    state:
+      description: V(present) or V(absent).
+      type: str
+      sample: present
+    allowed_senders:
+      description: What the account may send as, V(*) for anything; empty where it is absent.
+      type: list
+      elements: str
+      sample: [partner.example]
+    changed:
+      description: Whether something was changed for this account, or would be.
+      type: bool
+    reason:
+      description: Why, in words. A password is never among them.
+      type: str
+      sample: "account: made; senders: * -> partner.example"
+backend:
+  description: What holds the accounts, one of the choices of O(backend).
+  returned: success
+  type: str
+  sample: dovecot
+reason:
+  description: Why something was changed, or that nothing had to be.
+  returned: success
+  type: str
+  sample: all 2 accounts are as desired
+files:
+  description: Paths of the files that were written, or would be.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/dovecot/postmaster-accounts]
+problem:
+  description: The fault in parts, also told in RV(ignore:msg).
+  returned: failure, unless an option was malformed
+  type: dict
+  contains:
+    host:
+      description: Name of the host.
+      type: str
+    object:
+      description: The object concerned.
+      type: str
+    option:
+      description: The option or the file at fault, empty where there is none.
+      type: str
+    found:
+      description: What was found.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts import AccountCall, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+    STORE_DIRECTORY,
+    DiscreetModule,
+    objects,
+    one_or_many,
+    run,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+
+ELEMENT: dict[str, dict[str, Any]] = {
+    "name": {"type": "str"},
+    "password": {"type": "str", "no_log": True},
+    "update_password": {
+        "type": "str",
+        "choices": ["always", "on_create"],
+        "default": "always",
+        "no_log": False,
+    },
+    "realm": {"type": "str"},
+    "allowed_senders": {"type": "list", "elements": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def work(module: AnsibleModule) -> dict[str, Any]:
+    """Make the host's accounts as desired, and answer the module's result."""
+    host = Host(module.run_command)
+    accounts = [parse(element) for element in objects(module.params, ELEMENT, "accounts")]
+    providers = installed_providers(host, Store(host, STORE_DIRECTORY))
+    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
+        call = AccountCall(host, providers, module.params["backend"])
+        outcome = call.run(accounts, transaction, purge=module.params["purge"])
+    for warning in outcome.warnings:
+        module.warn(warning)
+    reason = "; ".join(f"{one['name']}: {one['reason']}" for one in outcome.accounts if one["changed"])
+    if not reason:
+        reason = f"files differ: {', '.join(outcome.files)}" if outcome.files else ""
+    return {
+        "changed": bool(outcome.files),
+        "accounts": outcome.accounts,
+        "backend": outcome.backend,
+        "reason": reason or f"all {len(outcome.accounts)} accounts are as desired",
+        "files": outcome.files,
+        "diff": outcome.diff,
+    }
+
+
+def main() -> None:
+    """Run the module."""
+    spec = one_or_many(ELEMENT, "accounts", "name")
+    spec["argument_spec"].update(
+        purge={"type": "bool", "default": False},
+        backend={"type": "str", "choices": ["auto", "dovecot", "sasldb"], "default": "auto"},
+    )
+    run(DiscreetModule(supports_check_mode=True, **spec), work)
+
+
+if __name__ == "__main__":
+    main()
