@@ -220,6 +220,38 @@ EXAMPLES = r"""
         password: "{{ partner_password }}"
       - domain: former.example
         state: absent
+
+- name: Send no mail in clear text, but for one domain that cannot do better
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: "*"
+        tls: encrypt
+      - domain: old.example
+        tls: may
+
+- name: Know a partner by its certificate alone, whoever has signed it
+  postmaster.secure_channel.mail_domain_security:
+    domain: closed.example
+    subdomains: true
+    tls: fingerprint
+    fingerprints:
+      - 6F:3C:51:0D:9A:3E:77:04:5D:0E:5B:6A:21:5C:8C:0B:D5:9E:0E:19:4F:BB:7B:80:6D:12:8C:75:1A:93:44:E2
+
+- name: Have all mail taken by a provider's server with TLS from the start, and keep the account that is there
+  postmaster.secure_channel.mail_domain_security:
+    domain: customer.example
+    tls: secure
+    relay_host: smtp.provider.example
+    relay_port: 465
+    username: relay
+    password: "{{ partner_password }}"
+    update_password: on_create
+
+- name: Keep nothing but what one domain needs
+  postmaster.secure_channel.mail_domain_security:
+    domain: partner.example
+    tls: secure
+    purge: true
 """
 
 RETURN = r"""
