@@ -221,6 +221,10 @@ class Store:
             return None
         return name if directory == os.path.dirname(self.deployed_path(daemon, name)) else None
 
+    def behind(self, daemon: str, path: str) -> str:
+        """What a daemon's file is: the name of the certificate of which it is a copy, or the path of a foreign file."""
+        return self.name_of_deployed(daemon, path) or path
+
     def _names_in(self, directory: str) -> list[str]:
         files = (name for name in self._host.names_in(directory) if name.endswith(_SUFFIX))
         return [name[: -len(_SUFFIX)] for name in files if _NAME.fullmatch(name[: -len(_SUFFIX)])]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._guideline import (
@@ -43,4 +44,10 @@ class Strength:
 
 STRENGTHS: dict[str, Strength] = {name: Strength(name=name, **profile) for name, profile in PROFILES.items()}
 
-__all__ = ("GUIDELINE", "STRENGTHS", "Strength")
+
+def strength_that(fits: Callable[[Strength], bool]) -> str:
+    """Name of the strength that a test holds for, such as that a daemon's settings are those of it; empty for none."""
+    return next((strength.name for strength in STRENGTHS.values() if fits(strength)), "")
+
+
+__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "strength_that")

@@ -152,7 +152,7 @@ class DropIn:
     def name_of(self, file: str) -> str:
         """The certificate behind the value of a setting, or the path of a foreign one."""
         path = file.lstrip("<")
-        return self.store.name_of_deployed(self.daemon, path) or path
+        return self.store.behind(self.daemon, path)
 
 
 def _port(listeners: Mapping[str, Any], name: str, registered: int) -> int:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import Strength, strength_that
 
 CONFIG_DIRECTORY = "/etc/news"
 SETTINGS = CONFIG_DIRECTORY + "/inn.conf"
@@ -60,10 +60,9 @@ class Effective:
 
     def strength(self, library: TlsLibrary) -> str:
         """Name of the strength that these settings are; empty where they are none."""
-        for strength in STRENGTHS.values():
-            if all(self.values[key] == value for key, value in rendered(strength, library).items()):
-                return strength.name
-        return ""
+        return strength_that(
+            lambda one: all(self.values[key] == value for key, value in rendered(one, library).items())
+        )
 
 
 def effective(host: Host, settings: str = SETTINGS) -> Effective:

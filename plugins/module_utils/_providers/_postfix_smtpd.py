@@ -18,7 +18,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import same, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
+    STRENGTHS,
+    Strength,
+    strength_that,
+)
 
 # Superseded by smtpd_tls_chain_files; Postfix warns at each connection while both are set.
 _SUPERSEDED = (
@@ -156,13 +160,8 @@ class Smtpd:
             alternative_certificate=self._name_of(chain[1]) if len(chain) > 1 else "",
             sni=self._named(vserver, effective("tls_server_sni_maps")),
             require_secure_channel=level == "encrypt" or old_style,
-            strength=next(
-                (
-                    strength.name
-                    for strength in STRENGTHS.values()
-                    if all(same(name, effective(name), value) for name, value in self.strength(strength).items())
-                ),
-                "",
+            strength=strength_that(
+                lambda one: all(same(name, effective(name), value) for name, value in self.strength(one).items())
             ),
             addresses=vserver.addresses,
             port=vserver.port,
@@ -172,7 +171,7 @@ class Smtpd:
         )
 
     def _name_of(self, path: str) -> str:
-        return self._store.name_of_deployed(self._daemon, path) or path
+        return self._store.behind(self._daemon, path)
 
     def _named(self, vserver: Vserver, maps: str) -> tuple[NamedCertificate, ...]:
         """Our table of certificates by name; another one is the administrator's own affair."""

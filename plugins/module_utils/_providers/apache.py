@@ -53,7 +53,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 
 UNIT = "apache2.service"
 _PARTS = ("use", "clear", "tls")
@@ -136,7 +136,7 @@ class Apache(Provider):
         )
 
     def _certificate(self, path: str) -> str:
-        return self.store.name_of_deployed(self.name, path) or path
+        return self.store.behind(self.name, path)
 
     def _sockets(self, sites: Sites, key: tuple[str, int], ours: str, side: str) -> list[str]:
         """Where a virtual host listens, such as ``*:80``; on the side with TLS only where it is ours."""
@@ -162,11 +162,11 @@ class Apache(Provider):
     def _strength(self, settings: Mapping[str, tuple[str, ...]]) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        for strength in STRENGTHS.values():
-            wanted = strength_settings(strength, library)
-            if all(settings.get(name.lower()) == words for name, words in wanted.items()):
-                return strength.name
-        return ""
+        return strength_that(
+            lambda one: all(
+                settings.get(name.lower()) == words for name, words in strength_settings(one, library).items()
+            )
+        )
 
     # ---- planning
 

@@ -45,7 +45,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     CYRUS_CONF,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
+    STRENGTHS,
+    Strength,
+    strength_that,
+)
 
 UNIT = "cyrus-imapd.service"
 OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the newest tried get a warning
@@ -162,7 +166,7 @@ class Cyrus(Provider):
         """One service as the model says it."""
         effective = self._effective(listener.service)
         paths = effective.get("tls_server_cert", "").split(",")
-        certificates = [self.store.name_of_deployed(self.name, path) or path for path in paths] + [""]
+        certificates = [self.store.behind(self.name, path) for path in paths] + [""]
         if not effective.get("tls_server_key") or effective["tls_server_key"].lower() == "disabled":
             certificates = ["", ""]
         mechanisms = self._mechanisms(listener.service)
@@ -204,10 +208,9 @@ class Cyrus(Provider):
         return tuple(sorted(found))
 
     def _strength_of(self, effective: Mapping[str, str]) -> str:
-        for strength in STRENGTHS.values():
-            if all(effective.get(name) == value for name, value in self._strength(strength).items()):
-                return strength.name
-        return ""
+        return strength_that(
+            lambda one: all(effective.get(name) == value for name, value in self._strength(one).items())
+        )
 
     # ---- planning
 

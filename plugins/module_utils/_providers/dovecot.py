@@ -45,7 +45,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Language,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
+    STRENGTHS,
+    Strength,
+    strength_that,
+)
 
 CONFIG_DIRECTORY = "/etc/dovecot"
 # Read after Debian's own files; local.conf comes later still, which is why effective values are read back.
@@ -186,13 +190,8 @@ class Dovecot(KeepingProvider):
                 settings, language.effective_alternative, language.alternative_certificate
             ),
             require_secure_channel=required,
-            strength=next(
-                (
-                    strength.name
-                    for strength in STRENGTHS.values()
-                    if all(settings.get(name) == value for name, value in self._strength(strength).items())
-                ),
-                "",
+            strength=strength_that(
+                lambda one: all(settings.get(name) == value for name, value in self._strength(one).items())
             ),
             auth_clear=() if required else offered,
             auth_tls=mechanisms or None,

@@ -46,7 +46,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength_gnutls import priorities
 
 NEWEST = (4, 98)  # the newest version that the collection was tried with
@@ -163,7 +163,7 @@ class Exim(Provider):
                 if key.startswith(prefix)
             ),
             require_secure_channel=ident in tables.demanding and effective.ours("acl_smtp_mail"),
-            strength=_strength(ciphers),
+            strength=_strength_of(ciphers),
             addresses=listener.addresses,
             port=listener.port,
             implicit_tls_port=listener.implicit_port,
@@ -178,7 +178,7 @@ class Exim(Provider):
             protocol=protocol,
             certificate=certificates[0],
             alternative_certificate=certificates[1],
-            strength=_strength(effective.former("tls_require_ciphers")),
+            strength=_strength_of(effective.former("tls_require_ciphers")),
             port=min(ports - implicit, default=0),
             implicit_tls_port=min(implicit, default=0),
             auth_clear=self._offered_in_clear(effective),
@@ -189,7 +189,7 @@ class Exim(Provider):
         if "$" in files:  # an expansion of the administrator's
             return files, ""
         paths = [*listeners.words(files), "", ""]
-        one, other = (self.store.name_of_deployed(self.name, path) or path for path in paths[:2])
+        one, other = (self.store.behind(self.name, path) for path in paths[:2])
         return one, other
 
     def _offered_in_clear(self, effective: Effective) -> tuple[str, ...]:
@@ -376,10 +376,6 @@ class Exim(Provider):
         return found
 
 
-def _strength(ciphers: str) -> str:
-    return next((one.name for one in STRENGTHS.values() if priorities(one) == ciphers), "")
-
-
 def _submission(tables: expressions.Tables) -> list[str]:
     """The submission servers among our virtual servers."""
     return [one for one in tables.certificates if one.startswith("submission/")]
@@ -402,3 +398,7 @@ def _refuse_impossible(vserver: Vserver) -> None:
                 subject=vserver.title,
                 option=option,
             )
+
+
+def _strength_of(ciphers: str) -> str:
+    return strength_that(lambda one: priorities(one) == ciphers)

@@ -47,7 +47,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Sites,
     passwords,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 
 ROOT = "/etc/nginx"
 UNIT = "nginx.service"
@@ -134,19 +134,17 @@ class Nginx(Provider):
         )
 
     def _certificate(self, path: str) -> str:
-        return self.store.name_of_deployed(self.name, path) or path
+        return self.store.behind(self.name, path)
 
     def _strength(self, site: Site, first: Site) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        for strength in STRENGTHS.values():
-            wanted = strength_settings(strength, library)
-            if all(
+        return strength_that(
+            lambda one: all(
                 (first if name in ("ssl_protocols", "ssl_ecdh_curve") else site).setting(name) == words
-                for name, words in wanted.items()
-            ):
-                return strength.name
-        return ""
+                for name, words in strength_settings(one, library).items()
+            )
+        )
 
     @staticmethod
     def _redirects(site: Site) -> bool:

@@ -35,7 +35,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     State,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
+    STRENGTHS,
+    Strength,
+    strength_that,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength_gnutls import priorities
 
 TRIED = ((2, 5), (2, 6))
@@ -118,9 +122,9 @@ class OpenLdap(Provider):
         listeners = self._daemon.listeners()
         return Vserver(
             "ldap",
-            certificate=self.store.name_of_deployed(self.name, path) or path,
+            certificate=self.store.behind(self.name, path),
             require_secure_channel=bool(least.get("ssf") or least.get("tls")),
-            strength=next((one.name for one in STRENGTHS.values() if self._shows(settings, one)), ""),
+            strength=strength_that(lambda one: self._shows(settings, one)),
             port=next((one.port for one in listeners if one.scheme == "ldap"), 0),
             implicit_tls_port=next((one.port for one in listeners if one.scheme == "ldaps"), 0),
             auth_clear=tuple(sorted(in_clear)),
