@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pytest
 
@@ -20,11 +22,20 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
     EXIM,
     FULL,
     RSA,
+    places,
     vserver,
 )
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.wire import View
 
 KEPT = trees.PLACE + "/kept"
-LATER = "/etc/dovecot/local.conf"
+LATER, OWN_FILE = "/etc/dovecot/local.conf", "/etc/dovecot/conf.d/50-own.conf"
+CLOSED = "service imap-login {\\n  inet_listener imaps {\\n    port = 0\\n  }\\n}\\n"
+# What the two languages of Dovecot call a certificate.
+SYNTAX = (
+    "C=/etc/ssl/certs/ssl-cert-snakeoil.pem K=/etc/ssl/private/ssl-cert-snakeoil.key"
+    '; case $(dovecot --version) in 2.3*) OWN="ssl_cert = <$C\\nssl_key = <$K" ;;'
+    ' *) OWN="ssl_server_cert_file = $C\\nssl_server_key_file = $K" ;; esac'
+)
 SITE, LINKED = "/etc/nginx/sites-available/default", "/etc/nginx/sites-enabled/default"
 # Postfix' programs wait until a file is a few seconds old.
 HAND_MADE_SERVICE = (
@@ -72,15 +83,30 @@ ASKED = (
         before=HAND_MADE_SERVICE,
         after=f"cp -a {KEPT} /etc/postfix/master.cf",
     ),
-    served(
-        "a later file of Dovecot",
-        dict(vserver("imap", RSA)),
-        "",
-        "dovecot does not take them over (strength",
-        "read later, such as local.conf",
-        before=f"printf 'protocol imap {{\\n  ssl_min_protocol = TLSv1.3\\n}}\\n' >{LATER}",
-        after=f"rm {LATER}",
-        staged=True,
+    *(
+        served(
+            f"Dovecot: {name}",
+            dict(vserver("imap", RSA)),
+            f"{path}:{line}",
+            f"settings of your own override it: {found}",
+            f"remove it from {path}",
+            before=f"{SYNTAX}; printf '{text}' >{path}",
+            after=f"rm {path}",
+        )
+        for name, path, text, line, found in (
+            ("a later block", LATER, "protocol imap {\\n  ssl_min_protocol = TLSv1.1\\n}\\n", 2, "'ssl_min_protocol"),
+            ("a later setting", LATER, "# mine\\nssl = no\\n", 2, "'ssl = no' in"),
+            ("a later listener", LATER, CLOSED, 3, "'service imap-login/inet_listener imaps/port = 0'"),
+            ("a certificate for a name", OWN_FILE, "local_name {{ lab_fqdn }} {\\n'\"$OWN\"'\\n}\\n", 2, "'ssl_"),
+            ("a certificate for an address", OWN_FILE, "local {{ ansible_host }} {\\n'\"$OWN\"'\\n}\\n", 2, "'ssl_"),
+            (
+                "a block in a block",
+                OWN_FILE,
+                "local {{ ansible_host }} {\\n  protocol imap {\\n    ssl_cipher_list = ALL\\n  }\\n}\\n",
+                3,
+                "'ssl_cipher_list = ALL' in the block 'local ",
+            ),
+        )
     ),
     served(
         "a site with TLS of its own",
@@ -99,9 +125,17 @@ each = pytest.mark.parametrize(
 )
 
 
+@dataclass(frozen=True)
+class Fed:
+    """What became of bad input, by host, and what clients see afterwards."""
+
+    refusals: Mapping[str, Refusals]
+    view: View
+
+
 @pytest.fixture(scope="module")
-def refusals(story: Story, injected: Mapping[str, Run]) -> Mapping[str, Refusals]:
-    """All bad input, by host."""
+def fed(story: Story, injected: Mapping[str, Run]) -> Fed:
+    """All bad input."""
     assert injected
 
     def feed(pair: tuple[str, str]) -> Mapping[str, Refusals]:
@@ -110,7 +144,22 @@ def refusals(story: Story, injected: Mapping[str, Run]) -> Mapping[str, Refusals
         hashes = {name: trees.hashes(story.lab, story.lab.hosts[name]) for name in pair}
         return {name: Refusals(run, play, hashes, {}) for name in pair}
 
-    return {name: refusals for pair in BAD for name, refusals in feed(pair).items()}
+    found = {name: refusals for pair in BAD for name, refusals in feed(pair).items()}
+    return Fed(found, story.wire.look([story.lab.hosts[name] for name in found]))
+
+
+@pytest.fixture
+def refusals(fed: Fed) -> Mapping[str, Refusals]:
+    """All bad input, by host."""
+    return fed.refusals
+
+
+@pytest.mark.parametrize("name", [name for pair in BAD for name in pair])
+def test_all_daemons_serve_as_before(lab: Lab, fed: Fed, name: str) -> None:
+    host = lab.hosts[name]
+    for place in places(host):
+        answer = fed.view.sessions[name, place.title, "any"]
+        assert answer.code == 0, f"{place.title}: {answer.err}"
 
 
 @each
@@ -121,7 +170,11 @@ def test_it_gets_one_error_that_names_object_option_and_remedy(
     assert result.status == "failed", result.result
     problem = result.result["problem"]
     assert problem["object"] == bad.subject, problem
-    assert problem["option"].startswith(bad.option), problem  # a file has its line behind it
+    if bad.option.startswith("/"):
+        assert re.fullmatch(rf"{bad.option}(:\d+)?", problem["option"]), problem
+        assert re.search(r":\d+$", problem["option"]), problem
+    else:
+        assert problem["option"] == bad.option, problem
     assert bad.found in problem["found"], problem
     assert bad.remedy in problem["remedy"], problem
     assert "\n" not in result.result["msg"]
