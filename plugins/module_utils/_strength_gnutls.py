@@ -26,6 +26,8 @@ _CIPHERS = {
     "AES256-SHA": ("AES-256-CBC", "SHA1"),
 }
 _TLS13 = ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
+# Among all signatures are these, which a guideline that has no SHA-1 in its suites does not mean.
+_SHA1_SIGNATURES = ("SIGN-RSA-SHA1", "SIGN-ECDSA-SHA1")
 _GROUPS = ("GROUP-X25519", "GROUP-SECP256R1", "GROUP-SECP384R1")
 
 
@@ -46,4 +48,5 @@ def priorities(strength: Strength) -> str:
         macs.append(mac)
     versions = ["VERS-TLS1.3", *(["VERS-TLS1.2"] if strength.ciphers else [])]
     words = [*versions, *exchanges, *ciphers, *macs, "SIGN-ALL", *_GROUPS, "COMP-NULL", "CTYPE-X509"]
-    return ":".join(["NONE", *(f"+{word}" for word in dict.fromkeys(words))])
+    without = () if "SHA1" in macs else _SHA1_SIGNATURES
+    return ":".join(["NONE", *(f"+{word}" for word in dict.fromkeys(words)), *(f"-{word}" for word in without)])

@@ -4,11 +4,11 @@
 
 """The story of every daemon that there is a provider for, one fixture for each chapter.
 
-bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> absent -> bad input, on
-pairs of hosts of every kind, one of each release (helpers/kinds.py). Each chapter is one run of Ansible, in which one
-call of mail_vserver_tls changes all that a host serves; before and after each, clients at other addresses look at all
-hosts at once (helpers/wire.py). Faults are injected (helpers/faults.py) between "stronger" and "absent", and on a
-pair that nothing else happens to.
+bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> bad input -> closed (without
+the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
+(helpers/kinds.py). Each chapter is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
+serves; before and after each, clients at other addresses look at all hosts at once (helpers/wire.py). Faults are
+injected (helpers/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
 
 These are a run of their own beside tests/acceptance: eight hosts of other kinds, which its tests do not need and would
 have to wait for, and whose processes would be in the way of those that watch all processes.
@@ -25,8 +25,10 @@ from typing import Any, TypeVar
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.background import Background
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.bad import BadPlay, Refusals
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import (
     COLLECTION,
     Ansible,
@@ -37,7 +39,9 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
     configurations,
     kinds,
     preparing,
+    scanning,
 )
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.bad_settings import BAD
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.certificates import (
     Certificates,
     installing,
@@ -63,6 +67,14 @@ class Chapter:
         """What the call of mail_vserver_tls answered."""
         (found,) = [one for one in self.run.of(host.name) if one.task == preparing.CALL]
         return found.result
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What became of bad input, by host, and what clients see afterwards."""
+
+    refusals: Mapping[str, Refusals]
+    view: View
 
 
 class Story:
@@ -185,9 +197,32 @@ def again(story: Story, on: Chapter) -> Chapter:
 
 
 @pytest.fixture(scope="session")
-def verdicts(story: Story, injecting: Future[Run], workshop: Path, certificates: Certificates) -> Verdicts:
+def key_types(story: Story, again: Chapter) -> Mapping[tuple[str, ...], Answer]:
+    """What clients get that take certificates with one type of key only."""
+    assert again
+    return story.wire.key_types([story.lab.hosts[name] for name in kinds.LIVING])
+
+
+@pytest.fixture(scope="session")
+def news(story: Story, again: Chapter) -> Mapping[str, scanning.News]:
+    """What nmap says of news servers, by host."""
+    assert again
+    return {name: scanning.news(story.lab, story.lab.hosts[name]) for name in (*kinds.FULL, *kinds.CYRUS)}
+
+
+@pytest.fixture(scope="session")
+def verdicts(
+    story: Story,
+    injecting: Future[Run],
+    key_types: Mapping[tuple[str, ...], Answer],
+    news: Mapping[str, scanning.News],
+    workshop: Path,
+    certificates: Certificates,
+) -> Verdicts:
     """What sslyze says then."""
     assert injecting
+    assert key_types
+    assert news
     return judge(story.lab, story.wire, [story.lab.hosts[name] for name in kinds.LIVING], certificates.root, workshop)
 
 
@@ -221,9 +256,40 @@ def injected(story: Story, stronger: Chapter, injecting: Future[Run]) -> Mapping
 
 
 @pytest.fixture(scope="session")
-def absent(story: Story, injected: Mapping[str, Run]) -> Chapter:
-    """Everything is un-assigned."""
+def fed(story: Story, injected: Mapping[str, Run]) -> Fed:
+    """All bad input."""
     assert injected
+
+    def feed(pair: tuple[str, str]) -> Mapping[str, Refusals]:
+        play = BadPlay("bad", BAD[pair])
+        run = story.ansible.play(",".join(pair), play.tasks)
+        hashes = {name: trees.hashes(story.lab, story.lab.hosts[name]) for name in pair}
+        return {name: Refusals(run, play, hashes, {}) for name in pair}
+
+    found = {name: refusals for pair in BAD for name, refusals in feed(pair).items()}
+    return Fed(found, story.wire.look([story.lab.hosts[name] for name in found]))
+
+
+@pytest.fixture(scope="session")
+def closed(story: Story, fed: Fed) -> Chapter:
+    """Nothing listens any more on the ports where TLS starts at once."""
+    assert fed
+    return story.call("closed", kinds.LIVING, kinds.closed)
+
+
+@pytest.fixture(scope="session")
+def ports(story: Story, closed: Chapter) -> Mapping[str, Mapping[int, str]]:
+    """What nmap says of every port then, by host."""
+    assert closed
+    hosts = [story.lab.hosts[name] for name in kinds.LIVING]
+    wanted = {host.name: sorted({one.port for one in kinds.places(host) if not one.beside}) for host in hosts}
+    return {host.name: scanning.states(story.lab, host.address, wanted[host.name]) for host in hosts}
+
+
+@pytest.fixture(scope="session")
+def absent(story: Story, ports: Mapping[str, Mapping[int, str]]) -> Chapter:
+    """Everything is un-assigned."""
+    assert ports
     return story.call("absent", kinds.LIVING, kinds.absent)
 
 

@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""off -> on -> the same again -> stronger -> absent, for every daemon; each step as clients see it."""
+"""off -> on -> the same again -> stronger -> closed -> absent, for every daemon; each step as clients see it."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import trees
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.conftest import Chapter
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.certificates import ISSUER
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.compliance import (
     GUIDELINE,
     Verdicts,
@@ -22,10 +24,18 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.injecting import result_of
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.kinds import (
     CYRUS,
+    EXIM,
+    closed_places,
     places,
     protocols,
+    with_two_certificates,
 )
-from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.wire import REFUSED, View
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.scanning import News
+from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.wire import (
+    KEY_TYPES,
+    REFUSED,
+    View,
+)
 
 # What Debian's own settings let be used in clear text.
 OPEN_AT_FIRST = ("http", "ldap", "nntp")
@@ -114,6 +124,32 @@ def test_openssl_finds_nothing_beyond_the_guideline_where_sslyze_cannot_look(ver
             assert set(offers[version]) <= set(allowed), place.title
 
 
+def test_nmap_finds_nothing_beyond_the_guideline_in_news_servers(news: Mapping[str, News], host: Host) -> None:
+    if "nntp" not in protocols(host):
+        assert host.name in EXIM
+        return
+    guideline = json.loads(GUIDELINE.read_text())
+    found = news[host.name]
+    assert found.names == [host.fqdn]
+    assert found.issuer == ISSUER
+    assert set(found.suites) == {"TLSv1.2", "TLSv1.3"}
+    assert set(found.suites["TLSv1.2"]) <= set(guideline["ciphers"]["iana"])
+    assert set(found.suites["TLSv1.3"]) <= set(guideline["ciphersuites"])
+    assert all(found.suites.values())
+
+
+def test_clients_get_the_certificate_whose_type_of_key_they_take(
+    key_types: Mapping[tuple[str, ...], Answer], host: Host
+) -> None:
+    assert with_two_certificates(host)
+    for place in with_two_certificates(host):
+        for version, key in KEY_TYPES:
+            answer = key_types[host.name, place.title, version, key]
+            assert answer.code == 0, f"{place.title}, {version}, {key}: {answer.err}"
+            signed = re.findall(r"(?im)^(?:peer )?signature type: (ECDSA|RSA)", answer.err)
+            assert [one.upper() for one in signed] == [key], f"{place.title}, {version}: {answer.err}"
+
+
 def test_then_the_role_verify_is_content_with_every_protocol(again: Chapter, host: Host) -> None:
     found = result_of(again.run, host, LOOKED).result["endpoints"]
     assert {one["protocol"] for one in found} == {*protocols(host)} | ({"smtp"} if host.name not in CYRUS else set())
@@ -152,6 +188,31 @@ def test_then_tls_1_3_is_all_there_is(stronger: Chapter, host: Host) -> None:
     assert_serves(stronger.view, host)
     assert_refuses_clear_text(stronger.view, host)
     assert versions(stronger.view, host, "TLS 1.2") == set()
+
+
+# ---- closed
+
+
+def test_one_call_closes_the_ports_on_which_tls_starts_at_once(closed: Chapter, host: Host) -> None:
+    outcome = closed.outcome(host)
+    assert outcome.get("changed") is True, outcome.get("msg")
+
+
+def test_then_nothing_answers_there(ports: Mapping[str, Mapping[int, str]], host: Host) -> None:
+    shut = {place.port for place in closed_places(host)}
+    assert shut
+    assert {port for port, state in ports[host.name].items() if state == "closed"} == shut
+    assert {state for port, state in ports[host.name].items() if port not in shut} == {"open"}
+
+
+def test_then_all_other_ports_serve(closed: Chapter, host: Host) -> None:
+    shut = {place.title for place in closed_places(host)}
+    for place in places(host):
+        answer = closed.view.sessions[host.name, place.title, "any"]
+        served = place.title not in shut and not (
+            place.asked and place.port in {one.port for one in closed_places(host)}
+        )
+        assert (answer.code == 0) == served, f"{place.title}: {answer.err}"
 
 
 # ---- absent

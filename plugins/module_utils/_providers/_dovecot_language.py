@@ -26,6 +26,8 @@ class Language:
         effective_by_address: whether doveconf shows what is in effect for a protocol at one address; 2.4.1 shows what
             is in effect at all others.
         listen: what the addresses of a listener are called.
+        later_counts: whether of two blocks that fit a connection the later one counts, and not the one with more
+            conditions.
         password_file: name and settings of the block that names a file of accounts, with ``{}`` for its path. Accounts
             are looked up by the name as it was sent; Dovecot's own names are in lower case.
     """
@@ -41,6 +43,7 @@ class Language:
     effective_alternative: tuple[str, ...]
     effective_by_address: bool
     listen: str
+    later_counts: bool
     password_file: tuple[str, tuple[tuple[str, str], ...]]
 
     def accounts(self, path: str) -> dict[str, dict[str, str]]:
@@ -62,6 +65,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("ssl_alt_cert",),
         True,
         "address",
+        False,
         ("passdb", (("driver", "passwd-file"), ("args", "username_format=%{orig_user} {}"))),
     ),
     (2, 4): Language(
@@ -76,6 +80,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("ssl_server", "alt_cert_file"),
         False,
         "listen",
+        True,
         (
             "passdb passwd-file",
             (("passwd_file_path", "{}"), ("auth_username_format", "%{original_user}")),

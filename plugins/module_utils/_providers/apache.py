@@ -61,6 +61,7 @@ _PATIENCE = 5.0  # seconds after a reload in which Apache must have opened its s
 _SETTLED = 0.5  # seconds after which an Apache that will die of a reload is dead
 _PAUSE = 0.1  # seconds between two looks
 _MEND = f"mend the files below {ROOT} until 'apache2ctl -t' is content, then run again"
+_LOGS = f"look at 'journalctl -u {UNIT}' and /var/log/apache2/error.log on the host"
 
 
 class Apache(Provider):
@@ -269,15 +270,16 @@ class Apache(Provider):
             done = run(["systemctl", "reload", UNIT])
             if done.code == 0 and self._settled():
                 return
+            if self.running():
+                reason = done.complaint if done.code != 0 else "it does not listen where they say"
+                raise Problem(
+                    f"Apache does not take its files over and goes on as before ({reason})", _LOGS, subject="Apache"
+                )
         # a socket that overlaps with one of the old configuration ends Apache on a reload, but not on a new start
         run(["systemctl", "reset-failed", UNIT])
         done = run(["systemctl", "restart", UNIT])
         if done.code != 0 or not self._settled():
-            raise Problem(
-                f"Apache does not come up ({done.complaint or 'it ended at once'})",
-                f"look at 'journalctl -u {UNIT}' and /var/log/apache2/error.log on the host",
-                subject="Apache",
-            )
+            raise Problem(f"Apache does not come up ({done.complaint or 'it ended at once'})", _LOGS, subject="Apache")
 
     def _settled(self) -> bool:
         """Whether Apache has survived its new configuration and listens where that says, now or soon."""

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
@@ -40,9 +41,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DropIn,
     not_plain,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_files import Files
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_language import (
     LANGUAGES,
     Language,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_overrides import (
+    Asked,
+    Overrides,
+    conflict,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
@@ -52,7 +59,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._strengt
 )
 
 CONFIG_DIRECTORY = "/etc/dovecot"
-# Read after Debian's own files; local.conf comes later still, which is why effective values are read back.
+MAIN = CONFIG_DIRECTORY + "/dovecot.conf"
+# Read after Debian's own files; what comes later still or counts for more is looked for, and named.
 DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
 UNIT = "dovecot.service"
 
@@ -116,7 +124,7 @@ class Dovecot(KeepingProvider):
             raise Problem(
                 f"Dovecot refuses its own configuration ({done.complaint})",
                 f"mend the files below {CONFIG_DIRECTORY} until 'doveconf -n' is content, then run again",
-                option=CONFIG_DIRECTORY,
+                option=conflict(done.complaint, option=CONFIG_DIRECTORY),
             )
         return dovecot_settings.parse(done.out)
 
@@ -255,7 +263,35 @@ class Dovecot(KeepingProvider):
             elif vserver in desired:
                 content = self._rendered(vserver, final.get((vserver.protocol, DEFAULT)), found)
                 changes.append(FileChange(path, content.encode(), "root", "root", 0o644))
+        planned = {one.path: None if one.content is None else one.content.decode() for one in (*changes, *gone)}
+        self._refuse_overrides(desired, final, planned)
         return Plan(changes=(*changes, *gone))
+
+    def _refuse_overrides(
+        self,
+        desired: Sequence[Vserver],
+        final: Mapping[tuple[str, str], Vserver],
+        planned: Mapping[str, str | None],
+    ) -> None:
+        """Raise Problem where settings of the administrator's own would override what is desired."""
+        entries = Files(self.host, planned).entries(MAIN)
+        ours = DROP_IN.partition("{")[0]
+        overrides = Overrides(entries, self.language, lambda path: path.startswith(ours), self._addresses_of)
+        for vserver in (one for one in desired if one.present):
+            others = [one for one in final.values() if one.present and one.key != vserver.key]
+            elsewhere = {each for one in others if one.protocol == vserver.protocol for each in one.addresses}
+            overrides.refuse(Asked(vserver, _path(*vserver.key), elsewhere, partial(self._names_of, vserver)))
+
+    def _names_of(self, vserver: Vserver) -> list[str]:
+        """The host names that a virtual server's own certificate is for, without those that stand for others."""
+        path = self.store.live_path(vserver.certificate)
+        printed = self.host.query(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", path]).out
+        return [one for one in re.findall(r"DNS:([^\s,]+)", printed) if "*" not in one]
+
+    def _addresses_of(self, host_name: str) -> list[str]:
+        """The addresses of a host name that stands in a block of the administrator's."""
+        lines = self.host.query(["getent", "ahosts", host_name]).out.splitlines()
+        return [line.split()[0] for line in lines if line.strip()]
 
     def _rendered(self, vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> str:
         strength = self._strength(STRENGTHS[vserver.strength])
@@ -394,7 +430,7 @@ class Dovecot(KeepingProvider):
             raise Problem(
                 f"Dovecot refuses the configuration ({complaint})",
                 f"mend the files below {CONFIG_DIRECTORY} until 'doveconf -x -n' is content, then run again",
-                option=CONFIG_DIRECTORY,
+                option=conflict(complaint, option=CONFIG_DIRECTORY),
             )
 
     def activate(self, run: Callable[..., Completed]) -> None:

@@ -262,9 +262,18 @@ class Nginx(Provider):
     def activate(self, run: Callable[..., Completed]) -> None:
         if self.running():
             done = run(["systemctl", "reload", UNIT])
-            if done.code == 0 and self._listens():
+            missing = self._missing() if done.code == 0 else set()
+            if done.code == 0 and not missing:
                 return
-        # a socket that overlaps with one of the old configuration can only be opened by a new start
+            # a socket that overlaps with one of the old configuration can only be opened by a new start
+            if self.running() and not (missing and missing <= self._overlapping(missing)):
+                sockets = ", ".join(f"{address}:{port}" for address, port in sorted(missing))
+                raise Problem(
+                    "nginx does not take its files over and goes on as before"
+                    f" ({done.complaint if done.code != 0 else f'it has not opened {sockets}'})",
+                    f"look at 'journalctl -u {UNIT}' and /var/log/nginx/error.log on the host",
+                    subject="nginx",
+                )
         run(["systemctl", "reset-failed", UNIT])
         done = run(["systemctl", "restart", UNIT])
         if done.code != 0 or not self.running():
@@ -274,18 +283,26 @@ class Nginx(Provider):
                 subject="nginx",
             )
 
-    def _listens(self) -> bool:
-        """Whether nginx has opened every socket that its configuration names, now or soon."""
+    def _missing(self) -> set[tuple[str, int]]:
+        """Sockets that its configuration names and that do not get opened; all of them where it has ended."""
         texts, main = self._texts()
         sites = Sites(configuration(texts, main))
         wanted = {one.socket for site in sites.all for one in site.listeners if one.port and one.is_ip}
         end = time.monotonic() + _PATIENCE
         while True:
             shown = {line.split()[3] for line in self.host.query(["ss", "-Hltn"]).out.splitlines() if line.strip()}
-            missing = [one for one in wanted if not _as_shown(*one) & shown]
+            missing = {one for one in wanted if not _as_shown(*one) & shown}
+            if not self.running():
+                return wanted
             if not missing or time.monotonic() > end:
-                return not missing and self.running()
+                return missing
             time.sleep(_PAUSE)
+
+    def _overlapping(self, sockets: set[tuple[str, int]]) -> set[tuple[str, int]]:
+        """Those whose port nginx itself has open at other addresses."""
+        lines = [line for line in self.host.query(["ss", "-Hltnp"]).out.splitlines() if '(("nginx"' in line]
+        ports = {int(line.split()[3].rpartition(":")[2]) for line in lines}
+        return {one for one in sockets if one[1] in ports}
 
 
 def _as_shown(address: str, port: int) -> set[str]:

@@ -5,8 +5,7 @@
 """Ask servers with openssl which suites and groups they accept, until there is nothing left to ask for.
 
 As JSON, {label: [ARGUMENT of s_client...]} in; {label: {"TLSv1.2": [suite...], "TLSv1.3": [suite...], "old": [version
-below 1.2...], "groups": [group...]}} out. sslyze does not speak NNTP, and takes a minute for a server that is started
-anew for each connection.
+below 1.2...], "groups": [group...]}} out. sslyze does not speak NNTP.
 """
 
 from __future__ import annotations

@@ -29,6 +29,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
 )
 
 ALL = (MAIN, RSA, SECOND, WILD)
+ISSUER = "Acceptance Issuer"
 ROOT_ON_HOST = "/usr/local/share/ca-certificates/acceptance.crt"
 
 
@@ -82,7 +83,7 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         root = Owner(key, certify("Acceptance Root", key, None))
         key = ec.generate_private_key(ec.SECP256R1())
-        self._issuer = Owner(key, certify("Acceptance Issuer", key, root))
+        self._issuer = Owner(key, certify(ISSUER, key, root))
         self._keys: Mapping[str, Any] = {
             name: rsa.generate_private_key(65537, 3072) if name == RSA else ec.generate_private_key(ec.SECP256R1())
             for name in ALL

@@ -17,6 +17,8 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Answer, Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.helpers.kinds import (
+    CYRUS,
+    EXIM,
     MAIN,
     Place,
     places,
@@ -29,25 +31,18 @@ OFFERS = Path(__file__).resolve().parents[1] / "files" / "offers.py"
 SPOKEN = ("smtp", "imap", "pop3", "ldap", "")  # not NNTP
 # On a busy machine a server may be too slow for sslyze's first connection, which is no verdict: it is asked again.
 UNREACHED, ATTEMPTS = '"ERROR_NO_CONNECTIVITY"', 3
-# Cyrus starts a program for each connection, Exim reads all roots of the system, and sslyze makes hundreds to a port,
-# which takes ten seconds or more. So it gets some of their ports on each release, and openssl the others.
-SOME = {"cy1": (143,), "cy2": (995,), "ex1": (25, 443), "ex2": (465, 443)}
-
-
-def target(host: Host, place: Place) -> str:
-    """How sslyze names a place."""
-    return f"{place.expected(host)}:{place.port}"
 
 
 def judged(host: Host) -> Sequence[Place]:
     """The places that it can speak with, each port once."""
     found = [one for one in places(host) if one.starttls in SPOKEN and not one.asked and not one.beside]
-    return [one for one in found if one.certificate == MAIN and one.port in SOME.get(host.name, (one.port,))]
+    return [one for one in found if one.certificate == MAIN]
 
 
 def asked(host: Host) -> Sequence[Place]:
     """The places that openssl asks instead."""
-    return [one for one in places(host) if one.starttls == "nntp" or (host.name in SOME and one not in judged(host))]
+    others = [one for one in places(host) if one not in judged(host)]
+    return [one for one in others if one.starttls == "nntp" or host.name in (*EXIM, *CYRUS)]
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def _everything(host: Host) -> Sequence[Options]:
         vserver("nntp"),
         vserver("nntp", SECOND, name="second", addresses=beside, port=1119, implicit_tls_port=1563),
         vserver("ldap"),
-        vserver("http"),
+        vserver("http", alternative_certificate=RSA),
     )
 
 
@@ -94,8 +94,8 @@ def declared(host: Host) -> Sequence[Options]:
         return (_mx(), *(vserver(name) for name in ("submission", "imap", "pop3", "nntp", "ldap", "http")))
     if host.name in EXIM:
         return (
-            _mx(),
-            vserver("submission"),
+            _mx(alternative_certificate=RSA),
+            vserver("submission", alternative_certificate=RSA),
             vserver(
                 "smtp",
                 SECOND,
@@ -104,7 +104,7 @@ def declared(host: Host) -> Sequence[Options]:
                 port=2525,
                 refuse_strangers_in_clear=True,
             ),
-            vserver("http"),
+            vserver("http", alternative_certificate=RSA),
         )
     return (
         vserver("imap", alternative_certificate=RSA),
@@ -117,6 +117,15 @@ def declared(host: Host) -> Sequence[Options]:
 def stronger(host: Host) -> Sequence[Options]:
     """The same with TLS 1.3 only, and keys of at least 128 bits."""
     return tuple({**one, "strength": "modern", "require_128_bit": True} for one in declared(host))
+
+
+def _is_closed(one: Options) -> bool:
+    return one["protocol"] not in {"smtp", "http"} and "name" not in one
+
+
+def closed(host: Host) -> Sequence[Options]:
+    """The same without the ports on which TLS starts at once, where a daemon's own virtual server has one."""
+    return tuple({**one, "implicit_tls_port": 0} if _is_closed(one) else one for one in stronger(host))
 
 
 def absent(host: Host) -> Sequence[Options]:
@@ -188,6 +197,28 @@ PLACES: Mapping[tuple[str, str], Sequence[Place]] = {
     CYRUS: (*IMAP, *POP3, *NEWS, *_beside(Place(1143, "imap"), Place(1993))),
 }
 NAMES_OF_DOVECOT = tuple(_asked(one) for one in IMAP)
+
+
+# Where the daemons' own virtual servers are, by protocol.
+AT: Mapping[str, Sequence[Place]] = {
+    "smtp": MAIL[:1],
+    "submission": MAIL[1:],
+    "imap": IMAP,
+    "pop3": POP3,
+    "nntp": NEWS,
+    "ldap": LDAP,
+    "http": WEB,
+}
+
+
+def with_two_certificates(host: Host) -> Sequence[Place]:
+    """Where a host shows a certificate with an RSA key to those who want one."""
+    return [place for one in declared(host) if "alternative_certificate" in one for place in AT[one["protocol"]]]
+
+
+def closed_places(host: Host) -> Sequence[Place]:
+    """Where nothing listens any more after closed()."""
+    return [place for one in declared(host) if _is_closed(one) for place in AT[one["protocol"]] if not place.starttls]
 
 
 def places(host: Host) -> Sequence[Place]:

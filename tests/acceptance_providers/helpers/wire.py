@@ -18,9 +18,18 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
     peer_of,
     places,
     protocols,
+    with_two_certificates,
 )
 
 VERSIONS = {"any": (), "TLS 1.2": ("-tls1_2",), "TLS 1.1": ("-tls1_1", "-cipher", "ALL:COMPLEMENTOFALL:@SECLEVEL=0")}
+# What a client says that takes certificates with one type of key only.
+KEY_TYPES = {
+    ("TLS 1.2", "ECDSA"): ("-tls1_2", "-cipher", "aECDSA"),
+    ("TLS 1.2", "RSA"): ("-tls1_2", "-cipher", "aRSA"),
+    ("TLS 1.3", "ECDSA"): ("-tls1_3", "-sigalgs", "ecdsa_secp256r1_sha256"),
+    # the certificates themselves are signed with ECDSA
+    ("TLS 1.3", "RSA"): ("-tls1_3", "-sigalgs", "rsa_pss_rsae_sha256"),
+}
 # What is said in clear text with bash, which has sockets: a login, and for news a look into a group.
 SAID = {
     "imap": (143, "a LOGIN alice wrong\\r\\nb LOGOUT\\r\\n"),
@@ -108,6 +117,16 @@ class Wire:
         for one in others:
             clear.update(one)
         return View({_key(key): answers[key] for key in sessions}, {_key(key): text for key, text in clear.items()})
+
+    def key_types(self, hosts: Sequence[Host]) -> Mapping[tuple[str, ...], Answer]:
+        """(host, place, version, type of key) -> a session of a client that takes no other type."""
+        sessions = {
+            f"{host.name}/{place.title}/{version}/{key}": self.session(host, place, *options)
+            for host in hosts
+            for place in with_two_certificates(host)
+            for (version, key), options in KEY_TYPES.items()
+        }
+        return {_key(label): answer for label, answer in self._lab.run_many_beside(sessions).items()}
 
     @staticmethod
     def _say(host: Host, port: int, words: str) -> list[str]:

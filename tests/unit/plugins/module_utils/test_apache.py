@@ -403,9 +403,10 @@ OPEN = "LISTEN 0 511 *:80 *:*\nLISTEN 0 511 *:443 *:*\n"
     ("after_reload", "after_restart", "codes", "ran"),
     [
         (OPEN, "", {}, ["reload"]),
-        ("LISTEN 0 511 *:80 *:*\n", OPEN, {}, ["reload", "reset-failed", "restart"]),
+        ("LISTEN 0 511 *:80 *:*\n", "", {}, ["reload"]),
         (None, OPEN, {}, ["reload", "reset-failed", "restart"]),
-        (OPEN, OPEN, {"reload": 1}, ["reload", "reset-failed", "restart"]),
+        (None, OPEN, {"reload": 1}, ["reload", "reset-failed", "restart"]),
+        (OPEN, "", {"reload": 1}, ["reload"]),
         (None, None, {"restart": 1}, ["reload", "reset-failed", "restart"]),
     ],
 )
@@ -428,7 +429,10 @@ def test_activation(after_reload, after_restart, codes, ran, host, monkeypatch):
         return Completed(codes.get(argv[1], 0), "", "no\n")
 
     monkeypatch.setattr(host, "query", query)
-    if after_restart is None:
+    if after_reload is not None and (codes or after_reload != OPEN):
+        with pytest.raises(Problem, match="goes on as before"):
+            provider(host).activate(run)
+    elif after_restart is None:
         with pytest.raises(Problem, match=r"Apache does not come up \(no\)"):
             provider(host).activate(run)
     else:

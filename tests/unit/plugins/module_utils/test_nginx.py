@@ -366,7 +366,7 @@ def test_own_test_runs_on_the_mirror(host):
 
 
 class Machine:
-    """A systemd that does as the script says, and the sockets that are open then."""
+    """A systemd that does as the script says, and the sockets that are open then; none where nginx has ended."""
 
     def __init__(self, host, monkeypatch, *, alive=True, after_reload="", after_restart="", reload=0, restart=0):
         self.ran: list[str] = []
@@ -379,18 +379,24 @@ class Machine:
             if argv[0] == "systemctl":
                 return Completed(0 if self.alive else 3, "", "")
             if argv[0] == "ss":
-                return Completed(0, self.sockets.get(self.ran[-1], ""), "")
+                return Completed(0, self.sockets.get(self.ran[-1]) or "", "")
             return ask(argv, **options)
 
         monkeypatch.setattr(host, "query", query)
 
     def run(self, argv):
         self.ran.append(argv[1])
+        if self.sockets.get(argv[1], "") is None:
+            self.alive = False
         if argv[1] == "restart" and self.codes["restart"] == 0:
             self.alive = True
         return Completed(self.codes.get(argv[1], 0), "", "no\n")
 
 
+OVERLAPPING = (
+    'LISTEN 0 511 192.0.2.1:80 0.0.0.0:* users:(("nginx",pid=7,fd=6))\nLISTEN 0 511 [::]:80 [::]:*'
+    ' users:(("nginx",pid=7,fd=7))\n'
+)
 OPEN = "LISTEN 0 511 0.0.0.0:80 0.0.0.0:*\nLISTEN 0 511 [::]:80 [::]:*\n"
 
 
@@ -399,8 +405,9 @@ OPEN = "LISTEN 0 511 0.0.0.0:80 0.0.0.0:*\nLISTEN 0 511 [::]:80 [::]:*\n"
     [
         ({"after_reload": OPEN}, ["reload"]),
         ({"after_reload": OPEN.replace("0.0.0.0:80", "*:80")}, ["reload"]),
-        ({"after_reload": "", "after_restart": OPEN}, ["reload", "reset-failed", "restart"]),
-        ({"reload": 1}, ["reload", "reset-failed", "restart"]),
+        ({"after_reload": OVERLAPPING, "after_restart": OPEN}, ["reload", "reset-failed", "restart"]),
+        ({"after_reload": None, "after_restart": OPEN}, ["reload", "reset-failed", "restart"]),
+        ({"after_reload": None, "after_restart": OPEN, "reload": 1}, ["reload", "reset-failed", "restart"]),
         ({"alive": False}, ["reset-failed", "restart"]),
     ],
 )
@@ -409,6 +416,22 @@ def test_activation(machine, ran, host, monkeypatch):
     found = Machine(host, monkeypatch, **machine)
     provider(host).activate(found.run)
     assert found.ran == ran
+
+
+@pytest.mark.parametrize(
+    ("machine", "words"),
+    [
+        ({"after_reload": OPEN, "reload": 1}, r"goes on as before \(no\)"),
+        ({"after_reload": OPEN.splitlines()[1]}, r"goes on as before \(it has not opened \*:80\)"),
+        ({"after_reload": OVERLAPPING.replace("nginx", "other")}, r"goes on as before \(it has not opened \*:80\)"),
+    ],
+)
+def test_daemon_that_goes_on_is_not_restarted(machine, words, host, monkeypatch):
+    monkeypatch.setattr(nginx_module, "_PATIENCE", 0.0)
+    found = Machine(host, monkeypatch, **machine)
+    with pytest.raises(Problem, match=words):
+        provider(host).activate(found.run)
+    assert found.ran == ["reload"]
 
 
 def test_daemon_that_does_not_come_up(host, monkeypatch):
