@@ -12,6 +12,12 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._coverage import uncovered
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_preflight import (
+    FAIL,
+    OFF,
+    foresee,
+    stuck,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._levels import exceptions, unauthenticated
@@ -35,6 +41,11 @@ class Outcome:
         provider: the daemon.
         uncovered: virtual servers that let this host's own users in in clear text, while mail to others must be
             encrypted.
+        unreachable: for each domain whose servers will not take its mail any more ``domain``, ``next_hop``, ``cause``
+            and ``reason``.
+        untried: how many domains the preflight has not looked at.
+        stuck: for each domain with mail that waits for want of TLS ``domain``, ``messages``, ``queue_ids`` and
+            ``reason``.
         warnings: what the administrator should know.
     """
 
@@ -43,6 +54,9 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
     uncovered: list[str] = field(default_factory=list)
+    unreachable: list[dict[str, Any]] = field(default_factory=list)
+    untried: int = 0
+    stuck: list[dict[str, Any]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -77,8 +91,18 @@ def secure_domains(
     *,
     purge: bool,
     ca_file: str,
+    preflight: str = OFF,
 ) -> Outcome:
     """Make the host treat each remote domain as its policy says.
+
+    Args:
+        host: the machine.
+        providers: the installed daemons.
+        transaction: what carries the plan out.
+        policies: what is demanded of each domain.
+        purge: whether our entries for any other domain are removed.
+        ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
+        preflight: ``off``, ``warn`` or ``fail``: whether destinations are looked at before TLS is demanded of them.
 
     Raises:
         Problem: it cannot be done; the host is as it was.
@@ -123,6 +147,15 @@ def secure_domains(
                 f" {', '.join(outcome.uncovered)}; require the secure channel with mail_vserver_tls"
             )
         outcome.warnings += [f"whether users use this host in clear text is not known ({one})" for one in silent]
+    if changes and preflight != OFF:
+        foreseen = foresee(host, provider, plan, policies, check_mode=transaction.check_mode)
+        if preflight == FAIL:
+            foreseen.refuse()
+        outcome.unreachable, outcome.untried = foreseen.unreachable, foreseen.untried
+        outcome.warnings += foreseen.warnings
     if changes:
         transaction.apply(changes, [provider])
+    if preflight != OFF:
+        outcome.stuck, told = stuck(provider, policies)
+        outcome.warnings += told
     return outcome

@@ -210,6 +210,52 @@ class DomainPolicy:
 
 
 @dataclass(frozen=True)
+class Demand:
+    """What is demanded of the servers that take one domain's mail.
+
+    Attributes:
+        domain: the recipients' domain; ``*`` for all outgoing mail.
+        next_hop: where their mail goes, in the daemon's own words.
+        host: name or address of that place.
+        port: TCP port there.
+        exchangers: whether the servers are those that MX records of the host name.
+        implicit_tls: whether TLS starts at once there.
+        level: as in DomainPolicy; one that encrypts.
+        names: names of which the peer's certificate must carry one; a leading full stop stands for all names below.
+        own_name: whether the name by which a server was found is one of these too.
+        fingerprints: as in DomainPolicy.
+    """
+
+    domain: str
+    next_hop: str
+    host: str
+    port: int = 25
+    exchangers: bool = True
+    implicit_tls: bool = False
+    level: str = "encrypt"
+    names: tuple[str, ...] = ()
+    own_name: bool = False
+    fingerprints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QueuedMail:
+    """A message that waits to be sent to one recipient.
+
+    Attributes:
+        queue_id: by what the daemon knows it.
+        domain: the recipient's domain in lower case.
+        reason: why it waits, in the daemon's words; empty where it has not been tried.
+        wants_tls: whether that is because TLS could not be had as demanded.
+    """
+
+    queue_id: str
+    domain: str
+    reason: str
+    wants_tls: bool
+
+
+@dataclass(frozen=True)
 class RelayAccount:
     r"""An account with which a remote host logs in here. Shows no password when printed.
 

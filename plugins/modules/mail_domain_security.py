@@ -193,6 +193,27 @@ options:
       - PEM file on the host with the CA certificates that peers are verified against, for all domains.
       - Left out, the daemon's own setting stays; where it has none, the system's certificates are used.
     type: path
+  preflight:
+    description:
+      - Whether this host connects to the servers concerned before a level that encrypts is demanded of them anew, and
+        names those that mail could not be sent to any more. With O(domain=*) these are also the servers of mail that is
+        in the queue now. Nobody is connected to where nothing becomes stricter, as in a second run, and none of the
+        mail is sent.
+      - V(warn) names them in warnings and in RV(unreachable_domains), and goes on.
+      - V(fail) fails before anything is changed, in check mode too. A server that does not answer at all at the moment
+        is only warned of, since it takes no mail at any level.
+      - V("off") connects to nobody and does not look into the queue. Write it with quotes, for YAML takes the bare word
+        for a boolean.
+      - Routing and mail exchangers are worked out as the daemon does it. A domain is good when one of the first five
+        addresses does what the level asks, by trust, name or fingerprint. TLSA records are not looked at; with
+        O(tls=dane-only) it is seen only whether TLS comes about, and with O(tls=dane) nobody is connected to.
+      - In one call no more than 100 destinations are tried, 16 at a time, each conversation for no more than 10
+        seconds, and all for no more than a minute. RV(untried_domains) counts the rest. Domains with the same next hop
+        and demand count once. TLS older than 1.2 is not tried.
+    type: str
+    choices: ["off", warn, fail]
+    default: warn
+    version_added: 0.3.0
 seealso:
   - module: postmaster.secure_channel.mail_vserver_tls
   - name: Postfix TLS_README
@@ -220,6 +241,15 @@ EXAMPLES = r"""
         password: "{{ partner_password }}"
       - domain: former.example
         state: absent
+
+- name: Demand TLS for all outgoing mail, unless that would cut somebody off
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: "*"
+        tls: encrypt
+      - domain: partner.example
+        tls: secure
+    preflight: fail
 """
 
 RETURN = r"""
@@ -282,6 +312,63 @@ uncovered_vservers:
   type: list
   elements: str
   sample: [imap/default]
+unreachable_domains:
+  description:
+    - Domains whose mail could not be sent any more as this call demands, as the preflight has seen it. Told in a warning
+      as well. Empty with O(preflight=off), and where nothing becomes stricter.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: The domain; V(*) for the host that takes all outgoing mail.
+      type: str
+      sample: old.example
+    next_hop:
+      description: Where its mail goes.
+      type: str
+      sample: old.example
+    cause:
+      description:
+        - V(no_tls) where TLS is not to be had, V(certificate) where the certificate is not what is demanded.
+        - V(no_answer) where no server was reached, or none spoke SMTP. Then it is not known what it would do.
+      type: str
+      sample: no_tls
+    reason:
+      description: What was seen at each of its servers.
+      type: str
+      sample: "mx.old.example (192.0.2.25 port 25): the server does not offer STARTTLS"
+untried_domains:
+  description: How many domains the preflight has not tried because there were too many, or it took too long.
+  returned: success
+  type: int
+  sample: 0
+stuck_mail:
+  description:
+    - Mail to the domains of this call that waits in the queue because TLS could not be had as demanded, as the daemon
+      says it, for each domain. Looked for in every run but with O(preflight=off). Told in a warning as well. A message
+      for which nothing has been tried since the demand is not among it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: The recipients' domain.
+      type: str
+      sample: old.example
+    messages:
+      description: Number of messages.
+      type: int
+      sample: 1
+    queue_ids:
+      description: By what the daemon knows them; of very many only the first 20.
+      type: list
+      elements: str
+      sample: [4gLdZT1PJZz3w]
+    reason:
+      description: Why the first of them waits, in the daemon's words.
+      type: str
+      sample: "TLS is required, but was not offered by host mx.old.example[192.0.2.25]"
 problem:
   description: The fault in parts, also told in RV(ignore:msg).
   returned: failure, unless an option was malformed
@@ -353,6 +440,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             policies,
             purge=module.params["purge"],
             ca_file=module.params["ca_file"] or "",
+            preflight=module.params["preflight"],
         )
     for warning in outcome.warnings:
         module.warn(warning)
@@ -367,6 +455,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "reason": reason or f"all {len(outcome.domains)} domains are as desired",
         "files": outcome.files,
         "uncovered_vservers": outcome.uncovered,
+        "unreachable_domains": outcome.unreachable,
+        "untried_domains": outcome.untried,
+        "stuck_mail": outcome.stuck,
         "diff": outcome.diff,
     }
 
@@ -377,6 +468,7 @@ def main() -> None:
     spec["argument_spec"].update(
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
+        preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

@@ -34,7 +34,7 @@ OF_EVERYTHING = (
     "relayhost",
     "default_transport",
 )
-_MATCH = {
+MATCH = {
     "verify": "smtp_tls_verify_cert_match",
     "secure": "smtp_tls_secure_cert_match",
     "fingerprint": "smtp_tls_fingerprint_cert_match",
@@ -56,8 +56,8 @@ def relay_of(policy: DomainPolicy) -> str:
 def for_everything(policy: DomainPolicy) -> dict[str, str]:
     """The parameters that make a policy hold for all outgoing mail."""
     wanted = {LEVEL: policy.tls}
-    if policy.tls in _MATCH and (policy.match or policy.fingerprints):
-        wanted[_MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
+    if policy.tls in MATCH and (policy.match or policy.fingerprints):
+        wanted[MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
     if policy.relay_host:
         transport = transport_of(policy)
         relay = (

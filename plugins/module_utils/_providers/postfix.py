@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     Endpoint,
+    QueuedMail,
     SaslSocket,
     Vserver,
 )
@@ -43,6 +44,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
     Plan,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_demands import new_demands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import (
     SASL_ACCOUNTS,
     DomainTables,
@@ -58,6 +60,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LEVEL,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_queue import queued
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import (
     by_socket,
     found_vservers,
@@ -239,7 +242,11 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
             levels=tables.levels(),
             default_level=settings.value(LEVEL),
             warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
+            demands=new_demands(self.host, self.expanded, settings, tables, services),
         )
+
+    def queue(self) -> Sequence[QueuedMail]:
+        return queued(self.host)
 
     # ---- whoever logs in
 
