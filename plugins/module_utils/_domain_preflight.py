@@ -59,8 +59,10 @@ class Foreseen:
             return
         told = "; ".join(f"{one['domain']}: {one['reason']}" for one in faults[:_REASONS_SHOWN])
         more = f"; and {len(faults) - _REASONS_SHOWN} more" if len(faults) > _REASONS_SHOWN else ""
+        silent = [one["domain"] for one in self.unreachable if one not in faults]
+        also = f", and nobody answers at the moment for {several(silent)}" if silent else ""
         raise Problem(
-            f"mail could not be sent any more to {several(one['domain'] for one in faults)} ({told}{more})",
+            f"mail could not be sent any more to {several(one['domain'] for one in faults)} ({told}{more}){also}",
             "have that mended there, give these domains an entry with a weaker level, or set preflight to warn",
             option="preflight",
         )
