@@ -10,9 +10,13 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand, DomainPolicy, QueuedMail
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    Demand,
+    DomainPolicy,
+    QueuedMail,
+    TlsLibrary,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
@@ -239,7 +243,11 @@ def test_reasons(reason, wants_tls, host):
 
 
 def test_recipients(host):
-    host.queue = [message("", address="root"), message("", address="x@b\u00fccher.test"), message("", "", address='"@"@b')]
+    host.queue = [
+        message("", address="root"),
+        message("", address="x@b\u00fccher.test"),
+        message("", "", address='"@"@b'),
+    ]
     found = Postfix(host, Store(host, STORE)).queue()
     assert [one.domain for one in found] == ["xn--bcher-kva.test", "b", "b"]
 

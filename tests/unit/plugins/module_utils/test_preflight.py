@@ -121,7 +121,9 @@ def test_name_by_which_the_server_was_found(look_at, material, monkeypatch):
 
 def test_fingerprints(look_at, material):
     context = material.context()
-    chain = x509.load_pem_x509_certificates((material.ca_file.parent / "server.pem").read_bytes().split(b"KEY-----\n")[-1])
+    chain = x509.load_pem_x509_certificates(
+        (material.ca_file.parent / "server.pem").read_bytes().split(b"KEY-----\n")[-1]
+    )
     leaf = chain[0].public_bytes(Encoding.DER)
     key = chain[0].public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     for content in (leaf, key):
