@@ -35,7 +35,7 @@ class Outcome:
 
     Attributes:
         domains: for each domain ``domain``, ``next_hop``, ``other_next_hops``, ``tls``, ``authenticated``,
-            ``changed`` and ``reason``.
+            ``inbound``, ``changed`` and ``reason``.
         files: paths written.
         diff: entries for the module's diff.
         provider: the daemon.
@@ -83,6 +83,13 @@ def _refuse_doubles(policies: Sequence[DomainPolicy]) -> None:
         seen.add(policy.domain)
 
 
+def _inbound_of(policy: DomainPolicy) -> str:
+    """What is demanded of the domain's own mail, as the result says it."""
+    if policy.inbound is None:
+        return ""
+    return "certificate" if policy.inbound.fingerprints else "tls"
+
+
 def secure_domains(
     host: Host,
     providers: Mapping[str, Provider],
@@ -109,6 +116,14 @@ def secure_domains(
     """
     _refuse_doubles(policies)
     provider = _sender(providers)
+    for demanding in policies:
+        if demanding.present and demanding.inbound and not provider.inbound:
+            raise Problem(
+                f"{provider.name}, which this host's mail goes through, cannot be told to demand TLS of one partner",
+                "leave inbound out; only Postfix can do that",
+                subject=demanding.title,
+                option="inbound",
+            )
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
     plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file)
@@ -130,6 +145,7 @@ def secure_domains(
                 "other_next_hops": list(one.other_next_hops),
                 "tls": policy.tls if policy and present else "",
                 "authenticated": bool(policy and present and policy.authenticated),
+                "inbound": _inbound_of(policy) if policy and present else "",
                 "changed": bool(one.reason),
                 "reason": one.reason or "as desired",
             }

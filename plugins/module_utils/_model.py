@@ -161,6 +161,23 @@ EVERYTHING = "*"  # stands for all domains that no other entry names
 
 
 @dataclass(frozen=True)
+class InboundDemand:
+    """What is demanded of sessions in which a partner's mail comes in: TLS, and perhaps the partner's certificate.
+
+    Sessions claim to be the partner's by the domain of the sender, or by where they come from.
+
+    Attributes:
+        networks: addresses and networks that the partner sends from, sorted.
+        hosts: names of hosts that the partner sends from, sorted; a leading full stop stands for all names below.
+        fingerprints: as in DomainPolicy, of certificates that the partner's hosts show, sorted; empty to ask for none.
+    """
+
+    networks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DomainPolicy:
     """What this host demands when it sends mail to one remote domain.
 
@@ -177,6 +194,7 @@ class DomainPolicy:
         account: the account to log in with, or None.
         keep_password: whether the password that is kept for that account already stays, whatever the new one is.
         auth_cleartext: whether the password may cross the wire in clear text.
+        inbound: what is demanded of the domain's own mail when it comes in; None for nothing.
         present: False removes the domain's entries.
     """
 
@@ -191,6 +209,7 @@ class DomainPolicy:
     account: SaslAccount | None = None
     keep_password: bool = False
     auth_cleartext: bool = False
+    inbound: InboundDemand | None = None
     present: bool = True
 
     @property

@@ -120,6 +120,46 @@ options:
         O(relay_host). No other entry is touched; such mail gets a service of its own in C(master.cf).
     type: bool
     default: false
+  inbound:
+    description:
+      - What is demanded of the domain's own mail when it comes in on port 25. Left out, nothing is.
+      - Sessions claim to be the partner's by a sender (C(MAIL FROM)) in the domain, with O(subdomains) also in one
+        below it, or by where they come from. All others go on as before; so do bounces, which have no sender, unless
+        they come from the partner's addresses.
+      - What is not as demanded is refused with a temporary error (C(450)), so that the partner tries again. With
+        Postfix' own C(plaintext_reject_code) you choose another code for clear text.
+      - The demand goes before your own C(smtpd_sender_restrictions), which count as before, for every service on port
+        25 and behind postscreen(8). A service that would not see it is an error; so is one on a loopback address that
+        would, since content filters hand mail back in there in clear text.
+      - It holds for whoever hands in mail with such a sender, also for users of this host and for networks you trust.
+      - Needs Postfix, and a server there that offers TLS (M(postmaster.secure_channel.mail_vserver_tls)). The entry
+        still says with O(tls) how mail is sent to the domain.
+      - Not with O(domain=*). To refuse clear text from everybody, see O(postmaster.secure_channel.mail_vserver_tls#module:require_secure_channel).
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      required:
+        description:
+          - Whether TLS is demanded. With V(false) nothing is, and no other suboption may be given.
+        type: bool
+        default: true
+      addresses:
+        description:
+          - Where the partner's mail comes from, whoever the sender is. Addresses, networks (V(192.0.2.0/24),
+            V(2001:db8::/32)), or names of hosts; a name with a leading full stop stands for all names below it.
+          - A name counts only where the client's address leads to it and it leads back to that address. Anybody whose
+            DNS does not answer is let in in clear text then, so addresses are surer.
+        type: list
+        elements: str
+      certificate_fingerprints:
+        description:
+          - SHA-256 fingerprints of certificates, or of public keys, of which the partner's hosts must show one. Written
+            as O(fingerprints) are.
+          - All clients of this host's servers are then asked for a certificate (C(smtpd_tls_ask_ccert)); who signed it
+            does not matter. Sessions without the right one are refused when the message itself is due, at the end of
+            C(smtpd_data_restrictions). It is an error where something there would let mail pass before.
+        type: list
+        elements: str
   state:
     description:
       - V(absent) removes what this module wrote for the domain.
@@ -178,6 +218,23 @@ options:
         description: See O(auth_cleartext).
         type: bool
         default: false
+      inbound:
+        description: See O(inbound).
+        type: dict
+        version_added: 0.3.0
+        suboptions:
+          required:
+            description: See O(inbound.required).
+            type: bool
+            default: true
+          addresses:
+            description: See O(inbound.addresses).
+            type: list
+            elements: str
+          certificate_fingerprints:
+            description: See O(inbound.certificate_fingerprints).
+            type: list
+            elements: str
       state:
         description: See O(state).
         type: str
@@ -242,6 +299,13 @@ EXAMPLES = r"""
       - domain: former.example
         state: absent
 
+- name: Take a partner's mail over TLS only, also what comes from the partner's network
+  postmaster.secure_channel.mail_domain_security:
+    domain: partner.example
+    tls: secure
+    inbound:
+      addresses: [192.0.2.0/24]
+
 - name: Demand TLS for all outgoing mail, unless that would cut somebody off
   postmaster.secure_channel.mail_domain_security:
     domains:
@@ -281,6 +345,12 @@ domains:
     authenticated:
       description: Whether the peer's identity is always checked before mail leaves.
       type: bool
+    inbound:
+      description:
+        - What is demanded of the domain's own mail when it comes in, V(tls), or V(certificate) for TLS with the right
+          certificate; empty for nothing.
+      type: str
+      sample: ""
     changed:
       description: Whether something was changed for this domain, or would be.
       type: bool
@@ -314,8 +384,8 @@ uncovered_vservers:
   sample: [imap/default]
 unreachable_domains:
   description:
-    - Domains whose mail could not be sent any more as this call demands, as the preflight has seen it. Told in a warning
-      as well. Empty with O(preflight=off), and where nothing becomes stricter.
+    - Domains whose mail could not be sent any more as this call demands, as the preflight has seen it. Told in a
+      warning as well. Empty with O(preflight=off), and where nothing becomes stricter.
   returned: success
   type: list
   elements: dict
@@ -423,6 +493,14 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "password": {"type": "str", "no_log": True},
     "update_password": {"type": "str", "choices": ["always", "on_create"], "default": "always", "no_log": False},
     "auth_cleartext": {"type": "bool", "default": False},
+    "inbound": {
+        "type": "dict",
+        "options": {
+            "required": {"type": "bool", "default": True},
+            "addresses": {"type": "list", "elements": "str"},
+            "certificate_fingerprints": {"type": "list", "elements": "str"},
+        },
+    },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 

@@ -221,7 +221,13 @@ class DomainPlan(Plan):
 
 
 class DomainProvider(Provider):
-    """A daemon that sends mail to other hosts."""
+    """A daemon that sends mail to other hosts.
+
+    Attributes:
+        inbound: whether it can also demand TLS of partners whose mail comes in.
+    """
+
+    inbound: ClassVar[bool] = False
 
     @abstractmethod
     def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:

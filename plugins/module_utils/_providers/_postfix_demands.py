@@ -4,7 +4,7 @@
 
 """What a plan for outgoing mail makes Postfix demand of other servers that it has not demanded before.
 
-Source: TLS_README ("TLS policy table"), postconf(5) (smtp_tls_policy_maps and the parameters that begin with smtp_tls_).
+Source: TLS_README ("TLS policy table"), postconf(5) (smtp_tls_policy_maps, smtp_tls_secure_cert_match and its like).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ nothing needs it any more, but only where that value still stands there: what so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._originals import Originals
@@ -149,15 +149,18 @@ class Settings:
 
     def unlist(self, name: str, path: str) -> None:
         """Take a table of ours out of a list of tables."""
+        self.leave(name, [one for one in words(self.value(name)) if not one.endswith(":" + path)])
+
+    def leave(self, name: str, others: Sequence[str]) -> None:
+        """Leave only what others have put into a list: the lines as they stood, where these said the same."""
         listed = words(self.value(name))
-        others = [one for one in listed if not one.endswith(":" + path)]
         if _NOTE + name in self._originals:
             before = self._originals.take(_NOTE + name)["before"]
-            if words(_value_in(before)) == others:
+            if words(_value_in(before)) == list(others):
                 self.text = main_cf.restore(self.text, {name: before})
                 self._become(name, ", ".join(others))
                 return
-        if others != listed:
+        if list(others) != listed:
             self.text = main_cf.assign(self.text, {name: ", ".join(others)})
             self._become(name, ", ".join(others))
 

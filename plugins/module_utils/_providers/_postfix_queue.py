@@ -15,7 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import QueuedMail
 
-# smtp(8) says these where mail waits because of its TLS policy: src/smtp/smtp_proto.c, smtp_connect.c, smtp_tls_policy.c
+# what smtp(8) says where mail waits because of its TLS policy
 _WANTS_TLS = re.compile(
     r"TLS is required|Server certificate not (verified|trusted)|Cannot start TLS|non DNSSEC destination|TLSA "
 )

@@ -53,6 +53,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MASTER_CF,
     Files,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_inbound import (
+    Inbound,
+    with_reasons,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
@@ -88,6 +92,7 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"master", "postscreen", "smtpd"})
     packages: ClassVar[Mapping[str, str]] = {"smtp": "postfix", "submission": "postfix"}
+    inbound = True
     config_roots = ("/etc/postfix",)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -222,11 +227,13 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
             settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
         )
         tables.name_in_main_cf()
+        inbound = Inbound(self.host, settings, self.expanded, master)
+        outcomes = with_reasons(outcomes, inbound.plan(policies, purge=purge))
         relied_on = {
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }
         clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
-        changes = tables.changes()
+        changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
             changes=(
                 *(change for change in changes if change.content is not None),

@@ -38,6 +38,7 @@ ELEMENT = {
     "password": None,
     "update_password": "always",
     "auth_cleartext": False,
+    "inbound": None,
     "state": "present",
 }
 IMPLICIT = {"implicit_tls": True}

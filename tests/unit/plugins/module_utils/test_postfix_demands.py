@@ -187,7 +187,7 @@ def test_service_that_starts_tls_at_once(host):
     host.files[MASTER_CF] += own.encode()
     host.set(MAIN_CF, transport_maps="hash:/etc/postfix/transport")
     host.tables["hash:/etc/postfix/transport"] = {"a.test": "theirs:[mx.a.test]:465"}
-    (found,) = [one for one in demanded(host, DomainPolicy("*", tls="encrypt"), of=("a.test",))]
+    (found,) = demanded(host, DomainPolicy("*", tls="encrypt"), of=("a.test",))
     assert found.implicit_tls
 
 

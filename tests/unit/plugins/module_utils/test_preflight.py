@@ -181,8 +181,8 @@ def judged(monkeypatch):
 
         monkeypatch.setattr(_preflight, "mail_exchangers", told)
         _resolve(monkeypatch, addresses)
-        demands = demands or [Demand(domain, domain, domain) for domain in exchangers]
-        return look(demands, ssl.create_default_context(), []), tried
+        wanted = demands or tuple(Demand(domain, domain, domain) for domain in exchangers)
+        return look(wanted, ssl.create_default_context(), []), tried
 
     return run
 
