@@ -134,7 +134,8 @@ options:
       - It holds for whoever hands in mail with such a sender, also for users of this host and for networks you trust.
       - Needs Postfix, and a server there that offers TLS (M(postmaster.secure_channel.mail_vserver_tls)). The entry
         still says with O(tls) how mail is sent to the domain.
-      - Not with O(domain=*). To refuse clear text from everybody, see O(postmaster.secure_channel.mail_vserver_tls#module:require_secure_channel).
+      - Not with O(domain=*). To refuse clear text from everybody, see
+        O(postmaster.secure_channel.mail_vserver_tls#module:require_secure_channel).
     type: dict
     version_added: 0.3.0
     suboptions:

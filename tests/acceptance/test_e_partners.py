@@ -14,9 +14,8 @@ OUT = ("out1", "out2")
 CLEAR = "450 4.7.1 Session encryption is required"
 CERTIFICATE = "The certificate of this partner is required"
 REFUSED = {
-    **{
-        name: CLEAR
-        for name in (
+    **dict.fromkeys(
+        (
             "clear text",
             "clear text, other case",
             "clear text, final full stop",
@@ -26,10 +25,12 @@ REFUSED = {
             "network, clear text",
             "name, clear text",
             "certificate, clear text",
-        )
-    },
+        ),
+        CLEAR,
+    ),
     "certificate, none": CERTIFICATE,
     "certificate, wrong": CERTIFICATE,
+    "key, wrong": CERTIFICATE,
     "own rule": "need fully-qualified address",
 }
 
@@ -59,6 +60,7 @@ def test_result_names_the_demands(received: Received, server: str) -> None:
         "wide.test": "tls",
         "placed.test": "tls",
         "certified.test": "certificate",
+        "keyed.test": "certificate",
     }
     assert all("inbound: set" in one["reason"] for one in run.result["domains"])
 

@@ -4,9 +4,9 @@
 
 """What Postfix demands of sessions that claim to be a partner's (access(5), postconf(5), RESTRICTION_CLASS_README).
 
-Clear text is refused by ``reject_plaintext_session``, first in smtpd_sender_restrictions: whatever comes behind it there
-still counts. A certificate can only be demanded with a ``permit`` for the right one and a refusal behind that. A permit
-ends its list; so this comes last, in smtpd_data_restrictions, where nothing is skipped by it.
+Clear text is refused by ``reject_plaintext_session``, first in smtpd_sender_restrictions: whatever comes behind it still
+counts. A certificate can only be demanded with a ``permit`` for the right one and a refusal behind that. A permit ends
+its list; so this comes last, in smtpd_data_restrictions, where nothing is skipped by it.
 
 Domains and host names are matched by regular expressions: an indexed table would take names below a domain for the
 domain itself wherever parent_domain_matches_subdomains says so, as it does by default.
@@ -149,7 +149,10 @@ class Inbound:
         self._name_in_main_cf(classes)
         domains = {domain for tables in (self._before, self.rows) for rows in tables.values() for domain in rows}
         return {
-            domain: reason for domain in sorted(domains) for reason in (self._reason(domain, before, classes),) if reason
+            domain: reason
+            for domain in sorted(domains)
+            for reason in (self._reason(domain, before, classes),)
+            if reason
         }
 
     def _put(self, policy: DomainPolicy, demand: InboundDemand, classes: dict[str, str]) -> None:
@@ -170,9 +173,7 @@ class Inbound:
     def _refuse_contradictions(self) -> None:
         """Of two rows that fit a session only the first one counts."""
         path = f"{PREFIX}clients{_CERTIFIED}"
-        found = [
-            (ipaddress.ip_network(row.key), domain) for domain, rows in self.rows[path].items() for row in rows
-        ]
+        found = [(ipaddress.ip_network(row.key), domain) for domain, rows in self.rows[path].items() for row in rows]
         found.sort(key=lambda one: (one[0].version, one[0]))
         outer: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
         for network, domain in found:
@@ -255,9 +256,7 @@ class Inbound:
     # ---- results
 
     def _reason(self, domain: str, before: Mapping[str, str], after: Mapping[str, str]) -> str:
-        was, is_now = (
-            [tables[path].get(domain, ()) for path in TABLES] for tables in (self._before, self.rows)
-        )
+        was, is_now = ([tables[path].get(domain, ()) for path in TABLES] for tables in (self._before, self.rows))
         name = _class_of(domain)
         if was == is_now and before.get(name) == after.get(name):
             return ""

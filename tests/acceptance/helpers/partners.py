@@ -63,6 +63,8 @@ ATTEMPTS = {
     "certificate, none": Attempt("x@certified.test", tls=True),
     "certificate, wrong": Attempt("x@certified.test", tls=True, certificate="wrong"),
     "certificate, right": Attempt("x@certified.test", tls=True, certificate="right"),
+    "key, wrong": Attempt("x@keyed.test", tls=True, certificate="wrong"),
+    "key, right": Attempt("x@keyed.test", tls=True, certificate="right"),
     "stranger, any certificate": Attempt("x@stranger.test", tls=True, certificate="wrong"),
     "another partner, any certificate": Attempt("x@partner.test", tls=True, certificate="wrong"),
     "own rule": Attempt("x@unqualified"),
@@ -91,15 +93,16 @@ def _tree(lab: Lab, host: Host) -> str:
     return lab.shell(host, f"{{ {script} || true; }} | sort")
 
 
-def _certificates(lab: Lab, host: Host) -> str:
-    """Make both of the clients' certificates; the fingerprint of the right one."""
+def _certificates(lab: Lab, host: Host) -> tuple[str, str]:
+    """Make both of the clients' certificates; the fingerprints of the right one and of its key."""
     lab.shell(
         host,
         f"mkdir -p {PLACE}; cd {PLACE}; for name in right wrong; do openssl req -x509 -newkey rsa:2048 -nodes"
         " -keyout $name.key -out $name.pem -days 2 -subj /CN=sends.certified.test 2>/dev/null; done",
     )
     printed = lab.ask(host, "openssl", "x509", "-in", f"{PLACE}/right.pem", "-noout", "-fingerprint", "-sha256")
-    return printed.partition("=")[2].strip()
+    script = f"openssl x509 -in {PLACE}/right.pem -noout -pubkey | openssl pkey -pubin -outform DER | sha256sum"
+    return printed.partition("=")[2].strip(), lab.shell(host, script).split()[0]
 
 
 def _attempt(lab: Lab, client: Host, server: Host, attempt: Attempt) -> str:
@@ -119,7 +122,7 @@ def _attempt(lab: Lab, client: Host, server: Host, attempt: Attempt) -> str:
     return refusals[0] if refusals else ""
 
 
-def demands(network: str, fingerprint: str) -> list[dict[str, Any]]:
+def demands(network: str, fingerprint: str, key: str) -> list[dict[str, Any]]:
     """The entries. How mail goes out to the partners is of no account here."""
     entries: list[dict[str, Any]] = [
         {"domain": "partner.test", "inbound": {}},
@@ -129,6 +132,7 @@ def demands(network: str, fingerprint: str) -> list[dict[str, Any]]:
             "inbound": {"addresses": [f"{network}.{ADDRESS}", f"{network}.{IN_NETWORK - 1}/31", NAME]},
         },
         {"domain": "certified.test", "inbound": {"certificate_fingerprints": ["00" * 32, fingerprint]}},
+        {"domain": "keyed.test", "inbound": {"certificate_fingerprints": [key]}},
     ]
     return [{**one, "tls": "may"} for one in entries]
 
@@ -142,7 +146,7 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], client: Host) -> Rece
     subprocess.run([PROGRAM, "record", *records], env=lab.environment, check=True, capture_output=True)
     for last in (ADDRESS, IN_NETWORK, NAMED, NAMELESS):
         lab.shell(client, f"ip address replace {network}.{last}/24 dev eth0")
-    entries = demands(network, _certificates(lab, client))
+    entries = demands(network, *_certificates(lab, client))
 
     def call(chapter: str, /, **options: Any) -> Run:
         task = {"name": chapter, MODULE: {"preflight": "off", **options}}

@@ -196,6 +196,8 @@ class RecordedHost(Host):
         for change in changes:
             if change.content is None:
                 self.files.pop(change.path, None)
+                if change.compiled:
+                    self.files.pop(change.path + change.compiled.suffix, None)
                 continue
             state = self.state(change.path) or FileState("root", "root", 0o644)
             self.files[change.path] = change.content
