@@ -4,7 +4,7 @@
 
 """What Postfix demands of sessions that claim to be a partner's (access(5), postconf(5), RESTRICTION_CLASS_README).
 
-Clear text is refused by ``reject_plaintext_session``, first in smtpd_sender_restrictions: whatever comes behind it still
+Clear text is refused by ``reject_plaintext_session``, first in smtpd_sender_restrictions: what comes behind it still
 counts. A certificate can only be demanded with a ``permit`` for the right one and a refusal behind that. A permit ends
 its list; so this comes last, in smtpd_data_restrictions, where nothing is skipped by it.
 
