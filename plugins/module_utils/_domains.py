@@ -46,6 +46,7 @@ class Outcome:
         untried: how many domains the preflight has not looked at.
         stuck: for each domain with mail that waits for want of TLS ``domain``, ``messages``, ``queue_ids`` and
             ``reason``.
+        mta_sts: whether the MTA-STS policies of domains without an entry are followed.
         warnings: what the administrator should know.
     """
 
@@ -57,6 +58,7 @@ class Outcome:
     unreachable: list[dict[str, Any]] = field(default_factory=list)
     untried: int = 0
     stuck: list[dict[str, Any]] = field(default_factory=list)
+    mta_sts: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -98,6 +100,7 @@ def secure_domains(
     *,
     purge: bool,
     ca_file: str,
+    mta_sts: bool | None,
     preflight: str = OFF,
 ) -> Outcome:
     """Make the host treat each remote domain as its policy says.
@@ -109,6 +112,7 @@ def secure_domains(
         policies: what is demanded of each domain.
         purge: whether our entries for any other domain are removed.
         ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
+        mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
         preflight: ``off``, ``warn`` or ``fail``: whether destinations are looked at before TLS is demanded of them.
 
     Raises:
@@ -126,12 +130,13 @@ def secure_domains(
             )
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
-    plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file)
+    plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
     changes = needed(plan.changes, host)
     outcome = Outcome(
         provider=provider.name,
         files=[change.path for change in changes],
         diff=[change.diff(host) for change in changes],
+        mta_sts=plan.mta_sts,
         warnings=list(plan.warnings),
     )
     by_domain = {policy.domain: policy for policy in policies}

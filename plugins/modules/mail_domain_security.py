@@ -264,13 +264,24 @@ options:
         for a boolean.
       - Routing and mail exchangers are worked out as the daemon does it. A domain is good when one of the first five
         addresses does what the level asks, by trust, name or fingerprint. TLSA records are not looked at; with
-        O(tls=dane-only) it is seen only whether TLS comes about, and with O(tls=dane) nobody is connected to.
+        O(tls=dane-only) it is seen only whether TLS comes about, and with O(tls=dane) nobody is connected to. Nor are
+        MTA-STS policies.
       - In one call no more than 100 destinations are tried, 16 at a time, each conversation for no more than 10
         seconds, and all for no more than a minute. RV(untried_domains) counts the rest. Domains with the same next hop
         and demand count once. TLS older than 1.2 is not tried.
     type: str
     choices: ["off", warn, fail]
     default: warn
+    version_added: 0.3.0
+  mta_sts:
+    description:
+      - Whether the MTA-STS policies (RFC 8461) of domains without an entry are followed. Postfix then asks the daemon
+        of the package C(postfix-mta-sts-resolver), which must answer at 127.0.0.1 port 8461, after all other tables.
+      - V(false) takes that back. Left out, it stays as it is. Where somebody else has named that daemon in
+        C(smtp_tls_policy_maps), it stays there.
+      - Not together with V(dane) or V(dane-only) for O(domain=*), since Postfix would then follow a policy in place of
+        TLSA records, which RFC 8461 section 2 forbids.
+    type: bool
     version_added: 0.3.0
 seealso:
   - module: postmaster.secure_channel.mail_vserver_tls
@@ -315,6 +326,38 @@ EXAMPLES = r"""
       - domain: partner.example
         tls: secure
     preflight: fail
+
+- name: Send no mail in clear text, but for one domain that cannot do better
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: "*"
+        tls: encrypt
+      - domain: old.example
+        tls: may
+
+- name: Know a partner by its certificate alone, whoever has signed it
+  postmaster.secure_channel.mail_domain_security:
+    domain: closed.example
+    subdomains: true
+    tls: fingerprint
+    fingerprints:
+      - 6F:3C:51:0D:9A:3E:77:04:5D:0E:5B:6A:21:5C:8C:0B:D5:9E:0E:19:4F:BB:7B:80:6D:12:8C:75:1A:93:44:E2
+
+- name: Have all mail taken by a provider's server with TLS from the start, and keep the account that is there
+  postmaster.secure_channel.mail_domain_security:
+    domain: customer.example
+    tls: secure
+    relay_host: smtp.provider.example
+    relay_port: 465
+    username: relay
+    password: "{{ partner_password }}"
+    update_password: on_create
+
+- name: Keep nothing but what one domain needs
+  postmaster.secure_channel.mail_domain_security:
+    domain: partner.example
+    tls: secure
+    purge: true
 """
 
 RETURN = r"""
@@ -375,6 +418,10 @@ files:
   type: list
   elements: str
   sample: [/etc/postfix/postmaster_tls_policy, /etc/postfix/main.cf]
+mta_sts:
+  description: Whether the MTA-STS policies of domains without an entry are followed.
+  returned: success
+  type: bool
 uncovered_vservers:
   description:
     - Virtual servers of this host, as C(protocol/name), that its own users use in clear text although mail to others
@@ -520,6 +567,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             purge=module.params["purge"],
             ca_file=module.params["ca_file"] or "",
             preflight=module.params["preflight"],
+            mta_sts=module.params["mta_sts"],
         )
     for warning in outcome.warnings:
         module.warn(warning)
@@ -533,6 +581,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "provider": outcome.provider,
         "reason": reason or f"all {len(outcome.domains)} domains are as desired",
         "files": outcome.files,
+        "mta_sts": outcome.mta_sts,
         "uncovered_vservers": outcome.uncovered,
         "unreachable_domains": outcome.unreachable,
         "untried_domains": outcome.untried,
@@ -548,6 +597,7 @@ def main() -> None:
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
+        mta_sts={"type": "bool"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

@@ -40,7 +40,9 @@ def host(request):
 
 
 def planned(host, *policies, **options):
-    plan = Postfix(host, Store(host, STORE)).plan_domains(policies, **{"purge": False, "ca_file": "", **options})
+    plan = Postfix(host, Store(host, STORE)).plan_domains(
+        policies, **{"purge": False, "ca_file": "", "mta_sts": None, **options}
+    )
     assert plan.demands is not None
     return plan
 

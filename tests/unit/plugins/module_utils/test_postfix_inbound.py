@@ -57,7 +57,7 @@ def partner(domain="a.test", *, subdomains=False, tls="may", **demand):
 
 def apply(host, *policies, purge=False):
     """Carry a plan out; gives the reason for each domain."""
-    plan = Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file="")
+    plan = Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file="", mta_sts=None)
     host.take(plan.changes)
     return {one.domain: one.reason for one in plan.outcomes}
 
