@@ -131,6 +131,12 @@ def secure_domains(
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
     plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
+    if preflight == FAIL and plan.demands is None:
+        raise Problem(
+            f"whom a demand would cut off cannot be foreseen for {provider.name}",
+            "set preflight to warn or off; only for Postfix there is more",
+            option="preflight",
+        )
     changes = needed(plan.changes, host)
     outcome = Outcome(
         provider=provider.name,

@@ -262,6 +262,7 @@ options:
         is only warned of, since it takes no mail at any level.
       - V("off") connects to nobody and does not look into the queue. Write it with quotes, for YAML takes the bare word
         for a boolean.
+      - Needs Postfix. With another daemon V(warn) sees nothing, and V(fail) is an error.
       - Routing and mail exchangers are worked out as the daemon does it. A domain is good when one of the first five
         addresses does what the level asks, by trust, name or fingerprint. TLSA records are not looked at; with
         O(tls=dane-only) it is seen only whether TLS comes about, and with O(tls=dane) nobody is connected to. Nor are

@@ -364,6 +364,21 @@ def test_ten_thousand_domains_make_one_warning(host):
     assert len(outcome.warnings) == 1
 
 
+# ---- preflight
+
+
+@pytest.mark.parametrize("preflight", ["off", "warn"])
+def test_daemon_whose_demands_are_not_known(preflight, host):
+    providers, policies = {"sender": Sender(host)}, [DomainPolicy("a.test")]
+    how = {"purge": False, "ca_file": "", "mta_sts": None}
+    outcome = secure_domains(host, providers, Applied(), policies, **how, preflight=preflight)
+    assert (outcome.unreachable, outcome.untried, outcome.stuck) == ([], 0, [])
+    transaction = Applied()
+    with pytest.raises(Problem, match="cannot be foreseen for sender"):
+        secure_domains(host, providers, transaction, policies, **how, preflight="fail")
+    assert transaction.applied == []
+
+
 # ---- inbound
 
 NOTHING_SAID = {"required": True, "addresses": None, "certificate_fingerprints": None}
