@@ -80,13 +80,15 @@ def foresee(
     if not demands or plan.demands is None:
         return Foreseen()
     found = Foreseen()
-    ca_file = plan.demands.ca_file
+    # somebody else's roots are of no account where nothing is verified, and may well be unreadable
+    verifies = any(one.level in _VERIFYING for one in demands)
+    ca_file = plan.demands.ca_file if verifies else ""
     if check_mode and ca_file and host.state(ca_file) is None:  # an earlier task may put it there
         found.warnings.append(f"{ca_file} is not there yet, so the preflight has judged no certificate by it")
         demands = [replace(one, level="encrypt") if one.level in _VERIFYING else one for one in demands]
         ca_file = ""
     trust = trust_store(ca_file)
-    if plan.demands.ca_directory:
+    if verifies and plan.demands.ca_directory:
         trust.load_verify_locations(capath=plan.demands.ca_directory)
     seen = _preflight.look(demands, trust, servers_in(host.read_text(plan.demands.resolv_conf)))
     found.unreachable = [

@@ -230,9 +230,11 @@ def host():
     return found
 
 
-def call(host, provider, transaction, *policies, purge=False, ca_file=""):
+def call(host, provider, transaction, *policies, purge=False, ca_file="", preflight="off"):
     providers = {provider.name: provider} if provider else {}
-    return secure_domains(host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None)
+    return secure_domains(
+        host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None, preflight=preflight
+    )
 
 
 def test_only_what_differs_is_applied(host):
@@ -369,13 +371,11 @@ def test_ten_thousand_domains_make_one_warning(host):
 
 @pytest.mark.parametrize("preflight", ["off", "warn"])
 def test_daemon_whose_demands_are_not_known(preflight, host):
-    providers, policies = {"sender": Sender(host)}, [DomainPolicy("a.test")]
-    how = {"purge": False, "ca_file": "", "mta_sts": None}
-    outcome = secure_domains(host, providers, Applied(), policies, **how, preflight=preflight)
+    outcome = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
     assert (outcome.unreachable, outcome.untried, outcome.stuck) == ([], 0, [])
     transaction = Applied()
     with pytest.raises(Problem, match="cannot be foreseen for sender"):
-        secure_domains(host, providers, transaction, policies, **how, preflight="fail")
+        call(host, Sender(host), transaction, DomainPolicy("a.test"), preflight="fail")
     assert transaction.applied == []
 
 

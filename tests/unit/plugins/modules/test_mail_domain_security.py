@@ -19,7 +19,10 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     call,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+    MAIN_CF,
+    RecordedHost,
+)
 
 RETURN = yaml.safe_load(mail_domain_security.RETURN)
 SECRET = "s3cret\\horse\"'"
@@ -284,3 +287,11 @@ def test_stuck_mail_is_what_is_documented(host, module):
     result = module(domain="plain.test", tls="encrypt")
     for name in ("stuck_mail", "unreachable_domains"):
         assert set(result[name][0]) == set(RETURN[name]["contains"])
+
+
+def test_roots_are_read_only_where_something_is_verified(host, module, warned):
+    host.set(MAIN_CF, smtp_tls_CAfile="/nowhere.pem")
+    assert module(domain="a.test", tls="encrypt")["changed"] is True
+    assert module(domain="b.test")["problem"]["option"] == "ca_file"
+    assert module(domain="b.test", check=True)["changed"] is True
+    assert [one for one in warned if "/nowhere.pem is not there yet" in one]
