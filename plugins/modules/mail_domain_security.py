@@ -260,8 +260,8 @@ options:
       - V(warn) names them in warnings and in RV(unreachable_domains), and goes on.
       - V(fail) fails before anything is changed, in check mode too. A server that does not answer at all at the moment
         is only warned of, since it takes no mail at any level.
-      - V("off") connects to nobody and does not look into the queue. Write it with quotes, for YAML takes the bare word
-        for a boolean.
+      - V("off") connects to nobody and does not look into the queue. YAML takes the word without quotes for a boolean,
+        which Ansible takes for the same.
       - Needs Postfix. With another daemon V(warn) sees nothing, and V(fail) is an error.
       - Routing and mail exchangers are worked out as the daemon does it. A domain is good when one of the first five
         addresses does what the level asks, by trust, name or fingerprint. TLSA records are not looked at; with

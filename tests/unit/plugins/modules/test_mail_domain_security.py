@@ -229,10 +229,11 @@ def test_preflight_does_not_fail_because_nobody_answers(module):
     assert (result["changed"], result["unreachable_domains"][0]["cause"]) == (True, "no_answer")
 
 
-def test_preflight_is_off(host, module, monkeypatch):
+@pytest.mark.parametrize("off", ["off", False])
+def test_preflight_is_off(off, host, module, monkeypatch):
     monkeypatch.setattr(_preflight, "look", None)
     host.queue = [waiting("a", "x@plain.test")]
-    result = module(domains=CUT_OFF, preflight="off")
+    result = module(domains=CUT_OFF, preflight=off)
     assert (result["unreachable_domains"], result["stuck_mail"]) == ([], [])
     assert "postqueue -j" not in host.asked
 
