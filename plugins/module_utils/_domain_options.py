@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._inbound_options import parse_inbound
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     EVERYTHING,
     DomainPolicy,
@@ -44,6 +45,7 @@ def parse(element: Mapping[str, Any]) -> DomainPolicy:
         account=_account(element, subject),
         keep_password=element["update_password"] in ("on_create",),
         auth_cleartext=element["auth_cleartext"],
+        inbound=parse_inbound(element["inbound"], domain, fingerprint),
         present=element["state"] == "present",
     )
     for check in (_check_scope, _check_peer, _check_account, _check_relay):

@@ -12,6 +12,12 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._coverage import uncovered
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_preflight import (
+    FAIL,
+    OFF,
+    foresee,
+    stuck,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._levels import exceptions, unauthenticated
@@ -29,12 +35,17 @@ class Outcome:
 
     Attributes:
         domains: for each domain ``domain``, ``next_hop``, ``other_next_hops``, ``tls``, ``authenticated``,
-            ``changed`` and ``reason``.
+            ``inbound``, ``changed`` and ``reason``.
         files: paths written.
         diff: entries for the module's diff.
         provider: the daemon.
         uncovered: virtual servers that let this host's own users in in clear text, while mail to others must be
             encrypted.
+        unreachable: for each domain whose servers will not take its mail any more ``domain``, ``next_hop``, ``cause``
+            and ``reason``.
+        untried: how many domains the preflight has not looked at.
+        stuck: for each domain with mail that waits for want of TLS ``domain``, ``messages``, ``queue_ids`` and
+            ``reason``.
         mta_sts: whether the MTA-STS policies of domains without an entry are followed.
         warnings: what the administrator should know.
     """
@@ -44,6 +55,9 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
     uncovered: list[str] = field(default_factory=list)
+    unreachable: list[dict[str, Any]] = field(default_factory=list)
+    untried: int = 0
+    stuck: list[dict[str, Any]] = field(default_factory=list)
     mta_sts: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -71,6 +85,13 @@ def _refuse_doubles(policies: Sequence[DomainPolicy]) -> None:
         seen.add(policy.domain)
 
 
+def _inbound_of(policy: DomainPolicy) -> str:
+    """What is demanded of the domain's own mail, as the result says it."""
+    if policy.inbound is None:
+        return ""
+    return "certificate" if policy.inbound.fingerprints else "tls"
+
+
 def secure_domains(
     host: Host,
     providers: Mapping[str, Provider],
@@ -80,17 +101,42 @@ def secure_domains(
     purge: bool,
     ca_file: str,
     mta_sts: bool | None,
+    preflight: str = OFF,
 ) -> Outcome:
     """Make the host treat each remote domain as its policy says.
+
+    Args:
+        host: the machine.
+        providers: the installed daemons.
+        transaction: what carries the plan out.
+        policies: what is demanded of each domain.
+        purge: whether our entries for any other domain are removed.
+        ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
+        mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
+        preflight: ``off``, ``warn`` or ``fail``: whether destinations are looked at before TLS is demanded of them.
 
     Raises:
         Problem: it cannot be done; the host is as it was.
     """
     _refuse_doubles(policies)
     provider = _sender(providers)
+    for demanding in policies:
+        if demanding.present and demanding.inbound and not provider.inbound:
+            raise Problem(
+                f"{provider.name}, which this host's mail goes through, cannot be told to demand TLS of one partner",
+                "leave inbound out; only Postfix can do that",
+                subject=demanding.title,
+                option="inbound",
+            )
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
     plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
+    if preflight == FAIL and plan.demands is None:
+        raise Problem(
+            f"whom a demand would cut off cannot be foreseen for {provider.name}",
+            "set preflight to warn or off; only for Postfix there is more",
+            option="preflight",
+        )
     changes = needed(plan.changes, host)
     outcome = Outcome(
         provider=provider.name,
@@ -110,6 +156,7 @@ def secure_domains(
                 "other_next_hops": list(one.other_next_hops),
                 "tls": policy.tls if policy and present else "",
                 "authenticated": bool(policy and present and policy.authenticated),
+                "inbound": _inbound_of(policy) if policy and present else "",
                 "changed": bool(one.reason),
                 "reason": one.reason or "as desired",
             }
@@ -127,6 +174,15 @@ def secure_domains(
                 f" {', '.join(outcome.uncovered)}; require the secure channel with mail_vserver_tls"
             )
         outcome.warnings += [f"whether users use this host in clear text is not known ({one})" for one in silent]
+    if changes and preflight != OFF:
+        foreseen = foresee(host, provider, plan, policies, check_mode=transaction.check_mode)
+        if preflight == FAIL:
+            foreseen.refuse()
+        outcome.unreachable, outcome.untried = foreseen.unreachable, foreseen.untried
+        outcome.warnings += foreseen.warnings
     if changes:
         transaction.apply(changes, [provider])
+    if preflight != OFF:
+        outcome.stuck, told = stuck(provider, policies)
+        outcome.warnings += told
     return outcome

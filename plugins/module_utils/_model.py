@@ -161,6 +161,23 @@ EVERYTHING = "*"  # stands for all domains that no other entry names
 
 
 @dataclass(frozen=True)
+class InboundDemand:
+    """What is demanded of sessions in which a partner's mail comes in: TLS, and perhaps the partner's certificate.
+
+    Sessions claim to be the partner's by the domain of the sender, or by where they come from.
+
+    Attributes:
+        networks: addresses and networks that the partner sends from, sorted.
+        hosts: names of hosts that the partner sends from, sorted; a leading full stop stands for all names below.
+        fingerprints: as in DomainPolicy, of certificates that the partner's hosts show, sorted; empty to ask for none.
+    """
+
+    networks: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DomainPolicy:
     """What this host demands when it sends mail to one remote domain.
 
@@ -177,6 +194,7 @@ class DomainPolicy:
         account: the account to log in with, or None.
         keep_password: whether the password that is kept for that account already stays, whatever the new one is.
         auth_cleartext: whether the password may cross the wire in clear text.
+        inbound: what is demanded of the domain's own mail when it comes in; None for nothing.
         present: False removes the domain's entries.
     """
 
@@ -191,6 +209,7 @@ class DomainPolicy:
     account: SaslAccount | None = None
     keep_password: bool = False
     auth_cleartext: bool = False
+    inbound: InboundDemand | None = None
     present: bool = True
 
     @property
@@ -207,6 +226,52 @@ class DomainPolicy:
     def authenticated(self) -> bool:
         """Whether the peer's identity is checked before mail leaves, always."""
         return self.tls in ("verify", "secure", "fingerprint", "dane-only")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What is demanded of the servers that take one domain's mail.
+
+    Attributes:
+        domain: the recipients' domain; ``*`` for all outgoing mail.
+        next_hop: where their mail goes, in the daemon's own words.
+        host: name or address of that place.
+        port: TCP port there.
+        exchangers: whether the servers are those that MX records of the host name.
+        implicit_tls: whether TLS starts at once there.
+        level: as in DomainPolicy; one that encrypts.
+        names: names of which the peer's certificate must carry one; a leading full stop stands for all names below.
+        own_name: whether the name by which a server was found is one of these too.
+        fingerprints: as in DomainPolicy.
+    """
+
+    domain: str
+    next_hop: str
+    host: str
+    port: int = 25
+    exchangers: bool = True
+    implicit_tls: bool = False
+    level: str = "encrypt"
+    names: tuple[str, ...] = ()
+    own_name: bool = False
+    fingerprints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class QueuedMail:
+    """A message that waits to be sent to one recipient.
+
+    Attributes:
+        queue_id: by what the daemon knows it.
+        domain: the recipient's domain in lower case.
+        reason: why it waits, in the daemon's words; empty where it has not been tried.
+        wants_tls: whether that is because TLS could not be had as demanded.
+    """
+
+    queue_id: str
+    domain: str
+    reason: str
+    wants_tls: bool
 
 
 @dataclass(frozen=True)

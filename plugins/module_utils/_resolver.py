@@ -2,20 +2,28 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether this host's resolver validates DNSSEC: it says so with the AD bit (RFC 4035 section 3.2.3, RFC 6840)."""
+"""What this host's resolver says: who takes a domain's mail, and whether it validates DNSSEC.
+
+Of the latter it tells with the AD bit (RFC 4035 section 3.2.3, RFC 6840).
+"""
 
 from __future__ import annotations
 
 import os
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
 
 PORT = 53
 PATIENCE = 5.0  # seconds for each server
 _TYPES = {"a": 1, "ns": 2, "soa": 6, "mx": 15, "aaaa": 28, "dnskey": 48}
 _RECURSION_DESIRED, _AUTHENTIC, _ANSWER = 0x0100, 0x0020, 0x8000
-_CODE = 0x000F
+_CUT_OFF, _CODE = 0x0200, 0x000F
+_GOOD, _NO_SUCH_NAME = 0, 3
+_HEAD = 12  # bytes before the question
+_MOST_LABELS = 256  # and references between them
 _DEFAULT = ("127.0.0.1",)  # resolv.conf(5): where no server is named
 
 
@@ -59,17 +67,111 @@ def authentic(servers: Sequence[str], name: str, kind: str) -> bool:
 
 def _flags(server: str, number: int, asked: bytes) -> int | None:
     """The flags of a server's answer; None where it does not answer."""
-    address = server.partition("%")[0]
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as channel:
-            channel.settimeout(PATIENCE)
-            channel.connect((address, PORT))
-            channel.send(asked)
-            answer = channel.recv(4096)
+        answer = _by_datagram(server, asked, PATIENCE)
     except OSError:
         return None
-    if len(answer) < 12:
+    return _flags_in(answer, number)
+
+
+def _flags_in(answer: bytes, number: int) -> int | None:
+    """The flags of an answer; None where it is none to that question."""
+    if len(answer) < _HEAD:
         return None
     found, flags = struct.unpack("!HH", answer[:4])
     return int(flags) if found == number and flags & _ANSWER else None
+
+
+def _by_datagram(server: str, asked: bytes, patience: float) -> bytes:
+    address = server.partition("%")[0]
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as channel:
+        channel.settimeout(patience)
+        channel.connect((address, PORT))
+        channel.send(asked)
+        return channel.recv(4096)
+
+
+def _by_stream(server: str, asked: bytes, patience: float) -> bytes:
+    """As an answer is asked for that does not fit into a datagram (RFC 7766 section 8)."""
+    with socket.create_connection((server.partition("%")[0], PORT), patience) as channel:
+        channel.sendall(struct.pack("!H", len(asked)) + asked)
+        received = b""
+        while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
+            data = channel.recv(4096)
+            if not data:
+                raise OSError("the answer is cut off")
+            received += data
+        return received[2:]
+
+
+# ---- mail exchangers
+
+
+def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIENCE) -> tuple[str, ...]:
+    """The hosts that take a domain's mail, those that it prefers first (RFC 5321 section 5.1).
+
+    Args:
+        servers: IP addresses of the resolvers.
+        domain: a domain name in ASCII form.
+        patience: seconds for each of them.
+
+    Returns:
+        Host names. Without any MX record, that is the domain itself.
+
+    Raises:
+        WireError: there are none, or no server tells.
+    """
+    for server in servers:
+        number = int.from_bytes(os.urandom(2), "big")
+        try:
+            asked = question(number, domain, "mx")
+            answer = _by_datagram(server, asked, patience)
+            if (_flags_in(answer, number) or 0) & _CUT_OFF:
+                answer = _by_stream(server, asked, patience)
+            flags = _flags_in(answer, number)
+            if flags is None or flags & _CODE not in (_GOOD, _NO_SUCH_NAME):
+                continue
+            found = sorted(_exchangers_in(answer))
+        except (OSError, IndexError, struct.error, ValueError):
+            continue
+        if flags & _CODE == _NO_SUCH_NAME:
+            raise WireError("resolve", f"there is no domain {domain}")
+        if [name for _preference, name in found] == [""]:
+            raise WireError("resolve", f"{domain} publishes that it takes no mail")  # RFC 7505
+        return tuple(name for _preference, name in found if name) or (domain,)
+    raise WireError("resolve", f"the resolver does not tell who takes the mail of {domain}")
+
+
+def _exchangers_in(answer: bytes) -> Iterator[tuple[int, str]]:
+    """Preference and name in each MX record of an answer (RFC 1035 section 4.1)."""
+    questions, records = struct.unpack("!HH", answer[4:8])
+    at = _HEAD
+    for _one in range(questions):
+        at = _name_at(answer, at)[1] + 4
+    for _one in range(records):
+        at = _name_at(answer, at)[1]
+        kind, _class, _life, length = struct.unpack("!HHIH", answer[at : at + 10])
+        at += 10
+        if kind == _TYPES["mx"]:
+            (preference,) = struct.unpack("!H", answer[at : at + 2])
+            yield preference, _name_at(answer, at + 2)[0]
+        at += length
+
+
+def _name_at(answer: bytes, at: int) -> tuple[str, int]:
+    """The name at a position, in lower case, and where what follows it begins."""
+    labels: list[str] = []
+    end = 0
+    for _step in range(_MOST_LABELS):
+        length = answer[at]
+        if length & 0xC0:  # it goes on elsewhere
+            end = end or at + 2
+            at = (length & 0x3F) << 8 | answer[at + 1]
+            continue
+        at += 1
+        if not length:
+            return ".".join(labels).lower(), end or at
+        labels.append(answer[at : at + length].decode("ascii"))
+        at += length
+    raise ValueError("a name without an end")

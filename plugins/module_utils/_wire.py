@@ -14,6 +14,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
@@ -54,6 +55,8 @@ class Session:
         group: key exchange group; empty where Python does not tell (it does from 3.15 on).
         chain: certificates in DER as the server sent them, the leaf first.
         whole_chain: whether ``chain`` is all that was sent; before Python 3.10 only the leaf can be seen.
+        names: the names that the leaf stands for, as mail servers read them: its DNS names, or its common name where it
+            has none of these; empty unless it was verified.
         verified: whether chain, dates and name were checked and found good.
         verify_error: the TLS library's words when they were not; empty otherwise.
         error: what went wrong inside the TLS session, None when the server spoke its protocol there.
@@ -73,6 +76,7 @@ class Session:
     verified: bool
     verify_error: str
     error: WireError | None
+    names: tuple[str, ...] = ()
 
     @property
     def leaf(self) -> bytes:
@@ -348,6 +352,7 @@ def _converse(
     before = _NOTHING_SAID if endpoint.implicit_tls else _reach_tls(dialogue, stream)
     tls = stream.start_tls(context, server_name)
     chain, whole = _chain(tls)
+    names = _names(tls)
     cipher, _version, bits = tls.cipher() or ("", "", 0)
     version, group = tls.version() or "", _group(tls)
     inside, error = _NOTHING_SAID, None
@@ -372,7 +377,16 @@ def _converse(
         verified=not verify_error,
         verify_error=verify_error,
         error=error,
+        names=names,
     )
+
+
+def _names(tls: ssl.SSLSocket) -> tuple[str, ...]:
+    """The names in the leaf; Python shows them only of a certificate that it has verified."""
+    shown: dict[str, Any] = tls.getpeercert() or {}
+    names = tuple(value.lower() for kind, value in shown.get("subjectAltName", ()) if kind == "DNS")
+    subject = (pair for several in shown.get("subject", ()) for pair in several)
+    return names or tuple(value.lower() for kind, value in subject if kind == "commonName")
 
 
 def _group(tls: ssl.SSLSocket) -> str:

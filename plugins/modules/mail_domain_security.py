@@ -120,6 +120,47 @@ options:
         O(relay_host). No other entry is touched; such mail gets a service of its own in C(master.cf).
     type: bool
     default: false
+  inbound:
+    description:
+      - What is demanded of the domain's own mail when it comes in on port 25. Left out, nothing is.
+      - Sessions claim to be the partner's by a sender (C(MAIL FROM)) in the domain, with O(subdomains) also in one
+        below it, or by where they come from. All others go on as before; so do bounces, which have no sender, unless
+        they come from the partner's addresses.
+      - What is not as demanded is refused with a temporary error (C(450)), so that the partner tries again. With
+        Postfix' own C(plaintext_reject_code) you choose another code for clear text.
+      - The demand goes before your own C(smtpd_sender_restrictions), which count as before, for every service on port
+        25 and behind postscreen(8). A service that would not see it is an error; so is one on a loopback address that
+        would, since content filters hand mail back in there in clear text.
+      - It holds for whoever hands in mail with such a sender, also for users of this host and for networks you trust.
+      - Needs Postfix, and a server there that offers TLS (M(postmaster.secure_channel.mail_vserver_tls)). The entry
+        still says with O(tls) how mail is sent to the domain.
+      - Not with O(domain=*). To refuse clear text from everybody, see
+        O(postmaster.secure_channel.mail_vserver_tls#module:require_secure_channel).
+    type: dict
+    version_added: 0.3.0
+    suboptions:
+      required:
+        description:
+          - Whether TLS is demanded. With V(false) nothing is, and no other suboption may be given.
+        type: bool
+        default: true
+      addresses:
+        description:
+          - Where the partner's mail comes from, whoever the sender is. Addresses, networks (V(192.0.2.0/24),
+            V(2001:db8::/32)), or names of hosts; a name with a leading full stop stands for all names below it.
+          - A name counts only where the client's address leads to it and it leads back to that address. Anybody whose
+            DNS does not answer is let in in clear text then, so addresses are surer.
+        type: list
+        elements: str
+      certificate_fingerprints:
+        description:
+          - SHA-256 fingerprints of certificates, or of public keys, of which the partner's hosts must show one. Written
+            as O(fingerprints) are.
+          - All clients of this host's servers are then asked for a certificate (C(smtpd_tls_ask_ccert)); who signed it
+            does not matter. Sessions without the right one are refused when the message itself is due, at the end of
+            C(smtpd_data_restrictions). It is an error where something there would let mail pass before.
+        type: list
+        elements: str
   state:
     description:
       - V(absent) removes what this module wrote for the domain.
@@ -178,6 +219,23 @@ options:
         description: See O(auth_cleartext).
         type: bool
         default: false
+      inbound:
+        description: See O(inbound).
+        type: dict
+        version_added: 0.3.0
+        suboptions:
+          required:
+            description: See O(inbound.required).
+            type: bool
+            default: true
+          addresses:
+            description: See O(inbound.addresses).
+            type: list
+            elements: str
+          certificate_fingerprints:
+            description: See O(inbound.certificate_fingerprints).
+            type: list
+            elements: str
       state:
         description: See O(state).
         type: str
@@ -193,6 +251,29 @@ options:
       - PEM file on the host with the CA certificates that peers are verified against, for all domains.
       - Left out, the daemon's own setting stays; where it has none, the system's certificates are used.
     type: path
+  preflight:
+    description:
+      - Whether this host connects to the servers concerned before a level that encrypts is demanded of them anew, and
+        names those that mail could not be sent to any more. With O(domain=*) these are also the servers of mail that is
+        in the queue now. Nobody is connected to where nothing becomes stricter, as in a second run, and none of the
+        mail is sent.
+      - V(warn) names them in warnings and in RV(unreachable_domains), and goes on.
+      - V(fail) fails before anything is changed, in check mode too. A server that does not answer at all at the moment
+        is only warned of, since it takes no mail at any level.
+      - V("off") connects to nobody and does not look into the queue. YAML takes the word without quotes for a boolean,
+        which Ansible takes for the same.
+      - Needs Postfix. With another daemon V(warn) sees nothing, and V(fail) is an error.
+      - Routing and mail exchangers are worked out as the daemon does it. A domain is good when one of the first five
+        addresses does what the level asks, by trust, name or fingerprint. TLSA records are not looked at; with
+        O(tls=dane-only) it is seen only whether TLS comes about, and with O(tls=dane) nobody is connected to. Nor are
+        MTA-STS policies.
+      - In one call no more than 100 destinations are tried, 16 at a time, each conversation for no more than 10
+        seconds, and all for no more than a minute. RV(untried_domains) counts the rest. Domains with the same next hop
+        and demand count once. TLS older than 1.2 is not tried.
+    type: str
+    choices: ["off", warn, fail]
+    default: warn
+    version_added: 0.3.0
   mta_sts:
     description:
       - Whether the MTA-STS policies (RFC 8461) of domains without an entry are followed. Postfix then asks the daemon
@@ -230,6 +311,22 @@ EXAMPLES = r"""
         password: "{{ partner_password }}"
       - domain: former.example
         state: absent
+
+- name: Take a partner's mail over TLS only, also what comes from the partner's network
+  postmaster.secure_channel.mail_domain_security:
+    domain: partner.example
+    tls: secure
+    inbound:
+      addresses: [192.0.2.0/24]
+
+- name: Demand TLS for all outgoing mail, unless that would cut somebody off
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: "*"
+        tls: encrypt
+      - domain: partner.example
+        tls: secure
+    preflight: fail
 
 - name: Send no mail in clear text, but for one domain that cannot do better
   postmaster.secure_channel.mail_domain_security:
@@ -293,6 +390,12 @@ domains:
     authenticated:
       description: Whether the peer's identity is always checked before mail leaves.
       type: bool
+    inbound:
+      description:
+        - What is demanded of the domain's own mail when it comes in, V(tls), or V(certificate) for TLS with the right
+          certificate; empty for nothing.
+      type: str
+      sample: ""
     changed:
       description: Whether something was changed for this domain, or would be.
       type: bool
@@ -328,6 +431,63 @@ uncovered_vservers:
   type: list
   elements: str
   sample: [imap/default]
+unreachable_domains:
+  description:
+    - Domains whose mail could not be sent any more as this call demands, as the preflight has seen it. Told in a
+      warning as well. Empty with O(preflight=off), and where nothing becomes stricter.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: The domain; V(*) for the host that takes all outgoing mail.
+      type: str
+      sample: old.example
+    next_hop:
+      description: Where its mail goes.
+      type: str
+      sample: old.example
+    cause:
+      description:
+        - V(no_tls) where TLS is not to be had, V(certificate) where the certificate is not what is demanded.
+        - V(no_answer) where no server was reached, or none spoke SMTP. Then it is not known what it would do.
+      type: str
+      sample: no_tls
+    reason:
+      description: What was seen at each of its servers.
+      type: str
+      sample: "mx.old.example (192.0.2.25 port 25): the server does not offer STARTTLS"
+untried_domains:
+  description: How many domains the preflight has not tried because there were too many, or it took too long.
+  returned: success
+  type: int
+  sample: 0
+stuck_mail:
+  description:
+    - Mail to the domains of this call that waits in the queue because TLS could not be had as demanded, as the daemon
+      says it, for each domain. Looked for in every run but with O(preflight=off). Told in a warning as well. A message
+      for which nothing has been tried since the demand is not among it.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    domain:
+      description: The recipients' domain.
+      type: str
+      sample: old.example
+    messages:
+      description: Number of messages.
+      type: int
+      sample: 1
+    queue_ids:
+      description: By what the daemon knows them; of very many only the first 20.
+      type: list
+      elements: str
+      sample: [4gLdZT1PJZz3w]
+    reason:
+      description: Why the first of them waits, in the daemon's words.
+      type: str
+      sample: "TLS is required, but was not offered by host mx.old.example[192.0.2.25]"
 problem:
   description: The fault in parts, also told in RV(ignore:msg).
   returned: failure, unless an option was malformed
@@ -382,6 +542,14 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "password": {"type": "str", "no_log": True},
     "update_password": {"type": "str", "choices": ["always", "on_create"], "default": "always", "no_log": False},
     "auth_cleartext": {"type": "bool", "default": False},
+    "inbound": {
+        "type": "dict",
+        "options": {
+            "required": {"type": "bool", "default": True},
+            "addresses": {"type": "list", "elements": "str"},
+            "certificate_fingerprints": {"type": "list", "elements": "str"},
+        },
+    },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
@@ -399,6 +567,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             policies,
             purge=module.params["purge"],
             ca_file=module.params["ca_file"] or "",
+            preflight=module.params["preflight"],
             mta_sts=module.params["mta_sts"],
         )
     for warning in outcome.warnings:
@@ -415,6 +584,9 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "files": outcome.files,
         "mta_sts": outcome.mta_sts,
         "uncovered_vservers": outcome.uncovered,
+        "unreachable_domains": outcome.unreachable,
+        "untried_domains": outcome.untried,
+        "stuck_mail": outcome.stuck,
         "diff": outcome.diff,
     }
 
@@ -425,6 +597,7 @@ def main() -> None:
     spec["argument_spec"].update(
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
+        preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)

@@ -9,7 +9,7 @@ sets them up. Beside them old1 and old2, one of each release too: aged (they get
 somebody else) -> watched (site.yml). Then, on all four, repeated (site.yml again). Last, on old1 and old2 and in the
 background: performing (the examples of the documentation) -> uninstalling (calls on hosts without daemons). Any test
 can be run alone; the chapters that it needs are told first. Beside all that, out1 and out2 send mail to good and bad
-servers, which are services of the host peers.
+servers, which are services of the host peers, and then take mail from partners, who are there as well.
 
 How another file of tests joins in, so that the whole stays fast:
 
@@ -42,6 +42,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers impo
     daemons,
     history,
     outgoing,
+    partners,
     trees,
     watch,
 )
@@ -57,6 +58,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life import Life
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life_story import Story
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.outgoing import Outgoing
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.partners import Received
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.published_story import Published
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
@@ -69,7 +71,7 @@ RELEASES = ("bookworm", "trixie")
 MX = ("mx1", "mx2")
 OLD = ("old1", "old2")
 OUT = ("out1", "out2")
-BACKGROUND = ("performing", "uninstalling", "sending")  # fixtures, in their order
+BACKGROUND = ("performing", "uninstalling", "sending", "receiving")  # fixtures, in their order
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -308,6 +310,20 @@ def sending(lab: Lab, bare: Lab, ansible: Ansible, background: Background, watch
 def sent(sending: Future[Outgoing]) -> Outgoing:
     """What came of it."""
     return sending.result()
+
+
+@pytest.fixture(scope="session")
+def receiving(lab: Lab, bare: Lab, ansible: Ansible, background: Background, watched: Watched) -> Future[Received]:
+    """Mail from partners, to the hosts that have only sent before."""
+    assert bare.hosts
+    assert watched
+    return background.begin("out", lambda: partners.tell(lab, ansible, OUT, lab.hosts["peers"]))
+
+
+@pytest.fixture(scope="session")
+def received(receiving: Future[Received]) -> Received:
+    """What came of it."""
+    return receiving.result()
 
 
 # ---- one host of each release

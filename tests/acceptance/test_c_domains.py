@@ -109,6 +109,55 @@ def test_what_was_there_before_is_put_back(sent: Outgoing, sender: str) -> None:
     assert after == before
 
 
+# ---- preflight
+
+
+def test_preflight_names_whose_mail_is_kept(sent: Outgoing, sender: str, fates: dict[str, Fate]) -> None:
+    unreachable = sent.runs["levels"].one(sender).result["unreachable_domains"]
+    foreseen = {one["domain"]: one["cause"] for one in unreachable if not one["domain"].endswith(".login.test")}
+    kept = {FIRST[message].partition("@")[2]: fates[message].reason for message in FIRST if fates[message].reason}
+    assert foreseen == {
+        domain: "no_tls" if NO_TLS in reason else "certificate"
+        for domain, reason in kept.items()
+        if not domain.endswith(".login.test")
+    }
+    assert {one["domain"]: one["cause"] for one in unreachable if one["domain"] not in foreseen} == {
+        "refused.login.test": "no_tls"
+    }
+    assert sent.runs["levels again"].one(sender).result["unreachable_domains"] == []
+
+
+def test_preflight_finds_in_the_queue_whom_all_mail_over_tls_cuts_off(sent: Outgoing, sender: str) -> None:
+    result = sent.runs["everything"].one(sender).result
+    assert [(one["domain"], one["cause"]) for one in result["unreachable_domains"]] == [("star.plain.test", "no_tls")]
+    assert result["untried_domains"] == 0
+    assert [one for one in result["warnings"] if "mail to star.plain.test will stay in the queue" in one]
+
+
+@pytest.mark.parametrize("run", ["refused", "refused --check"])
+def test_preflight_refuses(run: str, sent: Outgoing, sender: str) -> None:
+    result = sent.runs[run].one(sender)
+    assert result.status == "failed"
+    assert result.result["problem"]["option"] == "preflight"
+    assert "star.plain.test" in result.result["msg"]
+    before, *after = sent.refused[sender]
+    assert after == [before, before]
+
+
+def test_mail_that_is_stuck_is_named(sent: Outgoing, sender: str, fates: dict[str, Fate]) -> None:
+    result = sent.runs["everything again"].one(sender).result
+    assert not result["changed"]
+    (stuck,) = result["stuck_mail"]
+    assert (stuck["domain"], stuck["messages"]) == ("star.plain.test", 1)
+    assert stuck["reason"] == fates["star plain"].reason
+    assert f" {stuck['queue_ids'][0]}: to=<" in fates["star plain"].sender_log
+    assert sender + ".x@" not in str(result)
+
+
+def test_second_run_connects_to_nobody(sent: Outgoing, sender: str) -> None:
+    assert sent.connections[sender] == 0
+
+
 # ---- accounts
 
 

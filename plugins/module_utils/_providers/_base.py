@@ -7,15 +7,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    Demand,
     DomainPolicy,
     Endpoint,
+    QueuedMail,
     RelayAccount,
     SaslSocket,
     TlsLibrary,
@@ -182,6 +184,26 @@ class DomainOutcome:
 
 
 @dataclass(frozen=True)
+class NewDemands:
+    """What a plan demands of other servers that was not demanded of them before.
+
+    Attributes:
+        of: answers what is newly demanded of the servers that take the mail of some domains; nothing of those whose
+            mail stays on this host, or for which nothing becomes stricter.
+        of_others: whether something may be, of servers that take the mail of domains without an entry.
+        ca_file: PEM file of the roots that peers will be verified against; empty for the system's.
+        ca_directory: directory with more of them; empty for none.
+        resolv_conf: the file that names the daemon's resolvers.
+    """
+
+    of: Callable[[Collection[str]], Sequence[Demand]]
+    of_others: bool = False
+    ca_file: str = ""
+    ca_directory: str = ""
+    resolv_conf: str = "/etc/resolv.conf"
+
+
+@dataclass(frozen=True)
 class DomainPlan(Plan):
     """A plan for outgoing mail.
 
@@ -189,17 +211,25 @@ class DomainPlan(Plan):
         outcomes: what it means for each domain.
         levels: the level of each entry of ours by domain, also of those that the plan leaves alone.
         default_level: the level of all other mail; empty where the daemon uses no TLS.
+        demands: what is newly demanded of other servers; None where that is not worked out.
         mta_sts: whether the MTA-STS policies of domains without an entry are followed.
     """
 
     outcomes: Sequence[DomainOutcome] = ()
     levels: Mapping[str, str] = field(default_factory=dict)
     default_level: str = ""
+    demands: NewDemands | None = None
     mta_sts: bool = False
 
 
 class DomainProvider(Provider):
-    """A daemon that sends mail to other hosts."""
+    """A daemon that sends mail to other hosts.
+
+    Attributes:
+        inbound: whether it can also demand TLS of partners whose mail comes in.
+    """
+
+    inbound: ClassVar[bool] = False
 
     @abstractmethod
     def plan_domains(
@@ -216,6 +246,14 @@ class DomainProvider(Provider):
         Raises:
             Problem: a policy could never apply, or contradicts another one.
         """
+
+    def queue(self) -> Sequence[QueuedMail]:
+        """The messages that wait to be sent, one entry for each recipient.
+
+        Raises:
+            Problem: the daemon does not tell.
+        """
+        return ()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ is silently ignored and mail leaves in clear text. So the next hop is worked out
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -43,9 +43,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     transport_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_routing import (
+    Hop,
     Route,
     Routing,
     overlaid,
+    parents_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_table import Row
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wording import several
@@ -84,6 +86,12 @@ class DomainTables:
         expanded: answers a parameter's value with the parameters it names put in.
         settings: main.cf, in which the entry for all mail is written too.
         services: the services of master.cf that are an smtp(8), by name.
+
+    Attributes:
+        before: the rows as they are, by table and domain.
+        rows: the rows as they shall be.
+        used_services: the services that mail is sent by.
+        warnings: what the administrator should know.
     """
 
     def __init__(
@@ -98,9 +106,10 @@ class DomainTables:
         self._settings = settings
         self._services = [*services, clients.IMPLICIT_TLS, clients.CLEAR_AUTH]
         self._map_type = settings.value("default_database_type")
-        self._before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
+        self.before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
+        self._routing = Routing(host, expanded, TRANSPORT, self._services)
         self._routes: dict[str, Route] = {}
-        self.rows = {path: dict(rows) for path, rows in self._before.items()}
+        self.rows = {path: dict(rows) for path, rows in self.before.items()}
         self.used_services: set[str] = {clients.PLAIN}
         self.warnings: list[str] = []
 
@@ -150,14 +159,35 @@ class DomainTables:
                 names.append(policy.domain)
                 names += ["." + policy.domain] if policy.subdomains else []
         planned = {name: self._settings.value(name) for name in self._settings.changed}
-        routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
-        self._routes = routing.routes(names)
+        self._routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
+        self._routes = self._routing.routes(names)
         self.used_services |= {route.usual.transport for route in self._routes.values()}
         self.used_services |= set(clients.STOCK) if EVERYTHING in self._routes else set()
 
     def _routes_of(self, policy: DomainPolicy) -> list[Route]:
         found = (self._routes.get(name) for name in (policy.domain, "." + policy.domain))
         return [one for one in found if one]
+
+    def ways(self, domains: Iterable[str]) -> dict[str, list[Hop]]:
+        """The next hops by which smtp(8) will send the mail of each domain; a domain whose mail it does not is missing.
+
+        Args:
+            domains: also such as have no entry.
+        """
+        ours = {row.key: row.value for rows in self.rows[TRANSPORT].values() for row in rows}
+        found: dict[str, list[Hop]] = {}
+        for domain in domains:
+            keys = (domain, *("." + one for one in parents_of(domain)))
+            transport, colon, next_hop = next((ours[key] for key in keys if key in ours), "").partition(":")
+            found[domain] = [Hop(transport, next_hop)] if colon else []
+        unknown = [domain for domain, hops in found.items() if not hops and domain not in self._routes]
+        routes = {**self._routes, **self._routing.routes_of_sent(unknown)}
+        for domain, hops in found.items():
+            if not hops and domain in routes:
+                hops += [routes[domain].usual, *routes[domain].by_sender]
+        return {
+            domain: [hop for hop in hops if hop.transport in self._services] for domain, hops in found.items() if hops
+        }
 
     def _warn_of_routes(self, present: Sequence[DomainPolicy]) -> None:
         """What a policy holds for beyond its domain, and what mail of its domain it does not hold for."""
@@ -252,7 +282,7 @@ class DomainTables:
             )
         value = f"{account.username}:{account.password}"
         if policy.keep_password:
-            for row in self._before[SASL_ACCOUNTS].get(policy.domain, ()):
+            for row in self.before[SASL_ACCOUNTS].get(policy.domain, ()):
                 if row.key == usual and row.value.partition(":")[0] == account.username:
                     value = row.value
         return Row(usual, value)
@@ -285,7 +315,7 @@ class DomainTables:
                     old, new = self._settings.changed[name]
                     reasons.append(f"{name}: {old or 'empty'} -> {new or 'empty'}")
         for path, what in _WHAT.items():
-            before, after = self._before[path].get(domain, ()), self.rows[path].get(domain, ())
+            before, after = self.before[path].get(domain, ()), self.rows[path].get(domain, ())
             if before == after:
                 continue
             if path == SASL_ACCOUNTS:  # its value is never shown

@@ -22,12 +22,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import PasswordCheck
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_files import MASTER_CF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_inbound import without_ours
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import (
     SUBMISSION,
     Socket,
     by_socket,
     key_of,
+    socket_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_table import compiled
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._sasldb import database_of
@@ -38,6 +40,7 @@ ANY = ("*",)
 
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 _FOR = "# for "
+_SMTP_PORT = 25
 _RULE = "reject_authenticated_sender_login_mismatch"
 _RESTRICTIONS, _OWNER_MAPS = "smtpd_sender_restrictions", "smtpd_sender_login_maps"
 _NOTES = "limits "  # keys of the notes of what stood in master.cf before
@@ -197,7 +200,7 @@ class Logins:
         rule, owners = f"check_sasl_access,{kind}:{LIMITED}", f"{kind}:{OWNERS}"
         for place in self._services():
             service = by_socket(text)[place]  # earlier changes have moved it
-            restrictions, maps = self._value(service, _RESTRICTIONS), self._value(service, _OWNER_MAPS)
+            restrictions, maps = self._restrictions(service), self._value(service, _OWNER_MAPS)
             wanted = {}
             if words(restrictions)[:2] != words(rule):
                 wanted[_RESTRICTIONS] = f"{rule},{restrictions}".rstrip(",")
@@ -207,6 +210,18 @@ class Logins:
                 self._originals.note(_note(place, name), master_cf.written(text, service, name))
             text = master_cf.override(text, service, wanted) if wanted else text
         return text
+
+    def _restrictions(self, service: master_cf.Service) -> str:
+        """The service's own restrictions, or those of main.cf without what is demanded of partners, who never log in.
+
+        On port 25 that stays, since they come in there.
+        """
+        value = self._value(service, _RESTRICTIONS)
+        place = socket_of(service.name)
+        if _RESTRICTIONS in service.overrides or (place and place.port == _SMTP_PORT):
+            return value
+        theirs = without_ours(words(value))
+        return value if theirs == words(value) else ", ".join(theirs)
 
     def _without_rule(self) -> str:
         text = self._master

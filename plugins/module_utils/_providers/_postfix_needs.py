@@ -88,6 +88,12 @@ def _roots(settings: Settings, levels: Collection[str], ca_file: str) -> str:
     return SYSTEM_ROOTS if verifies and not settings.value("smtp_tls_CAfile") else ""
 
 
+def resolv_conf(host: Host, settings: Settings) -> str:
+    """The file that names smtp(8)'s resolvers: the copy that it reads where it is chrooted."""
+    in_chroot = os.path.join(settings.value("queue_directory"), "etc/resolv.conf")
+    return in_chroot if host.state(in_chroot) else "/etc/resolv.conf"
+
+
 def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -> list[str]:
     """Whether the resolver that smtp(8) asks makes the levels with DANE worth something.
 
@@ -105,9 +111,7 @@ def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -
     """
     if not _DANE & set(levels):
         return []
-    # the copy that a chrooted smtp(8) reads
-    in_chroot = os.path.join(settings.value("queue_directory"), "etc/resolv.conf")
-    path = in_chroot if host.state(in_chroot) else "/etc/resolv.conf"
+    path = resolv_conf(host, settings)
     servers = _resolver.servers_in(host.read_text(path))
     kind, _colon, name = (settings.value("dnssec_probe") or "ns:.").partition(":")
     authentic = _resolver.authentic(servers, name, kind)

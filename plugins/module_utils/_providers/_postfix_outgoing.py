@@ -10,7 +10,7 @@ nothing needs it any more, but only where that value still stands there: what so
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._originals import Originals
@@ -34,7 +34,7 @@ OF_EVERYTHING = (
     "relayhost",
     "default_transport",
 )
-_MATCH = {
+MATCH = {
     "verify": "smtp_tls_verify_cert_match",
     "secure": "smtp_tls_secure_cert_match",
     "fingerprint": "smtp_tls_fingerprint_cert_match",
@@ -56,8 +56,8 @@ def relay_of(policy: DomainPolicy) -> str:
 def for_everything(policy: DomainPolicy) -> dict[str, str]:
     """The parameters that make a policy hold for all outgoing mail."""
     wanted = {LEVEL: policy.tls}
-    if policy.tls in _MATCH and (policy.match or policy.fingerprints):
-        wanted[_MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
+    if policy.tls in MATCH and (policy.match or policy.fingerprints):
+        wanted[MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
     if policy.relay_host:
         transport = transport_of(policy)
         relay = (
@@ -163,17 +163,18 @@ class Settings:
         if first or last:
             self.set(name, ", ".join(wanted))
         else:
-            self._unlist(name, listed, others)
+            self.leave(name, others)
 
-    def _unlist(self, name: str, listed: list[str], others: list[str]) -> None:
-        """Leave a list of tables to others."""
+    def leave(self, name: str, others: Sequence[str]) -> None:
+        """Leave only what others have put into a list: the lines as they stood, where these said the same."""
+        listed = words(self.value(name))
         if _NOTE + name in self._originals:
             before = self._originals.take(_NOTE + name)["before"]
-            if words(_value_in(before)) == others:
+            if words(_value_in(before)) == list(others):
                 self.text = main_cf.restore(self.text, {name: before})
                 self._become(name, ", ".join(others))
                 return
-        if others != listed:
+        if list(others) != listed:
             self.text = main_cf.assign(self.text, {name: ", ".join(others)})
             self._become(name, ", ".join(others))
 

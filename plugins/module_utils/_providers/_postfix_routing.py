@@ -9,6 +9,7 @@ Tables are asked with postmap(1), each once for all domains.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,32 @@ class _Choice:
     relay_by_sender: bool = False
 
 
+def parents_of(domain: str) -> list[str]:
+    """The domains above one, the nearest first."""
+    found = []
+    while "." in domain:
+        domain = domain.partition(".")[2]
+        found.append(domain)
+    return found
+
+
+def answers(host: Host, one: str, keys: Sequence[str]) -> dict[str, str]:
+    """What one table answers to some keys, by key.
+
+    Raises:
+        Problem: it cannot be asked.
+    """
+    done = host.query(["postmap", "-q", "-", one], stdin="".join(f"{key}\n" for key in keys).encode())
+    if done.code != 0 and re.search("fatal|error", done.err):
+        raise Problem(
+            f"the table {one} cannot be asked ({done.complaint})",
+            f"mend it, or take it out of {MAIN_CF}",
+            option=MAIN_CF,
+        )
+    pairs = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
+    return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
+
+
 class Routing:
     """The ways of domains. A name with a leading full stop stands for any name below that domain.
 
@@ -99,20 +126,25 @@ class Routing:
         Raises:
             Problem: mail for a domain does not leave this host by smtp(8).
         """
+        self._expect(domains)
+        return {domain: self._route(domain) for domain in domains}
+
+    def routes_of_sent(self, domains: Sequence[str]) -> dict[str, Route]:
+        """The way of each domain whose mail leaves this host by smtp(8)."""
+        self._expect(domains)
+        found = {}
+        for domain in domains:
+            with contextlib.suppress(Problem):
+                found[domain] = self._route(domain)
+        return found
+
+    def _expect(self, domains: Sequence[str]) -> None:
+        """The tables will be asked about these."""
         self._keys = list(dict.fromkeys(key for domain in domains for key in self._keys_for(domain)))
         self._answers = {}
         self._lists_of_words = {}
-        return {domain: self._route(domain) for domain in domains}
 
     # ---- tables and lists
-
-    @staticmethod
-    def _parents(domain: str) -> list[str]:
-        found = []
-        while "." in domain:
-            domain = domain.partition(".")[2]
-            found.append(domain)
-        return found
 
     @staticmethod
     def _address_in(domain: str) -> str:
@@ -123,7 +155,7 @@ class Routing:
         """All that is looked up anywhere for a domain."""
         if domain == EVERYTHING:
             return [EVERYTHING]
-        parents = self._parents(domain)
+        parents = parents_of(domain)
         return [self._address_in(domain), domain, *parents, *("." + one for one in parents), EVERYTHING]
 
     def _words(self, name: str) -> list[str]:
@@ -138,20 +170,8 @@ class Routing:
     def _look_up(self, one: str, key: str) -> str | None:
         """The answer of one table to one of the keys."""
         if one not in self._answers:
-            self._answers[one] = self._ask(one)
+            self._answers[one] = answers(self._host, one, self._keys)
         return self._answers[one].get(key)
-
-    def _ask(self, one: str) -> dict[str, str]:
-        """The answers of one table to all keys, by key."""
-        done = self._host.query(["postmap", "-q", "-", one], stdin="".join(f"{key}\n" for key in self._keys).encode())
-        if done.code != 0 and re.search("fatal|error", done.err):
-            raise Problem(
-                f"the table {one} cannot be asked ({done.complaint})",
-                f"mend it, or take it out of {MAIN_CF}",
-                option=MAIN_CF,
-            )
-        pairs = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
-        return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
 
     def _lists(self, name: str, domain: str, *, parents: Sequence[str] = ()) -> bool:
         """Whether a list of domains in main.cf holds one. The first pattern that fits decides, also against it."""
@@ -251,7 +271,7 @@ class Routing:
         patterns = [one for one in tables if _PATTERNS.match(one)]
         others = [one for one in tables if one not in patterns]
         bare = "transport_maps" in self._words("parent_domain_matches_subdomains")
-        parents = [one if bare else "." + one for one in self._parents(domain)]
+        parents = [one if bare else "." + one for one in parents_of(domain)]
         order = [(self._address_in(domain), patterns), *((key, others) for key in (domain, *parents))]
         if domain == EVERYTHING:
             order = []
@@ -267,7 +287,7 @@ class Routing:
         if domain != EVERYTHING:
             if any(self._lists(name, domain) for name in HERE):
                 return "", "", False
-            parents = self._parents(domain)
+            parents = parents_of(domain)
             if "relay_domains" not in self._words("parent_domain_matches_subdomains"):
                 parents = ["." + one for one in parents]
             relayed = self._lists("relay_domains", domain, parents=parents)

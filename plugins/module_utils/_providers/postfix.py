@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     Endpoint,
+    QueuedMail,
     SaslSocket,
     Vserver,
 )
@@ -46,6 +47,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
     Plan,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_demands import new_demands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import (
     SASL_ACCOUNTS,
     DomainTables,
@@ -54,6 +56,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MASTER_CF,
     Files,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_inbound import (
+    Inbound,
+    with_reasons,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import words
@@ -61,6 +67,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LEVEL,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_queue import queued
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import (
     by_socket,
     found_vservers,
@@ -88,6 +95,7 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"master", "postscreen", "smtpd"})
     packages: ClassVar[Mapping[str, str]] = {"smtp": "postfix", "submission": "postfix"}
+    inbound = True
     config_roots = ("/etc/postfix",)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -227,11 +235,13 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
             settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
         )
         tables.name_in_main_cf(asks_mta_sts)
+        inbound = Inbound(self.host, settings, self.expanded, master)
+        outcomes = with_reasons(outcomes, inbound.plan(policies, purge=purge))
         relied_on = {
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }
         clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
-        changes = tables.changes()
+        changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
             changes=(
                 *(change for change in changes if change.content is not None),
@@ -248,7 +258,11 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
             default_level=settings.value(LEVEL),
             mta_sts=_postfix_mta_sts.is_asked(settings),
             warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
+            demands=new_demands(self.host, self.expanded, settings, tables, services),
         )
+
+    def queue(self) -> Sequence[QueuedMail]:
+        return queued(self.host)
 
     # ---- whoever logs in
 

@@ -29,6 +29,7 @@ LOGINS = ("right", "wrong", "blank", "implicit", "consent", "refused")
 CA = "/etc/ssl/peers-root.pem"
 CAPTURE = "/run/acceptance/outgoing.pcap"
 MODULE = "mail_domain_security"
+_HELD = "deferred transport"  # Postfix' words for mail that defer_transports holds back
 DOMAINS = {
     **{f"{level}.{peer}.test": peer for level in LEVELS for peer in PEERS},
     "free.plain.test": "plain",
@@ -70,6 +71,8 @@ class Outgoing:
         readable: by host, files with a password in them that others can read.
         listed: by host, modes and names of our tables.
         passwords: of the accounts, by name.
+        refused: by host, all configuration before and after each of the calls that their preflight has refused.
+        connections: by host, how many the peers have seen during a call that changes nothing.
     """
 
     fates: dict[str, dict[str, Fate]] = field(default_factory=dict)
@@ -80,6 +83,8 @@ class Outgoing:
     listed: dict[str, list[str]] = field(default_factory=dict)
     journal: dict[str, str] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, list[str]] = field(default_factory=dict)
+    connections: dict[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -107,13 +112,30 @@ def _send(lab: Lab, host: Host, recipients: Sequence[str], sender: str) -> None:
 
 
 def _queue(lab: Lab, host: Host) -> dict[str, str]:
-    """By recipient, why a message waits; empty for one that has not been tried."""
+    """By recipient, why a message waits; empty for one that has not been tried yet."""
     lines = lab.ask(host, "postqueue", "-j").splitlines()
     return {
         recipient["address"]: recipient.get("delay_reason", "")
         for line in lines
         for recipient in json.loads(line)["recipients"]
     }
+
+
+def _configuration(lab: Lab, host: Host) -> str:
+    """All of it: names, modes, times and contents."""
+    return lab.shell(
+        host,
+        "for d in /etc/postfix /etc/postmaster; do test ! -d $d ||"
+        " find $d -type f -printf '%p %m %u:%g %T@\n' -exec sha256sum {} +; done | sort",
+    )
+
+
+def _hold(lab: Lab, host: Host, recipients: Sequence[str], main_cf: str) -> None:
+    """Have mail wait in the queue, on a host that is then as it was."""
+    lab.shell(host, "postconf -e defer_transports=smtp; systemctl reload postfix")
+    _send(lab, host, recipients, "root")
+    wait_until(lambda: all(_HELD in _queue(lab, host).get(one, "") for one in recipients), f"a queue on {host.name}")
+    lab.write(host, "/etc/postfix/main.cf", main_cf)
 
 
 def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], starts: tuple[str, str]) -> dict[str, Fate]:
@@ -129,6 +151,9 @@ def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], star
 
     def settled() -> bool:
         queue = _queue(lab, host)
+        if any(_HELD in queue.get(one, "") for one in recipients.values()):
+            lab.ask(host, "postqueue", "-f")
+            return False
         if not all(queue.get(one, "gone") for one in recipients.values()):
             return False
         # between two stages of the queue a message is seen in neither: only the log tells that it is gone
@@ -209,11 +234,11 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
         task = {"name": chapter, f"postmaster.secure_channel.{MODULE}": options}
         told.runs[chapter] = ansible.play(",".join(names), [task], "-vvv", "--diff").assert_success()
 
-    def chapter(recipients: Mapping[str, str], sender: str = "root") -> None:
+    def chapter(recipients: Mapping[str, str], sender: str = "root", held: Sequence[str] = ()) -> None:
         def one(host: Host) -> None:
             starts = daemons.cursor(lab, host), daemons.cursor(lab, peer)
             own = {name: f"{host.name}.{recipient}" for name, recipient in recipients.items()}
-            _send(lab, host, list(own.values()), sender)
+            _send(lab, host, [recipient for name, recipient in own.items() if name not in held], sender)
             told.fates[host.name].update(_fates(lab, host, peer, own, starts))
 
         with ThreadPoolExecutor() as pool:
@@ -259,15 +284,25 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
     call("relays", domains=[{"domain": "relayed.good.test", "match": ["good.peer.test"]}], purge=True, ca_file=CA)
     chapter({"relayhost": "x@relayed.good.test"})
     chapter({"relay of a sender": "y@relayed.good.test"}, sender="special")
-    # all outgoing mail
+    # all outgoing mail, while some of it waits in the queue
     on_all("postsuper -d ALL")
     call("nothing", domains=[], purge=True)
+    held = {"star good": "x@star.good.test", "star plain": "x@star.plain.test"}
     for host in hosts:
-        lab.write(host, "/etc/postfix/main.cf", before[host.name])
+        _hold(lab, host, [f"{host.name}.{recipient}" for recipient in held.values()], before[host.name])
+        told.refused[host.name] = [_configuration(lab, host)]
     everything = [{"domain": "*", "tls": "encrypt"}, {"domain": "old.plain.test", "tls": "may"}]
+    for options in (("--check",), ()):
+        task = {"name": "refused", f"postmaster.secure_channel.{MODULE}": {"domains": everything, "preflight": "fail"}}
+        told.runs[" ".join(("refused", *options))] = ansible.play(",".join(names), [task], *options)
+        for host in hosts:
+            told.refused[host.name].append(_configuration(lab, host))
     call("everything", domains=everything)
-    star = {"star good": "x@star.good.test", "star plain": "x@star.plain.test", "star exception": "x@old.plain.test"}
-    chapter(star)
+    chapter({**held, "star exception": "x@old.plain.test"}, held=tuple(held))
+    start = daemons.cursor(lab, peer)
+    call("everything again", domains=everything)
+    seen = daemons.journal_since(lab, peer, start)
+    told.connections = {host.name: seen.count(f": connect from {host.fqdn}[") for host in hosts}
     call("nothing again", domains=[], purge=True)
     on_all("postqueue -f")
     for host in hosts:

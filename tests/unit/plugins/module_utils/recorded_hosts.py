@@ -76,6 +76,7 @@ class RecordedHost(Host):
         states: owner, group and mode of those files that are not root's with mode 0644.
         answers: what tools print, by command line.
         tables: rows of Postfix' lookup tables by name, such as ``hash:/etc/postfix/transport``.
+        queue: what postqueue(1) lists, line by line.
         asked: the command lines in their order.
     """
 
@@ -84,6 +85,7 @@ class RecordedHost(Host):
         self.states: dict[str, FileState] = {}
         self.answers: dict[str, str] = {}
         self.tables: dict[str, dict[str, str]] = {}
+        self.queue: list[str] = []
         self.asked: list[str] = []
         # what a host was not asked again has not changed
         for found in (recording(name)[part] for name in names for part in ("stock", state)):
@@ -127,6 +129,8 @@ class RecordedHost(Host):
         if command in ("postconf", "postconf -x"):
             shown = self.parameters if command == "postconf" else self._expanded()
             return Completed(0, "".join(f"{name} = {value}\n" for name, value in shown.items()), "")
+        if command == "postqueue -j":
+            return Completed(0, "".join(f"{line}\n" for line in self.queue), "")
         if command.startswith("cyrus info -n"):
             shown = self._cyrus_options(argv[3])
             return Completed(0, "".join(f"{name}: {value}\n" for name, value in shown.items()), "")
@@ -192,6 +196,8 @@ class RecordedHost(Host):
         for change in changes:
             if change.content is None:
                 self.files.pop(change.path, None)
+                if change.compiled:
+                    self.files.pop(change.path + change.compiled.suffix, None)
                 continue
             state = self.state(change.path) or FileState("root", "root", 0o644)
             self.files[change.path] = change.content

@@ -13,7 +13,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_options import parse
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, SaslAccount, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
+    InboundDemand,
+    SaslAccount,
+    Vserver,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     DomainOutcome,
     DomainPlan,
@@ -38,6 +43,7 @@ ELEMENT = {
     "password": None,
     "update_password": "always",
     "auth_cleartext": False,
+    "inbound": None,
     "state": "present",
 }
 IMPLICIT = {"implicit_tls": True}
@@ -224,9 +230,11 @@ def host():
     return found
 
 
-def call(host, provider, transaction, *policies, purge=False, ca_file=""):
+def call(host, provider, transaction, *policies, purge=False, ca_file="", preflight="off"):
     providers = {provider.name: provider} if provider else {}
-    return secure_domains(host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None)
+    return secure_domains(
+        host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None, preflight=preflight
+    )
 
 
 def test_only_what_differs_is_applied(host):
@@ -356,3 +364,73 @@ def test_ten_thousand_domains_make_one_warning(host):
     outcome = call(host, Sender(host), Applied(), *policies)
     assert [one for one in outcome.warnings if "d0.test, d1.test, d2.test, d3.test, d4.test and 9995 others" in one]
     assert len(outcome.warnings) == 1
+
+
+# ---- preflight
+
+
+@pytest.mark.parametrize("preflight", ["off", "warn"])
+def test_daemon_whose_demands_are_not_known(preflight, host):
+    outcome = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
+    assert (outcome.unreachable, outcome.untried, outcome.stuck) == ([], 0, [])
+    transaction = Applied()
+    with pytest.raises(Problem, match="cannot be foreseen for sender"):
+        call(host, Sender(host), transaction, DomainPolicy("a.test"), preflight="fail")
+    assert transaction.applied == []
+
+
+# ---- inbound
+
+NOTHING_SAID = {"required": True, "addresses": None, "certificate_fingerprints": None}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, InboundDemand()),
+        ({"required": False}, None),
+        (
+            {"addresses": ["MX.a.test", "192.0.2.0/24", "2001:DB8::1/128", " 192.0.2.1", ".b.test", "*.c.test"]},
+            InboundDemand(("192.0.2.0/24", "192.0.2.1", "2001:db8::1"), (".b.test", ".c.test", "mx.a.test")),
+        ),
+        (
+            {"certificate_fingerprints": ["ab" * 32, ":".join(["AB"] * 32)]},
+            InboundDemand(fingerprints=(":".join(["AB"] * 32),)),
+        ),
+    ],
+)
+def test_inbound(given, expected):
+    assert parsed(inbound={**NOTHING_SAID, **given}).inbound == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"required": False, "addresses": ["192.0.2.1"]},
+        {"required": False, "certificate_fingerprints": ["ab" * 32]},
+        {"addresses": ["192.0.2.1/24"]},
+        {"addresses": ["192.0.2.256"]},
+        {"addresses": ["0.0.0.0/0"]},
+        {"addresses": ["::/0"]},
+        {"addresses": ["not a host"]},
+        {"addresses": [""]},
+        {"certificate_fingerprints": ["ab" * 20]},
+    ],
+)
+def test_inbound_that_contradicts_itself(given):
+    with pytest.raises(Problem) as caught:
+        parsed(inbound={**NOTHING_SAID, **given})
+    assert caught.value.subject == "domain partner.example"
+
+
+def test_inbound_of_everybody():
+    with pytest.raises(Problem, match="require_secure_channel"):
+        parsed(domain="*", tls="may", inbound=NOTHING_SAID)
+
+
+def test_daemon_that_cannot_demand_anything_of_partners(host):
+    policy = DomainPolicy("a.test", inbound=InboundDemand())
+    with pytest.raises(Problem, match="sender, which this host's mail goes through, cannot be told") as caught:
+        call(host, Sender(host), Applied(), policy)
+    assert caught.value.option == "inbound"
+    call(host, Sender(host), Applied(), replace(policy, present=False))

@@ -5,18 +5,24 @@
 from __future__ import annotations
 
 import glob
+import json
 
 import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils import _preflight
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._preflight import Fault, Findings
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_domain_security
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     call,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+    MAIN_CF,
+    RecordedHost,
+)
 
 RETURN = yaml.safe_load(mail_domain_security.RETURN)
 SECRET = "s3cret\\horse\"'"
@@ -52,6 +58,14 @@ def host(request):
     return RecordedHost(request.param)
 
 
+def found_by_preflight(demands):
+    """Nobody is connected to: servers of domains that begin so have no TLS, or do not answer."""
+    faults = {"plain": Fault("no_tls", "no STARTTLS"), "down": Fault("no_answer", "refused")}
+    named = [(one, faults.get(one.domain.partition(".")[0])) for one in demands]
+    untried = tuple(one for one in demands if one.domain.startswith("untried"))
+    return Findings(tuple((one, fault) for one, fault in named if fault), untried)
+
+
 @pytest.fixture
 def warned(monkeypatch):
     """The warnings. Ansible would keep them for the next module that runs in this process."""
@@ -66,6 +80,7 @@ def module(host, warned, monkeypatch, capsys):
     monkeypatch.setattr(mail_domain_security, "Host", lambda _run_command: host)
     monkeypatch.setattr(mail_domain_security, "Transaction", Transaction)
     monkeypatch.setattr(glob, "glob", lambda _pattern: ["libplain.so"])
+    monkeypatch.setattr(_preflight, "look", lambda demands, *_how: found_by_preflight(demands))
 
     def run(*, check=False, **params):
         return call(mail_domain_security.main, capsys, params, check=check)
@@ -173,3 +188,111 @@ def test_passwords_are_not_in_what_is_printed(many, faulty, module, capsys):
     printed = capsys.readouterr()
     for piece in (SECRET, "s3cret", "horse"):
         assert piece not in printed.out + printed.err
+
+
+# ---- preflight
+
+CUT_OFF = [{"domain": "plain.test", "tls": "encrypt"}, {"domain": "down.test"}, {"domain": "untried.test"}]
+
+
+def test_preflight_warns(module, warned):
+    result = module(domains=CUT_OFF)
+    assert result["changed"] is True
+    assert result["unreachable_domains"] == [
+        {"domain": "plain.test", "next_hop": "plain.test", "cause": "no_tls", "reason": "no STARTTLS"},
+        {"domain": "down.test", "next_hop": "down.test", "cause": "no_answer", "reason": "refused"},
+    ]
+    assert result["untried_domains"] == 1
+    for words in (
+        "mail to plain.test will stay in the queue, since TLS is not to be had there",
+        "whether mail to down.test can be sent as demanded is not known",
+        "the preflight has not tried untried.test",
+    ):
+        assert [one for one in warned if words in one], words
+    second = module(domains=CUT_OFF)
+    assert (second["changed"], second["unreachable_domains"], second["untried_domains"]) == (False, [], 0)
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_preflight_fails_before_anything_is_changed(check, host, module):
+    files = dict(host.files)
+    result = module(domains=CUT_OFF, preflight="fail", check=check)
+    assert result["failed"] is True
+    assert result["problem"]["option"] == "preflight"
+    for words in ("plain.test: no STARTTLS", "nobody answers at the moment for down.test"):
+        assert words in result["msg"]
+    assert host.files == files
+
+
+def test_preflight_does_not_fail_because_nobody_answers(module):
+    result = module(domain="down.test", preflight="fail")
+    assert (result["changed"], result["unreachable_domains"][0]["cause"]) == (True, "no_answer")
+
+
+@pytest.mark.parametrize("off", ["off", False])
+def test_preflight_is_off(off, host, module, monkeypatch):
+    monkeypatch.setattr(_preflight, "look", None)
+    host.queue = [waiting("a", "x@plain.test")]
+    result = module(domains=CUT_OFF, preflight=off)
+    assert (result["unreachable_domains"], result["stuck_mail"]) == ([], [])
+    assert "postqueue -j" not in host.asked
+
+
+def test_preflight_asks_nobody_about_what_does_not_become_stricter(module, monkeypatch):
+    module(domains=[{"domain": "a.test"}, {"domain": "b.test", "tls": "encrypt"}], preflight="off")
+    monkeypatch.setattr(_preflight, "look", None)
+    weaker = [{"domain": "a.test", "tls": "encrypt"}, {"domain": "b.test", "tls": "may"}, {"domain": "c", "tls": "may"}]
+    assert module(domains=weaker)["changed"] is True
+
+
+def waiting(number, *recipients, reason="TLS is required, but was not offered by host mx.plain.test[192.0.2.1]"):
+    """A message as postqueue(1) shows it."""
+    shown = [{"address": one, "delay_reason": reason} for one in recipients]
+    return json.dumps({"queue_name": "deferred", "queue_id": number, "sender": "me@here.test", "recipients": shown})
+
+
+def test_all_mail_is_compared_with_the_queue(host, module):
+    host.queue = [waiting("a", "x@plain.test", reason=""), waiting("b", "y@good.test", "z@down.test", reason="")]
+    result = module(domains=[{"domain": "*", "tls": "encrypt"}, {"domain": "down.test", "tls": "may"}])
+    assert [(one["domain"], one["cause"]) for one in result["unreachable_domains"]] == [("plain.test", "no_tls")]
+
+
+def test_mail_that_is_stuck(host, module, warned):
+    host.queue = [
+        waiting("a", "x@plain.test", "y@plain.test"),
+        waiting("b", "x@Plain.Test"),
+        waiting("c", "x@plain.test", reason="connect to mx.plain.test: Connection refused"),
+        waiting("d", "x@other.test"),
+        waiting("e", "x@sub.plain.test", reason="Server certificate not verified"),
+        "not JSON",
+    ]
+    found = module(domain="plain.test", tls="encrypt", subdomains=True)["stuck_mail"]
+    assert [(one["domain"], one["messages"], one["queue_ids"]) for one in found] == [
+        ("plain.test", 2, ["a", "b"]),
+        ("sub.plain.test", 1, ["e"]),
+    ]
+    assert found[1]["reason"] == "Server certificate not verified"
+    assert [one for one in warned if "3 messages wait in the queue because TLS could not be had" in one]
+    assert "x@" not in str(found)
+    assert module(domain="plain.test", tls="may")["stuck_mail"] == []
+
+
+def test_very_much_mail_is_stuck(host, module):
+    host.queue = [waiting(f"n{number}", "x@plain.test") for number in range(1000)]
+    (found,) = module(domain="plain.test", tls="encrypt")["stuck_mail"]
+    assert (found["messages"], len(found["queue_ids"])) == (1000, 20)
+
+
+def test_stuck_mail_is_what_is_documented(host, module):
+    host.queue = [waiting("a", "x@plain.test")]
+    result = module(domain="plain.test", tls="encrypt")
+    for name in ("stuck_mail", "unreachable_domains"):
+        assert set(result[name][0]) == set(RETURN[name]["contains"])
+
+
+def test_roots_are_read_only_where_something_is_verified(host, module, warned):
+    host.set(MAIN_CF, smtp_tls_CAfile="/nowhere.pem")
+    assert module(domain="a.test", tls="encrypt")["changed"] is True
+    assert module(domain="b.test")["problem"]["option"] == "ca_file"
+    assert module(domain="b.test", check=True)["changed"] is True
+    assert [one for one in warned if "/nowhere.pem is not there yet" in one]
