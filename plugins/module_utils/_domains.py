@@ -46,16 +46,20 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
-def _sender(providers: Mapping[str, Provider]) -> DomainProvider:
-    """The daemon that sends this host's mail."""
-    for provider in providers.values():
-        if isinstance(provider, DomainProvider):
-            if not provider.running():
-                raise Problem(
-                    f"{provider.name} is installed but does not run",
-                    f"start it ('systemctl start {provider.name}') and run again",
-                )
+def _sender(providers: Mapping[str, Provider], wanted: str) -> DomainProvider:
+    """The daemon that sends this host's mail: the one that is asked for, or the one that runs."""
+    able = [one for one in providers.values() if isinstance(one, DomainProvider) and wanted in ("auto", one.name)]
+    for provider in able:
+        if provider.running():
             return provider
+    if able:
+        raise Problem(
+            f"{able[0].name} is installed but does not run",
+            able[0].remedy_where_down(),
+            option="provider" if wanted != "auto" else "",
+        )
+    if wanted != "auto":
+        raise Problem(f"{wanted} is not installed on this host", "install it, or leave provider out", option="provider")
     raise Problem("no daemon that sends mail is installed on this host", "install one (Debian: apt install postfix)")
 
 
@@ -77,14 +81,15 @@ def secure_domains(
     *,
     purge: bool,
     ca_file: str,
+    wanted: str = "auto",
 ) -> Outcome:
-    """Make the host treat each remote domain as its policy says.
+    """Make the host treat each remote domain as its policy says, by the provider that is wanted.
 
     Raises:
         Problem: it cannot be done; the host is as it was.
     """
     _refuse_doubles(policies)
-    provider = _sender(providers)
+    provider = _sender(providers, wanted)
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
     plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file)

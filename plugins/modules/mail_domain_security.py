@@ -319,7 +319,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import (
+    PROVIDERS,
+    installed_providers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 
@@ -340,6 +344,9 @@ ELEMENT: dict[str, dict[str, Any]] = {
 }
 
 
+SENDERS = sorted(one.name for one in PROVIDERS if issubclass(one, DomainProvider))
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host treat the domains as desired, and answer the module's result."""
     host = Host(module.run_command)
@@ -353,6 +360,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             policies,
             purge=module.params["purge"],
             ca_file=module.params["ca_file"] or "",
+            wanted=module.params["provider"],
         )
     for warning in outcome.warnings:
         module.warn(warning)
@@ -377,6 +385,7 @@ def main() -> None:
     spec["argument_spec"].update(
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
+        provider={"type": "str", "choices": ["auto", *SENDERS], "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

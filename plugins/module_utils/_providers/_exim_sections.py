@@ -1,0 +1,70 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Our part in the sections of Exim's configuration that send mail: files of ours, or blocks in Debian's template."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, TEMPLATE
+
+# In the split form. Our routers go before Debian's, and our transports behind the macros that Debian's define.
+FILES = {
+    "routers": ROOT + "/conf.d/router/050_postmaster-secure-channel",
+    "transports": ROOT + "/conf.d/transport/40_postmaster-secure-channel",
+    "authenticators": ROOT + "/conf.d/auth/21_postmaster-secure-channel",
+}
+_AT_THE_END = ("transports",)
+_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
+_BEGIN = "# BEGIN outgoing mail of postmaster.secure_channel"
+_END = "# END outgoing mail of postmaster.secure_channel"
+_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL)
+_SECTION = re.compile(r"^begin[ \t]", re.MULTILINE)
+
+
+def changes(host: Host, sections: Mapping[str, str], *, split: bool) -> list[FileChange]:
+    """The files with our part in them.
+
+    Args:
+        host: the machine.
+        sections: lines by section; none to take everything back.
+        split: whether the split form is in force.
+
+    Raises:
+        Problem: the template lacks a section.
+    """
+    found = []
+    for section, path in FILES.items():
+        text = f"{_HEAD}\n{sections[section]}" if split and section in sections else None
+        if text is not None or host.state(path) is not None:
+            found.append(FileChange(path, None if text is None else text.encode()))
+    if host.state(TEMPLATE) is not None:
+        before = host.read_text(TEMPLATE)
+        after = with_blocks(_BLOCK.sub("", before), {} if split else sections)
+        if after != before:
+            found.append(FileChange(TEMPLATE, after.encode("utf-8", "surrogateescape")))
+    return found
+
+
+def with_blocks(text: str, sections: Mapping[str, str]) -> str:
+    """A template with our lines in its sections: at their beginning, or at their end."""
+    for section, lines in sections.items():
+        begin = re.search(rf"^begin[ \t]+{section}[ \t]*\n", text, re.MULTILINE)
+        if not begin:
+            raise Problem(
+                f"{TEMPLATE} has no line 'begin {section}'",
+                f"put that line back where the {section} are to be, then run again",
+                option=TEMPLATE,
+            )
+        place = begin.end()
+        if section in _AT_THE_END:
+            following = _SECTION.search(text, place)
+            place = following.start() if following else len(text)
+        text = f"{text[:place]}{_BEGIN}\n{_HEAD}\n{lines}{_END}\n{text[place:]}"
+    return text
