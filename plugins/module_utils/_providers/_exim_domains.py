@@ -28,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_smarthost import Smarthost
 
 _SHARED = ("host", "port", "tls", "account", "clear")  # what an entry may have from the one for all mail
+HUBBED_HOSTS = "/etc/exim4/hubbed_hosts"
 _ENCRYPTED = ("encrypt", "verify", "secure", "fingerprint", "dane-only")
 
 
@@ -71,6 +72,7 @@ class DomainEntries:
         self._host = host
         self._expand = expand
         self._smarthost = smarthost
+        self._hubs: dict[str, Smarthost] = {}
         self._before = {path: table.parse(host.read_text(path)) for path in (DOMAINS, ACCOUNTS)}
         self.entries = {domain: dict(fields) for domain, fields in self._before[DOMAINS].items()}
         self.accounts = {domain: dict(fields) for domain, fields in self._before[ACCOUNTS].items()}
@@ -93,6 +95,7 @@ class DomainEntries:
             _without_shared(domain, fields)
         for policy in present:
             self._put(policy)
+        self._find_hubs()
         self._share()
         self._refuse_nowhere()
         everything = [*(policy.domain for policy in policies), *sorted(gone - named)]
@@ -112,6 +115,17 @@ class DomainEntries:
                     subject=policy.title,
                     option="domain",
                 )
+
+    def _find_hubs(self) -> None:
+        """The hosts that Debian's file of exceptions names for domains without a host of their own."""
+        named = [one for one, fields in self.entries.items() if one != EVERYTHING and not fields.get("host")]
+        if self._host.state(HUBBED_HOSTS) is not None:
+            answers = self._expand([f"${{lookup{{{domain}}}partial-lsearch{{{HUBBED_HOSTS}}}}}" for domain in named])
+            self._hubs = {name: Smarthost.from_route(answer) for name, answer in zip(named, answers) if answer}
+
+    def _usual(self, domain: str) -> Smarthost:
+        """The way of a domain's mail that no entry sends elsewhere."""
+        return self._hubs.get(domain, self._smarthost)
 
     # ---- entries
 
@@ -150,7 +164,8 @@ class DomainEntries:
             fields["clear"] = "yes"
         wanted = table.account_fields(policy.account)
         before = self._before[ACCOUNTS].get(policy.domain, {})
-        old = self._before[DOMAINS].get(policy.domain, {})
+        old = dict(self._before[DOMAINS].get(policy.domain, {}))
+        _without_shared(policy.domain, old)
         same_host = all(old.get(name) == fields.get(name) for name in ("host", "port"))
         if policy.keep_password and same_host and before.get("user") == wanted["user"]:
             wanted = dict(before)
@@ -162,12 +177,12 @@ class DomainEntries:
         for domain, fields in self.entries.items():
             if fields.get("host"):
                 continue
-            shared = {"tls": "implicit"} if self._smarthost.implicit_tls else {}
-            if way.get("host"):
+            shared = {"tls": "implicit"} if self._usual(domain).implicit_tls else {}
+            if way.get("host") and domain not in self._hubs:
                 shared = {name: way[name] for name in _SHARED if name in way}
             fields.update({name: value for name, value in shared.items() if name not in fields}, shared="yes")
             self._refuse_unencrypted(domain, fields)
-            hosts = (fields["host"].strip("[]"),) if fields.get("host") else self._smarthost.hosts
+            hosts = (fields["host"].strip("[]"),) if fields.get("host") else self._usual(domain).hosts
             if fields["level"] == "secure" and not fields.get("match"):
                 fields["names"] = names_expression([name for host in hosts for name in (host, "." + host)])
             if not fields.get("names"):
@@ -178,7 +193,7 @@ class DomainEntries:
         needs = fields.get("tls") == "implicit" or ("account" in fields and "clear" not in fields)
         if needs and fields["level"] not in _ENCRYPTED:
             raise Problem(
-                "its mail goes to the host of the entry for all mail, which is given a password or begins with TLS;"
+                "the host that takes all mail is given a password, or begins with TLS;"
                 f" the level {fields['level']} does not go together with that",
                 "set tls to encrypt or more, or give a relay_host of its own",
                 subject=f"domain {domain}",
@@ -188,7 +203,7 @@ class DomainEntries:
     def _refuse_nowhere(self) -> None:
         """Raise Problem where this host sends no mail, and an entry does not say where to."""
         for domain, fields in self.entries.items():
-            if self._smarthost.none and not fields.get("host"):
+            if self._usual(domain).none and not fields.get("host"):
                 raise Problem(
                     "this host sends no mail to others (dc_eximconfig_configtype is 'local')",
                     "give relay_host, or have the host send mail with 'dpkg-reconfigure exim4-config'",
@@ -217,7 +232,7 @@ class DomainEntries:
     def _next_hop(self, domain: str, fields: table.Fields) -> str:
         if not fields:
             return ""
-        return self._way(fields) or self._smarthost.next_hop or domain
+        return self._way(fields) or self._usual(domain).next_hop or domain
 
     @staticmethod
     def _way(fields: table.Fields) -> str:

@@ -15,6 +15,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._levels import WITH_DANE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
+    _exim_clients as clients,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _exim_sections as sections,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
@@ -31,6 +34,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wording import several
 
 RESOLV_CONF = "/etc/resolv.conf"
+# Debian's routers that send mail to other hosts; ours do what they do.
+_DEBIANS = ("hubbed_hosts", "dnslookup_relay_to_domains", "dnslookup", "smarthost", "hub_user_smarthost")
 _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 
 
@@ -56,25 +61,23 @@ class Sending:
         smarthost = Smarthost.from_macros(self._macros)
         tables = DomainEntries(self._host, self._expanded, smarthost)
         outcomes = tables.plan(policies, purge=purge)
-        parts = {}
+        parts, before = {}, clients.former(self._ask("-bP", "authenticators"), self._macros)
         if tables.entries:
-            parts = {
-                "routers": sending.routers(self._roots(ca_file)),
-                "transports": sending.transports(),
-                "authenticators": sending.authenticators(),
-            }
+            parts = {"routers": sending.routers(self._roots(ca_file)), "transports": sending.transports()}
+        if tables.accounts:
+            parts["authenticators"] = clients.render(before)
         changes = tables.changes()
         return DomainPlan(
             # the configuration names the tables: they come before it, and go after it
             changes=(
                 *(change for change in changes if change.content is not None),
-                *sections.changes(self._host, parts, split=split),
+                *sections.changes(self._host, parts, before.names, split=split),
                 *(change for change in changes if change.content is None),
             ),
             outcomes=outcomes,
             levels=tables.levels(),
             default_level=tables.levels().get(EVERYTHING) or self._default_level(smarthost),
-            warnings=[*self._resolver_warnings(policies), *_circumflex(policies)],
+            warnings=[*self._resolver_warnings(policies), *_circumflex(policies), *self._passed_by(tables)],
         )
 
     def _expanded(self, expressions: Sequence[str]) -> list[str]:
@@ -108,10 +111,9 @@ class Sending:
                     )
 
     def _roots(self, ca_file: str) -> str:
-        """Where the roots are, as Exim is told."""
+        """The file of roots: the one that is asked for, or was before."""
         if not ca_file:
-            kept = self._macros.get(sending.ROOTS)
-            return kept or self._macros.get("REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES") or sending.SYSTEM_ROOTS
+            return self._macros.get(sending.CA_FILE, "")
         if not _PATH.fullmatch(ca_file):
             raise Problem(
                 f"Exim's configuration cannot hold the path {ca_file!r}",
@@ -126,6 +128,25 @@ class Sending:
                 option="ca_file",
             )
         return ca_file
+
+    def _passed_by(self, tables: DomainEntries) -> list[str]:
+        """Warn of routers of the administrator's that do not get to see the mail of our entries."""
+        if not any(not fields.get("host") or fields.get("shared") for fields in tables.entries.values()):
+            return []
+        shown = re.findall(r"^(\S+) router:\n((?:.+\n)*)", self._ask("-bP", "routers"), re.MULTILINE)
+        found = [
+            name
+            for name, options in shown
+            if name not in _DEBIANS
+            and not name.startswith(sending.ROUTER)
+            and re.search(r"^driver = (dnslookup|manualroute|queryprogram)$", options, re.MULTILINE)
+        ]
+        if not found:
+            return []
+        return [
+            f"mail of domains that have an entry is not seen by {several(found)} of Exim's routers: it takes Debian's usual"
+            " way; a relay_host sends it another one"
+        ]
 
     # ---- DANE
 

@@ -7,11 +7,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_clients import (
+    set_aside,
+    without_aside,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, TEMPLATE
 
 # In the split form. Our routers go before Debian's, and our transports behind the macros that Debian's define.
@@ -20,6 +24,7 @@ FILES = {
     "transports": ROOT + "/conf.d/transport/40_postmaster-secure-channel",
     "authenticators": ROOT + "/conf.d/auth/21_postmaster-secure-channel",
 }
+_AUTHENTICATORS = ROOT + "/conf.d/auth"
 _AT_THE_END = ("transports",)
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
 _BEGIN = "# BEGIN outgoing mail of postmaster.secure_channel"
@@ -28,12 +33,15 @@ _BLOCK = re.compile(rf"^{re.escape(_BEGIN)}\n.*?^{re.escape(_END)}\n", re.MULTIL
 _SECTION = re.compile(r"^begin[ \t]", re.MULTILINE)
 
 
-def changes(host: Host, sections: Mapping[str, str], *, split: bool) -> list[FileChange]:
+def changes(
+    host: Host, sections: Mapping[str, str], clients: tuple[str, ...], *, split: bool
+) -> list[FileChange]:
     """The files with our part in them.
 
     Args:
         host: the machine.
         sections: lines by section; none to take everything back.
+        clients: names of authenticators that are to be clients no more, besides those that are none since an earlier run.
         split: whether the split form is in force.
 
     Raises:
@@ -44,12 +52,24 @@ def changes(host: Host, sections: Mapping[str, str], *, split: bool) -> list[Fil
         text = f"{_HEAD}\n{sections[section]}" if split and section in sections else None
         if text is not None or host.state(path) is not None:
             found.append(FileChange(path, None if text is None else text.encode()))
-    if host.state(TEMPLATE) is not None:
-        before = host.read_text(TEMPLATE)
-        after = with_blocks(_BLOCK.sub("", before), {} if split else sections)
+    for path in (TEMPLATE, *_others(host)):
+        before = host.read_text(path)
+        after = _BLOCK.sub("", before)
+        in_force = "authenticators" in sections and split == (path != TEMPLATE)
+        after = set_aside(after, clients) if in_force else without_aside(after)
+        if path == TEMPLATE and not split:
+            after = with_blocks(after, sections)
         if after != before:
-            found.append(FileChange(TEMPLATE, after.encode("utf-8", "surrogateescape")))
+            found.append(FileChange(path, after.encode("utf-8", "surrogateescape")))
     return found
+
+
+def _others(host: Host) -> Iterator[str]:
+    """Files of authenticators that are not ours."""
+    for name in host.names_in(_AUTHENTICATORS):
+        path = f"{_AUTHENTICATORS}/{name}"
+        if re.fullmatch(r"[\w-]+(\.rul)?", name, re.ASCII) and path != FILES["authenticators"]:
+            yield path
 
 
 def with_blocks(text: str, sections: Mapping[str, str]) -> str:

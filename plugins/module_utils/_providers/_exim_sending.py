@@ -2,32 +2,38 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lines with which Exim obeys our table of domains: routers, transports and authenticators of our own.
+"""The lines with which Exim obeys our table of domains: routers and transports of our own.
 
 A domain with an entry is taken by a router of ours before Debian's see it. The router puts the entry into
 ``$address_data``, and the transport's options and the authenticators look into that. Mail of one domain goes over a
 connection of its own, so that no message travels by the policy of another one.
 
-Facts: Exim specification, chapters 9 (lookups), 11 (expansions), 15 (routers), 30 (smtp transport), 33 and 34
-(authentication), 43 (TLS and DANE), 61 (events).
+Facts: Exim specification, chapters 9 (lookups), 11 (expansions), 15 (routers), 30 (smtp transport), 43 (TLS and DANE),
+61 (events).
 """
 
 from __future__ import annotations
 
 DOMAINS = "/etc/exim4/postmaster_domains"
 ACCOUNTS = "/etc/exim4/postmaster_accounts"
-ROOTS = "POSTMASTER_OUT_ROOTS"  # the macro that keeps where the roots are
-SYSTEM_ROOTS = "system"  # Exim's word for those that GnuTLS knows
+CA_FILE = "POSTMASTER_OUT_CA_FILE"  # the macro that keeps which file of roots was asked for
+_ROOTS = "POSTMASTER_OUT_ROOTS"  # the one that says which roots are in force
 ROUTER = "postmaster_to_"  # how the names of our routers begin
+TRANSPORT = "postmaster_smtp"  # with an s at the end where TLS starts at once
 
 _ENTRY = f"${{lookup{{$domain}}partial0-lsearch{{{DOMAINS}}}}}"
+# Debian's file of exceptions goes before a host that takes all mail.
+_NO_HOST_OF_ITS_OWN = (
+    f"${{if and{{{{!eq{{{_ENTRY}}}{{}}}}{{or{{{{eq{{${{extract{{host}}{{{_ENTRY}}}}}}}{{}}}}"
+    f"{{eq{{${{extract{{shared}}{{{_ENTRY}}}}}}}{{yes}}}}{{eq{{${{extract{{entry}}{{{_ENTRY}}}}}}}{{*}}}}}}}}}}{{yes}}{{no}}}}"
+)
 _PRIVATE = (  # what Debian's router for mail exchangers leaves out
     "<; 0.0.0.0 ; 127.0.0.0/8 ; 192.168.0.0/16 ; 172.16.0.0/12 ; 10.0.0.0/8 ; 169.254.0.0/16 ; 255.255.255.255 ;"
     " ::/128 ; ::1/128 ; fc00::/7 ; fe80::/10 ; 100::/64"
 )
 
 
-def _said(key: str) -> str:
+def said(key: str) -> str:
     """What the entry says."""
     return f"${{extract{{{key}}}{{$address_data}}}}"
 
@@ -38,11 +44,20 @@ def _if_said(key: str, then: str, otherwise: str = "") -> str:
 
 def _at(*levels: str) -> str:
     """Every host, at some levels; none at the others."""
-    return f"${{if inlist{{{_said('level')}}}{{{' : '.join(levels)}}}{{*}}}}"
+    return f"${{if inlist{{{said('level')}}}{{{' : '.join(levels)}}}{{*}}}}"
 
 
 _ROUTERS = f"""\
-POSTMASTER_OUT_TRANSPORT = ${{extract{{tls}}{{$address_data}}{{postmaster_smtps}}{{postmaster_smtp}}}}
+POSTMASTER_OUT_TRANSPORT = ${{extract{{tls}}{{$address_data}}{{{TRANSPORT}s}}{{{TRANSPORT}}}}}
+
+{ROUTER}hub:
+  debug_print = "R: {ROUTER}hub for $local_part@$domain"
+  driver = manualroute
+  domains = ${{if exists{{CONFDIR/hubbed_hosts}}{{partial-lsearch;CONFDIR/hubbed_hosts}}fail}}
+  condition = {_NO_HOST_OF_ITS_OWN}
+  address_data = {_ENTRY}
+  route_data = ${{lookup{{$domain}}partial-lsearch{{CONFDIR/hubbed_hosts}}}}
+  transport = POSTMASTER_OUT_TRANSPORT
 
 {ROUTER}host:
   debug_print = "R: {ROUTER}host for $local_part@$domain"
@@ -50,7 +65,7 @@ POSTMASTER_OUT_TRANSPORT = ${{extract{{tls}}{{$address_data}}{{postmaster_smtps}
   domains = ! +local_domains
   condition = ${{extract{{host}}{{{_ENTRY}}}{{yes}}{{no}}}}
   address_data = {_ENTRY}
-  route_data = <; {_said("host")}:{_said("port")}
+  route_data = <;{said("host")}:{said("port")}
   host_find_failed = defer
   transport = POSTMASTER_OUT_TRANSPORT
   no_more
@@ -86,31 +101,44 @@ POSTMASTER_OUT_TRANSPORT = ${{extract{{tls}}{{$address_data}}{{postmaster_smtps}
 """
 
 
-def routers(roots: str) -> str:
+# Exim's word for the roots that GnuTLS knows is "system".
+_DEFAULT_ROOTS = f"""\
+.ifdef REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES
+{_ROOTS} = REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES
+.else
+{_ROOTS} = system
+.endif
+"""
+
+
+def routers(ca_file: str) -> str:
     """The lines for the section of routers.
 
     Args:
-        roots: file or directory of the CA certificates that peers are verified against, or Exim's word for the
-            system's.
+        ca_file: file of the CA certificates that peers are verified against; empty for those of the administrator's
+            smarthost, or the system's.
     """
-    return f"{ROOTS} = {roots}\n{_ROUTERS}"
+    return (f"{CA_FILE} = {ca_file}\n{_ROOTS} = {CA_FILE}\n" if ca_file else _DEFAULT_ROOTS) + _ROUTERS
 
 
 # Names that the certificate must carry: those of the entry, or the domain itself as Postfix' level "secure" has it.
-_NAMES = _if_said("names", "$value", r"\N(?im)^(?:.+\.)?\N${rxquote:$domain}\N$\N")
+_DOMAINS_OWN = (
+    r"\N(?im)^(?:(?:.+\.)?\N${rxquote:$domain}\N|\*\.\N${rxquote:${sg{$domain}{\N^[^.]+\.\N}{}}}\N)$\N"
+)
+_NAMES = _if_said("names", "$value", _DOMAINS_OWN)
 _NAMED = (
     f"${{if match{{${{certextract{{subj_altname,dns}}{{$tls_out_peercert}}}}}}{{{_NAMES}}}"
     "{}{the certificate is for none of the names that the domain's entry asks for}}"
 )
 _PRINTED = (
-    f"${{if inlist{{${{sha256:$tls_out_peercert}}}}{{{_said('prints')}}}"
+    f"${{if inlist{{${{sha256:$tls_out_peercert}}}}{{{said('prints')}}}"
     "{}{the certificate has none of the fingerprints that the domain's entry asks for}}"
 )
 # The peer's own certificate is number 0 of its chain. Any words refuse it.
 _REFUSAL = (
     "${if and{{eq{$event_name}{tls:cert}}{eq{$event_data}{0}}}"
-    f"{{${{if eq{{{_said('level')}}}{{fingerprint}}{{{_PRINTED}}}"
-    f"{{${{if or{{{{eq{{{_said('level')}}}{{secure}}}}{{!eq{{{_said('names')}}}{{}}}}}}{{{_NAMED}}}}}}}}}}}}}"
+    f"{{${{if eq{{{said('level')}}}{{fingerprint}}{{{_PRINTED}}}"
+    f"{{${{if or{{{{eq{{{said('level')}}}{{secure}}}}{{!eq{{{said('names')}}}{{}}}}}}{{{_NAMED}}}}}}}}}}}}}"
 )
 # As Debian's transport for a smarthost has it, where the entry has no account of its own.
 _PASSWD_CLIENT = (
@@ -175,7 +203,7 @@ _HOOKS = """\
 
 
 def _transport(name: str, more: str = "") -> str:
-    builtin_name_check = "${if and{{eq{%s}{verify}}{eq{%s}{}}}{*}}" % (_said("level"), _said("names"))
+    builtin_name_check = "${if and{{eq{%s}{verify}}{eq{%s}{}}}{*}}" % (said("level"), said("names"))
     return f"""\
 {name}:
   debug_print = "T: {name} for $local_part@$domain"
@@ -185,7 +213,7 @@ def _transport(name: str, more: str = "") -> str:
   hosts_avoid_tls = {_at("none")}
   hosts_require_tls = {_at("encrypt", "verify", "secure", "fingerprint", "dane-only")}
   tls_verify_hosts = {_at("verify", "secure")}
-  tls_verify_certificates = {ROOTS}
+  tls_verify_certificates = {_ROOTS}
   tls_verify_cert_hostnames = {builtin_name_check}
   tls_sni = ${{if isip{{$host}}{{}}{{$host}}}}
   event_action = {_REFUSAL}
@@ -193,51 +221,11 @@ def _transport(name: str, more: str = "") -> str:
   hosts_require_dane = {_at("dane-only")}
   hosts_require_auth = {_if_said("account", "*")}
 .ifdef DCconfig_smarthost DCconfig_satellite
-  hosts_try_auth = <; ${{if or{{{{!eq{{{_said("account")}}}{{}}}}{{!eq{{{_said("host")}}}{{}}}}}}{{}}{{{_PASSWD_CLIENT}}}}}
+  hosts_try_auth = <; ${{if or{{{{!eq{{{said("account")}}}{{}}}}{{!eq{{{said("host")}}}{{}}}}}}{{}}{{{_PASSWD_CLIENT}}}}}
 .endif
 {_HOOKS}"""
 
 
 def transports() -> str:
     """The lines for the section of transports."""
-    return _transport("postmaster_smtp") + "\n" + _transport("postmaster_smtps", "  protocol = smtps\n")
-
-
-def authenticators() -> str:
-    """The lines for the section of authenticators.
-
-    The accounts' parts are kept in base64, so that no sign in them means anything to a lookup. A circumflex stands for
-    a zero byte in what a plaintext authenticator sends, and two of them for one; so none can follow a zero byte, and
-    what begins with one is not sent by PLAIN.
-    """
-    login = f"${{lookup{{{_said('account')}}}lsearch{{{ACCOUNTS}}}{{$value}}fail}}"
-    user, password = (f"${{base64d:${{extract{{{key}}}{{{login}}}}}}}" for key in ("user", "password"))
-    allowed = (
-        r"{match{$transport_name}{\N^postmaster_smtps?$\N}}"
-        f"{{!eq{{{_said('account')}}}{{}}}}{{or{{{{def:tls_out_cipher}}{{eq{{{_said('clear')}}}{{yes}}}}}}}}"
-    )
-    fits_plain = rf"{{!match{{{user}}}{{\N^\^\N}}}}{{!match{{{password}}}{{\N^\^\N}}}}"
-
-    def doubled(value: str) -> str:
-        return rf"${{sg{{{value}}}{{\N\^\N}}{{^^}}}}"
-
-    return f"""\
-postmaster_out_plain:
-  driver = plaintext
-  public_name = PLAIN
-  client_condition = ${{if and{{{allowed}{fits_plain}}}{{yes}}{{no}}}}
-  client_send = <; ^{doubled(user)}^{doubled(password)}
-
-postmaster_out_login:
-  driver = plaintext
-  public_name = LOGIN
-  client_condition = ${{if and{{{allowed}}}{{yes}}{{no}}}}
-  client_send = <; ; {doubled(user)} ; {doubled(password)}
-
-postmaster_out_cram_md5:
-  driver = cram_md5
-  public_name = CRAM-MD5
-  client_condition = ${{if and{{{allowed}}}{{yes}}{{no}}}}
-  client_name = {user}
-  client_secret = {password}
-"""
+    return _transport(TRANSPORT) + "\n" + _transport(TRANSPORT + "s", "  protocol = smtps\n")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_WORDS = "byname|bydns|randomize|no_randomize|ipv4_only|ipv4_prefer"  # may stand behind a list of hosts
 _LEVELS = {"hosts_avoid_tls": "none", "hosts_require_tls": "encrypt"}
 
 
@@ -36,17 +37,21 @@ class Smarthost:
             return cls(none=True)
         if not {"DCconfig_smarthost", "DCconfig_satellite"} & set(macros):
             return cls()
-        listed = macros.get("DCsmarthost", "")
+        implicit = macros.get("REMOTE_SMTP_SMARTHOST_PROTOCOL", "") == "smtps"
+        return cls.from_route(macros.get("DCsmarthost", ""), implicit_tls=implicit)
+
+    @classmethod
+    def from_route(cls, listed: str, *, implicit_tls: bool = False) -> Smarthost:
+        """What a list of hosts for a router says, with words behind it or without."""
         separator, listed = (listed[1], listed[2:]) if re.match(r"<\S", listed) else (":", listed)
-        doubled = listed.replace(separator * 2, "\0")
+        doubled = re.sub(rf"(\s+(?:{_WORDS}))+\s*$", "", listed).replace(separator * 2, "\0")
         hosts, hops = [], []
         for one in (word.strip().replace("\0", ":") for word in doubled.split(separator)):
             found = re.fullmatch(r"\[?(?P<host>.+?)\]?(?::+(?P<port>\d+))?", one)
             if found:
                 hosts.append(found["host"].lower())
                 hops.append(f"[{found['host'].lower()}]:{found['port'] or 25}")
-        implicit = macros.get("REMOTE_SMTP_SMARTHOST_PROTOCOL", "") == "smtps"
-        return cls(tuple(hosts), hops[0] if hops else "", implicit)
+        return cls(tuple(hosts), hops[0] if hops else "", implicit_tls)
 
 
 def default_level(shown: str, *, authentic: bool) -> str:
