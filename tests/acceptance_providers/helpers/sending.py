@@ -118,7 +118,7 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
         if host.name == SPLIT:
             lab.shell(host, f"sed -i \"s/^dc_use_split_config=.*/dc_use_split_config='true'/\" {SETTINGS}")
         # without runs of the queue, which would try messages as well
-        lab.write(host, "/etc/default/exim4", "EXIMSERVICE='-bdf'\nEXIMDAEMONOPTS='-bd'\nQUEUERUNNER='nodaemon'\n")
+        lab.write(host, "/etc/default/exim4", "EXIMSERVICE='-bdf'\nQUEUERUNNER='no'\n")
         lab.shell(host, "systemctl restart exim4")
     before = {host.name: tree(lab, host) for host in hosts}
 
