@@ -35,6 +35,7 @@ class Outcome:
         provider: the daemon.
         uncovered: virtual servers that let this host's own users in in clear text, while mail to others must be
             encrypted.
+        mta_sts: whether the MTA-STS policies of domains without an entry are followed.
         warnings: what the administrator should know.
     """
 
@@ -43,6 +44,7 @@ class Outcome:
     files: list[str] = field(default_factory=list)
     diff: list[dict[str, Any]] = field(default_factory=list)
     uncovered: list[str] = field(default_factory=list)
+    mta_sts: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
@@ -81,6 +83,7 @@ def secure_domains(
     *,
     purge: bool,
     ca_file: str,
+    mta_sts: bool | None,
     wanted: str = "auto",
 ) -> Outcome:
     """Make the host treat each remote domain as its policy says, by the provider that is wanted.
@@ -92,12 +95,13 @@ def secure_domains(
     provider = _sender(providers, wanted)
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
-    plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file)
+    plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
     changes = needed(plan.changes, host)
     outcome = Outcome(
         provider=provider.name,
         files=[change.path for change in changes],
         diff=[change.diff(host) for change in changes],
+        mta_sts=plan.mta_sts,
         warnings=list(plan.warnings),
     )
     by_domain = {policy.domain: policy for policy in policies}

@@ -193,6 +193,16 @@ options:
       - PEM file on the host with the CA certificates that peers are verified against, for all domains.
       - Left out, the daemon's own setting stays; where it has none, the system's certificates are used.
     type: path
+  mta_sts:
+    description:
+      - Whether the MTA-STS policies (RFC 8461) of domains without an entry are followed. Postfix then asks the daemon
+        of the package C(postfix-mta-sts-resolver), which must answer at 127.0.0.1 port 8461, after all other tables.
+      - V(false) takes that back. Left out, it stays as it is. Where somebody else has named that daemon in
+        C(smtp_tls_policy_maps), it stays there.
+      - Not together with V(dane) or V(dane-only) for O(domain=*), since Postfix would then follow a policy in place of
+        TLSA records, which RFC 8461 section 2 forbids.
+    type: bool
+    version_added: 0.3.0
 seealso:
   - module: postmaster.secure_channel.mail_vserver_tls
   - name: Postfix TLS_README
@@ -220,6 +230,38 @@ EXAMPLES = r"""
         password: "{{ partner_password }}"
       - domain: former.example
         state: absent
+
+- name: Send no mail in clear text, but for one domain that cannot do better
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: "*"
+        tls: encrypt
+      - domain: old.example
+        tls: may
+
+- name: Know a partner by its certificate alone, whoever has signed it
+  postmaster.secure_channel.mail_domain_security:
+    domain: closed.example
+    subdomains: true
+    tls: fingerprint
+    fingerprints:
+      - 6F:3C:51:0D:9A:3E:77:04:5D:0E:5B:6A:21:5C:8C:0B:D5:9E:0E:19:4F:BB:7B:80:6D:12:8C:75:1A:93:44:E2
+
+- name: Have all mail taken by a provider's server with TLS from the start, and keep the account that is there
+  postmaster.secure_channel.mail_domain_security:
+    domain: customer.example
+    tls: secure
+    relay_host: smtp.provider.example
+    relay_port: 465
+    username: relay
+    password: "{{ partner_password }}"
+    update_password: on_create
+
+- name: Keep nothing but what one domain needs
+  postmaster.secure_channel.mail_domain_security:
+    domain: partner.example
+    tls: secure
+    purge: true
 """
 
 RETURN = r"""
@@ -274,6 +316,10 @@ files:
   type: list
   elements: str
   sample: [/etc/postfix/postmaster_tls_policy, /etc/postfix/main.cf]
+mta_sts:
+  description: Whether the MTA-STS policies of domains without an entry are followed.
+  returned: success
+  type: bool
 uncovered_vservers:
   description:
     - Virtual servers of this host, as C(protocol/name), that its own users use in clear text although mail to others
@@ -360,6 +406,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             policies,
             purge=module.params["purge"],
             ca_file=module.params["ca_file"] or "",
+            mta_sts=module.params["mta_sts"],
             wanted=module.params["provider"],
         )
     for warning in outcome.warnings:
@@ -374,6 +421,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         "provider": outcome.provider,
         "reason": reason or f"all {len(outcome.domains)} domains are as desired",
         "files": outcome.files,
+        "mta_sts": outcome.mta_sts,
         "uncovered_vservers": outcome.uncovered,
         "diff": outcome.diff,
     }
@@ -385,6 +433,7 @@ def main() -> None:
     spec["argument_spec"].update(
         purge={"type": "bool", "default": False},
         ca_file={"type": "path"},
+        mta_sts={"type": "bool"},
         provider={"type": "str", "choices": ["auto", *SENDERS], "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)

@@ -189,24 +189,29 @@ class DomainPlan(Plan):
         outcomes: what it means for each domain.
         levels: the level of each entry of ours by domain, also of those that the plan leaves alone.
         default_level: the level of all other mail; empty where the daemon uses no TLS.
+        mta_sts: whether the MTA-STS policies of domains without an entry are followed.
     """
 
     outcomes: Sequence[DomainOutcome] = ()
     levels: Mapping[str, str] = field(default_factory=dict)
     default_level: str = ""
+    mta_sts: bool = False
 
 
 class DomainProvider(Provider):
     """A daemon that sends mail to other hosts."""
 
     @abstractmethod
-    def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:
+    def plan_domains(
+        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
+    ) -> DomainPlan:
         """Files as they must be for these policies.
 
         Args:
             policies: what is demanded of each remote domain.
             purge: whether our own entries for any other domain are removed.
             ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
+            mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
 
         Raises:
             Problem: a policy could never apply, or contradicts another one.

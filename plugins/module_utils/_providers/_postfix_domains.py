@@ -29,6 +29,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     _postfix_table as table,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import DomainOutcome
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_mta_sts import (
+    RESOLVER,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_mta_sts import (
+    is_ours as mta_sts_is_ours,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_outgoing import (
     OF_EVERYTHING,
     Settings,
@@ -305,13 +311,19 @@ class DomainTables:
         ways = [row.value for rows in self.rows[TRANSPORT].values() for row in rows]
         return {one.partition(":")[0] for one in (*ways, self._settings.value("default_transport"))}
 
-    def name_in_main_cf(self) -> None:
-        """Have main.cf name the tables that have rows, and no others of ours."""
+    def name_in_main_cf(self, mta_sts: bool) -> None:
+        """Have main.cf name the tables that have rows, and no others of ours.
+
+        Args:
+            mta_sts: whether the resolver of MTA-STS policies is asked after all tables.
+        """
         for path, name in PARAMETER_OF.items():
-            if self.rows[path]:
-                self._settings.list_first(name, f"{self._map_type}:{path}", path)
-            else:
-                self._settings.unlist(name, path)
+            self._settings.list_tables(
+                name,
+                first=f"{self._map_type}:{path}" if self.rows[path] else "",
+                last=RESOLVER if mta_sts and path == TLS_POLICY else "",
+                ours=(":" + path, RESOLVER) if mta_sts_is_ours(self._settings) else (":" + path,),
+            )
 
     def changes(self) -> list[FileChange]:
         """The tables as files."""

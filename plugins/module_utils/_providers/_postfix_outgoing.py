@@ -10,7 +10,7 @@ nothing needs it any more, but only where that value still stands there: what so
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._originals import Originals
@@ -105,6 +105,12 @@ class Settings:
         """The value that a noted parameter was given."""
         return str(self._originals.get(_NOTE + name)["ours"])
 
+    def before(self, name: str) -> str:
+        """The value of a parameter before we changed it; as it is now where we have not."""
+        if _NOTE + name not in self._originals:
+            return self.value(name)
+        return _value_in(self._originals.get(_NOTE + name)["before"])
+
     def written(self, name: str) -> bool:
         """Whether somebody else has written the parameter down."""
         return name not in self.noted and main_cf.written(self.text, name) is not None
@@ -142,15 +148,25 @@ class Settings:
         self.text = main_cf.restore(self.text, {name: before})
         self._become(name, _value_in(before) or default)
 
-    def list_first(self, name: str, table: str, path: str) -> None:
-        """Name a table of ours before all others, since the first one that knows a key decides."""
-        others = [one for one in words(self.value(name)) if not one.endswith(":" + path)]
-        self.set(name, ", ".join([table, *others]))
+    def list_tables(self, name: str, *, first: str = "", last: str = "", ours: Collection[str]) -> None:
+        """Name tables of ours around those of others; the first one that knows a key decides.
 
-    def unlist(self, name: str, path: str) -> None:
-        """Take a table of ours out of a list of tables."""
+        Args:
+            name: the parameter.
+            first: the table that goes before all others; empty for none.
+            last: the one that comes after them; empty for none.
+            ours: what tables of ours end with, also those that go now.
+        """
         listed = words(self.value(name))
-        others = [one for one in listed if not one.endswith(":" + path)]
+        others = [one for one in listed if not one.endswith(tuple(ours))]
+        wanted = [one for one in (first, *others, last) if one]
+        if first or last:
+            self.set(name, ", ".join(wanted))
+        else:
+            self._unlist(name, listed, others)
+
+    def _unlist(self, name: str, listed: list[str], others: list[str]) -> None:
+        """Leave a list of tables to others."""
         if _NOTE + name in self._originals:
             before = self._originals.take(_NOTE + name)["before"]
             if words(_value_in(before)) == others:

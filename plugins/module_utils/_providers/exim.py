@@ -295,7 +295,15 @@ class Exim(DomainProvider):
                 option="protocol",
             )
 
-    def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:
+    def plan_domains(
+        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
+    ) -> DomainPlan:
+        if mta_sts:
+            raise Problem(
+                "Exim cannot follow the MTA-STS policies of others",
+                "leave mta_sts out, and name the domains that TLS is demanded for",
+                option="mta_sts",
+            )
         self.capabilities()  # raises where this Exim is too old, or of another kind
         sending = outgoing.Sending(self.host, self._asked, self.effective.macros, self._build)
         return sending.plan(policies, purge=purge, ca_file=ca_file, split=self.sources.split)

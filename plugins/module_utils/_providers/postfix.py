@@ -32,7 +32,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _postfix_master_cf as master_cf,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _postfix_needs
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
+    _postfix_mta_sts,
+    _postfix_needs,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     AccountKeeper,
     Capabilities,
@@ -199,7 +202,9 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
                     found.append(SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner))
         return list(dict.fromkeys(found))
 
-    def plan_domains(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str) -> DomainPlan:
+    def plan_domains(
+        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
+    ) -> DomainPlan:
         if any(policy.account for policy in policies if policy.present) and not glob.glob(_SASL_PLUGINS):
             raise Problem(
                 "the SASL plug-ins with which Postfix logs in elsewhere are not installed",
@@ -214,11 +219,14 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
         outcomes = tables.plan(policies, purge=purge)
         declared = {policy.tls for policy in policies if policy.present}
         everything = {settings.kept(LEVEL)} if LEVEL in settings.noted else set()
-        levels = {*tables.levels().values(), *everything, *declared}
+        asks_mta_sts = _postfix_mta_sts.decide(self.host, settings, mta_sts)
+        # a policy of others that is enforced becomes the level secure
+        of_others = {"secure"} if asks_mta_sts else set()
+        levels = {*tables.levels().values(), *everything, *declared, *of_others}
         _postfix_needs.settle(
             settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
         )
-        tables.name_in_main_cf()
+        tables.name_in_main_cf(asks_mta_sts)
         relied_on = {
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }
@@ -238,6 +246,7 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
             outcomes=outcomes,
             levels=tables.levels(),
             default_level=settings.value(LEVEL),
+            mta_sts=_postfix_mta_sts.is_asked(settings),
             warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
         )
 

@@ -6,8 +6,9 @@
 
 It begins when standard input has a line or ends. Arguments: a file of roots, the least number of connects to each port,
 a file whose appearance means enough. Then servers as HOST. Each port is connected to every 10 ms, or as soon as the
-connect before is over. An IMAP session with each server is opened before all that, and asked whether it is still there
-as soon as a client has seen another certificate on the same port.
+connect before is over, and less often once there were enough and it has shown another certificate. An IMAP session
+with each server is opened before all that, and asked whether it is still there as soon as a client has seen another
+certificate on the same port.
 
 Printed as JSON: {"ports": {"HOST:PORT": {"connects": NUMBER, "errors": [...], "serials": [...]}}, "sessions": {HOST:
 answer}}; the serials in the order in which they were seen first.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 PAUSE = 0.01  # seconds from one connect to the next
+PAUSE_AFTERWARDS = 0.2  # the same, once the change was seen and there were connects enough
 TIMEOUT = 60.0  # seconds, for a busy machine
 
 
@@ -131,7 +133,8 @@ class Port(threading.Thread):
             except Exception as error:
                 self.errors.append(f"{time.time():.3f} {error!r}")
             self.connects += 1
-            time.sleep(max(0.0, began + PAUSE - time.monotonic()))
+            seen_enough = self.connects >= self._least and len(self.serials) > 1
+            time.sleep(max(0.0, began + (PAUSE_AFTERWARDS if seen_enough else PAUSE) - time.monotonic()))
 
 
 def main(roots: str, least: str, enough: str, *servers: str) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 
 CALLBACKS = Path(__file__).resolve().parents[1] / "callbacks"
 COLLECTION = "postmaster.secure_channel"
+_LONGEST = 3000  # characters of one failure in a report
+_PATIENCE = 120  # seconds for a server on a busy machine
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,18 @@ class Run:
 
     def assert_success(self) -> Run:
         """The run itself, which must have succeeded."""
-        assert self.code == 0, self.out
+        assert self.code == 0, f"{self.out}\n{self.failures()}"
         return self
+
+    def failures(self) -> str:
+        """What failed, at the end of all that is printed: a line for each item or host, shortened."""
+        lines = []
+        for one in self.results:
+            for part in one.result.get("results", [one.result]) if one.status in ("failed", "unreachable") else []:
+                if part.get("failed", True):
+                    rest = {key: value for key, value in part.items() if key not in ("invocation", "item")}
+                    lines.append(f"{one.host}: {one.task}: {json.dumps(rest, default=str)[:_LONGEST]}")
+        return "\n".join(lines)
 
 
 class Ansible:
@@ -119,7 +131,7 @@ class Ansible:
 
     def playbook(self, playbook: str, *options: str, **variables: Any) -> Run:
         """Run a playbook of the collection or a file, with extra variables."""
-        extra = ["--extra-vars", json.dumps(variables)] if variables else []
+        extra = ["--extra-vars", json.dumps({"verify_timeout": _PATIENCE, **variables})]
         return self.run(["ansible-playbook", *options, *extra, playbook])
 
     def play(

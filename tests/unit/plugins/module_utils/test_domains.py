@@ -170,7 +170,7 @@ class Sender(DomainProvider):
         self.warnings = warnings
         self.asked = None
 
-    def plan_domains(self, policies, *, purge, ca_file):
+    def plan_domains(self, policies, *, purge, ca_file, mta_sts):
         self.asked = (list(policies), purge, ca_file)
         return DomainPlan(
             changes=(FileChange("/table", b"new"), FileChange("/same", b"same")),
@@ -226,7 +226,7 @@ def host():
 
 def call(host, provider, transaction, *policies, purge=False, ca_file=""):
     providers = {provider.name: provider} if provider else {}
-    return secure_domains(host, providers, transaction, policies, purge=purge, ca_file=ca_file)
+    return secure_domains(host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None)
 
 
 def test_only_what_differs_is_applied(host):
@@ -312,7 +312,7 @@ class Leveled(Sender):
         super().__init__(host)
         self.plan_of_levels = DomainPlan(levels=levels, default_level=default)
 
-    def plan_domains(self, policies, *, purge, ca_file):
+    def plan_domains(self, policies, *, purge, ca_file, mta_sts):
         return self.plan_of_levels
 
 

@@ -77,8 +77,8 @@ def host(release):
     return RecordedHost(release)
 
 
-def planned(host, *policies, purge=False, ca_file=""):
-    return Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file=ca_file)
+def planned(host, *policies, purge=False, ca_file="", mta_sts=None):
+    return Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
 
 
 def apply(host, *policies, **options):

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _resolver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
@@ -24,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TLS_POLICY,
     TRANSPORT,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_mta_sts import RESOLVER
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
@@ -31,6 +33,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     MASTER_CF,
     STORE,
     RecordedHost,
+    main_cf_settings,
 )
 
 ALL = DomainPolicy("*", tls="encrypt")
@@ -54,8 +57,8 @@ def host(request):
     return RecordedHost(request.param)
 
 
-def planned(host, *policies, purge=False, ca_file=""):
-    return Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file=ca_file)
+def planned(host, *policies, purge=False, ca_file="", mta_sts=None):
+    return Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
 
 
 def apply(host, *policies, **options):
@@ -413,3 +416,74 @@ def test_digest_of_somebody_else(host):
     with pytest.raises(Problem, match="smtp_tls_fingerprint_digest is sha1"):
         planned(host, policy)
     planned(host, PARTNER)
+
+
+# ---- MTA-STS
+
+
+def asked(host):
+    """The tables of TLS policies, in their order."""
+    return main_cf_settings(host.read_text(MAIN_CF)).get("smtp_tls_policy_maps", "").replace(",", "").split()
+
+
+def with_resolver(host):
+    host.tables[RESOLVER] = {}
+    return host
+
+
+def test_policies_of_others_are_asked_for_last(host):
+    apply(with_resolver(host), PARTNER, mta_sts=True)
+    assert asked(host) == [f"hash:{TLS_POLICY}", RESOLVER]
+    assert "smtp_tls_CAfile" in main_cf_settings(host.read_text(MAIN_CF))
+    assert not needed(planned(host, PARTNER, mta_sts=True).changes, host)
+
+
+@pytest.mark.parametrize("theirs", ["", "hash:/etc/postfix/theirs"])
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [({"purge": True}, "{theirs} {resolver}"), ({"mta_sts": False}, "hash:{policies} {theirs}")],
+)
+def test_both_can_go_first(first, left, theirs, host):
+    with_resolver(host)
+    if theirs:
+        host.files[MAIN_CF] += f"smtp_tls_policy_maps = {theirs}\n".encode()
+    before = dict(host.files)
+    apply(host, PARTNER, mta_sts=True)
+    apply(host, **first)
+    assert asked(host) == left.format(theirs=theirs, resolver=RESOLVER, policies=TLS_POLICY).split()
+    apply(host, purge=True, mta_sts=False)
+    assert {path: text for path, text in host.files.items() if not path.endswith(".db")} == before
+
+
+def test_left_out_it_stays(host):
+    apply(with_resolver(host), mta_sts=True)
+    del host.tables[RESOLVER]  # and nobody has to be there
+    assert planned(host, PARTNER).mta_sts
+    apply(host, PARTNER)
+    assert asked(host) == [f"hash:{TLS_POLICY}", RESOLVER]
+
+
+def test_resolver_that_somebody_else_has_named_stays(host):
+    host.files[MAIN_CF] += f"smtp_tls_policy_maps = {RESOLVER}\n".encode()
+    before = host.files[MAIN_CF]
+    for mta_sts in (True, False, None):
+        plan = planned(with_resolver(host), mta_sts=mta_sts)
+        host.take(plan.changes)
+        assert host.files[MAIN_CF] == before
+        assert plan.mta_sts
+
+
+def test_resolver_that_does_not_answer(host):
+    with pytest.raises(Problem, match="nothing that knows MTA-STS policies answers") as caught:
+        planned(host, mta_sts=True)
+    assert caught.value.option == "mta_sts"
+
+
+@pytest.mark.parametrize("level", ["dane", "dane-only"])
+def test_policies_of_others_never_take_the_place_of_dane(level, host):
+    with pytest.raises(Problem, match="in place of its TLSA records"):
+        planned(with_resolver(host), replace(ALL, tls=level), mta_sts=True)
+    apply(host, mta_sts=True)
+    with pytest.raises(Problem, match="in place of its TLSA records"):
+        planned(host, replace(ALL, tls=level))
+    assert planned(host, replace(PARTNER, tls=level)).mta_sts  # which goes before them
