@@ -134,11 +134,20 @@ _PRINTED = (
     f"${{if inlist{{${{sha256:$tls_out_peercert}}}}{{{said('prints')}}}"
     "{}{the certificate has none of the fingerprints that the domain's entry asks for}}"
 )
+# With hosts_require_dane mail to a host without records would be bounced.
+_RECORDED = "${if eq{$tls_out_tlsa_usage}{0}{no TLSA records of the host can be used}}"
+
+
+def _level_is(level: str, then: str, otherwise: str) -> str:
+    return f"${{if eq{{{said('level')}}}{{{level}}}{{{then}}}{{{otherwise}}}}}"
+
+
 # The peer's own certificate is number 0 of its chain. Any words refuse it.
+_HAS_NAMES = f"${{if or{{{{eq{{{said('level')}}}{{secure}}}}{{!eq{{{said('names')}}}{{}}}}}}{{{_NAMED}}}}}"
 _REFUSAL = (
-    "${if and{{eq{$event_name}{tls:cert}}{eq{$event_data}{0}}}"
-    f"{{${{if eq{{{said('level')}}}{{fingerprint}}{{{_PRINTED}}}"
-    f"{{${{if or{{{{eq{{{said('level')}}}{{secure}}}}{{!eq{{{said('names')}}}{{}}}}}}{{{_NAMED}}}}}}}}}}}}}"
+    "${if and{{eq{$event_name}{tls:cert}}{eq{$event_data}{0}}}{"
+    + _level_is("fingerprint", _PRINTED, _level_is("dane-only", _RECORDED, _HAS_NAMES))
+    + "}}"
 )
 # As Debian's transport for a smarthost has it, where the entry has no account of its own.
 _PASSWD_CLIENT = (
@@ -218,7 +227,6 @@ def _transport(name: str, more: str = "") -> str:
   tls_sni = ${{if isip{{$host}}{{}}{{$host}}}}
   event_action = {_REFUSAL}
   hosts_try_dane = {_at("dane", "dane-only")}
-  hosts_require_dane = {_at("dane-only")}
   hosts_require_auth = {_if_said("account", "*")}
 .ifdef DCconfig_smarthost DCconfig_satellite
   hosts_try_auth = <; ${{if or{{{{!eq{{{said("account")}}}{{}}}}{{!eq{{{said("host")}}}{{}}}}}}{{}}{{{_PASSWD_CLIENT}}}}}
