@@ -35,11 +35,7 @@ DENIED = "verif|certificate|TLS session"
 # Why mail is kept; a pair that is not named is handed over.
 KEPT = {
     **{(level, "plain"): NO_TLS for level in LEVELS if level not in ("none", "may")},
-    **{
-        (level, peer): DENIED
-        for level in ("verify", "secure", "fingerprint")
-        for peer in ("self", "expired", "wrong")
-    },
+    **{(level, peer): DENIED for level in ("verify", "secure", "fingerprint") for peer in ("self", "expired", "wrong")},
 }
 
 
@@ -201,8 +197,7 @@ def test_no_password_lies_where_others_can_read_it(sent: Sending, sender: str) -
 def test_no_password_is_printed(sent: Sending) -> None:
     printed = "".join(run.out for run in sent.runs.values())
     assert MODULE in printed
-    words = [one for one in sent.passwords.values()]
-    assert [one for one in words for form in encodings(one) if form.decode() in printed] == []
+    assert [one for one in sent.passwords.values() for form in encodings(one) if form.decode() in printed] == []
 
 
 def test_second_run_changes_nothing(sent: Sending, sender: str) -> None:

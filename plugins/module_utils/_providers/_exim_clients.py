@@ -138,12 +138,11 @@ def render(before: Former) -> str:
         "CRAM-MD5": {"client_name": [user], "client_secret": [password]},
     }
     lines = []
-    for mechanism, options in sent.items():
-        theirs = before.options[mechanism]
+    for mechanism, theirs in before.options.items():
         lines += [f"{_macro(mechanism, option)} = {value}" for option, value in theirs.items()]
     for mechanism, options in sent.items():
         theirs = before.options[mechanism]
-        condition = "${if and{%s%s}{yes}{no}}" % (may_be_sent, fits_plain if mechanism == "PLAIN" else "")
+        condition = f"${{if and{{{may_be_sent}{fits_plain if mechanism == 'PLAIN' else ''}}}{{yes}}{{no}}}}"
         otherwise = (theirs.get("client_condition") or "yes") if set(theirs) - {"client_condition"} else "no"
         lines += [
             "",

@@ -10,13 +10,16 @@ would. So an entry holds for its domain alone, whatever else leaves by the same 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    EVERYTHING,
+    DomainPolicy,
+    SaslAccount,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _exim_table as table,
 )
@@ -147,10 +150,10 @@ class DomainEntries:
             fields["prints"] = ":".join(one.replace(":", "") for one in policy.fingerprints)
         self.accounts.pop(policy.domain, None)
         if policy.account:
-            self._put_account(policy, fields)
+            self._put_account(policy, policy.account, fields)
         self.entries[policy.domain] = fields
 
-    def _put_account(self, policy: DomainPolicy, fields: table.Fields) -> None:
+    def _put_account(self, policy: DomainPolicy, account: SaslAccount, fields: table.Fields) -> None:
         if not policy.relay_host and (policy.subdomains or policy.domain == EVERYTHING) and not self._smarthost.hosts:
             raise Problem(
                 "an account is looked up by one host, and there is none that takes all of this mail",
@@ -158,11 +161,10 @@ class DomainEntries:
                 subject=policy.title,
                 option="username",
             )
-        assert policy.account
         fields["account"] = policy.domain
         if policy.auth_cleartext and not policy.encrypted:
             fields["clear"] = "yes"
-        wanted = table.account_fields(policy.account)
+        wanted = table.account_fields(account)
         before = self._before[ACCOUNTS].get(policy.domain, {})
         old = dict(self._before[DOMAINS].get(policy.domain, {}))
         _without_shared(policy.domain, old)
@@ -246,7 +248,9 @@ class DomainEntries:
             return ""
         words = [f".{domain}"] if fields.get("subdomains") else []
         words += [fields["level"]]
-        words += [f"{word}={fields[name]}" for name, word in (("match", "match"), ("prints", "match")) if name in fields]
+        words += [
+            f"{word}={fields[name]}" for name, word in (("match", "match"), ("prints", "match")) if name in fields
+        ]
         return " ".join([self._next_hop(domain, fields), *words])
 
     def levels(self) -> dict[str, str]:

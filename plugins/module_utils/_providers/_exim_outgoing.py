@@ -143,10 +143,11 @@ class Sending:
         ]
         if not found:
             return []
-        return [
-            f"mail of domains that have an entry is not seen by {several(found)} of Exim's routers: it takes Debian's usual"
-            " way; a relay_host sends it another one"
-        ]
+        warning = (
+            f"mail of domains that have an entry is not seen by {several(found)} of Exim's routers:"
+            " it takes Debian's usual way; a relay_host sends it another one"
+        )
+        return [warning]
 
     # ---- DANE
 
@@ -184,10 +185,11 @@ def _circumflex(policies: Sequence[DomainPolicy]) -> list[str]:
     ]
     if not found:
         return []
-    return [
+    warning = (
         f"the user name or the password for {several(found)} begins with a circumflex, which Exim cannot send by PLAIN:"
         " mail waits unless the host offers LOGIN or CRAM-MD5"
-    ]
+    )
+    return [warning]
 
 
 def refuse_late(shown: str) -> None:

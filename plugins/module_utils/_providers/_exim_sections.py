@@ -33,15 +33,13 @@ _BLOCK = re.compile(rf"^{re.escape(_BEGIN)}\n.*?^{re.escape(_END)}\n", re.MULTIL
 _SECTION = re.compile(r"^begin[ \t]", re.MULTILINE)
 
 
-def changes(
-    host: Host, sections: Mapping[str, str], clients: tuple[str, ...], *, split: bool
-) -> list[FileChange]:
+def changes(host: Host, sections: Mapping[str, str], clients: tuple[str, ...], *, split: bool) -> list[FileChange]:
     """The files with our part in them.
 
     Args:
         host: the machine.
         sections: lines by section; none to take everything back.
-        clients: names of authenticators that are to be clients no more, besides those that are none since an earlier run.
+        clients: names of authenticators that are to be clients no more, besides those of an earlier run.
         split: whether the split form is in force.
 
     Raises:

@@ -122,9 +122,7 @@ def routers(ca_file: str) -> str:
 
 
 # Names that the certificate must carry: those of the entry, or the domain itself as Postfix' level "secure" has it.
-_DOMAINS_OWN = (
-    r"\N(?im)^(?:(?:.+\.)?\N${rxquote:$domain}\N|\*\.\N${rxquote:${sg{$domain}{\N^[^.]+\.\N}{}}}\N)$\N"
-)
+_DOMAINS_OWN = r"\N(?im)^(?:(?:.+\.)?\N${rxquote:$domain}\N|\*\.\N${rxquote:${sg{$domain}{\N^[^.]+\.\N}{}}}\N)$\N"
 _NAMES = _if_said("names", "$value", _DOMAINS_OWN)
 _NAMED = (
     f"${{if match{{${{certextract{{subj_altname,dns}}{{$tls_out_peercert}}}}}}{{{_NAMES}}}"
@@ -150,7 +148,7 @@ _REFUSAL = (
     + "}}"
 )
 # As Debian's transport for a smarthost has it, where the entry has no account of its own.
-_PASSWD_CLIENT = (
+_DEBIANS_LOGIN = (
     "${if exists{CONFDIR/passwd.client}{${lookup{$host}nwildlsearch{CONFDIR/passwd.client}{$host_address}}}{}}"
 )
 # What an administrator sets for Debian's transports holds for ours too.
@@ -212,7 +210,8 @@ _HOOKS = """\
 
 
 def _transport(name: str, more: str = "") -> str:
-    builtin_name_check = "${if and{{eq{%s}{verify}}{eq{%s}{}}}{*}}" % (said("level"), said("names"))
+    builtin_name_check = f"${{if and{{{{eq{{{said('level')}}}{{verify}}}}{{eq{{{said('names')}}}{{}}}}}}{{*}}}}"
+    login = f"${{if or{{{{!eq{{{said('account')}}}{{}}}}{{!eq{{{said('host')}}}{{}}}}}}{{}}{{{_DEBIANS_LOGIN}}}}}"
     return f"""\
 {name}:
   debug_print = "T: {name} for $local_part@$domain"
@@ -229,7 +228,7 @@ def _transport(name: str, more: str = "") -> str:
   hosts_try_dane = {_at("dane", "dane-only")}
   hosts_require_auth = {_if_said("account", "*")}
 .ifdef DCconfig_smarthost DCconfig_satellite
-  hosts_try_auth = <; ${{if or{{{{!eq{{{said("account")}}}{{}}}}{{!eq{{{said("host")}}}{{}}}}}}{{}}{{{_PASSWD_CLIENT}}}}}
+  hosts_try_auth = <; {login}
 .endif
 {_HOOKS}"""
 

@@ -40,7 +40,7 @@ SMARTHOST = {
     "smarthost in clear": "x@free.plain.test",
     "smarthost login": "x@right.login.test",
 }
-HARD = "^^ha:rd\\pw$1${x}; <\"^"  # signs that mean something to Exim
+HARD = '^^ha:rd\\pw$1${x}; <"^'  # signs that mean something to Exim
 
 
 @dataclass
@@ -70,7 +70,9 @@ class Sending:
 
 def tree(lab: Lab, host: Host) -> str:
     """Exim's configuration: modes, owners and sums of all files."""
-    return lab.shell(host, "cd /etc/exim4; find . -printf '%p %m %u %g\\n' | sort; find . -type f | sort | xargs sha256sum")
+    return lab.shell(
+        host, "cd /etc/exim4; find . -printf '%p %m %u %g\\n' | sort; find . -type f | sort | xargs sha256sum"
+    )
 
 
 def send(lab: Lab, host: Host, recipients: Mapping[str, str], peer: Host) -> dict[str, Fate]:
@@ -90,13 +92,15 @@ def send(lab: Lab, host: Host, recipients: Mapping[str, str], peer: Host) -> dic
 
     def told() -> bool:
         lines = log().splitlines()
-        return all(any(re.search(rf" (=>|==|\*\*) {re.escape(one)} ", line) for line in lines) for one in recipients.values())
+        return all(
+            any(re.search(rf" (=>|==|\*\*) {re.escape(one)} ", line) for line in lines) for one in recipients.values()
+        )
 
     wait_until(told, f"the fate of mail of {host.name}")
     own, queue = log(), lab.ask(host, "exim4", "-bp")
     found = {}
     for name, recipient in recipients.items():
-        (number,) = {line.split()[2] for line in own.splitlines() if recipient in line and " => " in line or f"== {recipient} " in line}
+        (number,) = set(re.findall(rf"(\S+) (?:=>|==|\*\*) {re.escape(recipient)} ", own))
         lines = [line for line in own.splitlines() if number in line]
         waits = [line for line in lines if f" == {recipient} " in line and number in queue]
         other = daemons.journal_since(lab, peer, start) if not waits else ""
@@ -152,7 +156,7 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
     for host in hosts:
         lab.ask(host, "rm", outgoing.CAPTURE)
         told.listed[host.name] = lab.shell(host, "stat -c '%a %U %G %n' /etc/exim4/postmaster_*").splitlines()
-        told.readable[host.name] = _with_passwords(lab, host, told.passwords.values())
+        told.readable[host.name] = _with_passwords(lab, host, list(told.passwords.values()))
         told.routes[host.name] = lab.ask(host, "exim4", "-bt", "x@right.login.test")
     call("nothing", domains=[], purge=True)
     for host in hosts:
