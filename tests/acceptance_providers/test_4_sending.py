@@ -210,3 +210,10 @@ def test_result_says_who_is_authenticated(sent: Sending, sender: str) -> None:
     assert result["provider"] == "exim"
     by_level = {one["tls"]: one["authenticated"] for one in result["domains"]}
     assert by_level == {level: level in ("verify", "secure", "fingerprint") for level in LEVELS}
+
+
+def test_documented_examples_work_and_change_nothing_the_second_time(sent: Sending, sender: str) -> None:
+    assert len(sent.examples) > 1
+    for title, (first, second) in sent.examples.items():
+        assert [one.status for one in first.of(sender)] == ["ok"], title
+        assert second.changed(sender) == [], title

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, outgoing, peers
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.examples import documented
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab, wait_until
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.outgoing import CA, FIRST, MODULE, Fate
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
@@ -56,6 +57,7 @@ class Sending:
         readable: by host, files with a password in them, with their modes.
         routes: by host, what Exim says of the way of an address.
         passwords: of the accounts, by name.
+        examples: the runs of each example of the documentation, by its title.
     """
 
     fates: dict[str, dict[str, Fate]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Sending:
     readable: dict[str, list[str]] = field(default_factory=dict)
     routes: dict[str, str] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, list[Run]] = field(default_factory=dict)
 
 
 def tree(lab: Lab, host: Host) -> str:
@@ -165,6 +168,12 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
     everything = [{"domain": "*", "tls": "encrypt"}, {"domain": "old.plain.test", "tls": "may"}]
     call("everything", domains=everything)
     chapter(STAR)
+    # what the documentation shows
+    for example in documented(sender="exim"):
+        if example.module == MODULE and example.tasks:
+            for _turn in range(example.times):
+                run = ansible.play(",".join(SENDERS), example.tasks, partner_password=told.passwords["right"])
+                told.examples.setdefault(example.title, []).append(run.assert_success())
     # a smarthost that wants an account, which the administrator has set up as Debian has it
     on_all(
         f"sed -i \"s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='smarthost'/;"
