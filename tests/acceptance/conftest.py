@@ -57,6 +57,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life import Life
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life_story import Story
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.outgoing import Outgoing
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.published_story import Published
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.site import Secrets, Site
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.stage import Performance, Stage
@@ -349,6 +350,18 @@ def story(workshop: Path) -> Iterator[Story]:
         yield Story(life)
     finally:
         life.lab.down()
+
+
+@pytest.fixture(scope="session")
+def published(workshop: Path) -> Iterator[Published]:
+    """What is published of hosts and followed by others, on hosts of a lab of its own."""
+    state = Path(os.environ["LAB_STATE"])
+    told = Published(Lab(state.with_name(f"postmaster-published-{os.environ['POSTMASTER_ID']}")), workshop)
+    try:
+        told.begin()
+        yield told
+    finally:
+        told.lab.down()
 
 
 @pytest.fixture(params=["c1", "c2"], ids=RELEASES)

@@ -30,7 +30,7 @@ def announced(run: Run, host: str) -> list[dict[str, Any]]:
             ],
         }
         for one in run.of(host)
-        if one.ours
+        if one.ours and one.status != "skipped"
     ]
 
 

@@ -20,6 +20,7 @@ authorityKeyIdentifier = keyid
 _CA = """basicConstraints = critical, CA:true
 keyUsage = critical, keyCertSign, cRLSign
 subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 """
 
 
@@ -47,6 +48,7 @@ class OpensslAuthority:
         openssl(
             *("req", "-x509", "-newkey", "rsa:3072", "-noenc", "-keyout", directory / "root.key", "-out", self.root),
             *("-subj", f"/C=DE/O={name}/CN={name} Root", "-days", "30"),
+            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),  # or else Python 3.13 will not have it
         )
         openssl(
             *("req", "-newkey", "rsa:2048", "-noenc", "-keyout", directory / "middle.key"),

@@ -98,6 +98,10 @@ KINDS = {
     "cyrus": Kind(
         [*SYSTEM, *MANAGED, *CLIENTS, "cyrus-admin", "cyrus-imapd", "cyrus-nntpd", "cyrus-pop3d", "sasl2-bin"],
     ),
+    # A mail host that asks names itself, and follows what others publish of their TLS.
+    "resolving": Kind([*MAIL.packages, "postfix-mta-sts-resolver", "unbound"], MAIL.preseed),
+    # Who publishes: a signed zone, and web pages.
+    "names": Kind([*SYSTEM, *MANAGED, "bind9-dnsutils", "ldnsutils", "nginx-light", "nsd"]),
     # A public CA that answers by ACME, with the name server that it looks names up at.
     "acme": Kind([*SYSTEM, *MANAGED, "curl", "pebble"]),
 }
