@@ -126,6 +126,15 @@ def test_policy_holds_where_a_smarthost_leads(fates: dict[str, Fate]) -> None:
     assert "CV=yes" in fates["smarthost"].sender_log
 
 
+def test_tlsa_records_decide_where_they_are_asked_for(fates: dict[str, Fate]) -> None:
+    assert is_handed_over(fates["dane right"], "good"), fates["dane right"]
+    assert "CV=dane" in fates["dane right"].sender_log
+    assert re.search("certificate differs|verification failed", fates["dane differs"].reason), fates["dane differs"]
+    assert is_handed_over(fates["dane bare"], "plain")
+    assert "Error in the certificate" in fates["dane missing"].reason
+    assert not any(" ** " in fates[f"dane {name}"].sender_log for name in sending.DANE)
+
+
 def test_way_is_shown_by_exim(sent: Sending, sender: str) -> None:
     assert "router = postmaster_to_host, transport = postmaster_smtp" in sent.routes[sender]
     assert "host right.auth.peer.test " in sent.routes[sender]

@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, outgoing, peers
@@ -26,8 +27,10 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.outg
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.runs import Ansible, Run
 
 SENDERS = ("so1", "so2")
-PEERS = "peers"
-HOSTS = ("so1:bookworm:exim", "so2:trixie:exim", f"{PEERS}:trixie")
+PEERS, NAMES = "peers", "names"
+HOSTS = ("so1:bookworm:exim", "so2:trixie:exim", f"{PEERS}:trixie:resolving", f"{NAMES}:trixie:names")
+FILES = Path(outgoing.__file__).resolve().parents[1] / "files"
+RESOLV_CONF = "/etc/resolv.conf"
 MAINLOG = "/var/log/exim4/mainlog"
 SETTINGS = "/etc/exim4/update-exim4.conf.conf"
 SPLIT = "so2"
@@ -36,6 +39,13 @@ REACHABLE = "ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = <; 0.0.0.0 ; 127.0.0.0/8\n"
 MACROS = {True: "/etc/exim4/conf.d/main/000_localmacros", False: "/etc/exim4/exim4.conf.localmacros"}
 HUBS = "mapped.good.test: good.peer.test\nmapped.plain.test: plain.peer.test byname\n"
 STAR = {"star good": "x@star.good.test", "star plain": "x@star.plain.test", "star exception": "x@old.plain.test"}
+# The peers that take mail of these domains, the level that is demanded, and whose certificate TLSA records tell of.
+DANE = {
+    "right": ("good", "dane-only", "good"),
+    "differs": ("self", "dane", "good"),
+    "bare": ("plain", "dane", ""),
+    "missing": ("wrong", "dane-only", ""),
+}
 SMARTHOST = {
     "smarthost": "x@relayed.good.test",
     "smarthost in clear": "x@free.plain.test",
@@ -128,6 +138,7 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
         lab.write(host, "/etc/default/exim4", "EXIMSERVICE='-bdf'\nQUEUERUNNER='no'\n")
         lab.shell(host, "systemctl restart exim4")
     before = {host.name: tree(lab, host) for host in hosts}
+    resolving = {host.name: lab.read(host, RESOLV_CONF) for host in hosts}
 
     def call(chapter: str, /, **options: Any) -> None:
         task = {"name": chapter, f"postmaster.secure_channel.{MODULE}": {"provider": "exim", **options}}
@@ -168,6 +179,13 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
     everything = [{"domain": "*", "tls": "encrypt"}, {"domain": "old.plain.test", "tls": "may"}]
     call("everything", domains=everything)
     chapter(STAR)
+    # what the peers' TLSA records say, in a signed zone, asked by a resolver that validates
+    _sign(lab, about)
+    pinned = [{"domain": f"{name}.dane.test", "tls": level} for name, (_peer, level, _of) in DANE.items()]
+    call("dane", domains=pinned, purge=True, ca_file=CA)
+    chapter({f"dane {name}": f"x@{name}.dane.test" for name in DANE})
+    for host in hosts:
+        lab.write(host, RESOLV_CONF, resolving[host.name])
     # what the documentation shows
     for example in documented(sender="exim"):
         if example.module == MODULE and example.tasks:
@@ -186,6 +204,33 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
     call("smarthost", domains=[{"domain": "relayed.good.test"}, {"domain": "right.login.test", **account}], purge=True)
     chapter(SMARTHOST)
     return told
+
+
+def _sign(lab: Lab, about: peers.Peers) -> None:
+    """Have the senders ask a resolver on the peers' host, which validates what another host serves as the whole of DNS."""
+    names, peer = lab.hosts[NAMES], lab.hosts[PEERS]
+    network = peer.address.rpartition(".")[0]
+    lines = []
+    for name, (taker, _level, known) in DANE.items():
+        lines.append(f"{name}.dane.test. MX 10 {taker}.peer.test.")
+        lines.append(f"{taker}.peer.test. A {network}.{peers.SERVICES[taker][0]}")
+        lines += [f"_25._tcp.{taker}.peer.test. TLSA 3 0 1 {about.fingerprint}"] if known else []
+    lab.shell(names, "mkdir -p /etc/nsd/records")
+    lab.write(names, "/etc/nsd/records/fixed", "".join(f"{line}\n" for line in lines))
+    lab.write(names, "/etc/nsd/names.sh", (FILES / "names.sh").read_text())
+    lab.ask(names, "sh", "/etc/nsd/names.sh", names.address)
+    own = lab.read(peer, RESOLV_CONF)
+    lab.write(peer, "/run/resolver.sh", (FILES / "resolver.sh").read_text())
+    lab.write(
+        peer,
+        "/etc/unbound/unbound.conf.d/lab.conf",
+        f"server:\n    interface: {peer.address}\n    access-control: {network}.0/24 allow\n",
+    )
+    lab.ask(peer, "sh", "/run/resolver.sh", names.address, given=lab.read(names, "/etc/nsd/root.key"))
+    lab.write(peer, RESOLV_CONF, own)
+    lab.shell(peer, "systemctl restart postfix")
+    for name in SENDERS:
+        lab.write(lab.hosts[name], RESOLV_CONF, f"nameserver {peer.address}\noptions trust-ad\n")
 
 
 def _with_passwords(lab: Lab, host: Host, passwords: Sequence[str]) -> list[str]:
