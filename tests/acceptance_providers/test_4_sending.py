@@ -85,6 +85,18 @@ def test_mail_is_handed_over_or_kept_as_its_level_says(level: str, peer: str, fa
     assert was_in_tls(fate) == (level != "none" and peer != "plain")
 
 
+@pytest.mark.parametrize(
+    ("message", "why"),
+    [
+        ("secure wrong", "the certificate is for none of the names"),
+        ("fingerprint self", "the certificate has none of the fingerprints"),
+        ("dane missing", "no TLSA records of the host can be used"),
+    ],
+)
+def test_log_says_why_a_certificate_is_refused(message: str, why: str, fates: dict[str, Fate]) -> None:
+    assert f"SSL verify denied by event-action: depth=0: {why}" in fates[message].sender_log
+
+
 def test_mail_without_an_entry_is_handed_over(fates: dict[str, Fate]) -> None:
     assert is_handed_over(fates["no entry"], "plain")
     assert "T=remote_smtp " in fates["no entry"].sender_log

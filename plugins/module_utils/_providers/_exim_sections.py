@@ -18,18 +18,22 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, TEMPLATE
 
-# In the split form. Our routers go before Debian's, and our transports behind the macros that Debian's define.
+# In the split form. Our routers go before Debian's.
 FILES = {
     "routers": ROOT + "/conf.d/router/050_postmaster-secure-channel",
     "transports": ROOT + "/conf.d/transport/40_postmaster-secure-channel",
     "authenticators": ROOT + "/conf.d/auth/21_postmaster-secure-channel",
 }
 _AUTHENTICATORS = ROOT + "/conf.d/auth"
-_AT_THE_END = ("transports",)
+# Behind Debian's macros, and behind what virtual servers have at the beginning.
+_AT_THE_END = ("transports", "authenticators")
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
 _BEGIN = "# BEGIN outgoing mail of postmaster.secure_channel"
 _END = "# END outgoing mail of postmaster.secure_channel"
-_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL)
+_NO_NEWLINE = " (after a last line without end)"
+_BLOCK = re.compile(
+    rf"(?:\n{re.escape(_BEGIN + _NO_NEWLINE)}|^{re.escape(_BEGIN)})\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL
+)
 _SECTION = re.compile(r"^begin[ \t]", re.MULTILINE)
 
 
@@ -73,16 +77,18 @@ def _others(host: Host) -> Iterator[str]:
 def with_blocks(text: str, sections: Mapping[str, str]) -> str:
     """A template with our lines in its sections: at their beginning, or at their end."""
     for section, lines in sections.items():
-        begin = re.search(rf"^begin[ \t]+{section}[ \t]*\n", text, re.MULTILINE)
-        if not begin:
+        heading = re.search(rf"^begin[ \t]+{section}[ \t]*\n", text, re.MULTILINE)
+        if not heading:
             raise Problem(
                 f"{TEMPLATE} has no line 'begin {section}'",
                 f"put that line back where the {section} are to be, then run again",
                 option=TEMPLATE,
             )
-        place = begin.end()
+        place = heading.end()
         if section in _AT_THE_END:
             following = _SECTION.search(text, place)
             place = following.start() if following else len(text)
-        text = f"{text[:place]}{_BEGIN}\n{_HEAD}\n{lines}{_END}\n{text[place:]}"
+        before = text[:place]
+        begin = _BEGIN if before.endswith("\n") else f"\n{_BEGIN}{_NO_NEWLINE}"
+        text = f"{before}{begin}\n{_HEAD}\n{lines}{_END}\n{text[place:]}"
     return text

@@ -207,7 +207,7 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
 
 
 def _sign(lab: Lab, about: peers.Peers) -> None:
-    """Have the senders ask a resolver on the peers' host, which validates what another host serves as the whole of DNS."""
+    """Have the senders ask a resolver on the peers' host; another host is the whole of DNS, signed."""
     names, peer = lab.hosts[NAMES], lab.hosts[PEERS]
     network = peer.address.rpartition(".")[0]
     lines = []

@@ -15,7 +15,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils import _
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import FileState
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, SaslAccount
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
+    SaslAccount,
+    Vserver,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _exim_clients as clients
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _exim_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_domains import (
@@ -402,9 +406,32 @@ def test_template_without_a_section_is_told(one):
         planned(one, PARTNER)
 
 
-def test_last_section_may_be_the_end():
-    blocks = with_blocks("begin transports\nx:\n", {"transports": "y:\n"})
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_last_section_may_be_the_end(end, one):
+    blocks = with_blocks(f"begin transports\nx:{end}", {"transports": "y:\n"})
     assert blocks.startswith("begin transports\nx:\n# BEGIN outgoing mail")
+    one.files[TEMPLATE] = one.files[TEMPLATE].rstrip(b"\n") + end.encode()
+    before = dict(one.files)
+    apply(one, RELAYED)
+    apply(one, RELAYED)
+    apply(one, purge=True)
+    assert one.files == before
+
+
+def test_virtual_servers_and_outgoing_mail_leave_one_another_alone(host):
+    submission = Vserver("submission", certificate="sub.example.test", port=587)
+    exim = Exim(host, Store(host, STORE))
+    host.take(exim.plan([submission]).changes)
+    served = dict(host.files)
+    apply(host, RELAYED)
+    assert needed(Exim(host, Store(host, STORE)).plan([submission]).changes, host) == []
+    assert needed(planned(host, RELAYED).changes, host) == []
+    sends = dict(host.files)
+    host.take(Exim(host, Store(host, STORE)).plan([replace(submission, present=False)]).changes)
+    host.take(Exim(host, Store(host, STORE)).plan([submission]).changes)
+    assert host.files == sends
+    apply(host, purge=True)
+    assert host.files == served
 
 
 # ---- those who logged in before
