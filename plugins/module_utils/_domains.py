@@ -62,16 +62,20 @@ class Outcome:
     warnings: list[str] = field(default_factory=list)
 
 
-def _sender(providers: Mapping[str, Provider]) -> DomainProvider:
-    """The daemon that sends this host's mail."""
-    for provider in providers.values():
-        if isinstance(provider, DomainProvider):
-            if not provider.running():
-                raise Problem(
-                    f"{provider.name} is installed but does not run",
-                    f"start it ('systemctl start {provider.name}') and run again",
-                )
+def _sender(providers: Mapping[str, Provider], wanted: str) -> DomainProvider:
+    """The daemon that sends this host's mail: the one that is asked for, or the one that runs."""
+    able = [one for one in providers.values() if isinstance(one, DomainProvider) and wanted in ("auto", one.name)]
+    for provider in able:
+        if provider.running():
             return provider
+    if able:
+        raise Problem(
+            f"{able[0].name} is installed but does not run",
+            able[0].remedy_where_down(),
+            option="provider" if wanted != "auto" else "",
+        )
+    if wanted != "auto":
+        raise Problem(f"{wanted} is not installed on this host", "install it, or leave provider out", option="provider")
     raise Problem("no daemon that sends mail is installed on this host", "install one (Debian: apt install postfix)")
 
 
@@ -102,8 +106,9 @@ def secure_domains(
     ca_file: str,
     mta_sts: bool | None,
     preflight: str = OFF,
+    wanted: str = "auto",
 ) -> Outcome:
-    """Make the host treat each remote domain as its policy says.
+    """Make the host treat each remote domain as its policy says, by the provider that is wanted.
 
     Args:
         host: the machine.
@@ -114,12 +119,13 @@ def secure_domains(
         ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
         mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
         preflight: ``off``, ``warn`` or ``fail``: whether destinations are looked at before TLS is demanded of them.
+        wanted: name of the daemon that is to send, or ``auto``.
 
     Raises:
         Problem: it cannot be done; the host is as it was.
     """
     _refuse_doubles(policies)
-    provider = _sender(providers)
+    provider = _sender(providers, wanted)
     for demanding in policies:
         if demanding.present and demanding.inbound and not provider.inbound:
             raise Problem(

@@ -15,7 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wording
 LEVELS = ("none", "may", "encrypt", "verify", "secure", "fingerprint", "dane", "dane-only")
 # dane without a record of the peer's is may; verify trusts a name from DNS; the last three know whom they talk to
 _RANK = {"none": 0, "may": 1, "dane": 2, "encrypt": 3, "verify": 4, "secure": 5, "fingerprint": 5, "dane-only": 5}
-_WITH_DANE = ("dane", "dane-only")
+WITH_DANE = ("dane", "dane-only")
 _WHY = {
     "dane": "where its servers publish no TLSA records any server will do, and mail may leave in clear text",
 }
@@ -29,7 +29,7 @@ def weaker(level: str, default: str) -> bool:
 
 def shadows_dane(level: str, default: str) -> bool:
     """Whether the TLSA records of a peer would count, were it not for this level."""
-    return default in _WITH_DANE and level not in _WITH_DANE
+    return default in WITH_DANE and level not in WITH_DANE
 
 
 def unauthenticated(policies: Sequence[DomainPolicy]) -> list[str]:

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+
 PORT = 53
 PATIENCE = 5.0  # seconds for each server
 _TYPES = {"a": 1, "ns": 2, "soa": 6, "mx": 15, "aaaa": 28, "dnskey": 48}
@@ -63,6 +65,35 @@ def authentic(servers: Sequence[str], name: str, kind: str) -> bool:
         if flags is not None:
             return bool(flags & _AUTHENTIC) and not flags & _CODE
     return False
+
+
+def far_away(resolv_conf: str, path: str, daemon: str, *, name: str = ".", kind: str = "ns") -> list[str]:
+    """Whether the resolver makes DANE worth something.
+
+    Args:
+        resolv_conf: content of the resolv.conf(5) that the daemon reads.
+        path: where that is.
+        daemon: the daemon, as messages name it.
+        name: a domain name that is signed, to ask for.
+        kind: type of record to ask for.
+
+    Returns:
+        What the administrator should know.
+
+    Raises:
+        Problem: nobody validates DNSSEC for this host, so that DANE would count for nothing.
+    """
+    servers = servers_in(resolv_conf)
+    if not authentic(servers, name, kind):
+        raise Problem(
+            f"the resolver that {path} names ({', '.join(servers)}) does not validate DNSSEC: asked for {kind} of"
+            f" {name or '.'}, it does not say that the answer is authentic",
+            "install a validating resolver on this host (Debian: apt install unbound) and name it in /etc/resolv.conf,"
+            f" then restart {daemon}; or choose a level without DANE",
+            option="tls",
+        )
+    far = [one for one in servers if not one.startswith("127.") and one != "::1"]
+    return [f"DANE trusts the answers of {', '.join(far)}, which can be forged on their way here"] if far else []
 
 
 def _flags(server: str, number: int, asked: bytes) -> int | None:

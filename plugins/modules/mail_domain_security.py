@@ -14,10 +14,12 @@ author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
   - Demands TLS of the servers that take a remote domain's mail, and logs in there with an account, for outgoing mail of
-    Postfix (3.6 to 3.10).
+    Postfix (3.6 to 3.10), and of Exim (4.94 to 4.98 as Debian packages it, with GnuTLS).
   - Postfix looks both up by the next hop that mail really takes. Where a transport table or C(relayhost) routes a
     domain elsewhere, an entry for the domain itself would silently have no effect; so this module works the next hop
     out and writes the entry for that.
+  - Exim looks them up by the domain itself, and routers of this collection send the domain's mail the way that Debian's
+    would. There an entry holds for its domain alone, and an account only for the mail of its domain.
   - A message that cannot be sent as demanded stays in the queue; it is neither bounced nor sent in another way.
   - Entries that somebody else made stay as they are. Own entries come first.
 extends_documentation_fragment:
@@ -52,10 +54,10 @@ options:
       - V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
       - V(fingerprint) demands one of O(fingerprints), whoever has signed the certificate.
       - V(dane) demands what the peer's TLSA records say (RFC 7672). A peer that publishes none is treated as with
-        V(may); a peer whose records cannot be used, as with V(encrypt).
+        V(may); a peer whose records cannot be used, as with V(encrypt) by Postfix.
       - V(dane-only) demands TLSA records and sends to no peer without them.
       - V(dane) and V(dane-only) need a resolver that validates DNSSEC; without one the call fails, since the daemon
-        would silently treat V(dane) as V(may).
+        would silently treat V(dane) as V(may). With Exim C(/etc/resolv.conf) must have the option C(trust-ad) too.
       - Only V(verify), V(secure), V(fingerprint) and V(dane-only) are authenticated; of the others the module warns. It
         also warns of a domain that is protected less than all other mail, and of one whose TLSA records would count if
         it had no entry.
@@ -73,6 +75,7 @@ options:
     description:
       - SHA-256 fingerprints, one of which must be that of the peer's certificate or of its public key. 64 hexadecimal
         digits, with or without colons. Name the next certificate's too before the peer changes it.
+      - Exim compares with the certificate's alone.
       - Only with O(tls=fingerprint), which needs at least one.
     type: list
     elements: str
@@ -95,13 +98,13 @@ options:
     description:
       - Whether TLS starts at once on that port; otherwise STARTTLS is used. Needs a O(tls) that encrypts.
       - Left out, TLS starts at once on port 465 and on no other.
-      - Such mail gets a service of its own in C(master.cf).
+      - With Postfix such mail gets a service of its own in C(master.cf).
     type: bool
   username:
     description:
       - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) arrives as it is. No colon can be in it.
       - Needs O(password), and a O(tls) that encrypts or O(auth_cleartext).
-      - A peer that offers no login at all gets the mail without one.
+      - A peer that offers no login at all gets the mail without one from Postfix, and none from Exim.
     type: str
   password:
     description:
@@ -117,7 +120,7 @@ options:
   auth_cleartext:
     description:
       - Consent to send the password of this entry in clear text, where its O(tls) does not encrypt. Needs
-        O(relay_host). No other entry is touched; such mail gets a service of its own in C(master.cf).
+        O(relay_host). No other entry is touched; with Postfix such mail gets a service of its own in C(master.cf).
     type: bool
     default: false
   inbound:
@@ -282,13 +285,24 @@ options:
         C(smtp_tls_policy_maps), it stays there.
       - Not together with V(dane) or V(dane-only) for O(domain=*), since Postfix would then follow a policy in place of
         TLSA records, which RFC 8461 section 2 forbids.
+      - Exim cannot do that, so V(true) is an error there.
     type: bool
+    version_added: 0.3.0
+  provider:
+    description:
+      - The daemon that sends the host's mail. With V(auto) it is the one that is installed and runs.
+    type: str
+    choices: [auto, exim, postfix]
+    default: auto
     version_added: 0.3.0
 seealso:
   - module: postmaster.secure_channel.mail_vserver_tls
   - name: Postfix TLS_README
     description: What the levels mean.
     link: https://www.postfix.org/TLS_README.html
+  - name: Exim specification
+    description: Transports over TLS, and DANE.
+    link: https://www.exim.org/exim-html-current/doc/html/spec_html/ch-encrypted_smtp_connections_using_tlsssl.html
 """
 
 EXAMPLES = r"""
@@ -354,6 +368,13 @@ EXAMPLES = r"""
     password: "{{ partner_password }}"
     update_password: on_create
 
+- name: Have a host that sends with Exim hand all mail to a server of the own network, over TLS
+  postmaster.secure_channel.mail_domain_security:
+    provider: exim
+    domain: "*"
+    tls: secure
+    relay_host: relay.example
+
 - name: Keep nothing but what one domain needs
   postmaster.secure_channel.mail_domain_security:
     domain: partner.example
@@ -373,7 +394,8 @@ domains:
       type: str
       sample: partner.example
     next_hop:
-      description: What the daemon looks the policy up by; empty for a domain that is removed.
+      description:
+        - What Postfix looks the policy up by, or the way that Exim sends the mail; empty for a domain that is removed.
       type: str
       sample: "[mail.partner.example]:587"
     other_next_hops:
@@ -525,7 +547,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import (
+    PROVIDERS,
+    installed_providers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
 
@@ -554,6 +580,9 @@ ELEMENT: dict[str, dict[str, Any]] = {
 }
 
 
+SENDERS = sorted(one.name for one in PROVIDERS if issubclass(one, DomainProvider))
+
+
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host treat the domains as desired, and answer the module's result."""
     host = Host(module.run_command)
@@ -569,6 +598,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
             ca_file=module.params["ca_file"] or "",
             preflight=module.params["preflight"],
             mta_sts=module.params["mta_sts"],
+            wanted=module.params["provider"],
         )
     for warning in outcome.warnings:
         module.warn(warning)
@@ -599,6 +629,7 @@ def main() -> None:
         ca_file={"type": "path"},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
+        provider={"type": "str", "choices": ["auto", *SENDERS], "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

@@ -112,16 +112,5 @@ def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -
     if not _DANE & set(levels):
         return []
     path = resolv_conf(host, settings)
-    servers = _resolver.servers_in(host.read_text(path))
     kind, _colon, name = (settings.value("dnssec_probe") or "ns:.").partition(":")
-    authentic = _resolver.authentic(servers, name, kind)
-    if not authentic:
-        raise Problem(
-            f"the resolver that {path} names ({', '.join(servers)}) does not validate DNSSEC: asked for {kind} of"
-            f" {name or '.'}, it does not say that the answer is authentic",
-            "install a validating resolver on this host (Debian: apt install unbound) and name it in /etc/resolv.conf,"
-            " then restart Postfix; or choose a level without DANE",
-            option="tls",
-        )
-    far = [one for one in servers if not one.startswith("127.") and one != "::1"]
-    return [f"DANE trusts the answers of {', '.join(far)}, which can be forged on their way here"] if far else []
+    return _resolver.far_away(host.read_text(path), path, "Postfix", name=name, kind=kind)

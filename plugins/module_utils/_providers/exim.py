@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Exim 4 as Debian packages it, serving smtp and submission.
+"""Exim 4 as Debian packages it, serving smtp and submission, and sending mail to other hosts.
 
 Facts: Exim specification, chapters 13 (where the daemon listens), 33 (authentication), 43 (TLS), 44 (ACLs); exim4(8),
 update-exim4.conf(8).
@@ -19,6 +19,7 @@ from typing import ClassVar
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
     Endpoint,
     NamedCertificate,
     SaslSocket,
@@ -35,10 +36,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
     _exim_listeners as listeners,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
+    _exim_outgoing as outgoing,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
     Capabilities,
+    DomainPlan,
+    DomainProvider,
     Plan,
-    Provider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_effective import (
     Effective,
@@ -61,7 +66,7 @@ _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # Exim finds the keys of its tables whatever their case
 
 
-class Exim(Provider):
+class Exim(DomainProvider):
     """The adapter for Exim. All its options are shared by all ports; see the expressions."""
 
     name = "exim"
@@ -290,6 +295,19 @@ class Exim(Provider):
                 option="protocol",
             )
 
+    def plan_domains(
+        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
+    ) -> DomainPlan:
+        if mta_sts:
+            raise Problem(
+                "Exim cannot follow the MTA-STS policies of others",
+                "leave mta_sts out, and name the domains that TLS is demanded for",
+                option="mta_sts",
+            )
+        self.capabilities()  # raises where this Exim is too old, or of another kind
+        sending = outgoing.Sending(self.host, self._asked, self.effective.macros, self._build)
+        return sending.plan(policies, purge=purge, ca_file=ca_file, split=self.sources.split)
+
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
@@ -307,6 +325,9 @@ class Exim(Provider):
         if "0.0.0.0" in found:
             return "127.0.0.1"
         return "::1" if "::0" in found or not found else found[0]
+
+    def remedy_where_down(self) -> str:
+        return f"start it ('systemctl start {UNIT}') and run again"
 
     # ---- acting
 
@@ -327,6 +348,7 @@ class Exim(Provider):
 
         ask("update-exim4.conf", "--confdir", mirror, "--output", made)
         ask("exim4", "-C", made, "-bV")
+        outgoing.refuse_late(ask("exim4", "-C", made, "-bP", "router_list"))
         found = Effective.shown(lambda *words: ask("exim4", "-C", made, *words))
         for option in found.expected:
             if not found.ours(option):

@@ -101,15 +101,16 @@ def _groups(tasks: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return groups
 
 
-def documented() -> list[Example]:
-    """Every example of every module."""
+def documented(sender: str = "postfix") -> list[Example]:
+    """Every example of every module, but for those that name another daemon than the one that sends the host's mail."""
     found = []
     for module in ORDER:
         text = _examples_text(MODULES / f"{module}.py")
         found += [Example(module, " ".join(argv[4:]), argv=argv) for argv in _command_lines(text)]
         for group in _groups(yaml.safe_load(text)):
             found.append(Example(module, next(filter(_is_ours, group))["name"], tasks=group))
-    return found
+    others = [f"'provider': '{daemon}'" for daemon in ("postfix", "exim") if daemon != sender]
+    return [one for one in found if not any(other in str(one.tasks) for other in others)]
 
 
 def documented_modules() -> set[str]:

@@ -88,7 +88,7 @@ class Outgoing:
 
 
 @contextmanager
-def _recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
+def recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
     """Record all packets of mail ports."""
     ports = ("port", "25", "or", "port", "465")
     lab.shell(host, "mkdir -p /run/acceptance")
@@ -166,20 +166,7 @@ def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], star
     found = {}
     for name, recipient in recipients.items():
         lines = [line for line in own.splitlines() if f"to=<{recipient}>" in line]
-        taken = [line for line in other.splitlines() if f"to=<{recipient}>" in line]
-        peer_log, who = "", ""
-        if taken:
-            number = re.search(r" ([0-9A-F]{8,}|\w{10,}): to=<", taken[-1])
-            assert number, taken
-            about = [line for line in other.splitlines() if f" {number[1]}: client={host.fqdn}" in line]
-            process = re.search(r"peer/(\w+)/smtpd\[(\d+)\]", about[-1])
-            assert process, about
-            who = process[1]
-            spoken = [line for line in other.splitlines() if f"smtpd[{process[2]}]" in line]
-            spoken = spoken[: spoken.index(about[-1])]
-            begin = max(index for index, line in enumerate(spoken) if ": connect from " in line)
-            spoken = spoken[begin:]
-            peer_log = "\n".join([about[-1], *(line for line in spoken if "TLS connection established" in line)])
+        who, peer_log = peers.taken(other, host, recipient)
         found[name] = Fate(queue.get(recipient, ""), "\n".join(lines), who, peer_log)
     return found
 
@@ -260,7 +247,7 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
     call("levels", domains=own, ca_file=CA)
     call("levels again", domains=own, ca_file=CA)
     with ThreadPoolExecutor() as pool:
-        recorders = [_recorded(lab, host, told.wire) for host in hosts]
+        recorders = [recorded(lab, host, told.wire) for host in hosts]
         for recorder in recorders:
             recorder.__enter__()
         try:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import subprocess
 from dataclasses import dataclass
 
@@ -72,6 +74,30 @@ def names_of(peer: str) -> list[str]:
     return [f"{peer}.peer.test", *(f"{name}.{peer}.peer.test" for name in ALIASES.get(peer, ()))]
 
 
+def taken(journal: str, sender: Host, recipient: str) -> tuple[str, str]:
+    """The peer that has taken a message, and what its log says of the conversation; both empty for none.
+
+    Args:
+        journal: of the host of all peers.
+        sender: the host that the message came from.
+        recipient: its recipient, who gets no other message.
+    """
+    lines = journal.splitlines()
+    mine = [line for line in lines if f"to=<{recipient}>" in line]
+    if not mine:
+        return "", ""
+    number = re.search(r" ([0-9A-F]{8,}|\w{10,}): to=<", mine[-1])
+    assert number, mine
+    about = [line for line in lines if f" {number[1]}: client={sender.fqdn}" in line]
+    process = re.search(r"peer/(\w+)/smtpd\[(\d+)\]", about[-1])
+    assert process, about
+    spoken = [line for line in lines if f"smtpd[{process[2]}]" in line]
+    spoken = spoken[: spoken.index(about[-1])]
+    begin = max(index for index, line in enumerate(spoken) if ": connect from " in line)
+    said = [line for line in spoken[begin:] if "TLS connection established" in line]
+    return process[1], "\n".join([about[-1], *said])
+
+
 def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Peers:
     """Have a host be all of them.
 
@@ -105,7 +131,9 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Peer
     subprocess.run([PROGRAM, "record", *records], env=lab.environment, check=True, capture_output=True)
     lab.shell(host, script)
     escaped = USER.replace("\\", "\\\\")  # as Dovecot looks it up
-    lab.write(host, "/etc/dovecot/peers.passwd", f"{escaped}:{{PLAIN}}{password}\n{BLANK_USER}:{{PLAIN}}\n", "0644")
+    encoded = base64.b64encode(password.encode()).decode()  # a password may have a colon in it
+    accounts = f"{escaped}:{{PLAIN.B64}}{encoded}\n{BLANK_USER}:{{PLAIN}}\n"
+    lab.write(host, "/etc/dovecot/peers.passwd", accounts, "0644")
     lab.write(
         host,
         "/etc/dovecot/local.conf",

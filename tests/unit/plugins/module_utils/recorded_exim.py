@@ -26,24 +26,40 @@ class ConfigurationError(Exception):
     """Exim refuses it."""
 
 
+_ROUTERS = "\nhubbed_hosts router:\ndriver = manualroute\n\ndnslookup router:\ndriver = dnslookup\n"
+
+
 class EximHost(RecordedHost):
     """A recorded host whose Exim reads the files as they are now, written anew so that it can judge the editor.
 
     Attributes:
         listening: what ss(8) prints.
         golden: how the names of its golden files begin.
+        local_domains: those whose mail stays here.
+        routers: what ``exim4 -bP routers`` prints.
+        transport: what ``exim4 -bP transport NAME`` prints, whatever the name.
     """
 
     def __init__(self, name: str, state: str = "stock") -> None:
         super().__init__(name, state=state)
         self.golden = f"{name}/"
         self.listening = 'LISTEN 0 20 0.0.0.0:25 0.0.0.0:* users:(("exim4",pid=1,fd=5))\n'
+        self.local_domains = ["localhost"]
+        self.routers = _ROUTERS
+        self.transport = "hosts_avoid_tls = \nhosts_require_tls = \nhosts_try_dane = *\n"
 
     def query(self, argv: Sequence[str], **options: object) -> Completed:
         if argv[0] == "ss":
             return Completed(0, self.listening, "")
+        if list(argv) == ["exim4", "-be"]:
+            expressions = bytes(options["stdin"]).decode().splitlines()  # type: ignore[call-overload]
+            return Completed(0, "".join(f"> {self._expanded_one(one)}\n" for one in expressions) + "> \n", "")
         if list(argv[:2]) != ["exim4", "-bP"]:
             return super().query(argv)
+        if argv[2] == "routers":
+            return Completed(0, self.routers, "")
+        if argv[2] == "transport":
+            return Completed(0, self.transport, "")
         try:
             macros, settings, authenticators = self.understood()
         except ConfigurationError as exc:
@@ -58,6 +74,16 @@ class EximHost(RecordedHost):
         ]
         return Completed(0, "".join(line + "\n" for line in lines), "")
 
+    def _expanded_one(self, expression: str) -> str:
+        """What Exim makes of the expressions that are asked for."""
+        domain = re.fullmatch(r"\$\{if match_domain\{(.*)\}\{\+local_domains\}\{here\}\{away\}\}", expression)
+        if domain:
+            return "here" if domain[1] in self.local_domains else "away"
+        hub = re.fullmatch(r"\$\{lookup\{(.*)\}partial-lsearch\{(.*)\}\}", expression)
+        assert hub, expression
+        rows = dict(line.split(":", 1) for line in self.read_text(hub[2]).splitlines())
+        return rows.get(hub[1], "").strip()
+
     @property
     def split(self) -> bool:
         """Whether the split form is in force."""
@@ -69,7 +95,8 @@ class EximHost(RecordedHost):
             text = self.read_text(f"{ROOT}/exim4.conf.localmacros") + self.read_text(f"{ROOT}/exim4.conf.template")
         else:
             text = ""
-            for section in ("main", "auth"):
+            for section in ("main", "router", "transport", "auth"):
+                text += f"begin {section}s\n" if section in ("router", "transport") else ""
                 directory = f"{ROOT}/conf.d/{section}"
                 names = [one for one in self.names_in(directory) if re.fullmatch(r"[A-Za-z0-9_-]+", one)]
                 text += "".join(self.read_text(f"{directory}/{one}") + "\n" for one in names)
@@ -103,6 +130,9 @@ class EximHost(RecordedHost):
                     options[setting[1]] = setting[2]
             elif section == "authenticators":
                 heading = re.fullmatch(r"(\w+):", line)
+                setting = re.fullmatch(r'(\w+\s*=\s*)"(.*)"', line)
+                if setting:  # in quotes a backslash says what the next sign is
+                    line = setting[1] + re.sub(r"\\(.)", r"\1", setting[2])
                 shown += f"\n{heading[1]} authenticator:\n" if heading else f"{line}\n"
         return macros, options, shown
 
