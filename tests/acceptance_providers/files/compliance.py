@@ -14,7 +14,7 @@ import functools
 from sslyze.__main__ import main
 from sslyze.cli import command_line_parser
 
-SECONDS = 20
+SECONDS = 60
 
 if __name__ == "__main__":
     patient = functools.partial(command_line_parser.ServerNetworkConfiguration, network_timeout=SECONDS)
