@@ -14,9 +14,8 @@ import socket
 import struct
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
-
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
 
 PORT = 53
 PATIENCE = 5.0  # seconds for each server

@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _openldap_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _openldap_files as files
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 
 UNIT = "slapd.service"
 CONFIG_DIRECTORY = "/etc/ldap/slapd.d"
@@ -92,7 +93,7 @@ class Daemon:
 
     def running(self) -> bool:
         """Whether its unit is active."""
-        return self._host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+        return is_active(self._host, UNIT)
 
     def _argv(self, tool: str, *arguments: str) -> list[str]:
         urls = [one.url for one in self.listeners() if one.scheme == "ldapi"]
@@ -167,17 +168,16 @@ class Daemon:
 
     def restart(self, run: Callable[..., Completed]) -> None:
         """Start it anew. Raises Problem where it does not come up."""
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "restart", UNIT])
-        end = time.monotonic() + (PATIENCE if done.code == 0 else 0)
+        bring_up(run, UNIT, "OpenLDAP", self._comes_up, why=lambda: "it does not answer")
+
+    def _comes_up(self) -> bool:
+        """Whether it answers, now or soon."""
+        end = time.monotonic() + PATIENCE
         while not self.answers():
             if time.monotonic() >= end:
-                raise Problem(
-                    f"slapd does not come up ({done.complaint or 'it does not answer'})",
-                    f"look at 'journalctl -u {UNIT}' on the host",
-                    subject="OpenLDAP",
-                )
+                return False
             time.sleep(_PAUSE)
+        return True
 
     def move(
         self, run: Callable[..., Completed], before: config.Settings, after: config.Settings, *, restart: bool

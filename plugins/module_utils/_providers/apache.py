@@ -53,6 +53,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 
 UNIT = "apache2.service"
@@ -61,7 +62,7 @@ _PATIENCE = 5.0  # seconds after a reload in which Apache must have opened its s
 _SETTLED = 0.5  # seconds after which an Apache that will die of a reload is dead
 _PAUSE = 0.1  # seconds between two looks
 _MEND = f"mend the files below {ROOT} until 'apache2ctl -t' is content, then run again"
-_LOGS = f"look at 'journalctl -u {UNIT}' and /var/log/apache2/error.log on the host"
+_LOG = "/var/log/apache2/error.log"
 
 
 class Apache(Provider):
@@ -89,7 +90,7 @@ class Apache(Provider):
         )
 
     def running(self) -> bool:
-        return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+        return is_active(self.host, UNIT)
 
     def _sites(self) -> Sites:
         """Apache's virtual hosts, and the texts of the files that it reads."""
@@ -273,13 +274,12 @@ class Apache(Provider):
             if self.running():
                 reason = done.complaint if done.code != 0 else "it does not listen where they say"
                 raise Problem(
-                    f"Apache does not take its files over and goes on as before ({reason})", _LOGS, subject="Apache"
+                    f"Apache does not take its files over and goes on as before ({reason})",
+                    f"look at 'journalctl -u {UNIT}' and {_LOG} on the host",
+                    subject="Apache",
                 )
         # a socket that overlaps with one of the old configuration ends Apache on a reload, but not on a new start
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "restart", UNIT])
-        if done.code != 0 or not self._settled():
-            raise Problem(f"Apache does not come up ({done.complaint or 'it ended at once'})", _LOGS, subject="Apache")
+        bring_up(run, UNIT, "Apache", self._settled, logs=_LOG)
 
     def _settled(self) -> bool:
         """Whether Apache has survived its new configuration and listens where that says, now or soon."""

@@ -44,6 +44,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     BINARIES,
     CYRUS_CONF,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
     STRENGTHS,
@@ -100,7 +101,7 @@ class Cyrus(Provider):
         )
 
     def running(self) -> bool:
-        return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+        return is_active(self.host, UNIT)
 
     def remedy_where_down(self) -> str:
         start = f"start it ('systemctl start {UNIT.removesuffix('.service')}') and run again"
@@ -376,14 +377,7 @@ class Cyrus(Provider):
             # a master without the right to open ports below 1024 (Debian 12) must be started anew for one of these
             if done.code == 0 and self._stays() and self._listens():
                 return
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "restart", UNIT])
-        if done.code != 0 or not self._stays():
-            raise Problem(
-                f"Cyrus does not come up ({done.complaint or self._logged(run)})",
-                f"look at 'journalctl -u {UNIT}' on the host",
-                subject="Cyrus",
-            )
+        bring_up(run, UNIT, "Cyrus", self._stays, why=lambda: self._logged(run))
 
     def _stays(self) -> bool:
         """Whether the master lives on with the files as they are."""

@@ -51,6 +51,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Overrides,
     conflict,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
     STRENGTHS,
@@ -113,7 +114,7 @@ class Dovecot(KeepingProvider):
         return LANGUAGES[max(known for known in LANGUAGES if known <= version)]
 
     def running(self) -> bool:
-        return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+        return is_active(self.host, UNIT)
 
     def _effective(self, *names: str, protocol: str = "", address: str = "") -> dict[str, Any]:
         """Settings as Dovecot itself understands them, for one protocol at one of its addresses."""
@@ -438,11 +439,4 @@ class Dovecot(KeepingProvider):
             done = run(["systemctl", "reload", UNIT])
             if done.code == 0 and self.running():
                 return
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "restart", UNIT])
-        if done.code != 0 or not self.running():
-            raise Problem(
-                f"Dovecot does not come up ({done.complaint or 'it ended at once'})",
-                f"look at 'journalctl -u {UNIT}' on the host",
-                subject="Dovecot",
-            )
+        bring_up(run, UNIT, "Dovecot", self.running)

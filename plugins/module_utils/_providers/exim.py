@@ -50,6 +50,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     servers,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, Sources
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength_gnutls import priorities
@@ -364,17 +365,11 @@ class Exim(DomainProvider):
             done = run(["systemctl", "reload", UNIT])
             if done.code == 0 and self._comes_up():
                 return
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "restart", UNIT])
-        self._effective = None
         # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
-        self._stuck = done.code != 0 or not self._comes_up()
-        if self._stuck:
-            raise Problem(
-                f"Exim does not come up ({done.complaint or 'it ended at once, or cannot listen'})",
-                f"look at 'journalctl -u {UNIT}' and /var/log/exim4 on the host",
-                subject="Exim",
-            )
+        self._stuck = True
+        unless = "it ended at once, or cannot listen"
+        bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs="/var/log/exim4")
+        self._stuck = False
 
     def _comes_up(self) -> bool:
         """Whether the daemon, told to begin anew, listens at all places; it closes them for a moment."""

@@ -52,6 +52,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     effective,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._inn_units import Listener
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
 UNIT = "inn2.service"
@@ -95,7 +96,7 @@ class Inn(Provider):
         )
 
     def running(self) -> bool:
-        return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+        return is_active(self.host, UNIT)
 
     def read(self) -> dict[tuple[str, str], Vserver]:
         listeners = inn_units.present(self.host)
@@ -287,14 +288,7 @@ class Inn(Provider):
         inn_units.activate(self.host, run)
         if self.running():
             return
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "start", UNIT])
-        if done.code != 0 or not self.running():
-            raise Problem(
-                f"INN does not come up ({done.complaint or 'it ended at once'})",
-                f"look at 'journalctl -u {UNIT}' on the host",
-                subject="INN",
-            )
+        bring_up(run, UNIT, "INN", self.running)
 
 
 def _warnings(groups: Sequence[AuthGroup]) -> list[str]:

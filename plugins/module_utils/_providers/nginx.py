@@ -47,6 +47,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Sites,
     passwords,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 
 ROOT = "/etc/nginx"
@@ -85,7 +86,7 @@ class Nginx(Provider):
         )
 
     def running(self) -> bool:
-        return self.host.query(["systemctl", "is-active", "--quiet", UNIT]).code == 0
+        return is_active(self.host, UNIT)
 
     def _texts(self) -> tuple[dict[str, str], str]:
         """Texts of all files that nginx reads, and the path of the first."""
@@ -274,14 +275,7 @@ class Nginx(Provider):
                     f"look at 'journalctl -u {UNIT}' and /var/log/nginx/error.log on the host",
                     subject="nginx",
                 )
-        run(["systemctl", "reset-failed", UNIT])
-        done = run(["systemctl", "restart", UNIT])
-        if done.code != 0 or not self.running():
-            raise Problem(
-                f"nginx does not come up ({done.complaint or 'it ended at once'})",
-                f"look at 'journalctl -u {UNIT}' on the host",
-                subject="nginx",
-            )
+        bring_up(run, UNIT, "nginx", self.running)
 
     def _missing(self) -> set[tuple[str, int]]:
         """Sockets that its configuration names and that do not get opened; all of them where it has ended."""

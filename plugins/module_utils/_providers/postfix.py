@@ -75,6 +75,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_smtpd import Smtpd
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._sasldb import SaslDatabase
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 
 DEFAULT = "default"
@@ -338,11 +339,4 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
         # the unit that really holds the daemon differs: on Debian 12 postfix.service is an empty shell
         kind = run(["systemctl", "show", "--property=Type", "--value", "postfix.service"]).out.strip()
         unit = "postfix@-.service" if kind == "oneshot" else "postfix.service"
-        run(["systemctl", "reset-failed", unit])
-        done = run(["systemctl", "restart", unit])
-        if done.code != 0 or not self.running():
-            raise Problem(
-                f"Postfix does not come up ({done.complaint or 'it ended at once'})",
-                f"look at 'journalctl -u {unit}' on the host",
-                subject="Postfix",
-            )
+        bring_up(run, unit, "Postfix", self.running)

@@ -28,7 +28,7 @@ HOST_ENVIRONMENT = (
     "SHELL=/bin/bash",
     "USER=root",
 )
-PATIENCE = 60.0  # seconds that anything may take to come about on a busy machine
+PATIENCE = 180.0  # seconds that anything may take to come about on a busy machine
 
 Seen = TypeVar("Seen")
 

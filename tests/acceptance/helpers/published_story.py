@@ -144,8 +144,7 @@ class Published:
         lines = [f"ns1.example.test. A {names.address}"]
         for number, host in zip("12", self.hosts):
             lines.append(f"{host.fqdn}. A {host.address}")
-            for kind in ("right", *FOLLOWED):
-                lines.append(f"{kind}{number}.dane.test. MX 10 {host.fqdn}.")
+            lines += [f"{kind}{number}.dane.test. MX 10 {host.fqdn}." for kind in ("right", *FOLLOWED)]
             for kind in ("wrong", "bare", "only"):
                 lines.append(f"{kind}{number}.dane.test. MX 10 mx.{kind}{number}.dane.test.")
                 lines.append(f"mx.{kind}{number}.dane.test. A {host.address}")

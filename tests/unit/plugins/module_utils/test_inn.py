@@ -389,7 +389,7 @@ def test_innd_is_started_where_it_has_ended(running, machine, monkeypatch):
         return
     with pytest.raises(Problem, match="INN does not come up"):
         activated(machine)
-    assert "systemctl start inn2.service" in machine.run_lines
+    assert "systemctl restart inn2.service" in machine.run_lines
 
 
 def test_inns_own_tests(host):
