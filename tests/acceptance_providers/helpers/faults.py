@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance_providers.he
     FULL,
     ODD,
     RSA,
+    WILD,
     Options,
     vserver,
 )
@@ -128,10 +129,11 @@ def _faults(
     test: tuple[str, str],
     reload: tuple[str, str],
     probe: tuple[str, str],
+    certificate: str = RSA,
     **options: int,
 ) -> Sequence[Fault]:
     """The three of a daemon."""
-    wanted = (vserver(protocol, RSA, **options),)
+    wanted = (vserver(protocol, certificate, **options),)
     return (
         Fault(f"{daemon}: its own test", wanted, UNTOUCHED, *test),
         Fault(f"{daemon}: it does not take its files over", wanted, UNDONE, *reload),
@@ -139,7 +141,7 @@ def _faults(
     )
 
 
-LOST_KEY = "rm -f /etc/postmaster/deployed/{daemon}/rsa.pem"
+LOST_KEY = "rm -f /etc/postmaster/deployed/{}/{}.pem"  # of a certificate that the daemon has not had before
 FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
     ODD: (
         *_faults(
@@ -147,7 +149,7 @@ FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
             "submission",
             in_place_of("postfix", **{f"-c {MIRROR}check": FAILS}),
             _postfix_does_not_reload(),
-            in_place_of("postfix", reload=LOST_KEY.format(daemon="postfix")),
+            in_place_of("postfix", reload=LOST_KEY.format("postfix", RSA)),
         ),
         *_faults(
             "Dovecot",
@@ -193,7 +195,8 @@ FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
             "submission",
             in_place_of("update-exim4.conf", **{f"--confdir {MIRROR}": FAILS}),
             _systemctl("exim4"),
-            in_place_of("systemctl", **{"reload*exim4*": LOST_KEY.format(daemon="exim")}),
+            in_place_of("systemctl", **{"reload*exim4*": LOST_KEY.format("exim", WILD)}),
+            certificate=WILD,
         ),
         *_faults(
             "Apache",
