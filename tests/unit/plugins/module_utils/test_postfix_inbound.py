@@ -138,7 +138,8 @@ def test_certificates_are_looked_at_behind_all_else(host):
     )
     assert seen["smtpd_restriction_classes"] == f"theirs, {name}, postmaster_inbound_tls"
     assert seen[name] == (
-        f"check_client_access cidr:{PREFIX}from_here, check_ccert_access inline:{{ {{{ONE} = permit}}, {{{OTHER} = permit}} }},"
+        f"check_client_access cidr:{PREFIX}from_here,"
+        f" check_ccert_access inline:{{ {{{ONE} = permit}}, {{{OTHER} = permit}} }},"
         " check_client_access static:{450 4.7.1 The certificate of this partner is required}"
     )
     assert seen["smtpd_tls_ask_ccert"] == "yes"
