@@ -131,10 +131,10 @@ options:
         they come from the partner's addresses.
       - What is not as demanded is refused with a temporary error (C(450)), so that the partner tries again. With
         Postfix' own C(plaintext_reject_code) you choose another code for clear text.
-      - The demand goes before your own C(smtpd_sender_restrictions), which count as before, for every service on port
-        25 and behind postscreen(8). A service that would not see it is an error; so is one on a loopback address that
-        would, since content filters hand mail back in there in clear text.
-      - It holds for whoever hands in mail with such a sender, also for users of this host and for networks you trust.
+      - The demand goes before your own C(smtpd_sender_restrictions), which count as before. A service on port 25, or
+        behind postscreen(8), that would not see it is an error.
+      - It holds for whoever hands in mail with such a sender, also from networks you trust, but not for this host's own
+        programs that connect from a loopback address, such as content filters.
       - Needs Postfix, and a server there that offers TLS (M(postmaster.secure_channel.mail_vserver_tls)). The entry
         still says with O(tls) how mail is sent to the domain.
       - Not with O(domain=*). To refuse clear text from everybody, see

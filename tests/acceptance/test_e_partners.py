@@ -52,6 +52,11 @@ def test_session_is_taken_or_refused(attempt: str, received: Received, server: s
         assert answer.startswith("450 4.7.1 ")  # so that the partner tries again
 
 
+@pytest.mark.parametrize("domain", ["partner.test", "certified.test"])
+def test_own_programs_are_not_asked(domain: str, received: Received, server: str) -> None:
+    assert received.answers[server][f"own programs, {domain}"] == ""
+
+
 def test_result_names_the_demands(received: Received, server: str) -> None:
     run = received.runs["demanded"].one(server)
     assert run.changed

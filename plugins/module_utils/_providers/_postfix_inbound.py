@@ -44,7 +44,7 @@ PREFIX = "/etc/postfix/postmaster_inbound_"
 SENDER_LIST, DATA_LIST = "smtpd_sender_restrictions", "smtpd_data_restrictions"
 CLASSES = "smtpd_restriction_classes"
 _CLASS = "postmaster_inbound_"
-_NO_CLEAR_TEXT = "reject_plaintext_session"
+_TLS_CLASS = f"{_CLASS}tls"
 _NO_CERTIFICATE = "check_client_access static:{450 4.7.1 The certificate of this partner is required}"
 # kind of key: type of the table, and what asks it
 _KINDS = {
@@ -53,6 +53,14 @@ _KINDS = {
     "client_names": ("regexp", "check_client_access"),
 }
 _CERTIFIED = "_certified"
+# Mail that this host hands in to itself crosses no wire: so content filters give it back, in clear text.
+_HERE = ("127.0.0.0/8", "::1")
+_FROM_ELSEWHERE, _FROM_HERE = f"{PREFIX}from_elsewhere", f"{PREFIX}from_here"
+_FIXED: Mapping[str, str] = {  # tables in which the first row that fits decides
+    _FROM_ELSEWHERE: "".join(f"{one} DUNNO\n" for one in _HERE)
+    + "".join(f"{one} reject_plaintext_session\n" for one in ("0.0.0.0/0", "::/0")),
+    _FROM_HERE: "".join(f"{one} permit\n" for one in _HERE),
+}
 TABLES: Mapping[str, tuple[str, str, str]] = {  # by path: type, what asks it, and in which list
     f"{PREFIX}{kind}{suffix}": (*how, where)
     for suffix, where in (("", SENDER_LIST), (_CERTIFIED, DATA_LIST))
@@ -146,6 +154,9 @@ class Inbound:
             if policy.present and policy.inbound:
                 self._put(policy, policy.inbound, classes)
         self._refuse_contradictions()
+        classes.pop(_TLS_CLASS, None)
+        if any(self.rows.values()):
+            classes[_TLS_CLASS] = f"check_client_access cidr:{_FROM_ELSEWHERE}"
         self._name_in_main_cf(classes)
         domains = {domain for tables in (self._before, self.rows) for rows in tables.values() for domain in rows}
         return {
@@ -156,12 +167,12 @@ class Inbound:
         }
 
     def _put(self, policy: DomainPolicy, demand: InboundDemand, classes: dict[str, str]) -> None:
-        value = _NO_CLEAR_TEXT
-        suffixes = {"": value}
+        suffixes = {"": _TLS_CLASS}
         if demand.fingerprints:
             name = _class_of(policy.domain)
             good = ", ".join(f"{{{one} = permit}}" for one in demand.fingerprints)
-            classes[name] = f"check_ccert_access inline:{{ {good} }}, {_NO_CERTIFICATE}"
+            ours = f"check_client_access cidr:{_FROM_HERE}, check_ccert_access inline:{{ {good} }}"
+            classes[name] = f"{ours}, {_NO_CERTIFICATE}"
             suffixes[_CERTIFIED] = name
         for suffix, result in suffixes.items():
             rows: dict[str, list[Row]] = {}
@@ -207,7 +218,7 @@ class Inbound:
         refuse_dangling(self._services, set(TABLES) - used)
         if used:
             wanted = {where: ours for where, ours in asking.items() if ours}
-            refuse_unreached(self._services, self._expanded, wanted, certificates=bool(classes))
+            refuse_unreached(self._services, self._expanded, wanted, certificates=self._certified)
         theirs = without_ours(words(self._settings.value(SENDER_LIST)))
         self._become(SENDER_LIST, [*asking[SENDER_LIST], *theirs], theirs, ours=bool(asking[SENDER_LIST]))
         theirs = without_ours(words(self._settings.value(DATA_LIST)))
@@ -220,7 +231,12 @@ class Inbound:
             self._settings.put_back(name)
         for name, value in sorted(classes.items()):
             self._settings.set(name, value)
-        self._ask_for_certificates(wanted=bool(classes))
+        self._ask_for_certificates(wanted=self._certified)
+
+    @property
+    def _certified(self) -> bool:
+        """Whether any partner must show a certificate."""
+        return any(rows for path, rows in self.rows.items() if path.endswith(_CERTIFIED))
 
     def _become(self, name: str, wanted: Sequence[str], theirs: Sequence[str], *, ours: bool) -> None:
         if ours:
@@ -264,7 +280,13 @@ class Inbound:
 
     def changes(self) -> list[FileChange]:
         """The tables as files."""
-        return [
+        used = {_FROM_ELSEWHERE: any(self.rows.values()), _FROM_HERE: self._certified}
+        fixed = [
+            FileChange(path, f"{table.HEAD}{text}".encode() if used[path] else None, "root", "root", 0o600)
+            for path, text in _FIXED.items()
+            if used[path] or self._host.state(path) is not None
+        ]
+        return fixed + [
             table.change(path, rows, TABLES[path][0])
             for path, rows in self.rows.items()
             if rows or self._host.state(path) is not None

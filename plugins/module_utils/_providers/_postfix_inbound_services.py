@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether Postfix' servers see the restrictions of main.cf, and only those that shall (master(5))."""
+"""Whether Postfix' servers see the restrictions of main.cf (master(5))."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refuse_unreached(
     *,
     certificates: bool,
 ) -> None:
-    """Every server for strangers must see the restrictions and offer TLS; one for a content filter must not see them.
+    """Every server for strangers must see the restrictions and offer TLS.
 
     Args:
         services: those of master.cf.
@@ -66,15 +66,6 @@ def refuse_unreached(
             ask = service.overrides.get("smtpd_tls_ask_ccert")
             if certificates and ask and ask.value != "yes":
                 _hidden(service, "smtpd_tls_ask_ccert", ask.value, ask.line)
-        elif _is_for_this_host(service):
-            for name in wanted:
-                if name not in service.overrides:
-                    raise Problem(
-                        f"the service {service.name} in {MASTER_CF} line {service.line}, where only this host hands in"
-                        " mail, as a content filter does, would refuse the partner's mail too",
-                        f"give it '-o {name}=' of its own, then run again",
-                        option=f"{MASTER_CF}:{service.line}",
-                    )
 
 
 def _is_for_strangers(service: Service) -> bool:
@@ -85,11 +76,6 @@ def _is_for_strangers(service: Service) -> bool:
     return service.type == "pass" or (
         place is not None and place.port == _SMTP_PORT and not _is_loopback(place.address)
     )
-
-
-def _is_for_this_host(service: Service) -> bool:
-    place = socket_of(service.name) if service.type == "inet" and service.command == "smtpd" else None
-    return place is not None and _is_loopback(place.address)
 
 
 def _is_loopback(address: str) -> bool:

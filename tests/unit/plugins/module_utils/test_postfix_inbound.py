@@ -83,7 +83,7 @@ def test_clear_text_is_refused_before_all_else(host):
             " regexp", ", regexp"
         )
     )
-    assert rows(host, "senders") == [r"/@a\.test\.?$/ reject_plaintext_session"]
+    assert rows(host, "senders") == [r"/@a\.test\.?$/ postmaster_inbound_tls"]
     assert (host.states[f"{PREFIX}senders"].owner, host.states[f"{PREFIX}senders"].mode) == ("root", 0o600)
     assert "smtpd_tls_ask_ccert" not in host.read_text(MAIN_CF)
 
@@ -114,10 +114,10 @@ def test_senders(domain, subdomains, sender, meant, host):
 
 def test_places(host):
     apply(host, partner(networks=("192.0.2.0/24", "2001:db8::1"), hosts=(".b.test", "mx.a.test")))
-    assert rows(host, "clients") == [f"{one} reject_plaintext_session" for one in ("192.0.2.0/24", "2001:db8::1")]
+    assert rows(host, "clients") == [f"{one} postmaster_inbound_tls" for one in ("192.0.2.0/24", "2001:db8::1")]
     assert rows(host, "client_names") == [
-        r"/\.b\.test$/ reject_plaintext_session",
-        r"/^mx\.a\.test$/ reject_plaintext_session",
+        r"/\.b\.test$/ postmaster_inbound_tls",
+        r"/^mx\.a\.test$/ postmaster_inbound_tls",
     ]
     asked = host.parameters["smtpd_sender_restrictions"]
     assert f"check_client_access, cidr:{PREFIX}clients" in asked
@@ -130,15 +130,16 @@ def test_certificates_are_looked_at_behind_all_else(host):
     (line,) = rows(host, "senders_certified")
     name = line.split()[1]
     assert rows(host, "clients_certified") == [f"192.0.2.1 {name}"]
-    assert rows(host, "senders") == [r"/@a\.test\.?$/ reject_plaintext_session"]
+    assert rows(host, "senders") == [r"/@a\.test\.?$/ postmaster_inbound_tls"]
     seen = host.parameters
     assert seen["smtpd_data_restrictions"] == (
         f"reject_unauth_pipelining, check_sender_access, regexp:{PREFIX}senders_certified,"
         f" check_client_access, cidr:{PREFIX}clients_certified"
     )
-    assert seen["smtpd_restriction_classes"] == f"theirs, {name}"
+    assert seen["smtpd_restriction_classes"] == f"theirs, {name}, postmaster_inbound_tls"
     assert seen[name] == (
-        f"check_ccert_access inline:{{ {{{ONE} = permit}}, {{{OTHER} = permit}} }},"
+        f"check_client_access cidr:{PREFIX}from_here,"
+        f" check_ccert_access inline:{{ {{{ONE} = permit}}, {{{OTHER} = permit}} }},"
         " check_client_access static:{450 4.7.1 The certificate of this partner is required}"
     )
     assert seen["smtpd_tls_ask_ccert"] == "yes"
@@ -148,7 +149,7 @@ def test_each_partner_has_a_class_of_its_own(host):
     apply(host, partner("a-b.test", fingerprints=(ONE,)), partner("a.b.test", fingerprints=(OTHER,)))
     names = [line.split()[1] for line in rows(host, "senders_certified")]
     assert len(set(names)) == 2
-    assert sorted(names) == host.parameters["smtpd_restriction_classes"].split(", ")
+    assert [*sorted(names), "postmaster_inbound_tls"] == host.parameters["smtpd_restriction_classes"].split(", ")
 
 
 @pytest.mark.parametrize("written", ["", THEIRS])
@@ -170,8 +171,8 @@ def test_undone(purge, written, host):
 def test_entry_without_the_demand_ends_it(host):
     apply(host, partner(fingerprints=(ONE,)), partner("b.test"))
     assert apply(host, DomainPolicy("a.test", tls="may")) == {"a.test": "inbound: removed"}
-    assert rows(host, "senders") == [r"/@b\.test\.?$/ reject_plaintext_session"]
-    assert [name for name in host.parameters if name.startswith("postmaster_inbound")] == []
+    assert rows(host, "senders") == [r"/@b\.test\.?$/ postmaster_inbound_tls"]
+    assert [name for name in host.parameters if name.startswith("postmaster_inbound")] == ["postmaster_inbound_tls"]
     assert host.parameters.get("smtpd_tls_ask_ccert", "no") == "no"
 
 
@@ -226,12 +227,17 @@ def test_no_server(host):
     assert "no server on port 25" in refused(host, partner()).found
 
 
-def test_content_filter(host):
+def test_mail_of_this_host_is_let_in(host):
     host.files[MASTER_CF] += FILTER
-    assert "only this host hands in mail" in refused(host, partner()).found
-    host.files[MASTER_CF] += b"  -o smtpd_sender_restrictions=\n"
-    apply(host, partner())
-    assert "smtpd_data_restrictions" in refused(host, partner(fingerprints=(ONE,))).remedy
+    apply(host, partner(fingerprints=(ONE,)))
+    assert host.parameters["postmaster_inbound_tls"] == f"check_client_access cidr:{PREFIX}from_elsewhere"
+    assert rows(host, "from_elsewhere") == [
+        "127.0.0.0/8 DUNNO",
+        "::1 DUNNO",
+        "0.0.0.0/0 reject_plaintext_session",
+        "::/0 reject_plaintext_session",
+    ]
+    assert rows(host, "from_here") == ["127.0.0.0/8 permit", "::1 permit"]
 
 
 @pytest.mark.parametrize("level", ["none", ""])

@@ -148,7 +148,7 @@ def test_what_the_mutations_are_made_of_is_good(what):
     assert opened(*GOOD[what]).certificates[0].der == _forms.load_certificates(pem(LEAF))[0].der
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(
     st.sampled_from(sorted(GOOD)),
     st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=6),
@@ -168,7 +168,7 @@ def test_a_mutated_file_is_read_or_refused(what, changes, cut):
 REQUEST = _x509.new_request(KEY, distinguished(NAME), [NAME])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(REQUEST) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_mutated_request_or_key_is_read_or_refused(changes):
     for data, load in ((REQUEST, _x509.load_request), (key_pem(KEY), _x509.load_key)):
@@ -183,7 +183,7 @@ def test_a_mutated_request_or_key_is_read_or_refused(changes):
             assert _x509.key_type_of(found.public_key())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_record(data):
     Wanted.from_record(data)
