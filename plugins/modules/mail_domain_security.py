@@ -332,6 +332,7 @@ EXAMPLES = r"""
     tls: secure
     inbound:
       addresses: [192.0.2.0/24]
+    provider: postfix # Exim cannot do this
 
 - name: Demand TLS for all outgoing mail, unless that would cut somebody off
   postmaster.secure_channel.mail_domain_security:
@@ -341,6 +342,7 @@ EXAMPLES = r"""
       - domain: partner.example
         tls: secure
     preflight: fail
+    provider: postfix # Exim cannot do this
 
 - name: Send no mail in clear text, but for one domain that cannot do better
   postmaster.secure_channel.mail_domain_security:
