@@ -20,7 +20,7 @@ END
 fi
 {
     # remembered for a second, so that nobody waits for long
-    echo '$TTL 1'
+    echo "\$TTL 1"
     echo ". SOA ns.root.test. nobody.root.test. $(date +%s) 60 60 600 1"
     echo '. NS ns.root.test.'
     echo "ns.root.test. A $address"

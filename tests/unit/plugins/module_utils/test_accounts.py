@@ -376,9 +376,6 @@ class Server(LoginProvider, KeepingProvider):
     name = "server"
     keeper_of_accounts = None
 
-    def __init__(self):
-        self.limits = {}
-
     def running(self):
         return True
 
@@ -405,8 +402,7 @@ class Untouched:
 
 
 def call(passwords, accounts, *, purge=False, backend="auto", limits=None):
-    kind: Any = Server
-    server = kind()
+    server: Any = object.__new__(Server)  # the rest of a provider is not needed
     server.keeper_of_accounts = Keeper(passwords)
     server.limits = limits or {}
     host: Any = Files()
