@@ -375,6 +375,7 @@ class Keeper(AccountKeeper):
 class Server(LoginProvider, KeepingProvider):
     name = "server"
     keeper_of_accounts = None
+    limits: Any = None
 
     def running(self):
         return True
@@ -402,7 +403,8 @@ class Untouched:
 
 
 def call(passwords, accounts, *, purge=False, backend="auto", limits=None):
-    server: Any = object.__new__(Server)  # the rest of a provider is not needed
+    kind: Any = Server
+    server = object.__new__(kind)  # the rest of a provider is not needed
     server.keeper_of_accounts = Keeper(passwords)
     server.limits = limits or {}
     host: Any = Files()
