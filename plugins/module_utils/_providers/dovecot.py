@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -51,6 +52,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Overrides,
     conflict,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_sockets import missing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
@@ -64,6 +66,8 @@ MAIN = CONFIG_DIRECTORY + "/dovecot.conf"
 # Read after Debian's own files; what comes later still or counts for more is looked for, and named.
 DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
 UNIT = "dovecot.service"
+_TRIES = 8  # to open a socket
+_PAUSE = 0.5  # seconds between them
 
 
 def _path(protocol: str, name: str) -> str:
@@ -438,5 +442,21 @@ class Dovecot(KeepingProvider):
         if self.running():
             done = run(["systemctl", "reload", UNIT])
             if done.code == 0 and self.running():
+                self._open_all(run)
                 return
         bring_up(run, UNIT, "Dovecot", self.running)
+
+    def _open_all(self, run: Callable[..., Completed]) -> None:
+        """Have it open what could not be opened at first.
+
+        A port that was closed may still be held by a process of before that is about to end. Dovecot goes on without
+        it, and tries again when it is told to reload. What stays closed is for the proof to judge.
+        """
+        listen = str(self._effective("listen")["listen"])
+        services = [f"{protocol}-login" for protocol in sorted(self.protocols & self._served())]
+        told = [self._effective(f"service/{one}")[f"service {one}"] for one in services]
+        for _time in range(_TRIES):
+            if not missing(self.host, listen, told, self.language.listen):
+                return
+            time.sleep(_PAUSE)
+            run(["systemctl", "reload", UNIT])

@@ -41,6 +41,7 @@ VOLATILE = (
     "/var/spool/postfix/usr",
     "/var/mail",  # mailboxes
     "/home",
+    "/var/lib/cyrus/socket",  # of processes of Cyrus, which come and go
     "/var/lib/dovecot/instances",  # Dovecot notes when it was last used
     "/var/lib/systemd/timers",  # when timers were last due
     "/var/lib/systemd/random-seed",

@@ -278,6 +278,7 @@ class Machine:
     def __init__(self, alive, reload=0):
         self.alive = list(alive)
         self.reload = reload
+        self.sockets = [shown(110, 143, 993, 995)]
         self.ran = []
 
     def run(self, argv, **_options):
@@ -285,11 +286,22 @@ class Machine:
         return Completed(self.reload if argv[1] == "reload" else 0, "", "no\n")
 
     def attach(self, host, monkeypatch):
-        def query(argv, **_options):
+        ask = host.query
+
+        def query(argv, **options):
+            if argv[0] == "ss":
+                return Completed(0, self.sockets.pop(0) if len(self.sockets) > 1 else self.sockets[0], "")
+            if argv[0] != "systemctl":
+                return ask(argv, **options)
             assert argv[1] == "is-active"
             return Completed(0 if (self.alive.pop(0) if len(self.alive) > 1 else self.alive[0]) else 3, "", "")
 
         monkeypatch.setattr(host, "query", query)
+
+
+def shown(*ports):
+    """Listening sockets as ss(8) shows them, on a host without IPv6."""
+    return "".join(f"LISTEN 0 100 0.0.0.0:{port} 0.0.0.0:*\n" for port in ports)
 
 
 RESTART = ["systemctl reset-failed dovecot.service", "systemctl restart dovecot.service"]
@@ -309,6 +321,24 @@ def test_activation(alive, reload, ran, host, monkeypatch):
     machine.attach(host, monkeypatch)
     provider(host).activate(machine.run)
     assert machine.ran == ran
+
+
+def test_what_could_not_be_opened_at_first_is_tried_again(host, monkeypatch):
+    monkeypatch.setattr(dovecot_module, "_PAUSE", 0)
+    machine = Machine([True])
+    machine.sockets = [shown(110, 143, 993), shown(110, 143, 993, 995)]
+    machine.attach(host, monkeypatch)
+    provider(host).activate(machine.run)
+    assert machine.ran == ["systemctl reload dovecot.service"] * 2
+
+
+def test_what_stays_closed_is_for_the_proof_to_judge(host, monkeypatch):
+    monkeypatch.setattr(dovecot_module, "_PAUSE", 0)
+    machine = Machine([True])
+    machine.sockets = [shown(110, 143, 995)]
+    machine.attach(host, monkeypatch)
+    provider(host).activate(machine.run)
+    assert set(machine.ran) == {"systemctl reload dovecot.service"}
 
 
 def test_daemon_that_does_not_come_up(host, monkeypatch):
