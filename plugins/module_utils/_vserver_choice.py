@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -15,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening as sockets
 
 Found = Mapping[tuple[str, str], Vserver]
 _EVERYWHERE = "every address"
@@ -23,11 +23,8 @@ _EVERYWHERE = "every address"
 def listeners(host: Host) -> dict[int, set[str]]:
     """Names of the processes that listen on each TCP port, as ss(8) shows them."""
     found: dict[int, set[str]] = {}
-    for line in host.query(["ss", "-Hltnp"]).out.splitlines():
-        words = line.split()
-        port = words[3].rpartition(":")[2] if len(words) > 3 else ""
-        if port.isdecimal():
-            found.setdefault(int(port), set()).update(re.findall(r'\("([^"]+)"', line))
+    for one in sockets(host, processes=True):
+        found.setdefault(one.port, set()).update(one.processes)
     return found
 
 

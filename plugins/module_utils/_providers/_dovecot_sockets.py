@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening
 
 _EVERYWHERE = {"*": "0.0.0.0", "::": "[::]"}  # as ss(8) shows it
 
@@ -23,7 +24,7 @@ def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key:
         services: the settings of login services.
         key: the setting in which a listener names addresses.
     """
-    shown = {line.split()[3] for line in host.query(["ss", "-Hltn"]).out.splitlines() if len(line.split()) > 3}
+    shown = {one.place for one in listening(host)}
     wanted = set()
     for service in services:
         for name, listener in service.items():

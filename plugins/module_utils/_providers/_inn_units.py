@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening
 
 DIRECTORY = "/etc/systemd/system"
 _PREFIX = "postmaster-nntp-"
@@ -25,7 +26,6 @@ _BOOT = DIRECTORY + "/sockets.target.d/" + _PREFIX + "{}.conf"
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 _NNRPD = "/usr/lib/news/bin/nnrpd"
 _LISTEN = re.compile(r"^ListenStream=(?:\[?([0-9A-Fa-f:.]+)\]?:)?(\d+)$", re.MULTILINE)
-_BOUND = re.compile(r"\S+ +\S+ +\S+ +(\S+):(\d+) .*\"systemd\"")
 
 
 @dataclass(frozen=True)
@@ -160,9 +160,8 @@ def _running(host: Host) -> set[str]:
 def _bound(host: Host) -> set[tuple[str, int]]:
     """Addresses and ports on which systemd listens."""
     found = set()
-    for line in host.query(["ss", "-Hltnp"]).out.splitlines():
-        match = _BOUND.match(line)
-        if match:
-            address = match.group(1).strip("[]").partition("%")[0]
-            found.add(("*" if address in ("0.0.0.0", "::") else address, int(match.group(2))))
+    for one in listening(host, processes=True):
+        if "systemd" in one.processes:
+            address = one.address.partition("%")[0]
+            found.add(("*" if address in ("0.0.0.0", "::") else address, one.port))
     return found

@@ -54,6 +54,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Provider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 
 UNIT = "apache2.service"
@@ -287,8 +288,7 @@ class Apache(Provider):
         wanted = {split_socket(word)[1] for path in uses for word in self._used(path, "tls")}
         began = time.monotonic()
         while True:
-            shown = self.host.query(["ss", "-Hltn"]).out.splitlines()
-            open_ports = {int(line.split()[3].rpartition(":")[2]) for line in shown if line.strip()}
+            open_ports = {one.port for one in listening(self.host)}
             waited = time.monotonic() - began
             if not self.running() or waited > _PATIENCE:
                 return False

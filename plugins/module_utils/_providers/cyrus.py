@@ -45,6 +45,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     CYRUS_CONF,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import (
     STRENGTHS,
@@ -399,8 +400,7 @@ class Cyrus(Provider):
         }
         end = time.monotonic() + _PATIENCE
         while True:
-            words = (line.split() for line in self.host.query(["ss", "-Hltn"]).out.splitlines())
-            there = {word[3] for word in words if len(word) > 3}
+            there = {one.place for one in listening(self.host)}
             if all(self._is_open(host, port, there) for host, port in wanted):
                 return True
             if time.monotonic() >= end:

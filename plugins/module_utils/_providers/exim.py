@@ -51,6 +51,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import ROOT, Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength_gnutls import priorities
@@ -384,13 +385,7 @@ class Exim(DomainProvider):
 
     def _listening(self) -> set[tuple[str, int]]:
         """Addresses and ports at which Exim listens right now."""
-        found = set()
-        for line in self.host.query(["ss", "-Hltnp"]).out.splitlines():
-            words = line.split()
-            if len(words) > 3 and '"exim4"' in line:
-                address, _colon, port = words[3].rpartition(":")
-                found.add((address.strip("[]"), int(port)))
-        return found
+        return {(one.address, one.port) for one in listening(self.host, processes=True) if "exim4" in one.processes}
 
 
 def _submission(tables: expressions.Tables) -> list[str]:

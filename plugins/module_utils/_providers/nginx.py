@@ -48,6 +48,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     passwords,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS, strength_that
 
 ROOT = "/etc/nginx"
@@ -284,7 +285,7 @@ class Nginx(Provider):
         wanted = {one.socket for site in sites.all for one in site.listeners if one.port and one.is_ip}
         end = time.monotonic() + _PATIENCE
         while True:
-            shown = {line.split()[3] for line in self.host.query(["ss", "-Hltn"]).out.splitlines() if line.strip()}
+            shown = {one.place for one in listening(self.host)}
             missing = {one for one in wanted if not _as_shown(*one) & shown}
             if not self.running():
                 return wanted
@@ -294,8 +295,7 @@ class Nginx(Provider):
 
     def _overlapping(self, sockets: set[tuple[str, int]]) -> set[tuple[str, int]]:
         """Those whose port nginx itself has open at other addresses."""
-        lines = [line for line in self.host.query(["ss", "-Hltnp"]).out.splitlines() if '(("nginx"' in line]
-        ports = {int(line.split()[3].rpartition(":")[2]) for line in lines}
+        ports = {one.port for one in listening(self.host, processes=True) if "nginx" in one.processes}
         return {one for one in sockets if one[1] in ports}
 
 
