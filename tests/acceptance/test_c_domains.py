@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 
 import pytest
@@ -19,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.outg
     PEERS,
     Fate,
     Outgoing,
+    encodings,
 )
 
 OUT = ("out1", "out2")
@@ -185,12 +185,6 @@ def test_wrong_password_keeps_the_mail(fates: dict[str, Fate]) -> None:
 
 def test_password_is_not_sent_where_tls_is_missing(fates: dict[str, Fate]) -> None:
     assert NO_TLS in fates["refused login"].reason
-
-
-def encodings(password: str) -> list[bytes]:
-    """A password as it could be seen: as it is, in AUTH LOGIN, and in AUTH PLAIN."""
-    plain = f"\0{peers.USER}\0{password}".encode()
-    return [password.encode(), base64.b64encode(password.encode()), base64.b64encode(plain)]
 
 
 def test_wire_shows_no_password_but_the_consented_one(sent: Outgoing, sender: str) -> None:

@@ -171,6 +171,12 @@ def _fates(lab: Lab, host: Host, peer: Host, recipients: Mapping[str, str], star
     return found
 
 
+def encodings(password: str) -> list[bytes]:
+    """A password as it could be seen: as it is, in AUTH LOGIN, and in AUTH PLAIN."""
+    plain = f"\0{peers.USER}\0{password}".encode()
+    return [password.encode(), base64.b64encode(password.encode()), base64.b64encode(plain)]
+
+
 def _account(peer: str, user: str, password: str, **options: Any) -> dict[str, Any]:
     return {"relay_host": peer, "username": user, "password": password, **options}
 

@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils import postfix_sending
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,
     MASTER_CF,
@@ -40,9 +41,7 @@ def host(request):
 
 
 def planned(host, *policies, **options):
-    plan = Postfix(host, Store(host, STORE)).plan_domains(
-        policies, **{"purge": False, "ca_file": "", "mta_sts": None, **options}
-    )
+    plan = postfix_sending.planned(host, *policies, **options)
     assert plan.demands is not None
     return plan
 

@@ -33,8 +33,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     parse,
     render,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.postfix_sending import (
+    apply,
+    planned,
+    rows,
+)
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,
     MASTER_CF,
@@ -75,23 +78,6 @@ def release(request):
 @pytest.fixture
 def host(release):
     return RecordedHost(release)
-
-
-def planned(host, *policies, purge=False, ca_file="", mta_sts=None):
-    return Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
-
-
-def apply(host, *policies, **options):
-    """Carry a plan out; gives the outcome of each domain."""
-    plan = planned(host, *policies, **options)
-    host.take(plan.changes)
-    return {one.domain: one for one in plan.outcomes}
-
-
-def rows(host, path):
-    """A table of ours, as Postfix reads it."""
-    lines = host.read_text(path).split("\n")
-    return dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))
 
 
 def next_hop(host, domain, **parameters):

@@ -20,8 +20,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._origina
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_inbound import PREFIX
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils import postfix_sending
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,
     MASTER_CF,
@@ -57,9 +57,8 @@ def partner(domain="a.test", *, subdomains=False, tls="may", **demand):
 
 def apply(host, *policies, purge=False):
     """Carry a plan out; gives the reason for each domain."""
-    plan = Postfix(host, Store(host, STORE)).plan_domains(policies, purge=purge, ca_file="", mta_sts=None)
-    host.take(plan.changes)
-    return {one.domain: one.reason for one in plan.outcomes}
+    outcomes = postfix_sending.apply(host, *policies, purge=purge)
+    return {domain: one.reason for domain, one in outcomes.items()}
 
 
 def rows(host, table):
