@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import openssl_ca
+from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import key_traces, openssl_ca
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life import KINDS, LINEAGE, STORE
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.life_story import Story
@@ -232,5 +232,34 @@ def test_no_key_is_readable_by_others_at_any_instant(story: Story, aging: Host) 
     for place in ("/pending/", "/live/", "/deployed/postfix/", "/deployed/dovecot/"):
         assert f"{STORE}{place}" in paths, paths
     for one in written:
-        assert one.modes, one
-        assert not [mode for mode in one.modes if mode & 0o077], one
+        assert one.closed, one
+
+
+# What the test above must find, and what it must not: written by a program that a host traces as it traces modules.
+WRITES = """
+import os, subprocess
+key = subprocess.run(["openssl", "genpkey", "-algorithm", "{algorithm}"], capture_output=True, check=True).stdout
+os.umask(0o022)
+with open("{path}", "wb") as stream:
+    stream.write({content})
+os.unlink("{path}")
+"""
+
+
+@pytest.mark.parametrize("algorithm", ["RSA", "ED25519"])
+@pytest.mark.parametrize("content", ["key", "b'#' * 50000 + b'\\n' + key"], ids=["alone", "last"])
+def test_a_key_in_a_file_that_others_can_read_is_found(
+    story: Story, aging: Host, algorithm: str, content: str
+) -> None:
+    program = WRITES.format(path="/run/planted.pem", algorithm=algorithm, content=content)
+    (found,) = key_traces.written_by(story.life.lab, aging, program)
+    assert found.path == "/run/planted.pem"
+    assert not found.closed
+
+
+def test_a_byte_code_cache_is_no_key(story: Story, aging: Host) -> None:
+    program = "import cryptography.hazmat.primitives.serialization.ssh as module, py_compile; "
+    program += "py_compile.compile(module.__file__, '/run/planted.pyc')"
+    assert not key_traces.written_by(story.life.lab, aging, program)
+    content = story.life.lab.ask(aging, "grep", "-c", "BEGIN OPENSSH PRIVATE KEY", "/run/planted.pyc")
+    assert content.strip() != "0", "the label is not in it: nothing was shown"
