@@ -52,8 +52,12 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._declared import clients_view, ports, present
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import (
+    clients_view,
+    ports,
+    present,
+)
 
 
 def endpoints(vservers: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:

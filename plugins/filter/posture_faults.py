@@ -46,8 +46,8 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._declared import of_endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import of_endpoint
 
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
 

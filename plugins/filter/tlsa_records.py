@@ -59,8 +59,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._declared import ports, present
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import ports, present
 
 
 def tlsa_records(

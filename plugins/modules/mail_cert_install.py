@@ -381,10 +381,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._answers import Answers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import SYSTEM_TRUST_STORE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.chain import SYSTEM_TRUST_STORE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import Answers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
     DiscreetModule,
@@ -392,10 +394,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._probe import prove_served
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store, check_distinct
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.probe import prove_served
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

@@ -451,11 +451,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
+    Outcome,
+    Requests,
+    check_copies,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import (
     has_cryptography,
     require_cryptography,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
     DiscreetModule,
@@ -463,10 +470,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import Outcome, Requests, check_copies
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store, check_distinct
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

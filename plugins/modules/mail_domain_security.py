@@ -538,10 +538,11 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import secure_domains
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._levels import LEVELS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_DIRECTORY,
     DiscreetModule,
@@ -549,13 +550,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import DomainProvider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     PROVIDERS,
     installed_providers,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "domain": {"type": "str"},

@@ -226,8 +226,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts import AccountCall, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.run import AccountCall, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_DIRECTORY,
     DiscreetModule,
@@ -235,9 +237,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import installed_providers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

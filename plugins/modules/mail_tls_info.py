@@ -449,7 +449,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import objects, one_or_many, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_report import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import (
     look_at_all,
     parse,
     parse_tests,

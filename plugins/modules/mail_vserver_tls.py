@@ -409,8 +409,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._keys import passphrases_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
     STORE_OPTION,
     DiscreetModule,
@@ -419,15 +421,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     run,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._registry import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     PROVIDERS,
     installed_providers,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import GUIDELINE, STRENGTHS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver_options import DEFAULT, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import VserverCall, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import GUIDELINE, STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.run import VserverCall, summarised
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},

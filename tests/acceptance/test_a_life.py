@@ -248,9 +248,7 @@ os.unlink("{path}")
 
 @pytest.mark.parametrize("algorithm", ["RSA", "ED25519"])
 @pytest.mark.parametrize("content", ["key", "b'#' * 50000 + b'\\n' + key"], ids=["alone", "last"])
-def test_a_key_in_a_file_that_others_can_read_is_found(
-    story: Story, aging: Host, algorithm: str, content: str
-) -> None:
+def test_a_key_in_a_file_that_others_can_read_is_found(story: Story, aging: Host, algorithm: str, content: str) -> None:
     program = WRITES.format(path="/run/planted.pem", algorithm=algorithm, content=content)
     (found,) = key_traces.written_by(story.life.lab, aging, program)
     assert found.path == "/run/planted.pem"

@@ -22,7 +22,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.filter.mta_sts_policy import mta_sts_policy
 from ansible_collections.postmaster.secure_channel.plugins.filter.mta_sts_record import mta_sts_record
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_mta_sts import RESOLVER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import RESOLVER
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers import daemons, openssl_ca
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.lab import Host, Lab, wait_until
 from ansible_collections.postmaster.secure_channel.tests.acceptance.helpers.once import once

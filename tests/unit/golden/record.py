@@ -16,20 +16,24 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     SaslSocket,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import cyrus as cyrus_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import provider as cyrus_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
+    provider as dovecot_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import Dovecot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 
 HERE = Path(__file__).resolve().parent
 LAB = HERE.parents[1] / "lab" / "lab"

@@ -16,18 +16,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_expressions import OPTIONS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
     MAIN_DIRECTORY,
     ROOT,
     SETTINGS,
     TEMPLATE,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import Exim
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import OPTIONS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
 
 HERE = Path(__file__).resolve().parent
 LAB = HERE.parents[1] / "lab" / "lab"

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import inn as inn_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import Inn
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import provider as inn_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.provider import Inn
 
 HERE = Path(__file__).resolve().parent
 LAB = HERE.parents[1] / "lab" / "lab"

@@ -20,9 +20,9 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Compiled, FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 # Whatever of the os module changes something, or makes it last.
 STEPS = ("chmod", "chown", "fsync", "link", "mkdir", "rename", "replace", "rmdir", "unlink")

@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import STORE
 
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange, needed
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 MAIN_CF = "/etc/postfix/main.cf"

@@ -9,29 +9,29 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _libcrypt as libcrypt
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts import AccountCall, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.run import AccountCall, parse
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import crypt as libcrypt
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     AccountKeeper,
     KeepingProvider,
     LoginProvider,
     PasswordCheck,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_accounts import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import LANGUAGES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
     ACCOUNTS,
     DROP_IN,
     DovecotAccounts,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_language import LANGUAGES
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import (
     LIMITED,
     OWNERS,
     Logins,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._sasldb import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import (
     SaslDatabase,
     database_of,
 )

@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _addresses
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import dns_check as _addresses
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 
 LINKS = [
     {"addr_info": [{"local": "127.0.0.1"}, {"local": "::1"}]},

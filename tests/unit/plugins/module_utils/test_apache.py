@@ -10,25 +10,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import apache as apache_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_config import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache import (
+    provider as apache_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
     ports_listened,
     statements,
     vhosts,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._apache_render import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.template import (
     COMMON,
     common,
     original_arguments,
     with_macro,
     without_macro,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache import Apache
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     as_diff,

@@ -9,9 +9,9 @@ import itertools
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._chain import verified_chain
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.chain import verified_chain
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import load_certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._x509 import load_certificate
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,
     NAME,

@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _cyrus_sasl as sasl
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import cyrus as cyrus_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import Cyrus
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import provider as cyrus_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl as sasl
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     IMAPD_CONF,
     STORE,

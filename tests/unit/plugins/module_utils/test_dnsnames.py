@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._dnsnames import ascii_name, covers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name, covers
 
 
 @pytest.mark.parametrize(

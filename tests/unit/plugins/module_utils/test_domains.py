@@ -9,22 +9,22 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domain_options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     InboundDemand,
     SaslAccount,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     DomainOutcome,
     DomainPlan,
     DomainProvider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     RecordedHost,

@@ -10,23 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     NamedCertificate,
     SaslSocket,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_language import LANGUAGES
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_settings import (
-    parse,
-    render,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
+    provider as dovecot_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import DROP_IN, Dovecot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import LANGUAGES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.doveconf import parse, render
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import (
+    DROP_IN,
+    Dovecot,
+)
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     RecordedHost,

@@ -10,17 +10,19 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     NamedCertificate,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_files import Files
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._dovecot_overrides import conflict
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import Dovecot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
+    provider as dovecot_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import conflict
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import Dovecot
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     RecordedHost,

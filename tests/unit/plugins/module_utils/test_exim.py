@@ -10,27 +10,27 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
     NamedCertificate,
     SaslSocket,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import exim as exim_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_expressions import OPTIONS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import provider as exim_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
     LOCALMACROS,
     MAIN_DIRECTORY,
     MAIN_FILE,
     SETTINGS,
     TEMPLATE,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import Exim
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import OPTIONS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_exim import EximHost
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,

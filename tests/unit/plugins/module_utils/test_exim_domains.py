@@ -11,39 +11,38 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _resolver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     SaslAccount,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _exim_clients as clients
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _exim_table as table
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_domains import (
-    HUBBED_HOSTS,
-    names_expression,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_files import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import lsearch as table
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
     LOCALMACROS,
     MAIN_DIRECTORY,
     SETTINGS,
     TEMPLATE,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_outgoing import refuse_late
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_sections import with_blocks
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_sending import (
-    ACCOUNTS,
-    DOMAINS,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
+    HUBBED_HOSTS,
+    names_expression,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._exim_smarthost import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domains_plan import refuse_late
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.managed_sections import (
+    with_blocks,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.routers import ACCOUNTS, DOMAINS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import (
     Smarthost,
     default_level,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import Exim
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_exim import EximHost
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,

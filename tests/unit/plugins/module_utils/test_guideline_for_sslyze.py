@@ -10,7 +10,7 @@ import json
 import subprocess
 from pathlib import Path
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _guideline
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls import guideline as _guideline
 
 FILE = (
     Path(__file__).resolve().parents[3]

@@ -9,10 +9,14 @@ import stat
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _host as host_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Compiled, FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import host as host_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import (
+    Compiled,
+    FileChange,
+    needed,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import inn as inn_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import Inn
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import provider as inn_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.provider import Inn
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     RecordedHost,

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import (
-    _inn_mechanisms as inn_mechanisms,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import (
+    mechanisms as inn_mechanisms,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._inn_encryption import (
-    demanded,
-    taken_back,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._inn_lines import KeyLines
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._inn_readers import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.key_lines import KeyLines
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
     Files,
     auth_groups,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.require_encryption import (
+    demanded,
+    taken_back,
 )
 
 PATH = "/etc/news/readers.conf"

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     Authority,

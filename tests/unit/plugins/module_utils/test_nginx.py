@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import nginx as nginx_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_config import configuration
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_render import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx import provider as nginx_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.provider import Nginx
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import Sites
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.template import (
     with_include,
     without_include,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_sites import Sites
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx import Nginx
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     as_diff,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._nginx_config import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import (
     Parser,
     configuration,
     included,

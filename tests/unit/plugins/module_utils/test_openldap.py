@@ -12,16 +12,20 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _openldap_config as config
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _openldap_daemon as daemon
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import _openldap_files as files
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import openldap as openldap_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import OpenLdap
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
+    defaults_file as files,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
+    provider as openldap_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import slapd as daemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     RecordedHost,

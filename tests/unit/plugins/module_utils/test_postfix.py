@@ -10,21 +10,23 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     NamedCertificate,
     SaslSocket,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_master_cf import services
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_services import port_of
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import services
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import port_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,
     MASTER_CF,

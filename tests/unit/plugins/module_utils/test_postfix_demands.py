@@ -8,17 +8,19 @@ import json
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Demand,
     DomainPolicy,
     QueuedMail,
     TlsLibrary,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import Postfix
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils import postfix_sending
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,

@@ -11,28 +11,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _resolver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Compiled, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     SaslAccount,
     TlsLibrary,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import (
-    SASL_ACCOUNTS,
-    TLS_POLICY,
-    TRANSPORT,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_needs import SYSTEM_ROOTS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_table import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import (
     Row,
     compiled,
     parse,
     render,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.prerequisites import (
+    SYSTEM_ROOTS,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
+    SASL_ACCOUNTS,
+    TLS_POLICY,
+    TRANSPORT,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.postfix_sending import (
     apply,
     planned,

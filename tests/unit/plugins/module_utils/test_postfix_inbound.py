@@ -10,17 +10,19 @@ import re
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     InboundDemand,
     TlsLibrary,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._originals import Originals
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_inbound import PREFIX
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_logins import Logins
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import PREFIX
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils import postfix_sending
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_main_cf import assign
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import assign
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     MAIN_CF,
     RecordedHost,

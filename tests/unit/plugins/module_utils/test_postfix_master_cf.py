@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_master_cf import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import (
     add,
     override,
     remove,

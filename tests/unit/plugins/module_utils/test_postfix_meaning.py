@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_meaning import same, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
 
 PROTOCOLS = "smtpd_tls_mandatory_protocols"
 

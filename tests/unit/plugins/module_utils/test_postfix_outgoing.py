@@ -11,21 +11,23 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _resolver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     SaslAccount,
     TlsLibrary,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_domains import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import RESOLVER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
     SASL_ACCOUNTS,
     TLS_POLICY,
     TRANSPORT,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._postfix_mta_sts import RESOLVER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.postfix_sending import (
     apply,
     planned,

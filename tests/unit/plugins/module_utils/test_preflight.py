@@ -12,11 +12,11 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _preflight
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, look
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._preflight import Fault, look
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import trust_store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import DAY, NAME, NOW
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.wire_servers import (
     Material,

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _probe as probe
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._probe import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import probe as probe
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.probe import (
     Expectation,
     prove,
     prove_served,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
 IMAP = Endpoint("127.0.0.1", 143, "imap", implicit_tls=False)
 IMAPS = Endpoint("127.0.0.1", 993, "imap", implicit_tls=True)

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _resolver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._resolver import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import (
     authentic,
     mail_exchangers,
     question,
     servers_in,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_stream import WireError
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
 
 @contextmanager

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _rounds
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import kdf_cost as _rounds
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     Authority,

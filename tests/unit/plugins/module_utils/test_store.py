@@ -8,9 +8,9 @@ import os
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _store as store_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import store as store_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     NAME,
     Authority,

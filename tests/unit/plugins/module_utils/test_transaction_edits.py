@@ -13,10 +13,10 @@ import stat
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import Edit, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Edit, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 
 class Machine(Host):

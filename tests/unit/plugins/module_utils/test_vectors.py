@@ -15,11 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._answers import Answers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import Answers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import Wanted
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._requests import Wanted
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     NAME,

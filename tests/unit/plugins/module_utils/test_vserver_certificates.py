@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     NamedCertificate,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import Capabilities
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver_certificates import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import (
     Certificates,
     refuse_beyond,
 )

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver_choice import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     choose,
     listeners,
     refuse_foreign_addresses,

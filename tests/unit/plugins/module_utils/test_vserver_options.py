@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver_options import parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import parse
 
 ELEMENT = {
     "protocol": "imap",

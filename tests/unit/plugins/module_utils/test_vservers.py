@@ -11,13 +11,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import (
-    _vserver_certificates as certificates_module,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _vservers as vservers_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
     NamedCertificate,
@@ -26,16 +23,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers._base import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
     Plan,
     Provider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
-    VserverCall,
-    summarised,
+    certificates as certificates_module,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.run import VserverCall, summarised
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
     STORE,
     RecordedHost,

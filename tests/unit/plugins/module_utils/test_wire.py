@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _wire as wire
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _wire_stream as wire_stream
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire_dialogues import DIALOGUES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import stream as wire_stream
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import DIALOGUES
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import DAY, NAME, NOW
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.wire_servers import (
     Client,

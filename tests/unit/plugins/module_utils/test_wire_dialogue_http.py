@@ -7,9 +7,9 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.filter.posture_faults import posture_faults
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _wire as wire
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _wire_report as report
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import report as report
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.wire_servers import (
     Material,

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _wire as wire
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _wire_ber as ber
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import ber as ber
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.wire_ldap_server import (
     PASSWORD_MODIFY,

@@ -16,7 +16,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms, _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import RecordedHost
 
 MAIN = "/etc/nginx/nginx.conf"

@@ -11,8 +11,8 @@ import hashlib
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import NAME, call, pem
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (

@@ -12,8 +12,8 @@ import stat
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _keys
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import (
     mail_cert_export,
     mail_cert_info,

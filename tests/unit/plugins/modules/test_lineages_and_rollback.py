@@ -11,7 +11,7 @@ import stat
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,
     NAME,

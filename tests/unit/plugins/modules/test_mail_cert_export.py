@@ -15,8 +15,8 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_export, mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     NAME,

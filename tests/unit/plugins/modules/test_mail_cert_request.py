@@ -14,9 +14,9 @@ import pytest
 import yaml
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     DAY,

@@ -12,8 +12,8 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _preflight
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._preflight import Fault, Findings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, Findings
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_domain_security
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     call,

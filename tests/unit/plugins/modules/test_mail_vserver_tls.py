@@ -10,13 +10,17 @@ import ssl
 import pytest
 import yaml
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import (
-    _vserver_certificates as certificates_module,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils import _vservers as vservers_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import dovecot as dovecot_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import postfix as postfix_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
+    provider as dovecot_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    provider as postfix_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
+    certificates as certificates_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_vserver_tls
 from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
     call,

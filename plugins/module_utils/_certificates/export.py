@@ -1,0 +1,209 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Backups of a live certificate with its key, under a passphrase, for another host or for the day after a fire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
+    friendly_name_in,
+    live_certificates,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
+    Store,
+    checked_name,
+    title,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+
+_SEALED: Mapping[str, Callable[..., bytes]] = {"pkcs12": _forms.sealed_pkcs12, "pem": _forms.sealed_pem}
+_CONVERTED_FROM = {"pkcs12": "PKCS#12", "pem": None}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a backup comes to.
+
+    Attributes:
+        changes: the file, where it differs from the host.
+        result: the module's result.
+    """
+
+    changes: Sequence[FileChange]
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Live:
+    """A live certificate with all that belongs to it; without its key, where nobody said how to open that."""
+
+    key: _x509.PrivateKey | None
+    leaf: _x509.Certificate
+    chain: Sequence[_x509.Certificate]
+    friendly_name: str
+
+
+class Backups:
+    """Plans backups of one host's certificates; writes nothing.
+
+    Args:
+        host: the machine.
+        store: its certificate store.
+        check_mode: a certificate that is not live yet is then no error.
+        require_library: leaves the module where ``cryptography`` is missing.
+    """
+
+    def __init__(self, host: Host, store: Store, *, check_mode: bool, require_library: Callable[[], None]) -> None:
+        self._host = host
+        self._store = store
+        self._check_mode = check_mode
+        self._require_library = require_library
+
+    def plan(self, params: Mapping[str, Any]) -> Outcome:
+        """What to do for the module's options.
+
+        Raises:
+            Problem: there is nothing to back up, or something else would be lost.
+        """
+        name = params["name"]
+        try:
+            _keys.check_passphrase(params["key_passphrase"])
+            bundle = self._store.live(checked_name(name))
+            self._check(params)
+            if bundle is None:
+                return self._foreseen(params)
+            self._require_library()
+            return self._planned(params, self._live(name, bundle, params["key_passphrase"]))
+        except Problem as exc:
+            raise exc.about(subject=title(name)) from exc
+
+    def _check(self, params: Mapping[str, Any]) -> None:
+        if not params["passphrase"]:
+            raise Problem("an empty passphrase protects nothing", "give a long one", option="passphrase")
+        if self._store.holds(params["path"]):
+            raise Problem(
+                f"{params['path']} lies within the certificate store",
+                "name a file outside it, on a disk that outlives this one",
+                option="path",
+            )
+
+    def _foreseen(self, params: Mapping[str, Any]) -> Outcome:
+        """What a check run says before the certificate is live.
+
+        Raises:
+            Problem: this is no check run.
+        """
+        if not self._check_mode:
+            known = ", ".join(self._store.names()) or "none"
+            raise Problem(
+                f"there is no live certificate of this name on this host (there are: {known})",
+                "install it with mail_cert_install first",
+                option="name",
+            )
+        reason = "the certificate is not live yet, as it may be in a real run"
+        return Outcome((), {**_entry(params, reason), "changed": True, "files": [params["path"]]})
+
+    def _live(self, name: str, bundle: bytes, passphrase: str | None) -> _Live:
+        path, protected = self._store.live_path(name), _keys.is_protected(bundle)
+        if passphrase is not None and not protected:
+            raise _keys.needless(path)
+        leaf, *chain = live_certificates(bundle, path)
+        key = None if protected and passphrase is None else _x509.load_key(bundle, path, passphrase)
+        if key is not None and _x509.public_key_of(key) != leaf.public_key:
+            raise Problem(
+                f"the key in {path} does not belong to its certificate",
+                "have it renewed with mail_cert_request and mail_cert_install",
+            )
+        return _Live(key, leaf, chain, friendly_name_in(self._store.live_record(name)) or name)
+
+    def _planned(self, params: Mapping[str, Any], live: _Live) -> Outcome:
+        path, form, passphrase = params["path"], params["format"], params["passphrase"]
+        there = self._host.read(path)
+        found = self._opened(path, there, passphrase)
+        if found:
+            self._refuse_foreign(path, found, live)
+        same = found is not None and _is_same(found, form, live)
+        if not same and live.key is None:
+            raise _keys.missing(self._store.live_path(params["name"]))
+        content = there if same else _SEALED[form](live.key, live.leaf, live.chain, live.friendly_name, passphrase)
+        change = FileChange(
+            path,
+            content,
+            "root",
+            "root",
+            0o600,
+            parent_mode=0o700,
+            secret=True,
+            summary=f"backup of certificate {live.leaf.serial:X} with its key, {form}",
+        )
+        changes = [change] if change.needed(self._host) else []
+        if same:
+            reason = "the backup's owner or mode was put right" if changes else "the backup is there already"
+        else:
+            reason = "the backup was made anew, since it had something else" if found else "the backup was made"
+        result = {
+            **_entry(params, reason),
+            "changed": bool(changes),
+            "files": [one.path for one in changes],
+            "friendly_name": live.friendly_name,
+            "serial": _x509.hexadecimal(live.leaf.serial),
+            "sha256": live.leaf.fingerprint,
+            "not_after": _x509.timestamp(live.leaf.not_after),
+            "chain": [one.subject for one in live.chain],
+        }
+        return Outcome(changes, result)
+
+    @staticmethod
+    def _opened(path: str, there: bytes | None, passphrase: str) -> _forms.Content | None:
+        """The backup that lies there already, None where there is none.
+
+        Raises:
+            Problem: something lies there that cannot be read, and it could be a key.
+        """
+        if not there:
+            return None
+        try:
+            return _forms.opened(there, passphrase)
+        except Problem as exc:
+            raise Problem(
+                f"{path} is no backup that could be read with this passphrase ({exc.found})",
+                "give the passphrase that it was made with, name another file, or move it away",
+                option="path",
+            ) from exc
+
+    @staticmethod
+    def _refuse_foreign(path: str, found: _forms.Content, live: _Live) -> None:
+        """Refuse to overwrite the backup of some other certificate."""
+        names = {name.lower() for one in found.certificates for name in one.names}
+        if not names.intersection(name.lower() for name in live.leaf.names):
+            raise Problem(
+                f"{path} is a backup of another certificate ({', '.join(sorted(names)) or 'without names'})",
+                "give each certificate a file of its own",
+                option="path",
+            )
+
+
+def _is_same(found: _forms.Content, form: str, live: _Live) -> bool:
+    """Whether a backup is what would be made now; two of the same are never equal byte for byte."""
+    return (
+        found.converted_from == _CONVERTED_FROM[form]
+        and found.friendly_name == live.friendly_name
+        and {one.der for one in found.certificates} == {one.der for one in (live.leaf, *live.chain)}
+        and found.key is not None
+        and _x509.public_key_of(found.key) == live.leaf.public_key
+    )
+
+
+def _entry(params: Mapping[str, Any], reason: str) -> dict[str, Any]:
+    """The part of the result that is always there; the word ``path`` alone would have Ansible add the file's state."""
+    return {"name": params["name"], "backup_path": params["path"], "format": params["format"], "reason": reason}

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the administrator hands over to be installed: the CA's answer, a backup, or the files of another tool."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the administrator hands over.
+
+    Attributes:
+        option: the option it came with.
+        data: the bytes; None where it is not known yet, which only check mode allows.
+        chain: further certificates.
+        passphrase: opens the key that comes with the certificate; None where none was given.
+        key_passphrase: opens the key on the host, or shall protect it there; None where none was given.
+        key: content of the file with the key, where that is another one; None where no such file was named.
+    """
+
+    option: str
+    data: bytes | None
+    chain: bytes
+    passphrase: str | None = field(default=None, repr=False)
+    key_passphrase: str | None = field(default=None, repr=False)
+    key: bytes | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_params(cls, host: Host, params: Mapping[str, Any], pending_request: str, *, check_mode: bool) -> Given:
+        """What the options say, with the files that they name.
+
+        Args:
+            host: the machine whose files are read.
+            params: one element of the module's options.
+            pending_request: path of the request, for a message.
+            check_mode: nothing may be given, and files may be missing.
+
+        Raises:
+            Problem: nothing is given, or more than one thing.
+        """
+        content, src, key_src = params["content"], params["src"], params["key_src"]
+        if content and src:
+            raise Problem("content and src are both given", "give one of them", option="src")
+        if key_src and not src:
+            raise Problem("there is a key, but no certificate", "name its certificate with src", option="key_src")
+        chain = _bytes(params["chain"])
+        if src:
+            remedy = "copy the CA's answer to the host, or give it with content"
+            data = _file(host, "src", src, remedy, check_mode=check_mode)
+            key = None
+            if key_src:
+                remedy = "name the file that the other tool keeps the key in, on this host"
+                key = _file(host, "key_src", key_src, remedy, check_mode=check_mode)
+                data = None if key is None else data
+            return cls("src", data, chain, params["passphrase"], params["key_passphrase"], key)
+        if not content and not check_mode:
+            raise Problem(
+                "there is no answer of the CA to install",
+                f"send {pending_request} to the CA; give its answer with content or src",
+                option="content",
+            )
+        return cls("content", _bytes(content) or None, chain, params["passphrase"], params["key_passphrase"])
+
+    def opened(self) -> _forms.Content:
+        """What is in it.
+
+        Raises:
+            Problem: it cannot be used.
+        """
+        with_key = self.key is None
+        try:
+            content = _forms.opened(self.data or b"", self.passphrase if with_key else None)
+        except Problem as exc:
+            raise exc.about(option=self.option) from exc
+        if with_key:
+            return content
+        if content.key is not None:
+            raise Problem(
+                "there is a private key in it already",
+                "leave key_src out, or name a file of certificates",
+                option="src",
+            )
+        try:
+            return replace(content, key=_forms.opened_key(self.key or b"", self.passphrase))
+        except Problem as exc:
+            raise exc.about(option="key_src") from exc
+
+    def others(self, content: _forms.Content) -> Sequence[_x509.Certificate]:
+        """The certificates of the option ``chain`` that the answer itself does not have.
+
+        Raises:
+            Problem: the option has something else in it.
+        """
+        try:
+            others = _forms.load_certificates(self.chain) if self.chain.strip() else []
+        except Problem as exc:
+            raise exc.about(option="chain") from exc
+        return [one for one in others if one not in content.certificates]
+
+
+def _bytes(text: str | None) -> bytes:
+    return (text or "").encode("utf-8", "surrogateescape")
+
+
+def _file(host: Host, option: str, path: str, remedy: str, *, check_mode: bool) -> bytes | None:
+    """Content of a file of the host; a symbolic link is followed. Only in check mode it may be missing."""
+    data = host.read(path)
+    if data is None and not check_mode:
+        raise Problem(f"{path} is not there", remedy, option=option)
+    return data

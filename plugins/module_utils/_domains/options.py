@@ -1,0 +1,219 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of mail_domain_security as policies. Whatever contradicts itself is refused here."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.inbound_options import parse_inbound
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    EVERYTHING,
+    DomainPolicy,
+    SaslAccount,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
+
+SUBMISSIONS_PORT = 465
+_SHA256_DIGITS = 64
+
+
+def parse(element: Mapping[str, Any]) -> DomainPolicy:
+    """One object of the module as a policy.
+
+    Raises:
+        Problem: the options contradict each other.
+    """
+    domain = _domain(element["domain"])
+    subject = f"domain {domain}"
+    implicit = element["implicit_tls"]
+    policy = DomainPolicy(
+        domain=domain,
+        tls=element["tls"],
+        match=tuple(element["match"] or ()),
+        fingerprints=tuple(fingerprint(one, subject) for one in element["fingerprints"] or ()),
+        subdomains=element["subdomains"],
+        relay_host=(element["relay_host"] or "").lower(),
+        relay_port=element["relay_port"],
+        implicit_tls=element["relay_port"] == SUBMISSIONS_PORT if implicit is None else implicit,
+        account=_account(element, subject),
+        keep_password=element["update_password"] in ("on_create",),
+        auth_cleartext=element["auth_cleartext"],
+        inbound=parse_inbound(element["inbound"], domain, fingerprint),
+        present=element["state"] == "present",
+    )
+    for check in (_check_scope, _check_peer, _check_account, _check_relay):
+        check(policy)
+    return policy
+
+
+def _domain(given: str) -> str:
+    if given.strip() == EVERYTHING:
+        return EVERYTHING
+    try:
+        return ascii_name(given, "domain")
+    except Problem as exc:
+        raise exc.about(subject=f"domain {given}") from exc
+
+
+def fingerprint(given: str, subject: str) -> str:
+    """A SHA-256 digest as Postfix writes it: upper case, with a colon after every two digits.
+
+    Args:
+        given: with or without colons, in either case, with or without ``sha256:`` before it.
+        subject: the object that it belongs to, for a message.
+
+    Raises:
+        Problem: it is no such digest.
+    """
+    digits = re.sub(r"(?i)^sha-?256[:=]", "", re.sub(r"\s", "", given)).replace(":", "").upper()
+    if len(digits) != _SHA256_DIGITS or not re.fullmatch("[0-9A-F]+", digits):
+        raise Problem(
+            f"{given!r} is not a SHA-256 fingerprint",
+            "give its 64 hexadecimal digits, as 'openssl x509 -noout -fingerprint -sha256' prints them",
+            subject=subject,
+            option="fingerprints",
+        )
+    return ":".join(digits[start : start + 2] for start in range(0, _SHA256_DIGITS, 2))
+
+
+def _account(element: Mapping[str, Any], subject: str) -> SaslAccount | None:
+    username, password = element["username"], element["password"]
+    if username is None and password is None:
+        return None
+    if username is None or password is None:
+        missing = "username" if username is None else "password"
+        raise Problem(
+            f"the account has no {missing}",
+            "give both; a blank password is given as an empty string",
+            subject=subject,
+            option=missing,
+        )
+    if not username or ":" in username or re.search(r"[\r\n\0]", username) or username != username.strip():
+        raise Problem(
+            "the user name is empty, has a colon, a line break, or white space around it",
+            "give the name as the other server knows it",
+            subject=subject,
+            option="username",
+        )
+    if re.search(r"[\r\n\0]", password) or password != password.strip():
+        raise Problem(
+            "the password has a line break, or white space around it, which the lookup table cannot hold",
+            "choose another password",
+            subject=subject,
+            option="password",
+        )
+    return SaslAccount(username, password)
+
+
+def _is_host(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return re.fullmatch(r"[a-z0-9._-]+", name) is not None
+    return True
+
+
+def _check_scope(policy: DomainPolicy) -> None:
+    """For which mail it is meant."""
+    if policy.domain.startswith("*.") or (policy.domain != EVERYTHING and "*" in policy.domain):
+        raise Problem(
+            f"{policy.domain} is a pattern, not a domain",
+            "name the domain and set subdomains; '*' alone stands for all outgoing mail",
+            subject=policy.title,
+            option="domain",
+        )
+    if policy.domain == EVERYTHING and policy.subdomains:
+        raise Problem(
+            "all outgoing mail has no subdomains", "leave subdomains out", subject=policy.title, option="subdomains"
+        )
+
+
+def _check_peer(policy: DomainPolicy) -> None:
+    """What the peer must show."""
+    if policy.match and policy.tls not in ("verify", "secure"):
+        raise Problem(
+            f"names are given to match, but the level {policy.tls} does not look at the peer's name",
+            "set tls to secure or verify, or leave match out",
+            subject=policy.title,
+            option="match",
+        )
+    if any(not re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in policy.match):
+        raise Problem(
+            f"{', '.join(policy.match)} are not all host names",
+            "give host names, or a domain with a leading full stop for all names below it",
+            subject=policy.title,
+            option="match",
+        )
+    if bool(policy.fingerprints) != (policy.tls == "fingerprint") and policy.present:
+        raise Problem(
+            "fingerprints and the level fingerprint need each other",
+            "give both, or choose another level",
+            subject=policy.title,
+            option="fingerprints",
+        )
+
+
+def _check_account(policy: DomainPolicy) -> None:
+    """How the password travels."""
+    if policy.auth_cleartext and not policy.account and policy.present:
+        raise Problem(
+            "there is no account whose password could be sent in clear text",
+            "give username and password, or leave auth_cleartext out",
+            subject=policy.title,
+            option="auth_cleartext",
+        )
+    if not policy.account or policy.encrypted:
+        return
+    if not policy.auth_cleartext:
+        raise Problem(
+            f"the account's password could cross the wire in clear text at the level {policy.tls}",
+            "set tls to encrypt or more, or consent with auth_cleartext",
+            subject=policy.title,
+            option="tls",
+        )
+    if not policy.relay_host:
+        raise Problem(
+            "a password in clear text is only sent to a host that is named",
+            "give relay_host",
+            subject=policy.title,
+            option="relay_host",
+        )
+
+
+def _check_relay(policy: DomainPolicy) -> None:
+    """Which host takes the mail, and how it is spoken to."""
+    if not policy.relay_host and (policy.relay_port != 25 or policy.implicit_tls):
+        raise Problem(
+            "a port, or implicit_tls, is given without a host",
+            "give relay_host too",
+            subject=policy.title,
+            option="relay_port",
+        )
+    if policy.relay_host and not _is_host(policy.relay_host):
+        raise Problem(
+            f"{policy.relay_host!r} is not a host name or an address",
+            "give it without brackets and without a port",
+            subject=policy.title,
+            option="relay_host",
+        )
+    if not 1 <= policy.relay_port <= 65535:
+        raise Problem(
+            f"{policy.relay_port} is not a TCP port",
+            "give a number from 1 to 65535, such as 587",
+            subject=policy.title,
+            option="relay_port",
+        )
+    if policy.implicit_tls and not policy.encrypted and policy.present:
+        raise Problem(
+            f"where TLS starts at once, as on port {policy.relay_port}, the level {policy.tls} makes no sense",
+            "set tls to encrypt or more, or use port 587 or 25",
+            subject=policy.title,
+            option="tls",
+        )

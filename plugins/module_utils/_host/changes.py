@@ -1,0 +1,137 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is to become of files: plain values that a plan consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState, Host
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A lookup table's compiled twin, always committed together with its source.
+
+    Attributes:
+        suffix: what the compiler appends to the source's name.
+        argv: the compiler; ``{source}`` stands for the source's path.
+    """
+
+    suffix: str
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A program that changes a file in its place, where nothing else writes its format.
+
+    Attributes:
+        argv: the program; ``{file}`` in an argument of its own stands for the file's path.
+        stdin: what it reads, which may be a secret.
+    """
+
+    argv: tuple[str, ...]
+    stdin: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"Edit(argv={self.argv!r}, stdin=…)"
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """One file as it shall be.
+
+    Attributes:
+        path: absolute path; where it is a symbolic link, the file it leads to is changed and the link stays.
+        content: the bytes, or None to remove the file.
+        owner: user name; empty keeps an existing file's owner, and means root for a new one.
+        group: group name, likewise.
+        mode: permission bits; None keeps an existing file's, and means 0644 for a new one.
+        parent_mode: permission bits of the file's own directory where it is missing; missing directories above it get
+            0755. All belong to root.
+        summary: stands for the content in a diff; given for every file with a secret in it.
+        secret: whether the content must never be shown.
+        material: whether configuration refers to this file, so that it must be there before a daemon's own
+            configuration test runs. Nothing uses it until the configuration names it or a daemon reloads.
+        compiled: the lookup table's compiled twin, if it has one.
+        own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
+        edits: programs that make the file what it shall be, out of the content; empty content is no file to them.
+    """
+
+    path: str
+    content: bytes | None
+    owner: str = ""
+    group: str = ""
+    mode: int | None = None
+    parent_mode: int = 0o755
+    summary: str = ""
+    secret: bool = False
+    material: bool = False
+    compiled: Compiled | None = None
+    own_directory: bool = False
+    edits: tuple[Edit, ...] = ()
+
+    def needed(self, host: Host) -> bool:
+        """Whether the host differs from this."""
+        state = host.state(self.path)
+        if self.content is None:
+            return state is not None
+        if self.edits:
+            return True
+        if state is None or host.read(self.path) != self.content:
+            return True
+        if self.compiled and host.state(self.path + self.compiled.suffix) != state:
+            return True
+        mode = state.mode if self.mode is None else self.mode
+        return FileState(self.owner or state.owner, self.group or state.group, mode) != state
+
+    def diff(self, host: Host) -> dict[str, Any]:
+        """An entry for a module's diff; a secret file shows its summary only."""
+        before = host.read(self.path)
+        if self.secret:
+            old, new = "" if before is None else "(content not shown)\n", self.summary + "\n"
+        else:
+            old = (before or b"").decode("utf-8", "replace")
+            new = (self.content or b"").decode("utf-8", "replace")
+        return {
+            "before_header": self.path if before is not None else f"{self.path} (absent)",
+            "after_header": self.path if self.content is not None else f"{self.path} (absent)",
+            "before": old,
+            "after": "" if self.content is None else new,
+        }
+
+
+@dataclass(frozen=True)
+class SettingsChange:
+    """Settings that a daemon keeps elsewhere than in files of its administrator's, as they shall be.
+
+    The daemon's provider brings them about when it is activated. There is one of these only where something differs.
+
+    Attributes:
+        target: where the daemon keeps them, such as ``cn=config``.
+        before: the settings as they are, as text without secrets.
+        after: the settings as they shall be, likewise.
+    """
+
+    target: str
+    before: str
+    after: str
+
+    def diff(self) -> dict[str, Any]:
+        """An entry for a module's diff."""
+        return {
+            "before_header": self.target,
+            "after_header": self.target,
+            "before": self.before,
+            "after": self.after,
+        }
+
+
+def needed(changes: Sequence[FileChange], host: Host) -> list[FileChange]:
+    """Those of the changes that the host does not show yet."""
+    return [change for change in changes if change.needed(host)]

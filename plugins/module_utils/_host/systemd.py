@@ -1,0 +1,49 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What every daemon that systemd runs has in common: whether its unit is active, and a new start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+
+
+def is_active(host: Host, unit: str) -> bool:
+    """Whether a unit is active."""
+    return host.query(["systemctl", "is-active", "--quiet", unit]).code == 0
+
+
+def bring_up(
+    run: Callable[..., Completed],
+    unit: str,
+    daemon: str,
+    alive: Callable[[], bool],
+    *,
+    why: Callable[[], str] = lambda: "it ended at once",
+    logs: str = "",
+) -> None:
+    """Start a daemon anew, also where it has failed too often for systemd's taste.
+
+    Args:
+        run: runs a command on the host.
+        unit: its unit.
+        daemon: what it is called in a message.
+        alive: whether it has come up; asked once, so it may wait.
+        why: why it has not, where systemd has nothing to say.
+        logs: where else to look, besides the journal.
+
+    Raises:
+        Problem: it does not come up.
+    """
+    run(["systemctl", "reset-failed", unit])
+    done = run(["systemctl", "restart", unit])
+    if done.code != 0 or not alive():
+        raise Problem(
+            f"{daemon} does not come up ({done.complaint or why()})",
+            f"look at 'journalctl -u {unit}'{f' and {logs}' if logs else ''} on the host",
+            subject=daemon,
+        )

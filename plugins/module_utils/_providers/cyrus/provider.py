@@ -1,0 +1,425 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Cyrus IMAP, serving imap, pop3 and nntp.
+
+Every service of cyrus.conf has options of its own in imapd.conf, which carry its name before theirs. So each virtual
+server is one or more services, and no option of all services is touched.
+
+Facts: imapd.conf(5), cyrus.conf(5), cyr_info(8), master(8), and the sources of 3.6 and 3.10.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import ClassVar
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    Capabilities,
+    Plan,
+    Provider,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf as cyrus_conf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf as imapd_conf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl as sasl
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import (
+    BINARIES,
+    CYRUS_CONF,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.imapd_conf import IMAPD_CONF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.listeners import (
+    Listener,
+    Listeners,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    STRENGTHS,
+    Strength,
+    strength_that,
+)
+
+UNIT = "cyrus-imapd.service"
+OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the newest tried get a warning
+_ENVIRONMENT = "/etc/default/cyrus-imapd"
+# The one group that may be named here; RFC 8446 section 9.1 has every client know it.
+_GROUP = "prime256v1"
+_SETTLED = 0.5  # seconds in which a master that does not like its files ends
+_PATIENCE = 1.5  # seconds in which a new socket is there
+_PAUSE = 0.1  # seconds between two looks
+_TRUE = ("yes", "on", "1", "t", "true")
+
+
+class Cyrus(Provider):
+    """The adapter for Cyrus IMAP."""
+
+    name = "cyrus"
+    protocols = frozenset({"imap", "pop3", "nntp"})
+    processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
+    packages: ClassVar[Mapping[str, str]] = {"imap": "cyrus-imapd", "pop3": "cyrus-pop3d", "nntp": "cyrus-nntpd"}
+    config_roots = (IMAPD_CONF, CYRUS_CONF)
+
+    def __init__(self, host: Host, store: Store) -> None:
+        super().__init__(host, store)
+        self._version: tuple[int, ...] = ()
+        self._of_service: dict[str, dict[str, str]] = {}
+
+    @classmethod
+    def installed(cls, host: Host) -> bool:
+        return host.which("cyrmaster") is not None
+
+    # ---- reading
+
+    def capabilities(self) -> Capabilities:
+        if not self._version:
+            printed = self.host.query(["cyrus", "info", "version"]).out  # cyrus-imapd 3.6.1-Debian-3.6.1-4+deb12u4
+            found = re.search(r"\d+(\.\d+)+", printed)
+            self._version = tuple(int(part) for part in found.group().split(".")) if found else ()
+        if self._version[:2] < OLDEST:
+            raise Problem(f"Cyrus IMAP {'.'.join(map(str, self._version))} is too old", "upgrade to 3.6 or newer")
+        return Capabilities(
+            self._version,
+            known=self._version[:2] <= NEWEST,
+            library=openssl_library(),
+            reader=("cyrus", "root", 0o400),
+            several=True,
+            alternative=True,
+            mechanisms=True,
+        )
+
+    def running(self) -> bool:
+        return is_active(self.host, UNIT)
+
+    def remedy_where_down(self) -> str:
+        start = f"start it ('systemctl start {UNIT.removesuffix('.service')}') and run again"
+        try:
+            cyrus_conf.refuse_fatal(self._listeners().services, self.host)
+        except Problem as exc:
+            # such as Debian's own service http, whose program is in another package
+            return f"{exc.found}: {exc.remedy.partition(';')[0]}; then {start}"
+        return start
+
+    def _listeners(self, text: str | None = None) -> Listeners:
+        return Listeners(self.host.read_text(CYRUS_CONF) if text is None else text)
+
+    def _effective(self, service: str) -> dict[str, str]:
+        """The options of a service as Cyrus itself understands them."""
+        if service not in self._of_service:
+            done = self.host.query(["cyrus", "info", "-n", service, "conf-all"])
+            if done.code != 0:
+                raise Problem(
+                    f"Cyrus refuses its own configuration ({done.complaint})",
+                    f"mend {IMAPD_CONF} until 'cyrus info -n {service} conf-all' is content, then run again",
+                    option=IMAPD_CONF,
+                )
+            pairs = (line.partition(":") for line in done.out.splitlines())
+            self._of_service[service] = {name: value.strip() for name, colon, value in pairs if colon}
+        return self._of_service[service]
+
+    def _sasl_option(self, service: str, name: str) -> str:
+        """An option of the SASL library; these are kept as they were written."""
+        effective = self._effective(service)
+        return effective.get(f"{service}_{name}", effective.get(name, ""))
+
+    def read(self) -> dict[tuple[str, str], Vserver]:
+        self._of_service.clear()
+        listeners = self._listeners()
+        found = {}
+        for protocol in sorted(self.protocols):
+            for name in listeners.names(protocol):
+                found[protocol, name] = self._as_vserver(protocol, name, listeners.of(protocol, name))
+        return found
+
+    def _as_vserver(self, protocol: str, name: str, listeners: Sequence[Listener]) -> Vserver:
+        """The services of a virtual server as the model says it."""
+        seen = [self._one(protocol, name, listener) for listener in listeners]
+        clear = [one.port for one in listeners if not one.implicit_tls]
+        implicit = [one.port for one in listeners if one.implicit_tls]
+        first = seen[0]
+        return replace(
+            first,
+            # services that differ are none of ours
+            certificate=first.certificate if all(one.certificate == first.certificate for one in seen) else "",
+            alternative_certificate=first.alternative_certificate,
+            require_secure_channel=all(one.require_secure_channel for one in seen),
+            strength=first.strength if all(one.strength == first.strength for one in seen) else "",
+            addresses=() if name == "default" else tuple(sorted({one.host for one in listeners if one.host})),
+            port=clear[0] if clear else 0,
+            implicit_tls_port=implicit[0] if implicit else 0,
+            auth_clear=tuple(sorted({word for one in seen for word in one.auth_clear})),
+            auth_tls=first.auth_tls if all(one.auth_tls == first.auth_tls for one in seen) else None,
+        )
+
+    def _one(self, protocol: str, name: str, listener: Listener) -> Vserver:
+        """One service as the model says it."""
+        effective = self._effective(listener.service)
+        paths = effective.get("tls_server_cert", "").split(",")
+        certificates = [self.store.behind(self.name, path) for path in paths] + [""]
+        if not effective.get("tls_server_key") or effective["tls_server_key"].lower() == "disabled":
+            certificates = ["", ""]
+        mechanisms = self._mechanisms(listener.service)
+        in_clear: tuple[str, ...] = ()
+        if not listener.implicit_tls and not self._is(listener.service, "tls_required"):
+            in_clear = self._in_clear(listener.service, mechanisms)
+        return Vserver(
+            protocol,
+            name,
+            certificate=certificates[0],
+            alternative_certificate=certificates[1],
+            require_secure_channel=not in_clear
+            and not self._is(listener.service, "allowplaintext")
+            and not (protocol == "nntp" and self._is(listener.service, "allowanonymouslogin")),
+            strength=self._strength_of(effective),
+            auth_clear=in_clear,
+            auth_tls=None if mechanisms is None else tuple(sorted(mechanisms)),
+        )
+
+    def _is(self, service: str, name: str) -> bool:
+        return self._effective(service).get(name, "").lower() in _TRUE
+
+    def _mechanisms(self, service: str) -> frozenset[str] | None:
+        """The mechanisms that are to be offered; None where nobody says, and all that are installed are."""
+        listed = self._sasl_option(service, "sasl_mech_list")
+        return frozenset(listed.upper().replace(",", " ").split()) if listed else None
+
+    def _in_clear(self, service: str, mechanisms: frozenset[str] | None) -> tuple[str, ...]:
+        """The mechanisms that are offered before TLS."""
+        plain_text = self._is(service, "allowplaintext")
+        found = sasl.offered_in_clear(
+            sasl.installed() if mechanisms is None else mechanisms,
+            plain_text=plain_text,
+            anonymous=self._is(service, "allowanonymouslogin"),
+            layer=int(self._effective(service).get("sasl_minimum_layer") or 0),
+        )
+        if plain_text and not found & sasl.PLAIN_TEXT:
+            found |= {"PLAIN"}  # the protocols' own commands take a password as well
+        return tuple(sorted(found))
+
+    def _strength_of(self, effective: Mapping[str, str]) -> str:
+        return strength_that(
+            lambda one: all(effective.get(name) == value for name, value in self._strength(one).items())
+        )
+
+    # ---- planning
+
+    @staticmethod
+    def _strength(strength: Strength) -> dict[str, str]:
+        """A strength in Cyrus' words."""
+        settings = {
+            "tls_versions": "tls1_3" if strength.minimum == "1.3" else "tls1_2 tls1_3",
+            "tls_eccurve": _GROUP,
+            "tls_prefer_server_ciphers": "no",
+        }
+        if strength.ciphers:
+            settings["tls_ciphers"] = ":".join(strength.ciphers)
+        return settings
+
+    def plan(self, desired: Sequence[Vserver]) -> Plan:
+        self._refuse_other_files()
+        listeners = self._listeners()
+        services_of: dict[tuple[str, str], list[str]] = {}
+        for vserver in desired:
+            before = {one.service for one in listeners.of(vserver.protocol, vserver.name)}
+            if vserver.present:
+                self._refuse_missing(vserver)
+                listeners.establish(vserver)
+            else:
+                listeners.take_back(vserver.protocol, vserver.name)
+            after = [one.service for one in listeners.of(vserver.protocol, vserver.name)]
+            services_of[vserver.key] = [*after, *(before - set(after))]
+        listeners.refuse_overlap(desired)
+        text = self.host.read_text(IMAPD_CONF)
+        settings = self._kept(text, listeners, {name for some in services_of.values() for name in some})
+        ours = imapd_conf.ours(text)
+        for vserver in (one for one in desired if one.present):
+            for listener in listeners.of(vserver.protocol, vserver.name):
+                prefix = f"{listener.service.lower()}_"
+                for option, value in self._settings(vserver, listener).items():
+                    settings[prefix + option] = value
+                if vserver.auth_tls is None and prefix + "sasl_mech_list" in ours:
+                    settings[prefix + "sasl_mech_list"] = ours[prefix + "sasl_mech_list"]
+        settings = dict(sorted(settings.items()))
+        changes = [FileChange(path, content) for path, content in self._included(text, settings)]
+        return Plan(
+            changes=(
+                *changes,
+                FileChange(IMAPD_CONF, imapd_conf.with_ours(text, settings).encode("utf-8", "surrogateescape")),
+                FileChange(CYRUS_CONF, listeners.text.encode("utf-8", "surrogateescape")),
+            )
+        )
+
+    def _kept(self, text: str, listeners: Listeners, renewed: Iterable[str]) -> dict[str, str]:
+        """Our options of virtual servers that are not spoken of, as they are."""
+        keep = {one.name.lower() for one in listeners.services} - {name.lower() for name in renewed}
+        return {option: value for option, value in imapd_conf.ours(text).items() if option.partition("_")[0] in keep}
+
+    def _included(self, text: str, settings: Mapping[str, str]) -> list[tuple[str, bytes]]:
+        """The included files, in which nothing must set the same as we do."""
+        found = []
+        waiting = imapd_conf.included(text)
+        seen = {IMAPD_CONF}
+        while waiting:
+            path = waiting.pop(0)
+            if path in seen:
+                continue
+            seen.add(path)
+            content = self.host.read_text(path)
+            waiting += imapd_conf.included(content)
+            if content:
+                found.append((path, imapd_conf.without(content, settings).encode("utf-8", "surrogateescape")))
+        return found
+
+    def _refuse_other_files(self) -> None:
+        """Raise Problem where Cyrus is told to read other files than the usual ones."""
+        for number, line in enumerate(self.host.read_text(_ENVIRONMENT).splitlines(), 1):
+            match = re.match(r"\s*(CONF|MASTERCONF)=[\"']?([^\"'\s]*)", line)
+            if match and match.group(2) not in ("", IMAPD_CONF, CYRUS_CONF):
+                raise Problem(
+                    f"{_ENVIRONMENT} line {number} has Cyrus read {match.group(2)}",
+                    f"keep its configuration in {IMAPD_CONF} and {CYRUS_CONF}",
+                    option=f"{_ENVIRONMENT}:{number}",
+                )
+
+    def _refuse_missing(self, vserver: Vserver) -> None:
+        """Raise Problem where what is asked for is not installed."""
+        program = os.path.join(BINARIES, f"{vserver.protocol}d")
+        if self.host.state(program) is None:
+            raise Problem(
+                f"Cyrus does not serve {vserver.protocol} on this host: {program} is missing",
+                f"install the package {self.packages[vserver.protocol]}",
+                subject=vserver.title,
+                option="protocol",
+            )
+        there = sasl.installed()
+        for mechanism in vserver.auth_tls or ():
+            if mechanism not in there:
+                package = sasl.package_of(mechanism)
+                raise Problem(
+                    f"the SASL library of this host does not have the mechanism {mechanism}",
+                    f"install the package {package}" if package else "leave it out",
+                    subject=vserver.title,
+                    option="auth_tls",
+                )
+
+    def _settings(self, vserver: Vserver, listener: Listener) -> dict[str, str]:
+        """The options of one service of a virtual server."""
+        path = ",".join(
+            self.store.deployed_path(self.name, name)
+            for name in (vserver.certificate, vserver.alternative_certificate)
+            if name
+        )
+        settings = {
+            "tls_server_cert": path,
+            "tls_server_key": path,
+            **self._strength(STRENGTHS[vserver.strength]),
+            **sasl.login_options(vserver, self._mechanisms(listener.service)),
+        }
+        if not listener.implicit_tls and "allowstarttls" in self._effective(listener.service):
+            settings["allowstarttls"] = "yes"  # since 3.10 it is off where nobody asks for it
+        if vserver.require_secure_channel and vserver.protocol == "nntp":
+            settings["allowanonymouslogin"] = "no"  # reading, which needs no login, knows no other switch
+        return settings
+
+    # ---- proving
+
+    def endpoints(self, vserver: Vserver) -> list[Endpoint]:
+        found = self._listeners().of(vserver.protocol, vserver.name)
+        return [
+            Endpoint(one.reachable, one.port, vserver.protocol, implicit_tls=one.implicit_tls)
+            for one in sorted(found, key=lambda one: one.implicit_tls)
+        ]
+
+    # ---- acting
+
+    def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
+        mirror = mirrors[IMAPD_CONF]
+        services = cyrus_conf.services(self.host.read_text(mirrors[CYRUS_CONF]))
+        cyrus_conf.refuse_fatal(services, self.host)
+        ours = set(imapd_conf.ours(self.host.read_text(mirror)))
+        for service in services:
+            # an option that is there twice is found only by the service that it is for
+            done = run(["cyrus", "info", "-C", mirror, "-n", service.name, "conf-lint"])
+            complaint = done.complaint.replace(mirror, IMAPD_CONF)
+            if done.code != 0:
+                raise Problem(
+                    f"Cyrus refuses the configuration ({complaint})",
+                    f"mend {IMAPD_CONF} until 'cyrus info -n {service.name} conf-lint' is content, then run again",
+                    option=IMAPD_CONF,
+                )
+            unknown = {line.partition(":")[0] for line in done.out.splitlines()}
+            own = {f"{service.name.lower()}_{name}" for name in ("sasl_mech_list",)}
+            missing = sorted(name for name in (unknown & ours) - own if name.startswith(f"{service.name.lower()}_"))
+            if missing:
+                raise Problem(
+                    f"this version of Cyrus does not know {', '.join(missing)}",
+                    "upgrade to a version that the guide lists",
+                    option=IMAPD_CONF,
+                )
+
+    def activate(self, run: Callable[..., Completed]) -> None:
+        self._of_service.clear()
+        if self.running():
+            # systemd picks the process: the unit knows no reload, and no number of a process is ever stale here
+            done = run(["systemctl", "kill", "--kill-who=main", "--signal=HUP", UNIT])
+            # a master without the right to open ports below 1024 (Debian 12) must be started anew for one of these
+            if done.code == 0 and self._stays() and self._listens():
+                return
+        bring_up(run, UNIT, "Cyrus", self._stays, why=lambda: self._logged(run))
+
+    def _stays(self) -> bool:
+        """Whether the master lives on with the files as they are."""
+        end = time.monotonic() + _SETTLED
+        while self.running():
+            if time.monotonic() >= end:
+                return True
+            time.sleep(_PAUSE)
+        return False
+
+    def _listens(self) -> bool:
+        """Whether every service of ours has got its socket."""
+        listeners = self._listeners()
+        wanted = {
+            (one.host, one.port)
+            for protocol in self.protocols
+            for name in listeners.names(protocol)
+            for one in listeners.of(protocol, name)
+        }
+        end = time.monotonic() + _PATIENCE
+        while True:
+            there = {one.place for one in listening(self.host)}
+            if all(self._is_open(host, port, there) for host, port in wanted):
+                return True
+            if time.monotonic() >= end:
+                return False
+            time.sleep(_PAUSE)
+
+    @staticmethod
+    def _is_open(host: str, port: int, there: Iterable[str]) -> bool:
+        """Whether one of the sockets that ss(8) shows is the one on an address; a host name may stand for any."""
+        found = {place.rpartition(":")[0].strip("[]") for place in there if place.endswith(f":{port}")}
+        try:
+            wanted = {str(ipaddress.ip_address(host))} if host else {"0.0.0.0", "::", "*"}
+        except ValueError:
+            return bool(found)
+        return bool(found & wanted)
+
+    @staticmethod
+    def _logged(run: Callable[..., Completed]) -> str:
+        """The master's last words; it says them to the log and nowhere else."""
+        lines = run(["journalctl", "--quiet", "--output=cat", "--lines=3", f"--unit={UNIT}"])
+        return lines.complaint if lines.code == 0 and lines.out else "it ended at once"
+
+
+__all__ = ("Cyrus",)

@@ -1,0 +1,177 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Accounts of remote hosts in a passwd-file of ours (doc.dovecot.org, "Passwd-file", "Password databases").
+
+The file counts for submission servers alone, so nobody reads mail with such an account. Dovecot asks its other
+databases first, PAM with its delay for a wrong password among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import crypt as libcrypt
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import AccountKeeper
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
+    doveconf as dovecot_settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.drop_in import HEAD
+
+ACCOUNTS = "/etc/dovecot/postmaster-accounts"
+DROP_IN = "/etc/dovecot/conf.d/99-postmaster-accounts.conf"
+_SCHEME = "{SHA512-CRYPT}"
+_EMPTY_FIELDS = "::::::"  # uid, gid, gecos, home, shell and extra fields
+_CHARACTERS = "auth_username_chars"
+_FORMAT = "auth_username_format"
+# Dovecot hands these on to the submission server in no other way than in lower case.
+_HARMLESS_FORMATS = frozenset({"", "%u", "%Lu", "%{user}", "%{user | lower}", "%{user|lower}"})
+
+
+def _escaped(name: str) -> str:
+    """A name as Dovecot looks it up: it escapes what stands for its variable for the name as it was sent."""
+    return "".join("\\" + one if one in "\\\"'" else one for one in name)
+
+
+def _plain(key: str) -> str:
+    found, escaped = "", False
+    for one in key:
+        if one == "\\" and not escaped:
+            escaped = True
+        else:
+            found, escaped = found + one, False
+    return found
+
+
+class DovecotAccounts(AccountKeeper):
+    """The accounts.
+
+    Args:
+        host: the machine.
+        daemon: the provider's name.
+        language: what the installed version speaks.
+        effective: answers Dovecot's effective settings of some names, for a protocol.
+    """
+
+    def __init__(self, host: Host, daemon: str, language: Language, effective: Callable[..., dict[str, Any]]) -> None:
+        self.daemon = daemon
+        self._host = host
+        self._language = language
+        self._effective = effective
+        lines = host.read_text(ACCOUNTS).split("\n")
+        fields = (line.split(":") for line in lines if line and not line.startswith("#"))
+        self._hashes = {_plain(name): hashed for name, hashed, *_rest in fields}
+
+    def check(self, account: RelayAccount) -> None:
+        if account.realm:
+            raise Problem(
+                "a realm is given, which accounts in Dovecot do not have",
+                "leave it out, or make it part of the name (name@realm)",
+                subject=account.title,
+                option="realm",
+            )
+        if not account.present:
+            return
+        if ":" in account.name:
+            raise Problem(
+                "a colon in the name ends it in Dovecot's file",
+                "choose another name",
+                subject=account.title,
+                option="name",
+            )
+        refused = sorted(set(account.name) - {"\\"} - set(self._characters)) if self._characters else []
+        if refused:
+            raise Problem(
+                f"Dovecot refuses names with {' '.join(map(repr, refused))} in them",
+                f"choose another name, or add to Dovecot's setting {_CHARACTERS}",
+                subject=account.title,
+                option="name",
+            )
+        if len((account.password or "").encode("utf-8", "surrogateescape")) > libcrypt.LONGEST:
+            raise Problem(
+                f"the password is longer than {libcrypt.LONGEST} bytes",
+                "choose a shorter one",
+                subject=account.title,
+                option="password",
+            )
+
+    @property
+    def _characters(self) -> str:
+        """The characters that Dovecot takes in a name; empty for any."""
+        return str(self._effective(_CHARACTERS).get(_CHARACTERS, ""))
+
+    def ours(self) -> set[str]:
+        return set(self._hashes)
+
+    def exists(self, account: RelayAccount) -> bool:
+        return account.name in self._hashes
+
+    def accepts(self, account: RelayAccount) -> bool:
+        hashed = self._hashes[account.name]
+        return hashed.startswith(_SCHEME) and libcrypt.matches(account.password or "", hashed[len(_SCHEME) :])
+
+    def logins(self, account: RelayAccount) -> tuple[str, ...]:
+        shape = str(self._effective(_FORMAT).get(_FORMAT, ""))
+        if shape not in _HARMLESS_FORMATS:
+            raise Problem(
+                f"Dovecot rewrites the names of those who log in ({_FORMAT} = {shape}), so that what an account may"
+                " send cannot be tied to its name",
+                f"leave out allowed_senders, or set {_FORMAT} back to its default",
+                subject=account.title,
+                option="allowed_senders",
+            )
+        return (account.name,)
+
+    def warnings(self, account: RelayAccount) -> Sequence[str]:
+        return ()
+
+    def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
+        hashes = {name: hashed for name, hashed in self._hashes.items() if name not in gone}
+        hashes.update({one.name: _SCHEME + libcrypt.hash_of(one.password or "") for one in changed})
+        if not hashes:
+            return (FileChange(DROP_IN, None), FileChange(ACCOUNTS, None))
+        lines = [f"{_escaped(name)}:{hashed}{_EMPTY_FIELDS}\n" for name, hashed in sorted(hashes.items())]
+        text = HEAD.format("accounts that remote hosts log in with") + "".join(lines)
+        return (
+            FileChange(
+                ACCOUNTS,
+                text.encode("utf-8", "surrogateescape"),
+                "root",
+                "dovecot",
+                0o640,
+                secret=True,
+                summary=f"accounts {', '.join(sorted(hashes))} (passwords not shown)",
+                material=True,
+            ),
+            FileChange(DROP_IN, self._rendered(hashes).encode(), "root", "root", 0o644),
+        )
+
+    def _rendered(self, names: Mapping[str, str]) -> str:
+        settings: dict[str, Any] = {}
+        if any("\\" in name for name in names):
+            allowed = self._characters
+            own = dovecot_settings.parse(self._host.read_text(DROP_IN)).get(_CHARACTERS)
+            if own is not None:
+                settings[_CHARACTERS] = own
+            elif allowed and "\\" not in allowed:
+                settings[_CHARACTERS] = f"{allowed[:-1]}\\{allowed[-1]}"  # at the end it would join two lines
+        settings["protocol smtp"] = self._language.accounts(ACCOUNTS)
+        return HEAD.format("accounts that remote hosts log in with") + dovecot_settings.render(settings)
+
+    def confirm(self) -> None:
+        # a mistake that hides the file, such as a later setting of the same names, is one in another file
+        wanted = dovecot_settings.parse(self._host.read_text(DROP_IN))
+        found = self._effective(_CHARACTERS).get(_CHARACTERS, "")
+        if wanted and wanted.get(_CHARACTERS, found) != found:
+            raise Problem(
+                f"the settings are in {DROP_IN}, but Dovecot does not take over {_CHARACTERS}",
+                "look for a file that sets the same and is read later, such as local.conf, and remove it there",
+                option=DROP_IN,
+            )

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exim's configuration as Debian keeps it: in one template or split into many files, and our part in it.
+
+The form in force is found and never changed. In the split form our part lies in files of its own. In the other form
+it is a block at the end of ``exim4.conf.localmacros``, and one in the section of authenticators of the template, for
+there is no other place. Exim refuses an option that is set twice, so a line that sets one of ours is turned into a
+comment, from which it comes back. Facts: update-exim4.conf(8), README.Debian of exim4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+
+ROOT = "/etc/exim4"
+SETTINGS = ROOT + "/update-exim4.conf.conf"
+TEMPLATE = ROOT + "/exim4.conf.template"
+LOCALMACROS = ROOT + "/exim4.conf.localmacros"
+MAIN_DIRECTORY = ROOT + "/conf.d/main"
+# read after the administrator's 000_localmacros and before Debian's files, of which the first sets an option
+MAIN_FILE = MAIN_DIRECTORY + "/00_zz_postmaster-secure-channel"
+AUTH_FILE = ROOT + "/conf.d/auth/20_postmaster-secure-channel"
+# takes the place of everything else
+MONOLITH = ROOT + "/exim4.conf"
+
+_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
+_BEGIN = "# BEGIN postmaster.secure_channel"
+_END = "# END postmaster.secure_channel"
+_NEW_FILE = " (with this file)"
+_NO_NEWLINE = " (after a last line without end)"
+_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}(?P<note>[^\n]*)\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL)
+_ASIDE = "# set aside by postmaster.secure_channel: "
+_AUTHENTICATORS = re.compile(r"^begin[ \t]+authenticators[ \t]*\n", re.MULTILINE)
+_SECTION = re.compile(r"^\s*begin\s", re.MULTILINE)
+
+
+class Sources:
+    """The files that update-exim4.conf(8) makes Exim's configuration of."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    @property
+    def split(self) -> bool:
+        """Whether the split form is in force. Raises Problem where neither is."""
+        if self._host.state(MONOLITH) is not None:
+            raise Problem(
+                f"{MONOLITH} takes the place of the configuration that Debian's tools make",
+                f"remove it, or move what it says below {ROOT}/conf.d or into {LOCALMACROS}",
+                option=MONOLITH,
+            )
+        text = self._host.read_text(SETTINGS)
+        found = re.findall(r"^\s*dc_use_split_config=['\"]?(\w*)", text, re.MULTILINE)
+        return bool(found) and found[-1].lower() == "true"
+
+    def changes(self, main: str, authenticators: str, options: Collection[str]) -> list[FileChange]:
+        """The files with our part in them.
+
+        Args:
+            main: lines for the main section; empty to take everything back.
+            authenticators: lines for the section of authenticators; empty for none.
+            options: the options that the lines set.
+
+        Raises:
+            Problem: the template has no section of authenticators.
+        """
+        split = self.split
+        found = []
+        for path in self._candidates():
+            before = self._host.read_text(path) if self._host.state(path) else None
+            after = without_ours(before)
+            in_force = bool(main) and (split == path.startswith(MAIN_DIRECTORY))
+            if in_force and after is not None:
+                after = set_aside(after, options)
+            if main and not split and path == LOCALMACROS:
+                after = _with_block(after, main)
+            if main and not split and path == TEMPLATE and authenticators:
+                after = _with_authenticators(after or "", authenticators)
+            if after != before:
+                found.append(_change(path, after))
+        for path, content in ((MAIN_FILE, main), (AUTH_FILE, authenticators)):
+            after = f"{_HEAD}\n{content}" if split and content else None
+            before = self._host.read_text(path) if self._host.state(path) else None
+            if after != before:
+                found.append(_change(path, after))
+        return found
+
+    def _candidates(self) -> Iterator[str]:
+        """Files of the administrator's that may hold a part of ours, or set our options."""
+        yield LOCALMACROS
+        yield TEMPLATE
+        for name in self._host.names_in(MAIN_DIRECTORY):
+            path = f"{MAIN_DIRECTORY}/{name}"
+            if re.fullmatch(r"[\w-]+(\.rul)?", name, re.ASCII) and path != MAIN_FILE:
+                yield path
+
+
+def _change(path: str, text: str | None) -> FileChange:
+    content = None if text is None else text.encode("utf-8", "surrogateescape")
+    # update-exim4.conf looks for this one below /etc, whatever directory it is told to read
+    return FileChange(path, content, material=path == LOCALMACROS)
+
+
+def without_ours(text: str | None) -> str | None:
+    """A file as it was before our part came into it; None where it was not there."""
+    if text is None:
+        return None
+    block = _BLOCK.search(text)
+    if block:
+        rest = text[: block.start()] + text[block.end() :]
+        if block["note"] == _NEW_FILE and not rest:
+            return None
+        if block["note"] == _NO_NEWLINE:
+            rest = text[: block.start() - 1] + text[block.end() :]
+        text = rest
+    return re.sub(f"^{re.escape(_ASIDE)}", "", text, flags=re.MULTILINE)
+
+
+def _with_block(text: str | None, lines: str) -> str:
+    note = _NEW_FILE if text is None else ""
+    text = text or ""
+    if text and not text.endswith("\n"):
+        note, text = _NO_NEWLINE, text + "\n"
+    return f"{text}{_BEGIN}{note}\n{_HEAD}\n{lines}{_END}\n"
+
+
+def _with_authenticators(text: str, lines: str) -> str:
+    section = _AUTHENTICATORS.search(text)
+    if not section:
+        raise Problem(
+            f"{TEMPLATE} has no line 'begin authenticators'",
+            "put that line back where the authenticators are to be, then run again",
+            option=TEMPLATE,
+        )
+    block = f"{_BEGIN}\n{_HEAD}\n{lines}{_END}\n"
+    return text[: section.end()] + block + text[section.end() :]
+
+
+def set_aside(text: str, options: Collection[str]) -> str:
+    """A file in which lines of the main section that set these options are comments.
+
+    Debian's own lines stay: they take the value from a macro, and that is set.
+    """
+    names = "|".join(sorted(options))
+    sets = re.compile(rf"\s*(?:hide\s+)?(?:{names})\s*=(?!\s*MAIN_\w+\s*$)")
+    section = _SECTION.search(text)
+    main, rest = (text[: section.start()], text[section.start() :]) if section else (text, "")
+    lines, aside, continued = [], False, False
+    for line in main.splitlines(keepends=True):
+        comment = line.lstrip().startswith("#")
+        if not continued and not comment:
+            aside = sets.match(line) is not None
+        if aside and not comment:
+            lines.append(_ASIDE + line)
+        else:
+            lines.append(line)
+        if not comment:
+            continued = line.rstrip().endswith("\\")
+    return "".join(lines) + rest

@@ -1,0 +1,206 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Domain security of an Exim: what it needs besides the tables, and what is put together to a plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainPlan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
+    managed_sections as sections,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import routers as sending
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import ROOT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
+    DomainEntries,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.lsearch import READER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import (
+    Smarthost,
+    default_level,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import WITH_DANE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
+
+RESOLV_CONF = "/etc/resolv.conf"
+# Debian's routers that send mail to other hosts; ours do what they do.
+_DEBIANS = ("hubbed_hosts", "dnslookup_relay_to_domains", "dnslookup", "smarthost", "hub_user_smarthost")
+_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
+
+
+class Sending:
+    """How an Exim sends mail.
+
+    Args:
+        host: the machine.
+        ask: runs exim4(8) with these words, and gives what it prints.
+        macros: those of the configuration in force.
+        build: what ``exim4 -bV`` prints.
+    """
+
+    def __init__(self, host: Host, ask: Callable[..., str], macros: Mapping[str, str], build: str) -> None:
+        self._host = host
+        self._ask = ask
+        self._macros = macros
+        self._build = build
+
+    def plan(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, split: bool) -> DomainPlan:
+        """See DomainProvider.plan_domains; ``split`` is whether the split form of the configuration is in force."""
+        self._refuse_impossible(policies)
+        smarthost = Smarthost.from_macros(self._macros)
+        tables = DomainEntries(self._host, self._expanded, smarthost)
+        outcomes = tables.plan(policies, purge=purge)
+        parts, before = {}, clients.former(self._ask("-bP", "authenticators"), self._macros)
+        if tables.entries:
+            parts = {"routers": sending.routers(self._roots(ca_file)), "transports": sending.transports()}
+        if tables.accounts:
+            parts["authenticators"] = clients.render(before)
+        changes = tables.changes()
+        return DomainPlan(
+            # the configuration names the tables: they come before it, and go after it
+            changes=(
+                *(change for change in changes if change.content is not None),
+                *sections.changes(self._host, parts, before.names, split=split),
+                *(change for change in changes if change.content is None),
+            ),
+            outcomes=outcomes,
+            levels=tables.levels(),
+            default_level=tables.levels().get(EVERYTHING) or self._default_level(smarthost),
+            warnings=[*self._resolver_warnings(policies), *_circumflex(policies), *self._passed_by(tables)],
+        )
+
+    def _expanded(self, expressions: Sequence[str]) -> list[str]:
+        """What Exim makes of expressions."""
+        if not expressions:
+            return []
+        done = self._host.query(["exim4", "-be"], stdin="".join(f"{one}\n" for one in expressions).encode())
+        answers = [line.removeprefix("> ") for line in done.out.splitlines()]
+        if done.code != 0 or len(answers) < len(expressions):
+            raise Problem(
+                f"Exim cannot be asked about domains ({done.complaint})",
+                f"mend the files below {ROOT} until 'exim4 -be' answers, then run again",
+                option=ROOT,
+            )
+        return answers[: len(expressions)]
+
+    def _refuse_impossible(self, policies: Sequence[DomainPolicy]) -> None:
+        """What this build of Exim cannot do. Raises Problem."""
+        able = re.search(r"^Support for:(.*)$", self._build, re.MULTILINE)
+        words = able[1].split() if able else []
+        for feature, levels in (("Event", ("secure", "fingerprint")), ("DANE", WITH_DANE)):
+            for policy in policies:
+                asked = policy.tls in levels or (feature == "Event" and policy.match)
+                if policy.present and asked and feature not in words:
+                    raise Problem(
+                        f"this Exim was built without support for {feature}, without which the level {policy.tls}"
+                        " cannot be kept",
+                        "install exim4-daemon-light or exim4-daemon-heavy of the distribution, or choose another level",
+                        subject=policy.title,
+                        option="tls",
+                    )
+
+    def _roots(self, ca_file: str) -> str:
+        """The file of roots: the one that is asked for, or was before."""
+        if not ca_file:
+            return self._macros.get(sending.CA_FILE, "")
+        if not _PATH.fullmatch(ca_file):
+            raise Problem(
+                f"Exim's configuration cannot hold the path {ca_file!r}",
+                "use a path of letters, digits, hyphens, full stops and underscores",
+                option="ca_file",
+            )
+        state = self._host.state(ca_file)
+        if state and not state.mode & 0o004 and not (state.group == READER and state.mode & 0o040):
+            raise Problem(
+                f"{ca_file} cannot be read by {READER}, as whom Exim sends mail",
+                f"make it readable for all ('chmod a+r {ca_file}'): certificates are no secret",
+                option="ca_file",
+            )
+        return ca_file
+
+    def _passed_by(self, tables: DomainEntries) -> list[str]:
+        """Warn of routers of the administrator's that do not get to see the mail of our entries."""
+        if not any(not fields.get("host") or fields.get("shared") for fields in tables.entries.values()):
+            return []
+        shown = re.findall(r"^(\S+) router:\n((?:.+\n)*)", self._ask("-bP", "routers"), re.MULTILINE)
+        found = [
+            name
+            for name, options in shown
+            if name not in _DEBIANS
+            and not name.startswith(sending.ROUTER)
+            and re.search(r"^driver = (dnslookup|manualroute|queryprogram)$", options, re.MULTILINE)
+        ]
+        if not found:
+            return []
+        warning = (
+            f"mail of domains that have an entry is not seen by {several(found)} of Exim's routers:"
+            " it takes Debian's usual way; a relay_host sends it another one"
+        )
+        return [warning]
+
+    # ---- DANE
+
+    def _sees_authentic(self) -> bool:
+        """Whether the C library leaves in an answer that it is authentic (resolv.conf(5), option trust-ad)."""
+        lines = (line.split() for line in self._host.read_text(RESOLV_CONF).split("\n"))
+        return any(line[0] == "options" and "trust-ad" in line for line in lines if line)
+
+    def _default_level(self, smarthost: Smarthost) -> str:
+        name = "remote_smtp_smarthost" if smarthost.hosts else "remote_smtp"
+        done = self._host.query(["exim4", "-bP", "transport", name])
+        return default_level(done.out, authentic=self._sees_authentic())
+
+    def _resolver_warnings(self, policies: Sequence[DomainPolicy]) -> list[str]:
+        """What the administrator should know of the resolver. Raises Problem where DANE would be worth nothing."""
+        if not any(policy.present and policy.tls in WITH_DANE for policy in policies):
+            return []
+        if not self._sees_authentic():
+            raise Problem(
+                f"{RESOLV_CONF} does not have the option trust-ad, so Exim never sees that an answer is authentic and"
+                " treats DANE as if there were none",
+                f"install a validating resolver on this host (Debian: apt install unbound) and write 'options trust-ad'"
+                f" into {RESOLV_CONF}; or choose a level without DANE",
+                option="tls",
+            )
+        return _resolver.far_away(self._host.read_text(RESOLV_CONF), RESOLV_CONF, "Exim")
+
+
+def _circumflex(policies: Sequence[DomainPolicy]) -> list[str]:
+    """Accounts that Exim cannot send by PLAIN."""
+    found = [
+        policy.domain
+        for policy in policies
+        if policy.present and policy.account and "^" in (policy.account.username[:1], policy.account.password[:1])
+    ]
+    if not found:
+        return []
+    warning = (
+        f"the user name or the password for {several(found)} begins with a circumflex, which Exim cannot send by PLAIN:"
+        " mail waits unless the host offers LOGIN or CRAM-MD5"
+    )
+    return [warning]
+
+
+def refuse_late(shown: str) -> None:
+    """Raise Problem where another router gets to see mail before ours do.
+
+    Args:
+        shown: what ``exim4 -bP router_list`` prints.
+    """
+    names = shown.split()
+    ours = [number for number, name in enumerate(names) if name.startswith(sending.ROUTER)]
+    if ours and ours[0] > 0:
+        raise Problem(
+            f"the router {names[0]} stands before those of this collection, and may send mail past them",
+            f"give its file below {ROOT}/conf.d/router a name that sorts behind 050, or move it in the template",
+            option=ROOT,
+        )

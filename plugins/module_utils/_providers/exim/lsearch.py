@@ -1,0 +1,61 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Our two tables for Exim (``lsearch``): what holds for a domain, and the accounts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, SaslAccount
+
+_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
+READER = "Debian-exim"  # Exim delivers as this user; the group has the same name
+
+Fields = dict[str, str]  # what holds for an entry, by word
+Table = dict[str, Fields]  # by domain
+
+
+def parse(text: str) -> Table:
+    """The entries of a table. A key for all subdomains is a word of its domain's entry."""
+    found: Table = {}
+    for line in text.split("\n"):
+        key, colon, value = line.partition(": ")
+        if colon and not line.startswith("#"):
+            pairs = (word.partition("=") for word in value.split())
+            fields = {name: text for name, _equals, text in pairs}
+            found.setdefault(fields.pop("entry", key), fields)
+    return found
+
+
+def render(table: Mapping[str, Fields]) -> str:
+    """The text of a table; the shorter domains come last among those that fit, by the way Exim looks."""
+    lines = []
+    for domain, fields in sorted(table.items()):
+        value = " ".join(f"{name}={text}" for name, text in {"entry": domain, **fields}.items())
+        lines.append(f"{domain}: {value}\n")
+        if fields.get("subdomains") and domain != EVERYTHING:
+            lines.append(f"*.{domain}: {value}\n")
+    return _HEAD + "".join(lines)
+
+
+def account_fields(account: SaslAccount) -> Fields:
+    """An account as the table has it: in base64, so that every sign can be in it."""
+    both = {"user": account.username, "password": account.password}
+    return {name: base64.b64encode(text.encode("utf-8", "surrogateescape")).decode() for name, text in both.items()}
+
+
+def change(path: str, table: Mapping[str, Fields], *, secret: bool = False) -> FileChange:
+    """The table as a file that only Exim can read, from its birth; a table without entries is removed."""
+    return FileChange(
+        path,
+        render(table).encode() if table else None,
+        "root",
+        READER,
+        0o640,
+        secret=secret,
+        summary="rows for " + ", ".join(sorted(table)) + " (content not shown)",
+    )

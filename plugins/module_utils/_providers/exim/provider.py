@@ -1,0 +1,413 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Exim 4 as Debian packages it, serving smtp and submission, and sending mail to other hosts.
+
+Facts: Exim specification, chapters 13 (where the daemon listens), 33 (authentication), 43 (TLS), 44 (ACLs); exim4(8),
+update-exim4.conf(8).
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
+    Endpoint,
+    NamedCertificate,
+    SaslSocket,
+    TlsLibrary,
+    Vserver,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    Capabilities,
+    DomainPlan,
+    DomainProvider,
+    Plan,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
+    expressions as expressions,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import layout as layout
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import listeners as listeners
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
+    ROOT,
+    Sources,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
+    Effective,
+    servers,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS, strength_that
+
+NEWEST = (4, 98)  # the newest version that the collection was tried with
+OLDEST = (4, 94)  # the first that chooses a certificate by a name it does not trust
+UNIT = "exim4.service"
+DEFAULTS = "/etc/default/exim4"
+USER = "Debian-exim"
+SASL_SOCKET = "/var/spool/exim4/postmaster-auth"
+_SETTLES = 0.3  # seconds after which a reload has begun to have an effect
+_COMES_UP = 10.0  # seconds in which it must have ended
+_PATH = re.compile(r"[A-Za-z0-9/._+-]+")
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # Exim finds the keys of its tables whatever their case
+
+
+class Exim(DomainProvider):
+    """The adapter for Exim. All its options are shared by all ports; see the expressions."""
+
+    name = "exim"
+    protocols = frozenset({"smtp", "submission"})
+    processes = frozenset({"exim4"})
+    packages: ClassVar[Mapping[str, str]] = {"smtp": "exim4-daemon-light", "submission": "exim4-daemon-heavy"}
+    config_roots = (ROOT,)
+
+    def __init__(self, host: Host, store: Store) -> None:
+        super().__init__(host, store)
+        self._effective: Effective | None = None
+        self._stuck = False
+        self.sources = Sources(host)
+
+    @classmethod
+    def installed(cls, host: Host) -> bool:
+        return host.which("exim4") is not None
+
+    # ---- reading
+
+    @functools.cached_property
+    def _build(self) -> str:
+        """What this Exim is and was built with."""
+        return self._asked("-bV")
+
+    def _asked(self, *words: str) -> str:
+        done = self.host.query(["exim4", *words])
+        if done.code != 0:
+            raise Problem(
+                f"Exim refuses its own configuration ({done.complaint})",
+                f"mend the files below {ROOT} until update-exim4.conf is content, then run again",
+                option=ROOT,
+            )
+        return done.out
+
+    def capabilities(self) -> Capabilities:
+        match = re.match(r"Exim version (\d+)\.(\d+)(?:\.(\d+))?", self._build)
+        version = tuple(int(part) for part in match.groups() if part) if match else ()
+        if version[:2] < OLDEST:
+            raise Problem(f"Exim {'.'.join(map(str, version))} is too old", "upgrade to Exim 4.94 or newer")
+        features = re.search(r"^Support for:(.*)$", self._build, re.MULTILINE)
+        if not features or "GnuTLS" not in features[1].split():
+            raise Problem(
+                "this Exim was not built with GnuTLS, as Debian's is",
+                "install exim4-daemon-light or exim4-daemon-heavy of the distribution",
+            )
+        return Capabilities(
+            version,
+            known=version[:2] <= NEWEST,
+            library=TlsLibrary("GnuTLS", ()),
+            reader=("root", USER, 0o640),
+            several=True,
+            alternative=True,
+            sni=True,
+        )
+
+    @property
+    def effective(self) -> Effective:
+        """Exim's configuration in force, asked once."""
+        if self._effective is None:
+            self._effective = Effective.shown(self._asked)
+        return self._effective
+
+    def running(self) -> bool:
+        return bool(self._listening())
+
+    def read(self) -> dict[tuple[str, str], Vserver]:
+        effective = self.effective
+        tables = expressions.Tables.from_macros(effective.macros)
+        own = layout.of_ours(effective, tables)
+        found = [self._own(effective, tables, ident, own[ident]) for ident in tables.certificates]
+        taken = {port for one in own.values() for port in one.ports}
+        for protocol in (PROTOCOLS[name] for name in sorted(self.protocols)):
+            standard = {protocol.port, protocol.implicit_tls_port} & (effective.ports - taken)
+            if standard and f"{protocol.name}/default" not in own:
+                found.append(self._foreign(effective, protocol.name, standard))
+        return {one.key: one for one in found}
+
+    def _own(
+        self, effective: Effective, tables: expressions.Tables, ident: str, listener: listeners.Listener
+    ) -> Vserver:
+        """A virtual server of ours."""
+        protocol, _slash, name = ident.partition("/")
+        files, ciphers = tables.certificates[ident], tables.ciphers.get(ident, "")
+        if not (effective.ours("tls_certificate") and effective.ours("tls_privatekey")):
+            files = effective.options["tls_certificate"]
+        if not effective.ours("tls_require_ciphers"):
+            ciphers = effective.options["tls_require_ciphers"]
+        certificates = self._names(files)
+        prefix = ident + "/"
+        return Vserver(
+            protocol=protocol,
+            name=name,
+            certificate=certificates[0],
+            alternative_certificate=certificates[1],
+            sni=tuple(
+                NamedCertificate(key[len(prefix) :], self._names(file)[0])
+                for key, file in sorted(tables.named.items())
+                if key.startswith(prefix)
+            ),
+            require_secure_channel=ident in tables.demanding and effective.ours("acl_smtp_mail"),
+            strength=_strength_of(ciphers),
+            addresses=listener.addresses,
+            port=listener.port,
+            implicit_tls_port=listener.implicit_port,
+            auth_clear=() if effective.ours("auth_advertise_hosts") else self._offered_in_clear(effective),
+        )
+
+    def _foreign(self, effective: Effective, protocol: str, ports: set[int]) -> Vserver:
+        """A virtual server that is none of ours so far."""
+        implicit = ports & effective.implicit_ports
+        certificates = self._names(effective.former("tls_certificate"))
+        return Vserver(
+            protocol=protocol,
+            certificate=certificates[0],
+            alternative_certificate=certificates[1],
+            strength=_strength_of(effective.former("tls_require_ciphers")),
+            port=min(ports - implicit, default=0),
+            implicit_tls_port=min(implicit, default=0),
+            auth_clear=self._offered_in_clear(effective),
+        )
+
+    def _names(self, files: str) -> tuple[str, str]:
+        """The certificates in a list of files, and an empty name where there is no second one."""
+        if "$" in files:  # an expansion of the administrator's
+            return files, ""
+        paths = [*listeners.words(files), "", ""]
+        one, other = (self.store.behind(self.name, path) for path in paths[:2])
+        return one, other
+
+    def _offered_in_clear(self, effective: Effective) -> tuple[str, ...]:
+        """Mechanisms that anyone is offered without TLS, as far as that can be told."""
+        if "*" not in listeners.words(effective.former("auth_advertise_hosts")):
+            return ()
+        found = self._servers.values()
+        return tuple(sorted(one["public_name"].upper() for one in found if not one["server_advertise_condition"]))
+
+    @property
+    def _servers(self) -> dict[str, dict[str, str]]:
+        """The administrator's authenticators for those who log in here."""
+        return servers(self._asked("-bP", "authenticators"))
+
+    # ---- planning
+
+    def plan(self, desired: Sequence[Vserver]) -> Plan:
+        effective, before = self.effective, self.read()
+        tables = expressions.Tables.from_macros(effective.macros)
+        wanted = layout.of_ours(effective, tables)
+        socket = SaslSocket(SASL_SOCKET, USER, USER)
+        asked = (socket,) if _submission(tables) else ()
+        for vserver in desired:
+            tables.forget(layout.identifier(vserver))
+            wanted.pop(layout.identifier(vserver), None)
+        for vserver in (one for one in desired if one.present):
+            _refuse_impossible(vserver)
+            self._enter(tables, vserver)
+            wanted[layout.identifier(vserver)] = layout.of_desired(vserver, before.get(vserver.key))
+        if not tables.certificates:
+            return Plan(changes=self.sources.changes("", "", ()), unneeded=asked)
+        tables.listeners = layout.table(wanted)
+        lists = self._lists(effective, wanted)
+        former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
+        main = expressions.render(tables, former, lists)
+        submission = _submission(tables)
+        if not submission or self._servers:
+            return Plan(changes=self.sources.changes(main, "", former), unneeded=asked)
+        self._refuse_without_dovecot(submission[0])
+        authenticators = expressions.authenticators(SASL_SOCKET)
+        return Plan(changes=self.sources.changes(main, authenticators, former), needs=(socket,))
+
+    def _enter(self, tables: expressions.Tables, vserver: Vserver) -> None:
+        """Put a virtual server into the tables."""
+        ident = layout.identifier(vserver)
+
+        def file(certificate: str) -> str:
+            path = self.store.deployed_path(self.name, certificate)
+            if not _PATH.fullmatch(path):
+                raise Problem(
+                    f"Exim's tables cannot hold the path {path!r}",
+                    "use a store whose path has letters, digits, hyphens, full stops and underscores only",
+                    subject=vserver.title,
+                    option="store",
+                )
+            return path
+
+        both = (vserver.certificate, vserver.alternative_certificate)
+        tables.certificates[ident] = ":".join(file(one) for one in both if one)
+        tables.ciphers[ident] = priorities(STRENGTHS[vserver.strength])
+        if vserver.require_secure_channel:
+            tables.demanding[ident] = "yes"
+        for one in vserver.sni:
+            tables.named[f"{ident}/{one.name}"] = file(one.certificate)
+
+    def _lists(self, effective: Effective, wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
+        """The options that say where Exim listens, as far as they must change."""
+        former = listeners.ports(effective.former("daemon_smtp_ports"))
+        interfaces = listeners.interfaces(effective.former("local_interfaces"))
+        pairs, ports = listeners.combined(interfaces, former, list(wanted.values()))
+        found = {}
+        if ports != set(former):
+            found["daemon_smtp_ports"] = listeners.render_ports(ports)
+        if pairs is not None:
+            found["local_interfaces"] = listeners.render_interfaces(pairs)
+        for number, line in enumerate(self.host.read_text(DEFAULTS).splitlines(), 1):
+            if found and re.match(r"[^#]*-oX", line):
+                raise Problem(
+                    "-oX there says where Exim listens, so that its configuration cannot",
+                    "remove that -oX, set daemon_smtp_ports in Exim's configuration instead, then run again",
+                    option=f"{DEFAULTS}:{number}",
+                )
+        before = set(listeners.ports(effective.former("tls_on_connect_ports")))
+        standard = {port for one in wanted.values() for port in one.standard | one.ports}
+        implicit = (before - standard) | {one.implicit_port for one in wanted.values()} - {0}
+        if implicit != before:
+            found["tls_on_connect_ports"] = listeners.render_ports(implicit)
+        return found
+
+    def _refuse_without_dovecot(self, ident: str) -> None:
+        drivers = re.search(r"^Authenticators:(.*)$", self._build, re.MULTILINE)
+        if not drivers or "dovecot" not in drivers[1].split():
+            raise Problem(
+                "nothing can check the passwords of those who log in:"
+                " Exim has no authenticator for them, and this build cannot ask Dovecot",
+                "install the package exim4-daemon-heavy and Dovecot, or set up an authenticator",
+                subject=f"virtual server {ident}",
+                option="protocol",
+            )
+
+    def plan_domains(
+        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
+    ) -> DomainPlan:
+        if mta_sts:
+            raise Problem(
+                "Exim cannot follow the MTA-STS policies of others",
+                "leave mta_sts out, and name the domains that TLS is demanded for",
+                option="mta_sts",
+            )
+        self.capabilities()  # raises where this Exim is too old, or of another kind
+        sending = outgoing.Sending(self.host, self._asked, self.effective.macros, self._build)
+        return sending.plan(policies, purge=purge, ca_file=ca_file, split=self.sources.split)
+
+    # ---- proving
+
+    def endpoints(self, vserver: Vserver) -> list[Endpoint]:
+        address = vserver.addresses[0] if vserver.addresses else self._local_address()
+        before = self.read().get(vserver.key)
+        port = before.port if vserver.port is None and before else vserver.port
+        found = [Endpoint(address, port, vserver.protocol, implicit_tls=False)] if port else []
+        if vserver.implicit_tls_port:
+            found.append(Endpoint(address, vserver.implicit_tls_port, vserver.protocol, implicit_tls=True))
+        return found
+
+    def _local_address(self) -> str:
+        """An address that Exim listens on."""
+        found = [one.address for one in listeners.interfaces(self.effective.former("local_interfaces"))]
+        if "0.0.0.0" in found:
+            return "127.0.0.1"
+        return "::1" if "::0" in found or not found else found[0]
+
+    def remedy_where_down(self) -> str:
+        return f"start it ('systemctl start {UNIT}') and run again"
+
+    # ---- acting
+
+    def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
+        mirror = mirrors[ROOT]
+        made = f"{mirror}/made-of-it"
+
+        def ask(*words: str) -> str:
+            done = run(list(words))
+            if done.code != 0:
+                complaint = done.complaint.replace(mirror, ROOT) or "it does not say why"
+                raise Problem(
+                    f"Exim refuses the configuration ({complaint})",
+                    f"mend the files below {ROOT}, then run again",
+                    option=ROOT,
+                )
+            return done.out
+
+        ask("update-exim4.conf", "--confdir", mirror, "--output", made)
+        ask("exim4", "-C", made, "-bV")
+        outgoing.refuse_late(ask("exim4", "-C", made, "-bP", "router_list"))
+        found = Effective.shown(lambda *words: ask("exim4", "-C", made, *words))
+        for option in found.expected:
+            if not found.ours(option):
+                raise Problem(
+                    f"something below {ROOT} sets {option} after this collection does",
+                    "look for a line that gives this option or its macro a value, and remove it",
+                    option=ROOT,
+                )
+
+    def activate(self, run: Callable[..., Completed]) -> None:
+        self._effective = None
+        if self.running() and not self._stuck:
+            done = run(["systemctl", "reload", UNIT])
+            if done.code == 0 and self._comes_up():
+                return
+        # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
+        self._stuck = True
+        unless = "it ended at once, or cannot listen"
+        bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs="/var/log/exim4")
+        self._stuck = False
+
+    def _comes_up(self) -> bool:
+        """Whether the daemon, told to begin anew, listens at all places; it closes them for a moment."""
+        end = time.monotonic() + _COMES_UP
+        time.sleep(_SETTLES)
+        wanted = self.effective.sockets
+        while not wanted <= self._listening():
+            if time.monotonic() >= end:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _listening(self) -> set[tuple[str, int]]:
+        """Addresses and ports at which Exim listens right now."""
+        return {(one.address, one.port) for one in listening(self.host, processes=True) if "exim4" in one.processes}
+
+
+def _submission(tables: expressions.Tables) -> list[str]:
+    """The submission servers among our virtual servers."""
+    return [one for one in tables.certificates if one.startswith("submission/")]
+
+
+def _refuse_impossible(vserver: Vserver) -> None:
+    """What Exim cannot do. Raises Problem."""
+    if not _NAME.fullmatch(vserver.name):
+        raise Problem(
+            f"Exim's tables cannot hold the name {vserver.name!r}",
+            "use lower-case letters, digits, hyphens, full stops and underscores",
+            subject=vserver.title,
+            option="name",
+        )
+    for option in ("auth_clear", "auth_tls"):
+        if getattr(vserver, option):
+            raise Problem(
+                "what an authenticator of Exim offers is said where it is configured",
+                "leave the option out; no login is offered without TLS, and with TLS those there are",
+                subject=vserver.title,
+                option=option,
+            )
+
+
+def _strength_of(ciphers: str) -> str:
+    return strength_that(lambda one: priorities(one) == ciphers)

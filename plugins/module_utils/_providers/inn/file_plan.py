@@ -1,0 +1,205 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""INN's own files and those of further virtual servers, as they must be for what is desired."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import (
+    mechanisms as inn_mechanisms,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import (
+    CONFIG_DIRECTORY,
+    KEYS,
+    SETTINGS,
+    Effective,
+    as_line_values,
+    rendered,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.key_lines import KeyLines
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
+    AuthGroup,
+    Files,
+    auth_groups,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.require_encryption import (
+    Notes,
+    demanded,
+    taken_back,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+
+SASL_DIRECTORY = "/etc/sasl2"
+SASL_FILE = "INN.conf"  # by this name INN introduces itself to libsasl2
+_SASL = f"{SASL_DIRECTORY}/{SASL_FILE}"
+_MECHANISMS = "mech_list"
+_WIDTHS = {SETTINGS: 28, _SASL: 0}  # where values begin in the file that INN brings
+_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
+
+
+def home_of(vserver: str) -> str:
+    """Directory with the files of a further virtual server."""
+    return f"{CONFIG_DIRECTORY}/postmaster-{vserver}"
+
+
+@dataclass(frozen=True)
+class Base:
+    """INN's own files without anything of ours; where further virtual servers begin.
+
+    Attributes:
+        settings: inn.conf.
+        readers: readers.conf.
+        groups: its auth groups.
+        files: the files that it may include.
+        sasl: the settings of libsasl2.
+    """
+
+    settings: str
+    readers: str
+    groups: list[AuthGroup]
+    files: Files
+    sasl: str
+
+
+class InnFiles:
+    """What becomes of INN's files.
+
+    Args:
+        host: the machine.
+        originals: what was there before us; brought up to date.
+        effective: INN's settings.
+        library: the TLS library that INN uses.
+    """
+
+    def __init__(self, host: Host, originals: Originals, effective: Effective, library: TlsLibrary) -> None:
+        self._host = host
+        self._originals = originals
+        self._effective = effective
+        self._library = library
+        self.base = self._base()
+
+    @property
+    def _readers_note(self) -> str:
+        return f"groups of {self._effective.readers}"
+
+    def _base(self) -> Base:
+        settings = self._lines(SETTINGS)
+        for key in KEYS:
+            if _note(key) in self._originals:
+                settings.put(key, self._originals.get(_note(key)))
+        path = self._effective.readers
+        files = Files(self._host.read_text, self._effective.home)
+        notes: Notes = self._originals.get(self._readers_note, {})
+        readers = taken_back(self._host.read_text(path), path, files, notes)
+        sasl = self._lines(_SASL)
+        if _MECHANISMS in self._originals:
+            sasl.put(_MECHANISMS, self._originals.get(_MECHANISMS))
+        return Base(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
+
+    def _lines(self, path: str) -> KeyLines:
+        return KeyLines(self._host.read_text(path), path, _WIDTHS[path])
+
+    def default(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
+        """INN's own files.
+
+        Args:
+            vserver: the default virtual server, to be there or not.
+            certificate: path of its certificate and key.
+        """
+        settings, readers, sasl = self.base.settings, self.base.readers, self.base.sasl
+        if vserver.present:
+            self._note_what_is_there()
+            settings = self._settings(self._lines(SETTINGS), vserver, certificate)
+            readers, notes = self._readers(vserver)
+            self._originals.forget([self._readers_note])
+            self._originals.note(self._readers_note, notes)
+            sasl = self._sasl(self._lines(_SASL), vserver)
+        sasl_is_ours = _SASL in self._originals
+        if not vserver.present:
+            self._originals.forget([*map(_note, KEYS), self._readers_note, _MECHANISMS, _SASL])
+        yield from self._rewritten(SETTINGS, settings)
+        yield from self._rewritten(self._effective.readers, readers)
+        if sasl_is_ours and not sasl:
+            yield FileChange(_SASL, None, own_directory=True)
+        else:
+            yield from self._rewritten(_SASL, sasl)
+
+    def further(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
+        """The files of a virtual server that INN does not have by itself."""
+        home = home_of(vserver.name)
+        paths = {name: f"{home}/{name}" for name in ("inn.conf", "readers.conf", SASL_FILE)}
+        if not vserver.present:
+            for path in paths.values():
+                yield FileChange(path, None, own_directory=True)
+            return
+        contents = {
+            "inn.conf": self._settings(KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS]), vserver, certificate),
+            "readers.conf": self._readers(vserver)[0],
+            SASL_FILE: self._sasl(KeyLines(self.base.sasl, _SASL), vserver),
+        }
+        like = {"inn.conf": SETTINGS, "readers.conf": self._effective.readers, SASL_FILE: _SASL}
+        for name, content in contents.items():
+            state = self._host.state(like[name])
+            yield FileChange(
+                paths[name],
+                (_HEAD + content).encode("utf-8", "surrogateescape"),
+                state.owner if state else "root",
+                state.group if state else "root",
+                state.mode if state else 0o644,
+                own_directory=True,
+            )
+
+    def _note_what_is_there(self) -> None:
+        settings, sasl = KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS]), KeyLines(self.base.sasl, _SASL)
+        for key in KEYS:
+            self._originals.note(_note(key), settings.raw(key))
+        if _MECHANISMS not in self._originals and self._host.state(_SASL) is None:
+            self._originals.note(_SASL, None)
+        self._originals.note(_MECHANISMS, sasl.raw(_MECHANISMS))
+
+    def _settings(self, lines: KeyLines, vserver: Vserver, certificate: str) -> str:
+        wanted = {
+            "tlscertfile": certificate,
+            "tlskeyfile": certificate,
+            **rendered(STRENGTHS[vserver.strength], self._library),
+        }
+        lines.set(as_line_values(wanted))
+        before = KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS])
+        for key in KEYS:
+            if key not in wanted:
+                lines.put(key, before.raw(key))
+        return lines.text
+
+    def _readers(self, vserver: Vserver) -> tuple[str, Notes]:
+        if not vserver.require_secure_channel and set(vserver.auth_clear) & inn_mechanisms.PLAIN:
+            return self.base.readers, {}
+        return demanded(
+            self.base.readers,
+            self._effective.readers,
+            self.base.files,
+            logins_only=not vserver.require_secure_channel,
+        )
+
+    def _sasl(self, lines: KeyLines, vserver: Vserver) -> str:
+        there = KeyLines(self.base.sasl, _SASL).value(_MECHANISMS)
+        offered = there.upper().split() if there else inn_mechanisms.installed(self._host)
+        wanted = inn_mechanisms.chosen(vserver, offered)
+        if set(lines.value(_MECHANISMS).upper().split()) != set(wanted):
+            lines.set({_MECHANISMS: " ".join(wanted)})
+        return lines.text
+
+    def _rewritten(self, path: str, text: str) -> Iterator[FileChange]:
+        if text != self._host.read_text(path):
+            yield FileChange(path, text.encode("utf-8", "surrogateescape"))
+
+
+def _note(key: str) -> str:
+    return f"inn.conf {key}"

@@ -1,0 +1,123 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""INN's settings as INN itself understands them, and a strength in its words (inn.conf(5))."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, strength_that
+
+CONFIG_DIRECTORY = "/etc/news"
+SETTINGS = CONFIG_DIRECTORY + "/inn.conf"
+TOOLS = "/usr/lib/news/bin"
+CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
+STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
+KEYS = (*CERTIFICATE_KEYS, *STRENGTH_KEYS)
+_ASKED = (*KEYS, "port", "bindaddress", "nnrpdflags", "pathetc")
+_PRINTED = re.compile(r"^([A-Z0-9]+)=('.*'|\S+); export", re.MULTILINE)
+_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
+
+@dataclass(frozen=True)
+class Effective:
+    """Settings in effect.
+
+    Attributes:
+        values: by key, without quotes.
+        readers: path of the readers.conf that is read.
+        flags: the other options that every nnrpd gets.
+    """
+
+    values: Mapping[str, str]
+    readers: str
+    flags: tuple[str, ...]
+
+    @property
+    def port(self) -> int:
+        """innd's port."""
+        return int(self.values["port"] or 0)
+
+    @property
+    def address(self) -> str:
+        """The IPv4 address that innd listens on; empty for every one."""
+        address = self.values["bindaddress"]
+        return "" if address in ("all", "any") else address
+
+    @property
+    def home(self) -> str:
+        """Directory of INN's other files."""
+        return self.values["pathetc"]
+
+    def strength(self, library: TlsLibrary) -> str:
+        """Name of the strength that these settings are; empty where they are none."""
+        return strength_that(
+            lambda one: all(self.values[key] == value for key, value in rendered(one, library).items())
+        )
+
+
+def effective(host: Host, settings: str = SETTINGS) -> Effective:
+    """Ask INN for its settings.
+
+    Args:
+        host: the machine.
+        settings: path of the inn.conf.
+
+    Raises:
+        Problem: INN refuses the file.
+    """
+    done = host.query([f"{TOOLS}/innconfval", "-s", *_ASKED], environment={"INNCONF": settings})
+    if done.code != 0 or done.err.strip():
+        raise Problem(
+            f"INN refuses its own configuration ({done.complaint})",
+            f"mend {settings} until 'innconfval -C' says nothing, then run again",
+            option=settings,
+        )
+    values = _parsed(done.out)
+    words = shlex.split(values["nnrpdflags"])
+    readers = "readers.conf"
+    if "-c" in words[:-1]:
+        place = words.index("-c")
+        readers = words[place + 1]
+        del words[place : place + 2]
+    return Effective(values, os.path.join(values["pathetc"], readers), tuple(words))
+
+
+def _parsed(printed: str) -> dict[str, str]:
+    """What innconfval prints for a shell, by key: a list as inn.conf takes it, and nothing for what is not set."""
+    found = {match.group(1).lower(): shlex.split(match.group(2))[0] for match in _PRINTED.finditer(printed)}
+    values = {key: found.get(key, "") for key in _ASKED}
+    values["tlsprotocols"] = _vector(shlex.split(values["tlsprotocols"]))
+    return values
+
+
+def _vector(words: Sequence[str]) -> str:
+    return f"[ {' '.join(words)} ]"
+
+
+def rendered(strength: Strength, library: TlsLibrary) -> dict[str, str]:
+    """A strength in INN's words, without quotes."""
+    versions = ["TLSv1.2", "TLSv1.3"] if strength.ciphers else ["TLSv1.3"]
+    settings = {
+        "tlsprotocols": _vector(versions),
+        "tlsciphers13": _TLS13,
+        "tlseccurve": ":".join(strength.groups(library)),
+        "tlspreferserverciphers": "false",
+    }
+    if strength.ciphers:
+        settings["tlsciphers"] = ":".join(strength.ciphers)
+    return settings
+
+
+def as_line_values(settings: Mapping[str, str]) -> dict[str, str]:
+    """Settings as inn.conf takes them: what has a colon in it needs quotes."""
+    return {key: f'"{value}"' if ":" in value else value for key, value in settings.items()}

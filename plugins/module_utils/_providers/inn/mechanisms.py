@@ -1,0 +1,87 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The SASL mechanisms that INN offers: mech_list in the INN.conf of libsasl2 chooses them.
+
+There is one list for clear text and TLS. Of it INN offers PLAIN and LOGIN in clear text only where readers.conf lets
+people log in without encryption; all others it offers in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+
+# mechanisms that send the password itself
+PLAIN = frozenset({"PLAIN", "LOGIN"})
+_LIBRARIES = "/usr/lib"
+_PLUGINS = {
+    "libcrammd5.so": ("CRAM-MD5",),
+    "libdigestmd5.so": ("DIGEST-MD5",),
+    "libgssapiv2.so": ("GSS-SPNEGO", "GSSAPI"),
+    "liblogin.so": ("LOGIN",),
+    "libntlm.so": ("NTLM",),
+    "libotp.so": ("OTP",),
+    "libplain.so": ("PLAIN",),
+    "libscram.so": ("SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512"),
+    "libsrp.so": ("SRP",),
+}
+
+
+def installed(host: Host) -> frozenset[str]:
+    """The mechanisms of libsasl2's plug-ins on this host, which are offered where no list chooses some."""
+    directories = [f"{_LIBRARIES}/{name}/sasl2" for name in host.names_in(_LIBRARIES) if name.endswith("-linux-gnu")]
+    files = {file for directory in (*directories, f"{_LIBRARIES}/sasl2") for file in host.names_in(directory)}
+    return frozenset(one for file, mechanisms in _PLUGINS.items() if file in files for one in mechanisms)
+
+
+def in_clear(offered: Collection[str], *, logins_in_clear: bool) -> tuple[str, ...]:
+    """The mechanisms offered before TLS, as the model says them.
+
+    Args:
+        offered: all mechanisms.
+        logins_in_clear: whether a password is taken in clear text, which AUTHINFO USER can do without any mechanism.
+    """
+    found = set(offered) - PLAIN
+    if logins_in_clear:
+        found |= (set(offered) & PLAIN) or {"PLAIN"}
+    return tuple(sorted(found))
+
+
+def chosen(vserver: Vserver, offered: Collection[str]) -> tuple[str, ...]:
+    """The list for what is desired.
+
+    Args:
+        vserver: the virtual server.
+        offered: the mechanisms that INN would offer without us.
+
+    Raises:
+        Problem: INN cannot tell clear text and TLS apart in the way that is asked for.
+    """
+    clear = set(vserver.auth_clear)
+    # where TLS is left to INN, the other mechanisms inside it are the price for not having them before it
+    left_to_inn = clear | ((clear or set(offered)) & PLAIN or PLAIN)
+    wanted = left_to_inn if vserver.auth_tls is None else set(vserver.auth_tls)
+    if wanted - PLAIN != clear - PLAIN:
+        raise Problem(
+            f"INN offers {_words((wanted ^ clear) - PLAIN)} either both before TLS and inside it, or not at all",
+            "name PLAIN and LOGIN only, or name the others in both auth_clear and auth_tls",
+            subject=vserver.title,
+            option="auth_tls" if wanted - PLAIN - clear else "auth_clear",
+        )
+    if clear & PLAIN and clear & PLAIN != wanted & PLAIN:
+        raise Problem(
+            f"INN cannot offer {_words(wanted & PLAIN - clear)} inside TLS alone once it takes passwords in clear text",
+            "name the same of PLAIN and LOGIN in both auth_clear and auth_tls",
+            subject=vserver.title,
+            option="auth_clear",
+        )
+    return tuple(sorted(wanted))
+
+
+def _words(names: Collection[str]) -> str:
+    return ", ".join(sorted(names))

@@ -1,0 +1,228 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a plan for outgoing mail makes Postfix demand of other servers that it has not demanded before.
+
+Source: TLS_README ("TLS policy table"), postconf(5) (smtp_tls_policy_maps, smtp_tls_secure_cert_match and its like).
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, Demand
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import NewDemands
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    smtp_clients as clients,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Rows
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    LEVEL,
+    MATCH,
+    Settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.prerequisites import (
+    resolv_conf,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
+    answers,
+    parents_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
+    PARAMETER_OF,
+    TLS_POLICY,
+    DomainTables,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import weaker
+
+_DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
+_VERIFYING = frozenset({"verify", "secure"})
+_SMTP_PORT = 25
+_PLACE = re.compile(r"(?:\[(?:ipv6:)?(?P<fixed>[^][]+)\]|(?P<domain>[^][:]+))(?::(?P<port>\w+))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class _Policy:
+    """A level, and what it matches: names, words that stand for names, or digests."""
+
+    level: str
+    match: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, value: str) -> _Policy:
+        """From a row of the TLS policy table."""
+        level, *attributes = value.split() or [""]
+        between = r"\|" if level == "fingerprint" else r"[:|]"  # a fingerprint has colons in it
+        given = (one[len("match=") :] for one in attributes if one.startswith("match="))
+        return cls(level, tuple(name for one in given for name in re.split(between, one)))
+
+
+def _by_key(rows: Rows) -> dict[str, _Policy]:
+    values = {row.key: row.value for several in rows.values() for row in several}
+    return {key: _Policy.parse(value) for key, value in values.items()}
+
+
+def _keys_of(next_hop: str) -> list[str]:
+    """What smtp(8) looks a next hop's policy up by: parents count only where it is a bare domain."""
+    bare = not next_hop.startswith("[") and ":" not in next_hop
+    return [next_hop, *("." + one for one in parents_of(next_hop) if bare)]
+
+
+def _port(given: str | None) -> int:
+    if not given:
+        return _SMTP_PORT
+    if given.isdigit():
+        return int(given)
+    try:
+        return socket.getservbyname(given, "tcp")
+    except OSError:
+        return _SMTP_PORT
+
+
+class _Comparison:
+    """Policies before and after a plan, by next hop."""
+
+    def __init__(
+        self,
+        host: Host,
+        expanded: Callable[[str], str],
+        settings: Settings,
+        tables: DomainTables,
+        services: Mapping[str, Service],
+    ) -> None:
+        self._host = host
+        self._expanded = expanded
+        self._settings = settings
+        self._tables = tables
+        self._services = services
+        self._before = _by_key(tables.before[TLS_POLICY])
+        self._after = _by_key(tables.rows[TLS_POLICY])
+
+    def _was(self, name: str) -> str:
+        changed = self._settings.changed
+        return changed[name][0] if name in changed else self._settings.value(name)
+
+    @property
+    def default_before(self) -> _Policy:
+        """What has held for mail without an entry."""
+        return self._default(self._was)
+
+    @property
+    def default_after(self) -> _Policy:
+        """What will hold for it."""
+        return self._default(self._settings.value)
+
+    @staticmethod
+    def _default(value: Callable[[str], str]) -> _Policy:
+        level = value(LEVEL)
+        return _Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else ())
+
+    def demands(self, domains: Collection[str]) -> list[Demand]:
+        """What is newly demanded of the servers that take the mail of some domains."""
+        ways = self._tables.ways(domains)
+        hops = {hop.next_hop for several in ways.values() for hop in several}
+        others = self._of_others(hops)
+        before, after = self.default_before, self.default_after
+        found = []
+        for domain, several in ways.items():
+            for hop in dict.fromkeys(several):
+                keys = _keys_of(hop.next_hop)
+                old = next((self._before[key] for key in keys if key in self._before), None)
+                new = next((self._after[key] for key in keys if key in self._after), None)
+                theirs = others.get(hop.next_hop)
+                demand = self._demand(domain, hop.transport, hop.next_hop, new or theirs or after)
+                if demand and self._is_stricter(old or theirs or before, new or theirs or after):
+                    found.append(demand)
+        return found
+
+    def _of_others(self, next_hops: Collection[str]) -> dict[str, _Policy]:
+        """What tables of somebody else say of next hops."""
+        found: dict[str, _Policy] = {}
+        keys = sorted({key for one in next_hops for key in _keys_of(one)})
+        for one in words(self._expanded(PARAMETER_OF[TLS_POLICY])) if keys else ():
+            if one.endswith(":" + TLS_POLICY) or one.startswith("socketmap:"):  # these would ask all the world
+                continue
+            told = answers(self._host, one, keys)
+            for next_hop in next_hops:
+                value = next((told[key] for key in _keys_of(next_hop) if key in told), None)
+                if value:
+                    found.setdefault(next_hop, _Policy.parse(value))
+        return found
+
+    def _is_stricter(self, old: _Policy, new: _Policy) -> bool:
+        if new.level not in _DEMANDING or weaker(new.level, old.level):
+            return False
+        other_roots = new.level in _VERIFYING and "smtp_tls_CAfile" in self._settings.changed
+        return new != old or other_roots
+
+    def _demand(self, domain: str, transport: str, next_hop: str, policy: _Policy) -> Demand | None:
+        """What a policy demands at a next hop; None where that stands for many places."""
+        place = _PLACE.fullmatch(next_hop)
+        if not place or next_hop == EVERYTHING or next_hop.startswith("."):
+            return None
+        fixed = place["fixed"] or ""
+        found = Demand(
+            domain,
+            next_hop,
+            fixed or place["domain"],
+            _port(place["port"]),
+            exchangers=not fixed and self._looks_up_exchangers,
+            implicit_tls=self._starts_at_once(transport),
+            level=policy.level,
+        )
+        match = policy.match
+        if policy.level in MATCH and not match:
+            match = tuple(words(self._settings.value(MATCH[policy.level])))
+        if policy.level == "fingerprint":
+            return replace(found, fingerprints=tuple(one.upper() for one in match))
+        if policy.level not in _VERIFYING:
+            return found
+        words_for = {"nexthop": found.host, "dot-nexthop": "." + found.host}
+        names = tuple(words_for.get(one, one).lower() for one in match if one != "hostname")
+        return replace(found, names=names, own_name="hostname" in match)
+
+    @property
+    def _looks_up_exchangers(self) -> bool:
+        disabled = self._settings.value("smtp_dns_support_level") == "disabled"
+        return not disabled and self._settings.value("disable_dns_lookups") != "yes"
+
+    def _starts_at_once(self, transport: str) -> bool:
+        name = "smtp_tls_wrappermode"
+        service = self._services.get(transport)
+        override = service.overrides.get(name) if service else None
+        value = override.value if override else self._settings.value(name)
+        return transport == clients.IMPLICIT_TLS or value == "yes"
+
+
+def new_demands(
+    host: Host,
+    expanded: Callable[[str], str],
+    settings: Settings,
+    tables: DomainTables,
+    services: Mapping[str, Service],
+) -> NewDemands:
+    """What a plan newly demands.
+
+    Args:
+        host: the machine.
+        expanded: answers a parameter's value as it is, with the parameters it names put in.
+        settings: main.cf as it shall be.
+        tables: our tables as they shall be.
+        services: the services of master.cf that are an smtp(8), but for ours.
+    """
+    comparison = _Comparison(host, expanded, settings, tables, services)
+    below = any(row.key.startswith(".") for rows in tables.rows[TLS_POLICY].values() for row in rows)
+    return NewDemands(
+        of=comparison.demands,
+        of_others=below or comparison.default_before != comparison.default_after,
+        ca_file=settings.value("smtp_tls_CAfile"),
+        ca_directory=settings.value("smtp_tls_CApath"),
+        resolv_conf=resolv_conf(host, settings),
+    )

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The parameters of main.cf that outgoing mail needs, and what stood there before them.
+
+A parameter is noted (see Originals) when it is first changed, together with the value that it gets. It is put back when
+nothing needs it any more, but only where that value still stands there: what somebody has set since is theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf as main_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtp_clients import (
+    CLEAR_AUTH,
+    IMPLICIT_TLS,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+
+LEVEL = "smtp_tls_security_level"
+_NOTE = "outgoing "
+# What the entry for all outgoing mail decides; the rest belongs to all entries.
+OF_EVERYTHING = (
+    LEVEL,
+    "smtp_tls_verify_cert_match",
+    "smtp_tls_secure_cert_match",
+    "smtp_tls_fingerprint_cert_match",
+    "relayhost",
+    "default_transport",
+)
+MATCH = {
+    "verify": "smtp_tls_verify_cert_match",
+    "secure": "smtp_tls_secure_cert_match",
+    "fingerprint": "smtp_tls_fingerprint_cert_match",
+}
+
+
+def transport_of(policy: DomainPolicy) -> str:
+    """The service that must send a domain's mail where the usual ones cannot; empty otherwise."""
+    if policy.implicit_tls:
+        return IMPLICIT_TLS
+    return CLEAR_AUTH if policy.account and policy.auth_cleartext and not policy.encrypted else ""
+
+
+def relay_of(policy: DomainPolicy) -> str:
+    """The next hop that a policy asks for; empty where it leaves the routing as it is."""
+    return f"[{policy.relay_host}]:{policy.relay_port}" if policy.relay_host else ""
+
+
+def for_everything(policy: DomainPolicy) -> dict[str, str]:
+    """The parameters that make a policy hold for all outgoing mail."""
+    wanted = {LEVEL: policy.tls}
+    if policy.tls in MATCH and (policy.match or policy.fingerprints):
+        wanted[MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
+    if policy.relay_host:
+        transport = transport_of(policy)
+        relay = (
+            {"default_transport": f"{transport}:{relay_of(policy)}"} if transport else {"relayhost": relay_of(policy)}
+        )
+        wanted.update(relay)
+    return wanted
+
+
+def _value_in(lines: str | None) -> str:
+    """The value in an assignment as it stands in main.cf; empty where there is none."""
+    kept = [line for line in (lines or "").split("\n") if not line.lstrip().startswith("#")]
+    return " ".join(" ".join(kept).partition("=")[2].split())
+
+
+class Settings:
+    """main.cf as it is to become.
+
+    Args:
+        text: content of main.cf.
+        parameters: Postfix' effective parameters.
+        originals: the notes of what stood there before.
+
+    Attributes:
+        text: content of main.cf.
+        changed: what was changed, by parameter: the value before and the one after.
+    """
+
+    def __init__(self, text: str, parameters: Mapping[str, str], originals: Originals) -> None:
+        self.text = text
+        self.changed: dict[str, tuple[str, str]] = {}
+        self._parameters = dict(parameters)
+        self._originals = originals
+
+    def value(self, name: str) -> str:
+        """A parameter's value as it will be."""
+        return self._parameters.get(name, "")
+
+    @property
+    def noted(self) -> list[str]:
+        """Parameters that an earlier run, or this one, has changed."""
+        return [key[len(_NOTE) :] for key in self._originals.keys(_NOTE)]
+
+    def kept(self, name: str) -> str:
+        """The value that a noted parameter was given."""
+        return str(self._originals.get(_NOTE + name)["ours"])
+
+    def before(self, name: str) -> str:
+        """The value of a parameter before we changed it; as it is now where we have not."""
+        if _NOTE + name not in self._originals:
+            return self.value(name)
+        return _value_in(self._originals.get(_NOTE + name)["before"])
+
+    def written(self, name: str) -> bool:
+        """Whether somebody else has written the parameter down."""
+        return name not in self.noted and main_cf.written(self.text, name) is not None
+
+    def set(self, name: str, value: str, *, ours: bool = False) -> None:
+        """Give a parameter a value.
+
+        Args:
+            name: the parameter.
+            value: the value.
+            ours: whether it is noted also where it has that value already.
+        """
+        same = words(self.value(name)) == words(value)
+        if same and (not ours or name in self.noted):
+            return
+        before = main_cf.written(self.text, name)
+        if _NOTE + name in self._originals:
+            before = self._originals.take(_NOTE + name)["before"]
+        self._originals.note(_NOTE + name, {"before": before, "ours": value})
+        if not same:
+            self._become(name, value)
+            self.text = main_cf.assign(self.text, {name: value})
+
+    def put_back(self, name: str, default: str = "") -> None:
+        """Give a noted parameter what stood there before.
+
+        Args:
+            name: the parameter.
+            default: its value where nothing stands there.
+        """
+        note = self._originals.take(_NOTE + name)
+        before = note["before"]
+        if words(self.value(name)) != words(note["ours"]) or main_cf.written(self.text, name) == before:
+            return
+        self.text = main_cf.restore(self.text, {name: before})
+        self._become(name, _value_in(before) or default)
+
+    def list_tables(self, name: str, *, first: str = "", last: str = "", ours: Collection[str]) -> None:
+        """Name tables of ours around those of others; the first one that knows a key decides.
+
+        Args:
+            name: the parameter.
+            first: the table that goes before all others; empty for none.
+            last: the one that comes after them; empty for none.
+            ours: what tables of ours end with, also those that go now.
+        """
+        listed = words(self.value(name))
+        others = [one for one in listed if not one.endswith(tuple(ours))]
+        wanted = [one for one in (first, *others, last) if one]
+        if first or last:
+            self.set(name, ", ".join(wanted))
+        else:
+            self.leave(name, others)
+
+    def leave(self, name: str, others: Sequence[str]) -> None:
+        """Leave only what others have put into a list: the lines as they stood, where these said the same."""
+        listed = words(self.value(name))
+        if _NOTE + name in self._originals:
+            before = self._originals.take(_NOTE + name)["before"]
+            if words(_value_in(before)) == list(others):
+                self.text = main_cf.restore(self.text, {name: before})
+                self._become(name, ", ".join(others))
+                return
+        if list(others) != listed:
+            self.text = main_cf.assign(self.text, {name: ", ".join(others)})
+            self._become(name, ", ".join(others))
+
+    def _become(self, name: str, value: str) -> None:
+        before = self.changed[name][0] if name in self.changed else self.value(name)
+        self._parameters[name] = value
+        self.changed[name] = (before, value)
+        if words(before) == words(value):
+            del self.changed[name]

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the levels and accounts of outgoing mail need in main.cf besides the tables: roots, SASL, DNSSEC, digests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import MAIN_CF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    Settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
+
+SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
+_DANE = frozenset({"dane", "dane-only"})
+_VERIFYING = frozenset({"verify", "secure"})
+
+
+def settle(
+    settings: Settings, expanded: Callable[[str], str], levels: Collection[str], *, accounts: bool, ca_file: str
+) -> None:
+    """Set what is needed, and put back what is needed no more.
+
+    Args:
+        settings: main.cf.
+        expanded: answers a parameter's value with the parameters it names put in.
+        levels: all levels that are asked for, by us.
+        accounts: whether there are accounts.
+        ca_file: the roots to verify peers against; empty to keep Postfix' own.
+
+    Raises:
+        Problem: somebody else has set something that does not go together with it.
+    """
+    wanted: dict[str, str] = {}
+    if accounts:
+        wanted["smtp_sasl_auth_enable"] = "yes"
+        # the default forbids PLAIN and LOGIN inside TLS too; in clear text they stay forbidden
+        value = settings.value("smtp_sasl_tls_security_options")
+        inside = words(settings.value("smtp_sasl_security_options") if value.startswith("$") else value)
+        if "noplaintext" in inside or "smtp_sasl_tls_security_options" in settings.noted:
+            wanted["smtp_sasl_tls_security_options"] = "noanonymous"
+    roots = _roots(settings, levels, ca_file)
+    if roots:
+        wanted["smtp_tls_CAfile"] = roots
+    if _DANE & set(levels):
+        wanted["smtp_dns_support_level"] = "dnssec"  # without it the level dane silently becomes may
+        if "dns" not in words(settings.value("smtp_host_lookup")):
+            raise Problem(
+                "smtp_host_lookup does not name dns, so Postfix finds no TLSA records",
+                f"take smtp_host_lookup out of {MAIN_CF}, or choose another level",
+                option=MAIN_CF,
+            )
+    if "fingerprint" in levels:
+        digest = "smtp_tls_fingerprint_digest"
+        if settings.written(digest) and expanded(digest) != "sha256":
+            raise Problem(
+                f"{digest} is {expanded(digest)}, while fingerprints are given as SHA-256",
+                f"take {digest} out of {MAIN_CF}; fingerprints in other tables have to be made anew",
+                option=MAIN_CF,
+            )
+        if expanded(digest) != "sha256" or digest in settings.noted:
+            wanted[digest] = "sha256"
+    for name in (
+        "smtp_sasl_auth_enable",
+        "smtp_sasl_tls_security_options",
+        "smtp_tls_CAfile",
+        "smtp_dns_support_level",
+        "smtp_tls_fingerprint_digest",
+    ):
+        if name in wanted:
+            settings.set(name, wanted[name])
+        elif name in settings.noted:
+            settings.put_back(name)
+
+
+def _roots(settings: Settings, levels: Collection[str], ca_file: str) -> str:
+    """The roots that main.cf must name; empty to leave that as it is."""
+    if ca_file or not levels:
+        return ca_file
+    if "smtp_tls_CAfile" in settings.noted:
+        return settings.value("smtp_tls_CAfile")
+    verifies = bool(_VERIFYING & set(levels))
+    return SYSTEM_ROOTS if verifies and not settings.value("smtp_tls_CAfile") else ""
+
+
+def resolv_conf(host: Host, settings: Settings) -> str:
+    """The file that names smtp(8)'s resolvers: the copy that it reads where it is chrooted."""
+    in_chroot = os.path.join(settings.value("queue_directory"), "etc/resolv.conf")
+    return in_chroot if host.state(in_chroot) else "/etc/resolv.conf"
+
+
+def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -> list[str]:
+    """Whether the resolver that smtp(8) asks makes the levels with DANE worth something.
+
+    Args:
+        host: the machine.
+        settings: main.cf.
+        levels: the levels asked for.
+
+    Returns:
+        What the administrator should know.
+
+    Raises:
+        Problem: nobody validates DNSSEC for this host. Postfix would then treat ``dane`` as ``may``, and nothing could
+            be delivered with ``dane-only``.
+    """
+    if not _DANE & set(levels):
+        return []
+    path = resolv_conf(host, settings)
+    kind, _colon, name = (settings.value("dnssec_probe") or "ns:.").partition(":")
+    return _resolver.far_away(host.read_text(path), path, "Postfix", name=name, kind=kind)

@@ -1,0 +1,344 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Postfix, serving smtp and submission, and sending mail to other hosts.
+
+Facts: TLS_README, SASL_README, postconf(5), master(5).
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
+    Endpoint,
+    QueuedMail,
+    SaslSocket,
+    Vserver,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    AccountKeeper,
+    Capabilities,
+    DomainPlan,
+    DomainProvider,
+    KeepingProvider,
+    LoginProvider,
+    PasswordCheck,
+    Plan,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    mta_sts as _postfix_mta_sts,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    prerequisites as _postfix_needs,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    smtp_clients as clients,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import (
+    Inbound,
+    with_reasons,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import MAIN_CF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
+    new_demands,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    LEVEL,
+    Settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
+    by_socket,
+    found_vservers,
+    wanted_sockets,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
+    SASL_ACCOUNTS,
+    DomainTables,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import (
+    MASTER_CF,
+    Files,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import SaslDatabase
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+
+DEFAULT = "default"
+OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
+
+_SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
+_CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
+
+
+class Postfix(DomainProvider, LoginProvider, KeepingProvider):
+    """The adapter for Postfix.
+
+    The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
+    as ``-o`` settings of its own entries in master.cf.
+    """
+
+    name = "postfix"
+    protocols = frozenset({"smtp", "submission"})
+    processes = frozenset({"master", "postscreen", "smtpd"})
+    packages: ClassVar[Mapping[str, str]] = {"smtp": "postfix", "submission": "postfix"}
+    inbound = True
+    config_roots = ("/etc/postfix",)
+
+    def __init__(self, host: Host, store: Store) -> None:
+        super().__init__(host, store)
+        self._parameters: dict[str, str] | None = None
+        self._expanded: dict[str, str] | None = None
+
+    @classmethod
+    def installed(cls, host: Host) -> bool:
+        return host.which("postconf") is not None
+
+    # ---- reading
+
+    def _asked(self, argv: Sequence[str]) -> dict[str, str]:
+        """What postconf(1) prints, by parameter."""
+        done = self.host.query(argv)
+        if done.code != 0:
+            raise Problem(
+                f"Postfix refuses its own configuration ({done.complaint})",
+                f"mend {MAIN_CF} until 'postconf -n' and 'postfix check' are content, then run again",
+                option=MAIN_CF,
+            )
+        pairs = (line.partition(" =") for line in done.out.split("\n"))
+        return {name: value.strip() for name, equals, value in pairs if equals}
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """Every parameter of main.cf with its effective value, asked of Postfix once."""
+        if self._parameters is None:
+            self._parameters = self._asked(["postconf"])
+        return self._parameters
+
+    def expanded(self, name: str) -> str:
+        """A parameter's effective value in which Postfix has put in the parameters that it names."""
+        if self._expanded is None:
+            self._expanded = self._asked(["postconf", "-x"])
+        return self._expanded.get(name, "")
+
+    def capabilities(self) -> Capabilities:
+        version = tuple(int(part) for part in re.findall(r"\d+", self.parameters["mail_version"])[:3])
+        if version[:2] < OLDEST:
+            raise Problem(f"Postfix {self.parameters['mail_version']} is too old", "upgrade to Postfix 3.6 or newer")
+        return Capabilities(
+            version,
+            known=version[:2] <= NEWEST,
+            library=openssl_library(),
+            several=True,
+            alternative=True,
+            sni=True,
+            mechanisms=True,
+        )
+
+    def running(self) -> bool:
+        master = os.path.join(self.parameters["daemon_directory"], "master")
+        return self.host.query([master, "-t"]).code != 0
+
+    @property
+    def _smtpd(self) -> Smtpd:
+        return Smtpd(self.host, self.store, self.name, self.capabilities().library)
+
+    def read(self) -> dict[tuple[str, str], Vserver]:
+        return {
+            vserver.key: self._smtpd.read(vserver, self._view(vserver, service))
+            for vserver, service in found_vservers(self.host.read_text(MASTER_CF))
+        }
+
+    def _view(self, vserver: Vserver, service: master_cf.Service) -> Callable[[str], str]:
+        """The parameters as a virtual server's service sees them; those of the server on port 25 are main.cf's."""
+        overrides = {} if vserver.key == ("smtp", DEFAULT) else service.overrides
+
+        def effective(name: str) -> str:
+            return overrides[name].value if name in overrides else self.parameters.get(name, "")
+
+        return effective
+
+    # ---- planning
+
+    def plan(self, desired: Sequence[Vserver]) -> Plan:
+        originals = Originals(self.host, self.store, self.name)
+        files = Files(
+            self.host.read_text(MAIN_CF), self.host.read_text(MASTER_CF), dict(self.parameters), self._smtpd, originals
+        )
+        tables: list[FileChange] = []
+        # the server on port 25 first, because the others see what is set in main.cf
+        for vserver in sorted(desired, key=lambda one: (one.present, one.key != ("smtp", DEFAULT), one.key)):
+            files.take_over(vserver)
+            tables += self._smtpd.sni_changes(vserver)
+        needed_before, needed = self._sasl_sockets(self.host.read_text(MASTER_CF)), self._sasl_sockets(files.master)
+        return Plan(
+            changes=(
+                *(change for change in tables if change.content is not None),
+                FileChange(MAIN_CF, files.main.encode("utf-8", "surrogateescape")),
+                FileChange(MASTER_CF, files.master.encode("utf-8", "surrogateescape")),
+                *(change for change in tables if change.content is None),
+                originals.change(),
+            ),
+            needs=needed,
+            unneeded=[one for one in needed_before if one not in needed],
+        )
+
+    def _sasl_sockets(self, master: str) -> list[SaslSocket]:
+        """The sockets at which submission servers of ours ask for passwords, where they are another daemon's."""
+        services = by_socket(master)
+        found = []
+        for vserver, _service in found_vservers(master):
+            for place in wanted_sockets(vserver) if vserver.protocol == "submission" else ():
+                effective = self._view(vserver, services[place])
+                path = effective("smtpd_sasl_path").removeprefix("unix:")
+                ours = self.store.name_of_deployed(self.name, (words(effective("smtpd_tls_chain_files")) or [""])[0])
+                if ours and effective("smtpd_sasl_type") == "dovecot" and not path.startswith("inet:"):
+                    owner = self.parameters["mail_owner"]
+                    found.append(SaslSocket(os.path.join(self.parameters["queue_directory"], path), owner, owner))
+        return list(dict.fromkeys(found))
+
+    def plan_domains(
+        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
+    ) -> DomainPlan:
+        if any(policy.account for policy in policies if policy.present) and not glob.glob(_SASL_PLUGINS):
+            raise Problem(
+                "the SASL plug-ins with which Postfix logs in elsewhere are not installed",
+                "install the package libsasl2-modules",
+                option="username",
+            )
+        originals = Originals(self.host, self.store, self.name)
+        master = self.host.read_text(MASTER_CF)
+        services = clients.clients(master)
+        settings = Settings(self.host.read_text(MAIN_CF), self.parameters, originals)
+        tables = DomainTables(self.host, self.expanded, settings, services)
+        outcomes = tables.plan(policies, purge=purge)
+        declared = {policy.tls for policy in policies if policy.present}
+        everything = {settings.kept(LEVEL)} if LEVEL in settings.noted else set()
+        asks_mta_sts = _postfix_mta_sts.decide(self.host, settings, mta_sts)
+        # a policy of others that is enforced becomes the level secure
+        of_others = {"secure"} if asks_mta_sts else set()
+        levels = {*tables.levels().values(), *everything, *declared, *of_others}
+        _postfix_needs.settle(
+            settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
+        )
+        tables.name_in_main_cf(asks_mta_sts)
+        inbound = Inbound(self.host, settings, self.expanded, master)
+        outcomes = with_reasons(outcomes, inbound.plan(policies, purge=purge))
+        relied_on = {
+            name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
+        }
+        clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
+        changes = [*tables.changes(), *inbound.changes()]
+        return DomainPlan(
+            changes=(
+                *(change for change in changes if change.content is not None),
+                FileChange(
+                    MASTER_CF,
+                    clients.with_services(master, tables.services_of_ours()).encode("utf-8", "surrogateescape"),
+                ),
+                FileChange(MAIN_CF, settings.text.encode("utf-8", "surrogateescape")),
+                *(change for change in changes if change.content is None),
+                originals.change(),
+            ),
+            outcomes=outcomes,
+            levels=tables.levels(),
+            default_level=settings.value(LEVEL),
+            mta_sts=_postfix_mta_sts.is_asked(settings),
+            warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
+            demands=new_demands(self.host, self.expanded, settings, tables, services),
+        )
+
+    def queue(self) -> Sequence[QueuedMail]:
+        return queued(self.host)
+
+    # ---- whoever logs in
+
+    @property
+    def _logins(self) -> Logins:
+        originals = Originals(self.host, self.store, self.name)
+        return Logins(self.host, self.parameters, self.expanded, originals)
+
+    def password_check(self) -> PasswordCheck:
+        return self._logins.password_check()
+
+    def sender_limits(self) -> dict[str, tuple[str, ...]]:
+        return self._logins.limits()
+
+    def limit_senders(
+        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
+    ) -> Sequence[FileChange]:
+        return self._logins.changes(limits, logins)
+
+    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+        return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
+
+    # ---- proving
+
+    def endpoints(self, vserver: Vserver) -> list[Endpoint]:
+        return [
+            Endpoint(place.address or self._local_address(), place.port, vserver.protocol, implicit_tls=implicit)
+            for place, implicit in wanted_sockets(vserver).items()
+        ]
+
+    def _local_address(self) -> str:
+        """An address that smtpd(8) listens on."""
+        named = words(self.expanded("inet_interfaces"))
+        everywhere = not named or named[0] in ("all", "loopback-only")
+        only_ipv6 = words(self.expanded("inet_protocols")) == ["ipv6"]
+        if everywhere:
+            return "::1" if only_ipv6 else "127.0.0.1"
+        return named[0].strip("[]")
+
+    # ---- acting
+
+    def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
+        mirror = mirrors[self.config_roots[0]]
+        smtpd = os.path.join(self.parameters["daemon_directory"], "smtpd")
+        # postfix check sees faults of syntax, smtpd -S those of values
+        for argv, stdin, environment in (
+            (["postconf", "-c", mirror], b"", {}),
+            (["postfix", "-c", mirror, "check"], b"", {}),
+            ([smtpd, "-S", "-o", f"syslog_name={_CHECK}"], b"EHLO localhost\r\nQUIT\r\n", {"MAIL_CONFIG": mirror}),
+        ):
+            done = run(argv, stdin=stdin, environment=environment)
+            if done.code != 0:
+                complaint = (done.complaint or self._logged_complaint(run)).replace(mirror, self.config_roots[0])
+                raise Problem(
+                    f"Postfix refuses the configuration ({complaint})",
+                    f"mend {MAIN_CF} and {MASTER_CF}, then run again",
+                    option=self.config_roots[0],
+                )
+
+    @staticmethod
+    def _logged_complaint(run: Callable[..., Completed]) -> str:
+        """What smtpd(8) has against the configuration: it says that to the log and nowhere else."""
+        run(["journalctl", "--sync"])
+        lines = run(["journalctl", "--quiet", "--output=cat", "--lines=1", f"--identifier={_CHECK}/smtpd"])
+        return lines.complaint if lines.code == 0 and lines.out else "its reason is in the mail log"
+
+    def activate(self, run: Callable[..., Completed]) -> None:
+        self._parameters = self._expanded = None
+        if self.running():
+            done = run(["postfix", "reload"])
+            if done.code == 0 and self.running():
+                return
+        # the unit that really holds the daemon differs: on Debian 12 postfix.service is an empty shell
+        kind = run(["systemctl", "show", "--property=Type", "--value", "postfix.service"]).out.strip()
+        unit = "postfix@-.service" if kind == "oneshot" else "postfix.service"
+        bring_up(run, unit, "Postfix", self.running)

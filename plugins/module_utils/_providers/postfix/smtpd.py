@@ -1,0 +1,201 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A virtual server in the words of smtpd(8), and back. Facts: TLS_README, SASL_README, postconf(5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    NamedCertificate,
+    TlsLibrary,
+    Vserver,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    STRENGTHS,
+    Strength,
+    strength_that,
+)
+
+# Superseded by smtpd_tls_chain_files; Postfix warns at each connection while both are set.
+_SUPERSEDED = (
+    "smtpd_tls_cert_file",
+    "smtpd_tls_key_file",
+    "smtpd_tls_eccert_file",
+    "smtpd_tls_eckey_file",
+    "smtpd_tls_dcert_file",
+    "smtpd_tls_dkey_file",
+)
+_PASSWORD_IN_CLEAR = frozenset({"PLAIN", "LOGIN"})  # mechanisms that Postfix counts as plaintext
+_ANY = ("ANY",)  # stands for whatever the administrator's own settings offer
+_SNI_TABLE = "/etc/postfix/postmaster-sni-{}-{}"
+# No table but a texthash carries no copy of the keys; smtpd(8) reads it before it gives up its privileges.
+_SNI_TYPE = "texthash:"
+
+
+def sni_table(vserver: Vserver) -> str:
+    """Path of the table of a virtual server's certificates by name."""
+    return _SNI_TABLE.format(vserver.protocol, vserver.name)
+
+
+class Smtpd:
+    """The translation, for one host.
+
+    Args:
+        host: the machine.
+        store: its certificate store.
+        daemon: the provider's name.
+        library: the TLS library that Postfix uses.
+    """
+
+    def __init__(self, host: Host, store: Store, daemon: str, library: TlsLibrary) -> None:
+        self._host = host
+        self._store = store
+        self._daemon = daemon
+        self._library = library
+
+    # ---- to Postfix
+
+    def settings(self, vserver: Vserver, effective: Mapping[str, str]) -> dict[str, str]:
+        """The parameters of a virtual server.
+
+        Args:
+            vserver: as it is desired.
+            effective: the parameters as the service sees them now.
+
+        Raises:
+            Problem: smtpd(8) cannot be told to offer just these mechanisms.
+        """
+        chains = [name for name in (vserver.certificate, vserver.alternative_certificate) if name]
+        found = {
+            "smtpd_tls_chain_files": ", ".join(self._store.deployed_path(self._daemon, name) for name in chains),
+            "smtpd_tls_security_level": "encrypt" if vserver.require_secure_channel else "may",
+            "smtpd_tls_auth_only": "no" if vserver.auth_clear else "yes",
+            **self.strength(STRENGTHS[vserver.strength]),
+            **self._superseded(effective),
+        }
+        if vserver.sni:
+            found["tls_server_sni_maps"] = _SNI_TYPE + sni_table(vserver)
+        elif effective.get("tls_server_sni_maps", "").startswith(_SNI_TYPE + _SNI_TABLE.partition("{")[0]):
+            found["tls_server_sni_maps"] = ""
+        if vserver.auth_tls is not None:
+            found["smtpd_sasl_mechanism_filter"] = ", ".join(one.lower() for one in vserver.auth_tls)
+        if vserver.auth_clear:
+            found["smtpd_sasl_security_options"] = self._clear_text_options(vserver)
+        return found
+
+    def strength(self, strength: Strength) -> dict[str, str]:
+        """A strength in Postfix' words. Grade high is used so that outgoing mail, at grade medium, stays as it is."""
+        settings = {
+            "smtpd_tls_protocols": f">=TLSv{strength.minimum}",
+            "smtpd_tls_mandatory_protocols": f">=TLSv{strength.minimum}",
+            "tls_eecdh_auto_curves": ",".join(strength.groups(self._library)),
+            "tls_preempt_cipherlist": "no",
+        }
+        if strength.ciphers:
+            settings["smtpd_tls_ciphers"] = "high"
+            settings["smtpd_tls_mandatory_ciphers"] = "high"
+            settings["tls_high_cipherlist"] = ":".join(strength.ciphers)
+        return settings
+
+    @staticmethod
+    def _superseded(effective: Mapping[str, str]) -> dict[str, str]:
+        """The old certificate parameters that are set and must be emptied; a default names another parameter."""
+        return {
+            name: "" for name in _SUPERSEDED if effective.get(name) and not effective[name].startswith("$smtpd_tls_")
+        }
+
+    @staticmethod
+    def _clear_text_options(vserver: Vserver) -> str:
+        """What keeps all other mechanisms from being offered before TLS."""
+        inside, before = set(vserver.auth_tls or ()), set(vserver.auth_clear)
+        if before == inside:
+            return "noanonymous"
+        if before == inside - _PASSWORD_IN_CLEAR:
+            return "noanonymous, noplaintext"
+        raise Problem(
+            "Postfix offers before TLS either all mechanisms that it offers inside TLS, or all of them but PLAIN and"
+            " LOGIN",
+            "name in auth_clear just these, and all mechanisms in auth_tls",
+            subject=vserver.title,
+            option="auth_clear",
+        )
+
+    def sni_changes(self, vserver: Vserver) -> list[FileChange]:
+        """The table of certificates by name; gone where it is not wanted."""
+        path = sni_table(vserver)
+        if not (vserver.present and vserver.sni):
+            return [FileChange(path, None)] if self._host.state(path) else []
+        lines = ["# kept by the Ansible collection postmaster.secure_channel; changes made here are lost"]
+        for one in vserver.sni:
+            # .example.test stands for all names below it
+            name = one.name[1:] if one.name.startswith("*.") else one.name
+            lines.append(f"{name} {self._store.deployed_path(self._daemon, one.certificate)}")
+        return [FileChange(path, "".join(f"{line}\n" for line in lines).encode(), "root", "root", 0o644)]
+
+    # ---- from Postfix
+
+    def read(self, vserver: Vserver, effective: Callable[[str], str]) -> Vserver:
+        """A service as the model says it.
+
+        Args:
+            vserver: its protocol, name, addresses and ports.
+            effective: the value of a parameter as the service sees it.
+        """
+        chain = words(effective("smtpd_tls_chain_files")) or [effective("smtpd_tls_cert_file")]
+        level = effective("smtpd_tls_security_level")
+        old_style = effective("smtpd_enforce_tls") == "yes" and not level
+        mechanisms = self._mechanisms(effective("smtpd_sasl_mechanism_filter"))
+        return Vserver(
+            protocol=vserver.protocol,
+            name=vserver.name,
+            certificate=self._name_of(chain[0]),
+            alternative_certificate=self._name_of(chain[1]) if len(chain) > 1 else "",
+            sni=self._named(vserver, effective("tls_server_sni_maps")),
+            require_secure_channel=level == "encrypt" or old_style,
+            strength=strength_that(
+                lambda one: all(same(name, effective(name), value) for name, value in self.strength(one).items())
+            ),
+            addresses=vserver.addresses,
+            port=vserver.port,
+            implicit_tls_port=vserver.implicit_tls_port,
+            auth_clear=self._before_tls(mechanisms, effective),
+            auth_tls=mechanisms,
+        )
+
+    def _name_of(self, path: str) -> str:
+        return self._store.behind(self._daemon, path)
+
+    def _named(self, vserver: Vserver, maps: str) -> tuple[NamedCertificate, ...]:
+        """Our table of certificates by name; another one is the administrator's own affair."""
+        if maps != _SNI_TYPE + sni_table(vserver):
+            return ()
+        found = []
+        for line in self._host.read_text(sni_table(vserver)).splitlines():
+            name, _blank, path = line.partition(" ")
+            if name and name != "#":
+                found.append(NamedCertificate(f"*{name}" if name.startswith(".") else name, self._name_of(path)))
+        return tuple(sorted(found, key=lambda one: one.name))
+
+    @staticmethod
+    def _mechanisms(filtered: str) -> tuple[str, ...] | None:
+        listed = words(filtered)
+        plain = listed and not any(set("!:") & set(one) for one in listed)
+        return tuple(sorted(one.upper() for one in listed)) if plain else None
+
+    @staticmethod
+    def _before_tls(mechanisms: tuple[str, ...] | None, effective: Callable[[str], str]) -> tuple[str, ...]:
+        refused = effective("smtpd_tls_auth_only") == "yes" or effective("smtpd_tls_security_level") == "encrypt"
+        if refused or effective("smtpd_sasl_auth_enable") != "yes":
+            return ()
+        options = words(effective("smtpd_sasl_security_options"))
+        if mechanisms is None:
+            return _ANY
+        return tuple(one for one in mechanisms if "noplaintext" not in options or one not in _PASSWORD_IN_CLEAR)

@@ -1,0 +1,360 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Postfix demands of other hosts when it sends mail: TLS policy and SASL account by effective next hop.
+
+Source: TLS_README ("TLS policy table"), SASL_README ("client"), transport(5). smtp(8) looks both tables up by the
+next hop, verbatim: where a transport table or relayhost routes a domain elsewhere, an entry for the domain itself
+is silently ignored and mail leaves in clear text. So the next hop is worked out here as Postfix does it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    EVERYTHING,
+    DomainPolicy,
+    SaslAccount,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    smtp_clients as clients,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import RESOLVER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import (
+    is_ours as mta_sts_is_ours,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    OF_EVERYTHING,
+    Settings,
+    for_everything,
+    relay_of,
+    transport_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
+    Hop,
+    Route,
+    Routing,
+    overlaid,
+    parents_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
+
+TRANSPORT = "/etc/postfix/postmaster_transport"
+TLS_POLICY = "/etc/postfix/postmaster_tls_policy"
+SASL_ACCOUNTS = "/etc/postfix/postmaster_sasl_password"
+
+PARAMETER_OF = {
+    TRANSPORT: "transport_maps",
+    TLS_POLICY: "smtp_tls_policy_maps",
+    SASL_ACCOUNTS: "smtp_sasl_password_maps",
+}
+_WHAT = {TRANSPORT: "route", TLS_POLICY: "TLS policy", SASL_ACCOUNTS: "account"}
+# Postfix' own values of parameters that are put back where nothing had stood in main.cf; others are empty.
+_DEFAULTS = {"default_transport": clients.PLAIN}
+
+
+def policy_value(policy: DomainPolicy) -> str:
+    """A policy as the TLS policy table has it."""
+    if policy.fingerprints:
+        return f"{policy.tls} match={'|'.join(policy.fingerprints)}"  # a fingerprint has colons in it
+    return policy.tls + (f" match={':'.join(policy.match)}" if policy.match else "")
+
+
+def level_in(row: Row) -> str:
+    """The level that a row of the TLS policy table asks for."""
+    return row.value.split()[0]
+
+
+class DomainTables:
+    """Our three tables.
+
+    Args:
+        host: the machine.
+        expanded: answers a parameter's value with the parameters it names put in.
+        settings: main.cf, in which the entry for all mail is written too.
+        services: the services of master.cf that are an smtp(8), by name.
+
+    Attributes:
+        before: the rows as they are, by table and domain.
+        rows: the rows as they shall be.
+        used_services: the services that mail is sent by.
+        warnings: what the administrator should know.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        expanded: Callable[[str], str],
+        settings: Settings,
+        services: Mapping[str, object],
+    ) -> None:
+        self._host = host
+        self._expanded = expanded
+        self._settings = settings
+        self._services = [*services, clients.IMPLICIT_TLS, clients.CLEAR_AUTH]
+        self._map_type = settings.value("default_database_type")
+        self.before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
+        self._routing = Routing(host, expanded, TRANSPORT, self._services)
+        self._routes: dict[str, Route] = {}
+        self.rows = {path: dict(rows) for path, rows in self.before.items()}
+        self.used_services: set[str] = {clients.PLAIN}
+        self.warnings: list[str] = []
+
+    def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
+        """Work the policies into the rows.
+
+        Raises:
+            Problem: a policy could never apply, or contradicts another one.
+        """
+        named = {policy.domain for policy in policies}
+        gone = {domain for rows in self.rows.values() for domain in rows} - named if purge else set()
+        if purge and EVERYTHING not in named and set(OF_EVERYTHING) & set(self._settings.noted):
+            gone.add(EVERYTHING)
+        gone |= {policy.domain for policy in policies if not policy.present}
+        for rows in self.rows.values():
+            for domain in gone & set(rows):
+                del rows[domain]
+        present = [policy for policy in policies if policy.present]
+        self._settle_everything(present, gone)
+        self._route(present)
+        for policy in present:
+            self._put(policy)
+        self._refuse_contradictions()
+        self._warn_of_routes(present)
+        everything = [*(policy.domain for policy in policies), *sorted(gone - named)]
+        return [self._outcome(domain) for domain in everything]
+
+    # ---- all outgoing mail
+
+    def _settle_everything(self, present: Sequence[DomainPolicy], gone: set[str]) -> None:
+        """Write the entry for all mail into main.cf, or take it back."""
+        everything = next((policy for policy in present if policy.domain == EVERYTHING), None)
+        wanted = for_everything(everything) if everything else {}
+        if everything or EVERYTHING in gone:
+            for name in set(OF_EVERYTHING) & set(self._settings.noted) - set(wanted):
+                self._settings.put_back(name, _DEFAULTS.get(name, ""))
+        for name, value in wanted.items():
+            self._settings.set(name, value, ours=True)  # so that a later call knows whose it is
+
+    # ---- ways
+
+    def _route(self, present: Sequence[DomainPolicy]) -> None:
+        """Work out the way of all domains for which none is asked."""
+        names = []
+        for policy in present:
+            if policy.domain == EVERYTHING or not policy.relay_host:
+                names.append(policy.domain)
+                names += ["." + policy.domain] if policy.subdomains else []
+        planned = {name: self._settings.value(name) for name in self._settings.changed}
+        self._routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
+        self._routes = self._routing.routes(names)
+        self.used_services |= {route.usual.transport for route in self._routes.values()}
+        self.used_services |= set(clients.STOCK) if EVERYTHING in self._routes else set()
+
+    def _routes_of(self, policy: DomainPolicy) -> list[Route]:
+        found = (self._routes.get(name) for name in (policy.domain, "." + policy.domain))
+        return [one for one in found if one]
+
+    def ways(self, domains: Iterable[str]) -> dict[str, list[Hop]]:
+        """The next hops by which smtp(8) will send the mail of each domain; a domain whose mail it does not is missing.
+
+        Args:
+            domains: also such as have no entry.
+        """
+        ours = {row.key: row.value for rows in self.rows[TRANSPORT].values() for row in rows}
+        found: dict[str, list[Hop]] = {}
+        for domain in domains:
+            keys = (domain, *("." + one for one in parents_of(domain)))
+            transport, colon, next_hop = next((ours[key] for key in keys if key in ours), "").partition(":")
+            found[domain] = [Hop(transport, next_hop)] if colon else []
+        unknown = [domain for domain, hops in found.items() if not hops and domain not in self._routes]
+        routes = {**self._routes, **self._routing.routes_of_sent(unknown)}
+        for domain, hops in found.items():
+            if not hops and domain in routes:
+                hops += [routes[domain].usual, *routes[domain].by_sender]
+        return {
+            domain: [hop for hop in hops if hop.transport in self._services] for domain, hops in found.items() if hops
+        }
+
+    def _warn_of_routes(self, present: Sequence[DomainPolicy]) -> None:
+        """What a policy holds for beyond its domain, and what mail of its domain it does not hold for."""
+        uncovered: dict[str, list[str]] = defaultdict(list)
+        sharing: dict[str, list[str]] = defaultdict(list)
+        without_account = []
+        for policy in present:
+            routes = self._routes_of(policy)
+            if policy.domain == EVERYTHING:
+                continue  # it holds for every way, by main.cf
+            shared = {
+                hop.next_hop
+                for route in routes
+                for hop in (route.usual, *route.by_sender)
+                if hop.next_hop.lstrip(".") != policy.domain and hop.transport in self._services
+            }
+            for next_hop in shared:
+                sharing[next_hop].append(policy.domain)
+            for route in routes:
+                unknown = [*route.unknown]
+                unknown += [
+                    f"the transport {one.transport}" for one in route.by_sender if one.transport not in self._services
+                ]
+                if unknown:
+                    uncovered[" or ".join(dict.fromkeys(unknown))].append(policy.domain)
+            if policy.account and any(route.by_sender for route in routes):
+                without_account.append(policy.domain)
+        for next_hop, domains in sorted(sharing.items()):
+            whose = f"policy for {domains[0]} holds" if len(domains) == 1 else f"policies for {several(domains)} hold"
+            self.warnings.append(f"the {whose} for all mail that leaves by {next_hop}")
+        for ways, domains in uncovered.items():
+            self.warnings.append(
+                f"mail of senders that {ways} sends another way does not obey the policies for"
+                f" {several(dict.fromkeys(domains))}; a relay_host of their own would bring it back"
+            )
+        if without_account:
+            self.warnings.append(
+                f"mail of senders that is sent another way does not use the account for {several(without_account)};"
+                " a relay_host of their own would bring it back"
+            )
+
+    # ---- rows
+
+    def _put(self, policy: DomainPolicy) -> None:
+        usual, hops = self._hops(policy)
+        value = policy_value(policy)
+        wanted: dict[str, list[Row]] = {
+            TRANSPORT: [],
+            TLS_POLICY: [Row(hop, value) for hop in hops],
+            SASL_ACCOUNTS: [self._account_row(policy, policy.account, usual)] if policy.account else [],
+        }
+        if policy.relay_host and policy.domain != EVERYTHING:
+            way = f"{transport_of(policy) or clients.PLAIN}:{usual}"
+            names = [policy.domain, *(["." + policy.domain] if policy.subdomains else [])]
+            wanted[TRANSPORT] = [Row(name, way) for name in names]
+        for path, rows in wanted.items():
+            if rows:
+                self.rows[path][policy.domain] = tuple(sorted(set(rows), key=lambda row: (row.key, row.value)))
+            else:
+                self.rows[path].pop(policy.domain, None)
+
+    def _hops(self, policy: DomainPolicy) -> tuple[str, list[str]]:
+        """The usual next hop of a domain's mail, and all that smtp(8) may look its policy up by."""
+        relay = relay_of(policy)
+        if policy.domain != EVERYTHING:
+            if relay:
+                return relay, [relay]
+            routes = self._routes_of(policy)
+            others = (hop for route in routes for hop in route.by_sender if hop.transport in self._services)
+            return routes[0].usual.next_hop, [
+                *(route.usual.next_hop for route in routes),
+                *(one.next_hop for one in others),
+            ]
+        usual = self._routes[EVERYTHING].usual
+        if relay and usual.next_hop != relay:
+            raise Problem(
+                f"a transport table, or default_transport, sends all mail to {usual.next_hop} whatever relay_host says",
+                "take that away, or leave relay_host out",
+                subject=policy.title,
+                option="relay_host",
+            )
+        # without a host of its own each domain is its own next hop, and main.cf alone decides
+        return usual.next_hop, [] if usual.next_hop == EVERYTHING else [usual.next_hop]
+
+    def _account_row(self, policy: DomainPolicy, account: SaslAccount, usual: str) -> Row:
+        if usual == EVERYTHING or (policy.subdomains and not policy.relay_host):
+            raise Problem(
+                "an account is looked up by one host, and there is none that takes all of this mail",
+                "give relay_host",
+                subject=policy.title,
+                option="username",
+            )
+        value = f"{account.username}:{account.password}"
+        if policy.keep_password:
+            for row in self.before[SASL_ACCOUNTS].get(policy.domain, ()):
+                if row.key == usual and row.value.partition(":")[0] == account.username:
+                    value = row.value
+        return Row(usual, value)
+
+    def _refuse_contradictions(self) -> None:
+        """Two domains that leave by one next hop cannot be treated differently there."""
+        for path in (TLS_POLICY, SASL_ACCOUNTS):
+            users: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+            for domain, rows in self.rows[path].items():
+                for row in rows:
+                    users[row.key][row.value].append(domain)
+            for key, by_value in users.items():
+                if len(by_value) > 1:
+                    first, *others = sorted(domain for domains in by_value.values() for domain in domains)
+                    raise Problem(
+                        f"its mail leaves by the next hop {key} as does that of {several(others)}, but each has"
+                        f" another {_WHAT[path]}, and Postfix knows only one for a next hop",
+                        "give them the same one, or another relay_host",
+                        subject=f"domain {first}",
+                        option="tls" if path == TLS_POLICY else "username",
+                    )
+
+    # ---- results
+
+    def _outcome(self, domain: str) -> DomainOutcome:
+        reasons = []
+        if domain == EVERYTHING:
+            for name in OF_EVERYTHING:
+                if name in self._settings.changed:
+                    old, new = self._settings.changed[name]
+                    reasons.append(f"{name}: {old or 'empty'} -> {new or 'empty'}")
+        for path, what in _WHAT.items():
+            before, after = self.before[path].get(domain, ()), self.rows[path].get(domain, ())
+            if before == after:
+                continue
+            if path == SASL_ACCOUNTS:  # its value is never shown
+                reasons.append(f"{what}: {'removed' if not after else 'set' if not before else 'changed'}")
+            else:
+                reasons.append(f"{what}: {self._said(before)} -> {self._said(after)}")
+        rows = self.rows[TLS_POLICY].get(domain, ())
+        route = self._routes.get(domain)
+        usual = route.usual.next_hop if route else rows[0].key if rows else ""
+        others = sorted({row.key for row in rows} - {usual})
+        return DomainOutcome(domain, usual, "; ".join(reasons), tuple(others))
+
+    @staticmethod
+    def _said(rows: Sequence[Row]) -> str:
+        return ", ".join(f"{row.key} {row.value}" for row in rows) or "none"
+
+    def levels(self) -> dict[str, str]:
+        """The level of each domain that has one."""
+        return {domain: level_in(rows[0]) for domain, rows in self.rows[TLS_POLICY].items() if rows}
+
+    def services_of_ours(self) -> set[str]:
+        """The services of ours that mail is sent by."""
+        ways = [row.value for rows in self.rows[TRANSPORT].values() for row in rows]
+        return {one.partition(":")[0] for one in (*ways, self._settings.value("default_transport"))}
+
+    def name_in_main_cf(self, mta_sts: bool) -> None:
+        """Have main.cf name the tables that have rows, and no others of ours.
+
+        Args:
+            mta_sts: whether the resolver of MTA-STS policies is asked after all tables.
+        """
+        for path, name in PARAMETER_OF.items():
+            self._settings.list_tables(
+                name,
+                first=f"{self._map_type}:{path}" if self.rows[path] else "",
+                last=RESOLVER if mta_sts and path == TLS_POLICY else "",
+                ours=(":" + path, RESOLVER) if mta_sts_is_ours(self._settings) else (":" + path,),
+            )
+
+    def changes(self) -> list[FileChange]:
+        """The tables as files."""
+        return [
+            table.change(path, rows, self._map_type, secret=path == SASL_ACCOUNTS)
+            for path, rows in self.rows.items()
+            if rows or self._host.state(path) is not None
+        ]

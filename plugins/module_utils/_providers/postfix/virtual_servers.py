@@ -1,0 +1,229 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""main.cf and master.cf as they are to become, one virtual server after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf as main_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
+    Socket,
+    by_socket,
+    comment_of,
+    found_vservers,
+    key_of,
+    name_of,
+    wanted_sockets,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+
+MASTER_CF = "/etc/postfix/master.cf"
+_MX = ("smtp", "default")
+_SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
+_MAIN = "main.cf "  # keys of the notes of what stood there before
+_MASTER = "master.cf "
+_END = "end"  # noted where a file does not end with a line feed
+
+
+def _label(vserver: Vserver) -> str:
+    return f"{vserver.protocol}/{vserver.name}"
+
+
+def _note_key(place: Socket) -> str:
+    """Beginning of the keys of notes of a service's settings."""
+    return f"{_MASTER}{place.address or '*'}:{place.port} "
+
+
+class Files:
+    """The two files.
+
+    Args:
+        main: content of main.cf.
+        master: content of master.cf.
+        parameters: every parameter of main.cf with its effective value; kept up to date.
+        smtpd: the translation.
+        originals: the notes of what stood there before.
+
+    Attributes:
+        main: content of main.cf.
+        master: content of master.cf.
+    """
+
+    def __init__(self, main: str, master: str, parameters: dict[str, str], smtpd: Smtpd, originals: Originals) -> None:
+        self.main = main
+        self.master = master
+        self._parameters = parameters
+        self._smtpd = smtpd
+        self._originals = originals
+
+    def take_over(self, vserver: Vserver) -> None:
+        """Put in, or take back, one virtual server.
+
+        Raises:
+            Problem: it cannot be had.
+        """
+        if vserver.key == _MX:
+            if vserver.present:
+                self._set_mx(vserver)
+            else:
+                self._restore_mx()
+        elif vserver.present:
+            self._set_services(vserver)
+        else:
+            self._remove_services(vserver, keep=frozenset())
+
+    # ---- the server on port 25
+
+    def _set_mx(self, vserver: Vserver) -> None:
+        service = by_socket(self.master).get(Socket("", 25))
+        if service is None:
+            raise Problem(
+                f"{MASTER_CF} has no service on port 25",
+                "add the stock line 'smtp inet n - y - - smtpd', or leave this virtual server out",
+                subject=vserver.title,
+                option="protocol",
+            )
+        wanted = self._smtpd.settings(vserver, self._parameters)
+        # postscreen(8) takes the connection on port 25 and passes it to another service
+        passed = [one for one in master_cf.services(self.master) if one.type == "pass" and one.command == "smtpd"]
+        for one in (service, *passed):
+            self._refuse_hidden(vserver, one, wanted)
+        different = {
+            name: value for name, value in wanted.items() if not same(name, self._parameters.get(name, ""), value)
+        }
+        self._note_end(_MAIN, self.main, different)
+        for name in different:
+            self._originals.note(_MAIN + name, main_cf.written(self.main, name))
+        self._parameters.update(different)
+        self.main = main_cf.assign(self.main, different)
+
+    def _restore_mx(self) -> None:
+        names = [key[len(_MAIN) :] for key in self._originals.keys(_MAIN) if key != _MAIN + _END]
+        self.main = main_cf.restore(self.main, {name: self._originals.take(_MAIN + name) for name in names})
+        self.main = self._with_end(_MAIN, self.main)
+
+    @staticmethod
+    def _refuse_hidden(vserver: Vserver, service: master_cf.Service, wanted: Mapping[str, str]) -> None:
+        """Settings of main.cf that a service does not see have no effect."""
+        for name, value in wanted.items():
+            override = service.overrides.get(name)
+            if override and not same(name, override.value, value):
+                raise Problem(
+                    f"{MASTER_CF} line {override.line} sets '-o {name}={override.value}' for the service "
+                    f"{service.name}, which hides what is asked ({value or 'empty'})",
+                    "remove that -o setting, then run again",
+                    subject=vserver.title,
+                    option=f"{MASTER_CF}:{override.line}",
+                )
+
+    # ---- servers with services of their own
+
+    def _set_services(self, vserver: Vserver) -> None:
+        self.master = master_cf.bring_back(self.master, _label(vserver))
+        wanted = wanted_sockets(vserver)
+        for place, implicit in wanted.items():
+            service = by_socket(self.master).get(place)
+            if service is None:
+                self._add(vserver, place, implicit=implicit)
+                continue
+            if vserver.name != "default" and key_of(service) != vserver.key:
+                raise Problem(
+                    f"{MASTER_CF} line {service.line} has a service {service.name} already, which is somebody else's",
+                    "give this virtual server another address or port, or remove that service",
+                    subject=vserver.title,
+                    option=f"{MASTER_CF}:{service.line}",
+                )
+            self._override(vserver, place, service, implicit=implicit)
+        self._remove_services(vserver, keep=frozenset(wanted))
+
+    def _settings(self, vserver: Vserver, overrides: Mapping[str, str], *, implicit: bool) -> dict[str, str]:
+        effective = {**self._parameters, **overrides}
+        wanted = self._smtpd.settings(vserver, effective)
+        if vserver.protocol == "submission":
+            wanted["smtpd_sasl_auth_enable"] = "yes"
+            wanted.setdefault("smtpd_sasl_security_options", "noanonymous")
+            wanted["smtpd_sasl_tls_security_options"] = "noanonymous"
+            wanted["smtpd_relay_restrictions"] = "permit_sasl_authenticated,reject"
+            if effective.get("smtpd_sasl_auth_enable") != "yes":
+                wanted.update(smtpd_sasl_type="dovecot", smtpd_sasl_path=_SASL_SOCKET)
+        wanted["smtpd_tls_wrappermode"] = "yes" if implicit else "no"
+        return wanted
+
+    def _add(self, vserver: Vserver, place: Socket, *, implicit: bool) -> None:
+        wanted = self._settings(vserver, {}, implicit=implicit)
+        name = name_of(place)
+        label = name if not place.address else f"{vserver.protocol}-{vserver.name}"
+        entry = {"syslog_name": f"postfix/{label}", **wanted}
+        if vserver.protocol == "submission":
+            entry["milter_macro_daemon_name"] = "ORIGINATING"
+        self._note_end(_MASTER, self.master, entry)
+        self.master = master_cf.add(self.master, name, comment_of(vserver), entry)
+
+    def _override(self, vserver: Vserver, place: Socket, service: master_cf.Service, *, implicit: bool) -> None:
+        overrides = {name: one.value for name, one in service.overrides.items()}
+        # explicit also where main.cf says the same: main.cf belongs to the virtual server on port 25
+        different = {
+            name: value
+            for name, value in self._settings(vserver, overrides, implicit=implicit).items()
+            if name not in overrides or not same(name, overrides[name], value)
+        }
+        if not key_of(service):
+            self._note_end(_MASTER, self.master, different)
+            for name in different:
+                written = master_cf.written(self.master, service, name)
+                self._originals.note(f"{_note_key(place)}{name}", written)
+        self.master = master_cf.override(self.master, service, different)
+
+    def _remove_services(self, vserver: Vserver, keep: frozenset[Socket]) -> None:
+        """Take its services out but for some: those that we added, and of somebody else's what we changed.
+
+        Where it is present, a service of somebody else's on a socket that is not wanted is set aside.
+        """
+        if not vserver.present:
+            self.master = master_cf.bring_back(self.master, _label(vserver))
+        while True:
+            unwanted = [(place, one) for place, one in self._places(vserver) if place not in keep]
+            ours = [one for _place, one in unwanted if key_of(one) == vserver.key]
+            if ours:
+                self.master = master_cf.remove(self.master, ours[0], comment_of(vserver))
+                continue
+            for place, _service in unwanted:
+                prefix = _note_key(place)
+                notes = {key[len(prefix) :]: self._originals.take(key) for key in self._originals.keys(prefix)}
+                self.master = master_cf.restore(self.master, by_socket(self.master)[place], notes)
+                if vserver.present:
+                    self.master = master_cf.set_aside(self.master, by_socket(self.master)[place], _label(vserver))
+                    break  # the same service may stand there twice, and the other one comes into view now
+            else:
+                break
+        if not vserver.present and not any(key_of(one) for one in by_socket(self.master).values()):
+            self.master = self._with_end(_MASTER, self.master)
+
+    def _places(self, vserver: Vserver) -> list[tuple[Socket, master_cf.Service]]:
+        """The services that a virtual server has now."""
+        services = by_socket(self.master)
+        found = [one for one, _service in found_vservers(self.master) if one.key == vserver.key]
+        places = {place for one in found for place in wanted_sockets(one)}
+        places |= {place for place, one in services.items() if key_of(one) == vserver.key}
+        return [(place, services[place]) for place in services if place in places]
+
+    # ---- files that do not end with a line feed
+
+    def _note_end(self, prefix: str, text: str, changes: Mapping[str, str]) -> None:
+        if changes and text and not text.endswith("\n") and not self._originals.keys(prefix):
+            self._originals.note(prefix + _END, "none")
+
+    def _with_end(self, prefix: str, text: str) -> str:
+        """The text as it ended before, once nothing of ours is in it any more."""
+        if self._originals.keys(prefix) != [prefix + _END]:
+            return text
+        self._originals.forget([prefix + _END])
+        return text[:-1] if text.endswith("\n") else text

@@ -1,0 +1,52 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A strength in the words of GnuTLS: a priority string (GnuTLS manual, section "Priority strings")."""
+
+from __future__ import annotations
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
+
+_KEY_EXCHANGES = {
+    "ECDHE-ECDSA": "ECDHE-ECDSA",
+    "ECDHE-RSA": "ECDHE-RSA",
+    "DHE-RSA": "DHE-RSA",
+    "": "RSA",
+}
+# the rest of an OpenSSL name, and the cipher and the MAC that it stands for
+_CIPHERS = {
+    "AES128-GCM-SHA256": ("AES-128-GCM", "AEAD"),
+    "AES256-GCM-SHA384": ("AES-256-GCM", "AEAD"),
+    "CHACHA20-POLY1305": ("CHACHA20-POLY1305", "AEAD"),
+    "AES128-SHA256": ("AES-128-CBC", "SHA256"),
+    "AES128-SHA": ("AES-128-CBC", "SHA1"),
+    "AES256-SHA384": ("AES-256-CBC", "SHA384"),
+    "AES256-SHA256": ("AES-256-CBC", "SHA256"),
+    "AES256-SHA": ("AES-256-CBC", "SHA1"),
+}
+_TLS13 = ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
+# Among all signatures are these, which a guideline that has no SHA-1 in its suites does not mean.
+_SHA1_SIGNATURES = ("SIGN-RSA-SHA1", "SIGN-ECDSA-SHA1")
+_GROUPS = ("GROUP-X25519", "GROUP-SECP256R1", "GROUP-SECP384R1")
+
+
+def priorities(strength: Strength) -> str:
+    """The priority string of a strength, from nothing upwards, so that no default of the library remains.
+
+    GnuTLS chooses key exchange, cipher and MAC one by one, so ``legacy`` also allows pairs that the guideline does not
+    name; none of them is weaker than one that it does.
+    """
+    exchanges: list[str] = []
+    ciphers: list[str] = list(_TLS13)
+    macs: list[str] = ["AEAD"]
+    for suite in strength.ciphers:
+        prefix = next(one for one in _KEY_EXCHANGES if suite.startswith(one))
+        cipher, mac = _CIPHERS[suite[len(prefix) :].lstrip("-")]
+        exchanges.append(_KEY_EXCHANGES[prefix])
+        ciphers.append(cipher)
+        macs.append(mac)
+    versions = ["VERS-TLS1.3", *(["VERS-TLS1.2"] if strength.ciphers else [])]
+    words = [*versions, *exchanges, *ciphers, *macs, "SIGN-ALL", *_GROUPS, "COMP-NULL", "CTYPE-X509"]
+    without = () if "SHA1" in macs else _SHA1_SIGNATURES
+    return ":".join(["NONE", *(f"+{word}" for word in dict.fromkeys(words)), *(f"-{word}" for word in without)])

@@ -1,0 +1,53 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How strong TLS must be: the named strengths of the guideline, for the TLS library that a host really has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.guideline import (
+    GROUPS,
+    GROUPS_SINCE,
+    GUIDELINE,
+    PROFILES,
+)
+
+
+@dataclass(frozen=True)
+class Strength:
+    """The TLS floor of a virtual server.
+
+    Attributes:
+        name: ``modern``, ``intermediate`` or ``legacy``.
+        minimum: lowest TLS version accepted, ``1.2`` or ``1.3``.
+        ciphers: TLS 1.2 cipher suites by their OpenSSL names, empty where TLS 1.2 is not spoken.
+        oldest_clients: the oldest clients that can still connect.
+    """
+
+    name: str
+    minimum: str
+    ciphers: tuple[str, ...]
+    oldest_clients: tuple[str, ...]
+
+    @staticmethod
+    def groups(library: TlsLibrary) -> tuple[str, ...]:
+        """Key exchange groups that the host's library really has, by their OpenSSL names, the preferred one first."""
+        if library.name != "OpenSSL":
+            return tuple(group for group in GROUPS if group not in GROUPS_SINCE)
+        return tuple(group for group in GROUPS if library.version >= GROUPS_SINCE.get(group, ()))
+
+
+STRENGTHS: dict[str, Strength] = {name: Strength(name=name, **profile) for name, profile in PROFILES.items()}
+
+
+def strength_that(fits: Callable[[Strength], bool]) -> str:
+    """Name of the strength that a test holds for, such as that a daemon's settings are those of it; empty for none."""
+    return next((strength.name for strength in STRENGTHS.values() if fits(strength)), "")
+
+
+__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "strength_that")

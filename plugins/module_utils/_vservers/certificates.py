@@ -1,0 +1,200 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The certificates of virtual servers: whether they will do, and the daemon's own copies of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import (
+    daemon_copy,
+    is_protected,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import refuse_unusable
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+
+# Least length of a key with 128 bits of security (NIST SP 800-57 part 1, table 2), by OpenSSL's name of its kind.
+_LEAST_BITS = {"rsaEncryption": 3072, "id-ecPublicKey": 256}
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """What has to be known of a certificate here.
+
+    Attributes:
+        kind: OpenSSL's name of the kind of its key, such as ``rsaEncryption``.
+        bits: length of the key; 0 where the kind has one length only.
+        names: its DNS names.
+    """
+
+    kind: str
+    bits: int
+    names: tuple[str, ...]
+
+
+class Certificates:
+    """The live certificates of a host, for virtual servers.
+
+    Args:
+        host: the machine.
+        store: its certificate store.
+        passphrases: open the keys of certificates, by the certificate's name.
+        check_mode: a certificate that is not there yet is taken to be installed by an earlier task.
+    """
+
+    def __init__(self, host: Host, store: Store, passphrases: Mapping[str, str], *, check_mode: bool) -> None:
+        self._host = host
+        self._store = store
+        self._passphrases = passphrases
+        self._check_mode = check_mode
+        self._leaves: dict[str, Leaf] = {}
+
+    def copies(self, provider: Provider, vserver: Vserver) -> list[FileChange]:
+        """The daemon's own copies of a virtual server's certificates.
+
+        Raises:
+            Problem: one is not there, or will not do.
+        """
+        bundles = {name: self._live(vserver, name) for name in vserver.certificates}
+        if all(bundles.values()):
+            self._refuse_unfit(vserver)
+        try:
+            return [self._copy(provider, vserver, name, bundle) for name, bundle in bundles.items()]
+        except Problem as exc:
+            raise exc.about(subject=vserver.title) from exc
+
+    def _copy(self, provider: Provider, vserver: Vserver, name: str, bundle: bytes) -> FileChange:
+        live_path, copy_path = self._store.live_path(name), self._store.deployed_path(provider.name, name)
+        passphrase = self._passphrases.get(name)
+        if name != vserver.certificate and not is_protected(bundle):
+            passphrase = None  # it was given for another one of the same virtual server
+        content = daemon_copy(self._host, bundle, live_path, copy_path, passphrase) if bundle else b""
+        owner, group, mode = provider.capabilities().reader
+        change = FileChange(
+            copy_path,
+            content,
+            owner,
+            group,
+            mode,
+            secret=True,
+            material=True,
+            summary=f"certificate {name} with its key",
+        )
+        if bundle and change.needed(self._host):
+            refuse_unusable(self._host, live_path, passphrase)
+        return change
+
+    def unused_copies(self, provider: str, before: Iterable[Vserver], after: Iterable[Vserver]) -> list[FileChange]:
+        """The removal of copies that a daemon used until now.
+
+        Args:
+            provider: the daemon.
+            before: its virtual servers as they were found.
+            after: those that it will have.
+        """
+        used = {name for one in after for name in one.certificates}
+        there = set(self._store.deployed_names(provider))
+        unused = {name for one in before for name in one.certificates} & there - used
+        return [
+            FileChange(self._store.deployed_path(provider, name), None, secret=True, summary=f"certificate {name}")
+            for name in sorted(unused)
+        ]
+
+    def _live(self, vserver: Vserver, name: str) -> bytes:
+        bundle = self._store.live(name)
+        if bundle is None and not self._check_mode:
+            known = ", ".join(self._store.names()) or "none"
+            option = "certificate"
+            if name != vserver.certificate:
+                option = "alternative_certificate" if name == vserver.alternative_certificate else "sni"
+            raise Problem(
+                f"there is no live certificate {name!r} on this host (there are: {known})",
+                "install it with mail_cert_install first",
+                subject=vserver.title,
+                option=option,
+            )
+        return bundle or b""
+
+    def _leaf(self, name: str) -> Leaf:
+        if name not in self._leaves:
+            path = self._store.live_path(name)
+            printed = self._host.query(["openssl", "x509", "-noout", "-text", "-in", path]).out
+            kind = re.search(r"Public Key Algorithm: (\S+)", printed)
+            bits = re.search(r"Public-Key: \((\d+) bit", printed)
+            self._leaves[name] = Leaf(
+                kind.group(1) if kind else "",
+                int(bits.group(1)) if bits else 0,
+                tuple(re.findall(r"DNS:([^\s,]+)", printed)),
+            )
+        return self._leaves[name]
+
+    def _refuse_unfit(self, vserver: Vserver) -> None:
+        """Raise Problem where certificates do not do what this virtual server asks of them."""
+        main, alternative = vserver.certificate, vserver.alternative_certificate
+        if alternative and self._leaf(main).kind == self._leaf(alternative).kind:
+            raise Problem(
+                f"{main} and {alternative} have keys of the same type ({self._leaf(main).kind})",
+                "name two whose keys are of different types, such as RSA and ECDSA",
+                subject=vserver.title,
+                option="alternative_certificate",
+            )
+        if vserver.require_128_bit:
+            for name in vserver.certificates:
+                self._refuse_weak(vserver, name)
+        wanted = [(name, one, "server_names") for name in (main, alternative) if name for one in vserver.server_names]
+        wanted += [(one.certificate, one.name, "sni") for one in vserver.sni]
+        for name, host_name, option in wanted:
+            if not covers(self._leaf(name).names, host_name):
+                raise Problem(
+                    f"the certificate {name} does not stand for {host_name}"
+                    f" (it stands for: {', '.join(self._leaf(name).names) or 'no name'})",
+                    "have one made with that name among subject_alt_names of mail_cert_request",
+                    subject=vserver.title,
+                    option=option,
+                )
+
+    def _refuse_weak(self, vserver: Vserver, name: str) -> None:
+        leaf = self._leaf(name)
+        if leaf.bits < _LEAST_BITS.get(leaf.kind, 0):
+            raise Problem(
+                f"the key of {name} has {leaf.bits} bits, which is less than 128 bits of security",
+                f"have one made with at least {_LEAST_BITS[leaf.kind]} bits, or another key type",
+                subject=vserver.title,
+                option="require_128_bit",
+            )
+
+
+def refuse_beyond(provider: Provider, vservers: Sequence[Vserver], default: str) -> None:
+    """Raise Problem where a virtual server asks for what its daemon cannot do at all.
+
+    Args:
+        provider: the daemon.
+        vservers: what is asked for.
+        default: name of the virtual server that the daemon has by itself.
+    """
+    able = provider.capabilities()
+    for vserver in vservers:
+        for asked, possible, option, what in (
+            (vserver.name != default, able.several, "name", "more than one virtual server of a protocol"),
+            (vserver.alternative_certificate, able.alternative, "alternative_certificate", "a second certificate"),
+            (vserver.sni, able.sni, "sni", "another certificate for each name that clients ask for"),
+            (vserver.auth_tls is not None, able.mechanisms, "auth_tls", "a choice of SASL mechanisms"),
+            (vserver.auth_clear, able.mechanisms, "auth_clear", "a choice of SASL mechanisms"),
+        ):
+            if asked and not possible and vserver.present:
+                raise Problem(
+                    f"{provider.name} does not know {what}",
+                    "leave the option out, or have another daemon serve this one",
+                    subject=vserver.title,
+                    option=option,
+                )

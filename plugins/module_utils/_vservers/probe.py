@@ -1,0 +1,118 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The proof after a change: what clients of this host would see, from another address than the server's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import clear_text, handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
+
+PATIENCE = 20.0  # seconds that a reloaded daemon may take to show its new settings
+_PAUSE = 0.1  # seconds between two looks
+_LOG = "look at the daemon's log on the host (journalctl)"
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What an endpoint must show.
+
+    Attributes:
+        leaves: the certificates in DER of which it must show one.
+        clear_text_refused: whether use in clear text must be refused; False proves nothing about it.
+        auth_in_clear: whether logins may be offered in clear text.
+    """
+
+    leaves: tuple[bytes, ...]
+    clear_text_refused: bool
+    auth_in_clear: bool = False
+
+
+def expected(
+    provider: Provider, vserver: Vserver, leaf_of: Callable[[str], bytes]
+) -> Iterator[tuple[Endpoint, Expectation]]:
+    """What the endpoints of a virtual server must show, also to clients that ask for a name.
+
+    Args:
+        provider: the daemon that serves it.
+        vserver: the virtual server.
+        leaf_of: DER of the live certificate of a name.
+    """
+    main = tuple(leaf_of(name) for name in (vserver.certificate, vserver.alternative_certificate) if name)
+    for endpoint in provider.endpoints(vserver):
+        yield endpoint, Expectation(main, vserver.require_secure_channel, bool(vserver.auth_clear))
+        for one in vserver.sni:
+            asked = replace(endpoint, server_name=one.name.replace("*", "any", 1))
+            yield asked, Expectation((leaf_of(one.certificate),), False, True)
+
+
+def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: float = PATIENCE) -> None:
+    """Look at an endpoint until it shows what is expected.
+
+    Args:
+        endpoint: the server on this host.
+        expectation: what it must show.
+        subject: the object that the endpoint belongs to, for the message.
+        patience: seconds to go on looking; 0 looks once.
+
+    Raises:
+        Problem: it still shows something else.
+    """
+    end = time.monotonic() + patience
+    while True:
+        fault = _fault(endpoint, expectation)
+        if fault is None:
+            return
+        if time.monotonic() >= end:
+            raise Problem(f"{endpoint.title} {fault}", _LOG, subject=subject)
+        time.sleep(_PAUSE)
+
+
+def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
+    """What is not as expected, as the end of a sentence about the endpoint; None when all is well."""
+    try:
+        if endpoint.implicit_tls or PROTOCOLS[endpoint.protocol].starttls:
+            session = handshake(endpoint, trust=None, server_name=endpoint.server_name)
+            if session.error:
+                return f"gave up inside TLS ({session.error})"
+            if session.leaf not in expectation.leaves:
+                return "shows another certificate than the live one"
+        # whoever starts TLS at once has no clear text to refuse; asking would only fill the log
+        if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
+            return None
+        clear = clear_text(endpoint)
+    except WireError as exc:
+        return f"does not answer as it should ({exc})"
+    if clear.auth_offered and not expectation.auth_in_clear:
+        return f"offers a login in clear text ({clear.evidence})"
+    if expectation.clear_text_refused and clear.refused is not True:
+        return f"does not refuse clear text ({clear.evidence})"
+    return None
+
+
+def prove_served(providers: Iterable[Provider], name: str, leaf_of: Callable[[str], bytes]) -> None:
+    """Look at every virtual server that is bound to a certificate until each of them shows it.
+
+    Args:
+        providers: the daemons that have a copy of it.
+        name: the certificate's name in the store.
+        leaf_of: DER of the live certificate of a name.
+
+    Raises:
+        Problem: one shows something else.
+    """
+    for provider in providers:
+        for vserver in provider.read().values():
+            if name not in vserver.certificates:
+                continue
+            for endpoint, expectation in expected(provider, vserver, leaf_of):
+                prove(endpoint, expectation, vserver.title)

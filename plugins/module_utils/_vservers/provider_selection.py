@@ -1,0 +1,169 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which daemon serves which virtual server, and whether its sockets are free."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening as sockets
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+
+Found = Mapping[tuple[str, str], Vserver]
+_EVERYWHERE = "every address"
+
+
+def listeners(host: Host) -> dict[int, set[str]]:
+    """Names of the processes that listen on each TCP port, as ss(8) shows them."""
+    found: dict[int, set[str]] = {}
+    for one in sockets(host, processes=True):
+        found.setdefault(one.port, set()).update(one.processes)
+    return found
+
+
+def choose(
+    vserver: Vserver,
+    providers: Mapping[str, Provider],
+    known: Sequence[type[Provider]],
+    listening: Mapping[int, set[str]],
+) -> Provider:
+    """The daemon that serves a virtual server, or is to serve it.
+
+    Args:
+        vserver: what is asked for.
+        providers: the daemons on this host, by name.
+        known: all daemons that there are adapters for.
+        listening: processes by the port that they listen on.
+
+    Raises:
+        Problem: there is none, or more than one.
+    """
+    able = [one for one in providers.values() if vserver.protocol in one.protocols]
+    if vserver.provider:
+        able = [one for one in able if one.name == vserver.provider]
+    if not able:
+        packages = [
+            f"{one.packages[vserver.protocol]} for {one.name}"
+            for one in known
+            if vserver.protocol in one.protocols and vserver.provider in ("", one.name)
+        ]
+        if not packages:
+            raise Problem(
+                f"{vserver.provider} does not serve {vserver.protocol}",
+                "name another provider, or leave the option out",
+                subject=vserver.title,
+                option="provider",
+            )
+        raise Problem(
+            f"no daemon that can serve {vserver.protocol} is installed on this host",
+            f"install one (Debian: apt install {' or '.join(packages)}), or leave this virtual server out",
+            subject=vserver.title,
+            option="protocol",
+        )
+    chosen = _decided(vserver, able, listening)
+    if not chosen.running():
+        raise Problem(
+            f"{chosen.name} is installed but does not run",
+            chosen.remedy_where_down(),
+            subject=vserver.title,
+            option="protocol",
+        )
+    return chosen
+
+
+def _decided(vserver: Vserver, able: Sequence[Provider], listening: Mapping[int, set[str]]) -> Provider:
+    """The one of several daemons that really listens, or at least runs."""
+    if len(able) == 1:
+        return able[0]
+    protocol = PROTOCOLS[vserver.protocol]
+    present = listening.get(protocol.port, set()) | listening.get(protocol.implicit_tls_port, set())
+    for some in ([one for one in able if one.processes & present], [one for one in able if one.running()]):
+        if len(some) == 1:
+            return some[0]
+    names = " and ".join(one.name for one in able)
+    raise Problem(
+        f"{names} could both serve {vserver.protocol} on this host",
+        "name the one that shall",
+        subject=vserver.title,
+        option="provider",
+    )
+
+
+def refuse_foreign_addresses(vservers: Iterable[Vserver]) -> None:
+    """Raise Problem where a virtual server is to listen on an address that is not this host's.
+
+    Some daemons end at once when they cannot listen.
+    """
+    for vserver in vservers:
+        for address in vserver.addresses:
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            try:
+                with socket.socket(family, socket.SOCK_STREAM) as trying:
+                    trying.bind((address, 0))
+            except OSError as exc:
+                raise Problem(
+                    f"{address} is no address of this host ({exc.strerror})",
+                    "give an address that the host has",
+                    subject=vserver.title,
+                    option="addresses",
+                ) from exc
+
+
+def _sockets(vserver: Vserver, found: Vserver | None) -> Iterator[tuple[str, int]]:
+    """Addresses and ports at which it listens."""
+    port = vserver.port if vserver.port is not None else found.port if found else None
+    for address in vserver.addresses or (_EVERYWHERE,):
+        for number in (port, vserver.implicit_tls_port):
+            if number:
+                yield address, number
+
+
+def refuse_taken_sockets(
+    served: Mapping[str, Sequence[Vserver]],
+    before: Mapping[str, Found],
+    providers: Mapping[str, Provider],
+    listening: Mapping[int, set[str]],
+) -> None:
+    """Raise Problem where two virtual servers, or one and a foreign program, would have the same socket.
+
+    Args:
+        served: the desired virtual servers by the name of their daemon.
+        before: what each of these daemons serves now.
+        providers: the daemons.
+        listening: processes by the port that they listen on.
+    """
+    taken: dict[tuple[str, int], Vserver] = {}
+    for name, vservers in served.items():
+        found = before[name]
+        desired = {one.key for one in vservers}
+        others = [one for key, one in found.items() if key not in desired]
+        for vserver in (*(one for one in vservers if one.present), *others):
+            if not PROTOCOLS[vserver.protocol].starttls:
+                continue  # sites of a web server share its sockets
+            for place in _sockets(vserver, found.get(vserver.key)):
+                other = taken.setdefault(place, vserver)
+                if other is not vserver:
+                    raise Problem(
+                        f"{vserver.title} and {other.title} would both listen on {place[0]}, port {place[1]}",
+                        "give one of them other addresses or ports",
+                        subject=vserver.title,
+                        option="addresses" if vserver.addresses else "port",
+                    )
+        ours = {port for one in found.values() for _address, port in _sockets(one, None)}
+        for vserver in (one for one in vservers if one.present):
+            for _address, port in _sockets(vserver, found.get(vserver.key)):
+                foreign = listening.get(port, set()) - providers[name].processes
+                if foreign and port not in ours:
+                    raise Problem(
+                        f"port {port} is taken by {', '.join(sorted(foreign))}",
+                        "stop that program, or give this virtual server another port",
+                        subject=vserver.title,
+                        option="implicit_tls_port" if port == vserver.implicit_tls_port else "port",
+                    )

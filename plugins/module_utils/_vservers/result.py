@@ -1,0 +1,89 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of virtual servers, as a module's result."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.compare import differences
+
+
+def reports(
+    provider: str,
+    vservers: Sequence[Vserver],
+    before: Mapping[tuple[str, str], Vserver],
+    changed: Collection[str],
+    renewed: Collection[str],
+    stale: str,
+) -> list[dict[str, Any]]:
+    """The results for one daemon's virtual servers.
+
+    Args:
+        provider: the daemon.
+        vservers: as they are desired.
+        before: as they were found, by protocol and name.
+        changed: files and other places that are changed for them.
+        renewed: certificates of which the daemon gets a new copy.
+        stale: why the daemon has to read its files again although they are right; empty where it has not.
+    """
+    reasons = {vserver: "; ".join(_reasons(vserver, before.get(vserver.key), changed, renewed)) for vserver in vservers}
+    if stale:
+        reasons = dict.fromkeys(vservers, f"the running daemon has not read its files: {stale}")
+    elif changed and not any(reasons.values()):
+        reasons = dict.fromkeys(vservers, f"settings differ in {', '.join(sorted(changed))}")
+    return [
+        {
+            "protocol": vserver.protocol,
+            "name": vserver.name,
+            "provider": provider,
+            "changed": bool(reason),
+            "reason": reason or ("as desired" if vserver.present else "not there, as desired"),
+            "before": old.as_result() if old else None,
+            "after": _after(vserver, old),
+            "oldest_clients": list(STRENGTHS[vserver.strength].oldest_clients) if vserver.present else [],
+            "cut_off": _cut_off(vserver) if vserver.present else [],
+        }
+        for vserver, reason in reasons.items()
+        for old in (before.get(vserver.key),)
+    ]
+
+
+def _reasons(vserver: Vserver, old: Vserver | None, changed: Collection[str], renewed: Collection[str]) -> list[str]:
+    if not vserver.present:
+        return ["present -> absent"] if changed and old else []
+    found = differences(old, vserver)
+    return found or [f"certificate: {name} has been renewed" for name in vserver.certificates if name in renewed]
+
+
+def _after(vserver: Vserver, old: Vserver | None) -> dict[str, Any] | None:
+    """As it will be; what is left to the daemon stays as it was found."""
+    if not vserver.present:
+        return None
+    shown = vserver.as_result()
+    found = old.as_result() if old else {}
+    return {key: found.get(key) if value is None else value for key, value in shown.items()}
+
+
+def _cut_off(vserver: Vserver) -> list[str]:
+    """Clients that cannot use a virtual server as it is desired, in words."""
+    strength = STRENGTHS[vserver.strength]
+    protocol = PROTOCOLS[vserver.protocol]
+    lost = [f"clients without TLS {strength.minimum}"]
+    if strength.ciphers and not any(suite.startswith("AES") for suite in strength.ciphers):
+        lost[0] += ", or without cipher suites that have forward secrecy and authenticated encryption"
+    if vserver.require_secure_channel:
+        lost.append("clients without TLS at all")
+    elif protocol.strangers:
+        lost[0] += "; most of them send in clear text instead"
+    elif not vserver.auth_clear:
+        lost.append("logins of clients without TLS")
+    if vserver.auth_tls is not None:
+        lost.append(f"logins by other mechanisms than {', '.join(vserver.auth_tls) or 'none'}")
+    return lost

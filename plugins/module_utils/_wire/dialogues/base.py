@@ -1,0 +1,96 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One protocol from the client's side: what a dialogue is, and what it finds out.
+
+Nothing is ever delivered, and no credential but a made-up one is ever sent.
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream
+
+# How servers say that the channel, not the credential, is at fault.
+BLAMES_THE_CHANNEL = re.compile(r"tls|ssl|encrypt|secur|clear ?text|plain ?text|confidential|under a layer", re.I)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """How a server introduces itself.
+
+    Attributes:
+        greeting: its first line; empty after STARTTLS, when it does not greet again.
+        capabilities: what it offers, one entry per extension, in the protocol's own words.
+    """
+
+    greeting: str
+    capabilities: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClearText:
+    """What a server does with a client that does not use TLS.
+
+    Attributes:
+        refused: whether use in clear text is refused; None when the answer says neither.
+        auth_offered: whether a login is offered in clear text; None when that cannot be known.
+        evidence: what was asked, and the server's own words.
+    """
+
+    refused: bool | None
+    auth_offered: bool | None
+    evidence: str
+
+
+class Dialogue(ABC):
+    """One protocol, from the client's side.
+
+    Attributes:
+        starttls: the capability that offers TLS.
+        opener: a harmless first command, with which a port is tested for clear text.
+        smuggled: a harmless command that is sent along with the request for TLS, before the handshake.
+        farewell: the last command.
+    """
+
+    starttls: ClassVar[str]
+    opener: ClassVar[bytes]
+    smuggled: ClassVar[bytes]
+    farewell: ClassVar[bytes]
+
+    @abstractmethod
+    def greet(self, stream: Stream) -> str:
+        """The server's greeting. Raises WireError where it is none, or a refusal."""
+
+    @abstractmethod
+    def capabilities(self, stream: Stream) -> tuple[str, ...]:
+        """What the server offers at this point. Raises WireError."""
+
+    @abstractmethod
+    def ask_tls(self, stream: Stream, smuggled: bytes = b"") -> None:
+        """Ask for TLS, and send other bytes in the same write. Raises WireError where it is not given."""
+
+    @abstractmethod
+    def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
+        """Try to use the server without TLS. Raises WireError."""
+
+    @abstractmethod
+    def answer_to_smuggled(self, stream: Stream) -> str:
+        """Say goodbye inside TLS; the server's answer to the smuggled command, empty where there is none."""
+
+    def open(self, stream: Stream) -> Opening:
+        """Greeting and capabilities."""
+        return Opening(self.greet(stream), self.capabilities(stream))
+
+    def offers_tls(self, opening: Opening) -> bool:
+        """Whether TLS can be asked for."""
+        return self.starttls in opening.capabilities
+
+    def refuses_in_clear_text(self, _answer: bytes) -> bool:
+        """Whether an answer in clear text, given where TLS starts at once, says only that TLS is needed."""
+        return False
