@@ -9,7 +9,7 @@
 QA := tests/qa
 # The longest first, so that the others fill the time beside them.
 LINTS := build ansible-lint docs style yaml files shell changelog
-STEPS := acceptance providers molecule sanity units types $(LINTS)
+STEPS := mail daemons molecule sanity units types $(LINTS)
 
 .PHONY: help
 help:
@@ -39,11 +39,11 @@ sanity: venv ## ansible-test sanity, nothing left out
 molecule: venv ## the roles on real hosts
 	@$(QA)/step $@ $(QA)/molecule $(ARGS)
 
-acceptance: venv ## what the collection promises, judged on real hosts by other programs
-	@$(QA)/step $@ $(QA)/acceptance $(ARGS)
+mail: venv ## what the collection promises, judged on real hosts by other programs
+	@$(QA)/step $@ $(QA)/mail $(ARGS)
 
-providers: venv ## the same for every daemon that there is a provider for
-	@$(QA)/step $@ $(QA)/providers $(ARGS)
+daemons: venv ## the same for every daemon that there is a provider for
+	@$(QA)/step $@ $(QA)/daemons $(ARGS)
 
 types: venv ## mypy
 	@$(QA)/step $@ $(QA)/nox typing

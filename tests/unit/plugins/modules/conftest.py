@@ -14,13 +14,13 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import NAME, call, pem
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME, call, pem
+from ansible_collections.postmaster.secure_channel.tests.support.installations import (
     ROOT,
     Daemon,
     files,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
+from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 
 @pytest.fixture

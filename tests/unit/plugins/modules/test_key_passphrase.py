@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.modules import (
     mail_cert_info,
     mail_cert_request,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
     NAME,
     NOW,
@@ -30,7 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     openssl,
     pem,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (
+from ansible_collections.postmaster.secure_channel.tests.support.installations import (
     ISSUING,
     files,
     put,

@@ -12,7 +12,7 @@ import stat
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
     NAME,
     NOW,
@@ -23,7 +23,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     new_key,
     pem,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (
+from ansible_collections.postmaster.secure_channel.tests.support.installations import (
     ISSUING,
     files,
     put,

@@ -16,7 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils import _
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_info, mail_cert_request
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
     NAME,
     NOW,
@@ -30,7 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     snapshot,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.this_host import this_host
+from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 ISSUING = Authority("Issuing", Authority("Root"))
 KEY = new_key()

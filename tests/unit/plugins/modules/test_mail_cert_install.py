@@ -22,7 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
     NAME,
     NOW,
@@ -36,7 +36,7 @@ from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_uti
     snapshot,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.installations import (
+from ansible_collections.postmaster.secure_channel.tests.support.installations import (
     ISSUING,
     ROOT,
     files,

@@ -15,11 +15,11 @@ from ansible.module_utils.testing import patch_module_args
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, Findings
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_domain_security
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     call,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     MAIN_CF,
     RecordedHost,
 )

@@ -15,8 +15,8 @@ import yaml
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as _wire
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import report as report
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_tls_info
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import NAME, call
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.wire_servers import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME, call
+from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (
     Client,
     Material,
     imap,

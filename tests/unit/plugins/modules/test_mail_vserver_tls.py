@@ -22,11 +22,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_vserver_tls
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.authorities import (
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     call,
     undocumented,
 )
-from ansible_collections.postmaster.secure_channel.tests.unit.plugins.module_utils.recorded_hosts import (
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,
     recording,

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What tests of requests and installed certificates share."""
+
+from __future__ import annotations
+
+import os
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
+    Authority,
+    snapshot,
+)
+
+ROOT = Authority("Root")
+ISSUING = Authority("Issuing", ROOT)
+
+
+class Daemon:
+    """Stands for a provider: notes what it is told, and serves what its copy says when it is activated."""
+
+    config_roots = ()
+
+    def __init__(self, name, journal):
+        self.name = name
+        self.journal = journal
+        self.refuses = False
+
+    def check(self, _run, _mirrors):
+        self.journal.append(f"{self.name} check")
+
+    def activate(self, _run):
+        self.journal.append(f"{self.name} activate")
+        if self.refuses:
+            self.refuses = False
+            raise Problem(f"{self.name} died", "look at its log")
+
+    def snapshot(self):
+        return {}
+
+    def restore(self, run, _snapshot):
+        self.activate(run)
+
+
+def files(directory):
+    """As a snapshot, without directories, whose times change also when everything is put back."""
+    return {path: state for path, state in snapshot(directory).items() if os.path.isfile(path) and path[-5:] != "/lock"}
+
+
+def read(path):
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def put(path, content, mode=0o600):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as stream:
+        stream.write(content)
+    os.chmod(path, mode)

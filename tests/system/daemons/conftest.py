@@ -1,0 +1,299 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The story of every daemon that there is a provider for, one fixture for each chapter.
+
+bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> bad input -> closed (without
+the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
+(helpers/kinds.py). Each chapter is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
+serves; before and after each, clients at other addresses look at all hosts at once (helpers/wire.py). Faults are
+injected (helpers/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
+
+These are a run of their own beside tests/system/mail: eight hosts of other kinds, which its tests do not need and would
+have to wait for, and whose processes would be in the way of those that watch all processes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers import (
+    configurations,
+    kinds,
+    preparing,
+    scanning,
+)
+from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.bad_settings import BAD
+from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.certificates import (
+    Certificates,
+    installing,
+)
+from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.compliance import Verdicts, judge
+from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.injecting import Injection
+from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.wire import View, Wire
+from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers import trees
+from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.background import Background
+from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.bad import BadPlay, Refusals
+from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.lab import Answer, Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.runs import (
+    COLLECTION,
+    Ansible,
+    Run,
+)
+from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.trees import Tree
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One run of Ansible, and how the hosts were after it."""
+
+    run: Run
+    view: View
+    configurations: Mapping[str, Tree]
+    daemons: Mapping[str, str]
+    listening: Mapping[str, str]
+
+    def outcome(self, host: Host) -> Mapping[str, Any]:
+        """What the call of mail_vserver_tls answered."""
+        (found,) = [one for one in self.run.of(host.name) if one.task == preparing.CALL]
+        return found.result
+
+
+@dataclass(frozen=True)
+class Fed:
+    """What became of bad input, by host, and what clients see afterwards."""
+
+    refusals: Mapping[str, Refusals]
+    view: View
+
+
+class Story:
+    """Tells chapters on hosts."""
+
+    def __init__(self, lab: Lab, ansible: Ansible, wire: Wire) -> None:
+        self.lab = lab
+        self.ansible = ansible
+        self.wire = wire
+
+    def each(self, names: Sequence[str], look: Callable[[Host], Seen]) -> dict[str, Seen]:
+        """Look at some hosts side by side."""
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(names, pool.map(look, (self.lab.hosts[name] for name in names))))
+
+    def tell(self, label: str, names: Sequence[str], tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Chapter:
+        """Run tasks on some hosts, and look at them afterwards."""
+        run = self.ansible.play(",".join(names), tasks, **variables)
+        hosts = [self.lab.hosts[name] for name in names]
+        return Chapter(
+            run,
+            self.wire.look(hosts),
+            self.each(names, lambda host: configurations.take(self.lab, host, label)),
+            self.each(names, lambda host: preparing.daemons(self.lab, host)),
+            self.each(names, lambda host: preparing.listening(self.lab, host)),
+        )
+
+    def call(
+        self,
+        label: str,
+        names: Sequence[str],
+        wanted: Callable[[Host], Sequence[kinds.Options]],
+        *others: Mapping[str, Any],
+        **variables: Any,
+    ) -> Chapter:
+        """One call of mail_vserver_tls on each of some hosts, after other tasks."""
+        options = {name: wanted(self.lab.hosts[name]) for name in names}
+        call = {
+            "name": preparing.CALL,
+            f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"},
+            "ignore_errors": True,
+        }
+        return self.tell(label, names, [*others, call], wanted=options, **variables)
+
+    @property
+    def declared(self) -> Mapping[str, Any]:
+        """What the role verify has to know."""
+        return {"declared": {name: kinds.declared(host) for name, host in self.lab.hosts.items()}}
+
+
+def verification() -> Mapping[str, Any]:
+    """The role verify, which may fail."""
+    return {
+        "ansible.builtin.include_role": {"name": f"{COLLECTION}.verify", "apply": {"ignore_errors": True}},
+        "vars": {"verify_vservers": "{{ declared[inventory_hostname] }}", "verify_host": "{{ lab_fqdn }}"},
+    }
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Eight hosts, as Debian sets them up."""
+    lab = Lab(Path(os.environ["LAB_STATE"]))
+    try:
+        lab.up(*kinds.HOSTS)
+        yield lab
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory for whatever the runs need."""
+    return tmp_path_factory.mktemp("workshop")
+
+
+@pytest.fixture(scope="session")
+def certificates(workshop: Path) -> Certificates:
+    """What the hosts show."""
+    return Certificates(workshop)
+
+
+@pytest.fixture(scope="session")
+def story(lab: Lab, workshop: Path, certificates: Certificates) -> Story:
+    """The hosts are ready to be told about."""
+
+    def prepare(host: Host) -> None:
+        preparing.settle(lab, host)
+        configurations.prepare(lab, host)
+        certificates.put(lab, host)
+        lab.ask(host, "update-ca-certificates")
+
+    story = Story(lab, Ansible(lab.inventory, workshop), Wire(lab, certificates.root))
+    story.each(tuple(lab.hosts), prepare)
+    return story
+
+
+@pytest.fixture(scope="session")
+def start(story: Story) -> Chapter:
+    """The certificates are in the store, and nothing is secured."""
+    certificates = {host.name: installing(host) for host in story.lab.hosts.values()}
+    install = {f"{COLLECTION}.mail_cert_install": {"certificates": "{{ certificates[inventory_hostname] }}"}}
+    names = tuple(story.lab.hosts)
+    chapter = story.tell("start", names, [install, verification()], certificates=certificates, **story.declared)
+    chapter.run.assert_success()
+    return chapter
+
+
+@pytest.fixture(scope="session")
+def on(story: Story, start: Chapter) -> Chapter:
+    """Everything is secured."""
+    assert start
+    return story.call("on", tuple(story.lab.hosts), kinds.declared)
+
+
+@pytest.fixture(scope="session")
+def again(story: Story, on: Chapter) -> Chapter:
+    """The same once more."""
+    assert on
+    return story.call("again", tuple(story.lab.hosts), kinds.declared, verification(), **story.declared)
+
+
+@pytest.fixture(scope="session")
+def key_types(story: Story, again: Chapter) -> Mapping[tuple[str, ...], Answer]:
+    """What clients get that take certificates with one type of key only."""
+    assert again
+    return story.wire.key_types([story.lab.hosts[name] for name in kinds.LIVING])
+
+
+@pytest.fixture(scope="session")
+def news(story: Story, again: Chapter) -> Mapping[str, scanning.News]:
+    """What nmap says of news servers, by host."""
+    assert again
+    return {name: scanning.news(story.lab, story.lab.hosts[name]) for name in (*kinds.FULL, *kinds.CYRUS)}
+
+
+@pytest.fixture(scope="session")
+def verdicts(
+    story: Story,
+    injecting: Future[Run],
+    key_types: Mapping[tuple[str, ...], Answer],
+    news: Mapping[str, scanning.News],
+    workshop: Path,
+    certificates: Certificates,
+) -> Verdicts:
+    """What sslyze says then."""
+    assert injecting
+    assert key_types
+    assert news
+    return judge(story.lab, story.wire, [story.lab.hosts[name] for name in kinds.LIVING], certificates.root, workshop)
+
+
+@pytest.fixture(scope="session")
+def stronger(story: Story, verdicts: Verdicts) -> Chapter:
+    """TLS 1.3 only, and keys of at least 128 bits."""
+    assert verdicts
+    return story.call("stronger", kinds.LIVING, kinds.stronger)
+
+
+@pytest.fixture(scope="session")
+def injecting(story: Story, again: Chapter) -> Iterator[Future[Run]]:
+    """Faults happen to the odd pair, in the background."""
+    assert again
+    background = Background()
+    play = Injection(story.lab, kinds.ODD, kinds.declared)
+    yield background.begin("odd", lambda: play.play(story.ansible))
+    background.end()
+
+
+@pytest.fixture(scope="session")
+def injected(story: Story, stronger: Chapter, injecting: Future[Run]) -> Mapping[str, Run]:
+    """Faults happen to all pairs; the run of each host."""
+    assert stronger
+    pairs = (kinds.FULL, kinds.EXIM, kinds.CYRUS)
+    plays = [Injection(story.lab, pair, kinds.stronger) for pair in pairs]
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda play: play.play(story.ansible), plays))
+    runs.append(injecting.result())
+    return {name: run for pair, run in zip((*pairs, kinds.ODD), runs) for name in pair}
+
+
+@pytest.fixture(scope="session")
+def fed(story: Story, injected: Mapping[str, Run]) -> Fed:
+    """All bad input."""
+    assert injected
+
+    def feed(pair: tuple[str, str]) -> Mapping[str, Refusals]:
+        play = BadPlay("bad", BAD[pair])
+        run = story.ansible.play(",".join(pair), play.tasks)
+        hashes = {name: trees.hashes(story.lab, story.lab.hosts[name]) for name in pair}
+        return {name: Refusals(run, play, hashes, {}) for name in pair}
+
+    found = {name: refusals for pair in BAD for name, refusals in feed(pair).items()}
+    return Fed(found, story.wire.look([story.lab.hosts[name] for name in found]))
+
+
+@pytest.fixture(scope="session")
+def closed(story: Story, fed: Fed) -> Chapter:
+    """Nothing listens any more on the ports where TLS starts at once."""
+    assert fed
+    return story.call("closed", kinds.LIVING, kinds.closed)
+
+
+@pytest.fixture(scope="session")
+def ports(story: Story, closed: Chapter) -> Mapping[str, Mapping[int, str]]:
+    """What nmap says of every port then, by host."""
+    assert closed
+    hosts = [story.lab.hosts[name] for name in kinds.LIVING]
+    wanted = {host.name: sorted({one.port for one in kinds.places(host) if not one.beside}) for host in hosts}
+    return {host.name: scanning.states(story.lab, host.address, wanted[host.name]) for host in hosts}
+
+
+@pytest.fixture(scope="session")
+def absent(story: Story, ports: Mapping[str, Mapping[int, str]]) -> Chapter:
+    """Everything is un-assigned."""
+    assert ports
+    return story.call("absent", kinds.LIVING, kinds.absent)
+
+
+@pytest.fixture(params=kinds.LIVING)
+def host(request: pytest.FixtureRequest, story: Story) -> Host:
+    """A host of each kind and release."""
+    return story.lab.hosts[request.param]

@@ -1,0 +1,244 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import stat
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import host as host_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import (
+    Compiled,
+    FileChange,
+    needed,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import RecordedHost
+from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
+
+NAMELESS = 4242424  # a user and group that no machine knows
+
+
+@pytest.fixture
+def host():
+    return this_host()
+
+
+# ---- reading this machine
+
+
+def test_content(host, tmp_path):
+    (tmp_path / "file").write_bytes(b"caf\xe9\n")
+    assert host.read(str(tmp_path / "file")) == b"caf\xe9\n"
+    text = host.read_text(str(tmp_path / "file"))
+    assert text.encode("utf-8", "surrogateescape") == b"caf\xe9\n"
+
+
+@pytest.mark.parametrize("name", ["missing", "file/below", "missing/below"])
+def test_what_is_not_there(name, host, tmp_path):
+    (tmp_path / "file").write_text("")
+    path = str(tmp_path / name)
+    assert (host.read(path), host.read_text(path), host.state(path), host.names_in(path)) == (None, "", None, [])
+
+
+@pytest.mark.parametrize("ask", [Host.read, Host.state])
+def test_what_cannot_be_read(ask, host, tmp_path, monkeypatch):
+    def refuse(path, *_args):
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("builtins.open", refuse)
+        patched.setattr(os, "stat", refuse)
+        # pytest itself opens files when it explains a failure, so nothing is judged before they are put back
+        with pytest.raises(Problem) as caught:
+            ask(host, "/etc/shadow")
+    assert "cannot be read (Permission denied). Run the module as root" in caught.value.message
+
+
+def test_owner_and_mode_of_what_a_link_leads_to(host, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "file").chmod(0o640)
+    (tmp_path / "link").symlink_to("file")
+    assert host.state(str(tmp_path / "link")) == host.state(str(tmp_path / "file"))
+    assert host.state(str(tmp_path / "link")).mode == 0o640
+
+
+def test_owner_without_a_name(host, tmp_path, monkeypatch):
+    found = os.stat_result((stat.S_IFREG | 0o600, 0, 0, 1, NAMELESS, NAMELESS, 0, 0, 0, 0))
+    monkeypatch.setattr(os, "stat", lambda _path: found)
+    assert host.state("/file") == FileState(str(NAMELESS), str(NAMELESS), 0o600)
+
+
+def test_names(host, tmp_path):
+    for name in "ba":
+        (tmp_path / name).write_text("")
+    assert host.names_in(str(tmp_path)) == ["a", "b"]
+
+
+def test_programs(host):
+    assert host.which("sh").endswith("/sh")
+    assert host.which("no-such-program") is None
+
+
+def test_tool_is_asked_without_a_shell_and_with_a_small_environment(host, monkeypatch):
+    monkeypatch.setenv("SECRET", "1")
+    done = host.query(
+        ["sh", "-c", 'cat; echo "$0|$SECRET|$LC_ALL|$X" >&2; exit 3', "$(id)"], stdin=b"in", environment={"X": "y"}
+    )
+    assert done == Completed(3, "in", "$(id)||C|y\n")
+
+
+def test_tool_reads_nothing_that_is_not_its_own(host):
+    reader, writer = os.pipe()
+    own_input = os.dup(0)
+    os.dup2(reader, 0)
+    try:
+        os.write(writer, b"the module")
+        assert host.query(["cat"]).out == ""
+        assert os.read(0, 100) == b"the module"
+    finally:
+        os.dup2(own_input, 0)
+        for handle in (own_input, reader, writer):
+            os.close(handle)
+
+
+def test_environment_is_as_it_was_afterwards(host):
+    before = dict(os.environ)
+    assert host.query(["true"], environment={"X": "y"}).code == 0
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("tool", ["cat", "true"])
+def test_tool_that_is_given_more_than_a_pipe_holds(tool, host):
+    given = "x" * 1_000_000
+    assert host.query([tool], stdin=given.encode()) == Completed(0, given if tool == "cat" else "", "")
+
+
+def test_arguments_are_taken_literally(host):
+    assert host.query(["echo", "~", "$HOME"]).out == "~ $HOME\n"
+
+
+def test_descriptor_that_is_kept_open(host):
+    reader, writer = os.pipe()
+    os.write(writer, b"secret")
+    os.close(writer)
+    assert host.query(["cat", f"/dev/fd/{reader}"], keep_open=[reader]).out == "secret"
+    os.close(reader)
+
+
+def test_tool_that_is_missing(host):
+    with pytest.raises(Problem, match=r"program no-such-program is not installed\. Install the package"):
+        host.query(["no-such-program"])
+
+
+def test_tool_that_is_no_program(host, tmp_path):
+    (tmp_path / "tool").write_text("")
+    with pytest.raises(Problem, match=r"tool cannot be run \(Permission denied\)"):
+        host.query([str(tmp_path / "tool")])
+
+
+def test_tool_that_does_not_end(host, monkeypatch):
+    monkeypatch.setattr(host_module, "TOOL_TIMEOUT", 0.1)
+    with pytest.raises(Problem, match=r"sleep 5 did not end within 0\.1 seconds"):
+        host.query(["sleep", "5"])
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "expected"), [("o\n", " a\n\n b \n", "a / b"), ("one\ntwo\n", "", "one / two"), ("", "", "")]
+)
+def test_complaint_is_one_line(out, err, expected):
+    assert Completed(1, out, err).complaint == expected
+
+
+# ---- what differs
+
+ROOT = FileState("root", "root", 0o644)
+TABLE = Compiled(".db", ("postmap", "hash:{source}"))
+
+
+@pytest.fixture
+def recorded():
+    found = RecordedHost()
+    found.files.update({"/file": b"old", "/table": b"row", "/table.db": b"compiled"})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (FileChange("/file", b"old"), False),
+        (FileChange("/file", b"old", "root", "root", 0o644), False),
+        (FileChange("/file", b"new"), True),
+        (FileChange("/file", b"old", owner="postfix"), True),
+        (FileChange("/file", b"old", group="postfix"), True),
+        (FileChange("/file", b"old", mode=0o600), True),
+        (FileChange("/file", b"old", mode=0), True),
+        (FileChange("/file", None), True),
+        (FileChange("/missing", None), False),
+        (FileChange("/missing", b""), True),
+        (FileChange("/table", b"row", compiled=TABLE), False),
+        (FileChange("/table", b"other", compiled=TABLE), True),
+        (FileChange("/file", b"old", compiled=TABLE), True),  # the twin is missing
+    ],
+)
+def test_needed(change, expected, recorded):
+    assert change.needed(recorded) is expected
+    assert needed([change], recorded) == ([change] if expected else [])
+
+
+def test_twin_that_is_more_open_than_its_source(recorded):
+    recorded.states["/table"] = FileState("root", "root", 0o600)
+    assert FileChange("/table", b"row", mode=0o600, compiled=TABLE).needed(recorded)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (FileChange("/file", b"new"), ("/file", "/file", "old", "new")),
+        (FileChange("/missing", b"new"), ("/missing (absent)", "/missing", "", "new")),
+        (FileChange("/file", None), ("/file", "/file (absent)", "old", "")),
+        (
+            FileChange("/file", b"new", secret=True, summary="a key"),
+            ("/file", "/file", "(content not shown)\n", "a key\n"),
+        ),
+        (
+            FileChange("/missing", b"new", secret=True, summary="a key"),
+            ("/missing (absent)", "/missing", "", "a key\n"),
+        ),
+        (FileChange("/file", None, secret=True), ("/file", "/file (absent)", "(content not shown)\n", "")),
+        (FileChange("/file", b"\xff"), ("/file", "/file", "old", "\ufffd")),
+    ],
+)
+def test_diff(change, expected, recorded):
+    found = change.diff(recorded)
+    assert (found["before_header"], found["after_header"], found["before"], found["after"]) == expected
+
+
+# ---- saying what is wrong
+
+
+def test_problem_names_host_object_option_fault_and_remedy(monkeypatch):
+    monkeypatch.setattr("socket.gethostname", lambda: "mx1")
+    problem = Problem("it is red", "paint it", subject="virtual server imap/default", option="colour")
+    assert problem.message == str(problem) == "mx1: virtual server imap/default, option colour: it is red. Paint it."
+    assert problem.result() == {
+        "msg": problem.message,
+        "problem": {
+            "host": "mx1",
+            "object": "virtual server imap/default",
+            "option": "colour",
+            "found": "it is red",
+            "remedy": "paint it",
+        },
+    }
+    assert Problem("it is red", "paint it").message == "mx1: it is red. Paint it."
+    assert Problem("it is red", "paint it", option="colour").message == "mx1: option colour: it is red. Paint it."
+
+
+def test_problem_learns_what_it_is_about():
+    problem = Problem("f", "r", option="own").about(subject="s", option="other")
+    assert (problem.subject, problem.option) == ("s", "own")

@@ -1,0 +1,684 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import fcntl
+import grp
+import json
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import transaction as transaction_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
+from ansible_collections.postmaster.secure_channel.tests.support import killed_transaction
+from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
+
+USER, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_name
+OWNER: dict[str, Any] = {"owner": USER, "group": GROUP}
+TABLE = Compiled(".db", ("compile", "{source}"))
+NAMELESS = 4242424  # a user and group that no machine knows
+
+
+class Machine(Host):
+    """This machine, with a compiler of lookup tables that fails on demand; like postmap it copies the source's mode."""
+
+    def __init__(self):
+        self.compiler_works = True
+
+    def query(self, argv, **_options):
+        assert argv[0] == "compile"
+        if self.compiler_works:
+            handle = os.open(argv[1] + ".db", os.O_WRONLY | os.O_CREAT, mode(argv[1]))
+            with open(argv[1], "rb") as source, os.fdopen(handle, "wb") as twin:
+                shutil.copyfileobj(source, twin)
+        return Completed(0 if self.compiler_works else 1, "", "compile: fatal: bad row\n")
+
+
+class Daemon:
+    """A daemon that notes what it finds when it is called, and fails on demand."""
+
+    name = "daemon"
+
+    def __init__(self, tree):
+        self.tree = tree
+        self.config_roots = (str(tree / "etc"),)
+        self.events = []
+        self.mirrored = {}
+        self.fails_at = set()
+
+    def note(self, event):
+        certificate = "certificate" if (self.tree / "store/deployed/cert.pem").exists() else "no certificate"
+        self.events.append((event, self.tree.joinpath("etc/main.cf").read_text().strip(), certificate))
+        if event in self.fails_at or (event, len(self.events)) in self.fails_at:
+            raise Problem(f"{event} failed", "mend it", subject="daemon", option="o")
+
+    def check(self, _run, mirrors):
+        for mirror in mirrors.values():
+            files = [path for path in Path(mirror).rglob("*") if path.is_file() or path.is_symlink()]
+            self.mirrored.update({str(path.relative_to(mirror)): path.read_text() for path in files})
+        self.note("check")
+
+    def activate(self, _run):
+        self.note("activate")
+
+    def snapshot(self):
+        return {"main.cf": self.tree.joinpath("etc/main.cf").read_text()}
+
+    def restore(self, run, snapshot):
+        assert snapshot == self.snapshot()  # the file has been put back, and this is what it was
+        self.activate(run)
+
+    def probe(self):
+        self.note("probe")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "tree"
+    for name, content in (("etc/main.cf", "old"), ("etc/table", "old row"), ("etc/table.db", "old row")):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        path.chmod(0o640)
+        os.utime(path, ns=(1, 1))
+    (root / "elsewhere.cf").write_text("old linked")
+    (root / "etc/linked.cf").symlink_to("../elsewhere.cf")
+    (root / "etc/gone.cf").write_text("going")
+    return root
+
+
+@pytest.fixture
+def daemon(tree):
+    return Daemon(tree)
+
+
+@pytest.fixture
+def machine():
+    return Machine()
+
+
+@pytest.fixture
+def warnings():
+    return []
+
+
+@pytest.fixture
+def begin(tmp_path, machine, daemon, warnings):
+    """Makes transactions whose own files lie beside the tree."""
+
+    def make(check_mode=False):
+        return Transaction(
+            machine,
+            {"daemon": daemon}.get,
+            check_mode=check_mode,
+            warn=warnings.append,
+            state_directory=str(tmp_path / "state"),
+            lock_file=str(tmp_path / "run/lock"),
+        )
+
+    return make
+
+
+@pytest.fixture
+def apply(begin, daemon):
+    """Carries changes out with the daemon."""
+
+    def make(*changes, check_mode=False, probe=daemon.probe):
+        with begin(check_mode) as transaction:
+            transaction.apply(changes, [daemon], probe)
+
+    return make
+
+
+@pytest.fixture
+def everything(tree):
+    """One change of each kind."""
+    return [
+        FileChange(
+            str(tree / "store/deployed/cert.pem"), b"key", mode=0o600, parent_mode=0o700, material=True, **OWNER
+        ),
+        FileChange(str(tree / "etc/main.cf"), b"new"),
+        FileChange(str(tree / "etc/table"), b"new row", mode=0o600, compiled=TABLE, **OWNER),
+        FileChange(str(tree / "etc/conf.d/fresh.cf"), b"fresh", **OWNER),
+        FileChange(str(tree / "etc/linked.cf"), b"new linked"),
+        FileChange(str(tree / "etc/gone.cf"), None),
+    ]
+
+
+def shape(root):
+    """All that is below a directory: which inodes, how old, whose, with what in them."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        state = os.lstat(path)
+        found[str(path.relative_to(root))] = (
+            (state.st_ino, state.st_mode, state.st_uid, state.st_gid)
+            if path.is_dir()
+            else (state.st_ino, state.st_mode, state.st_uid, state.st_gid, state.st_mtime_ns, path.read_bytes())
+        )
+    return found
+
+
+def leftovers(tmp_path):
+    return [str(path) for path in tmp_path.rglob("*") if ".postmaster-" in path.name] + [
+        str(path) for path in tmp_path.glob("state*")
+    ]
+
+
+def mode(path):
+    return stat.S_IMODE(os.lstat(path).st_mode)
+
+
+# ---- all goes well
+
+
+def test_everything_is_as_planned(apply, everything, tree, tmp_path):
+    apply(*everything)
+    contents = {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
+    assert contents == {
+        "elsewhere.cf": "new linked",
+        "etc/conf.d/fresh.cf": "fresh",
+        "etc/linked.cf": "new linked",
+        "etc/main.cf": "new",
+        "etc/table": "new row",
+        "etc/table.db": "new row",
+        "store/deployed/cert.pem": "key",
+    }
+    assert leftovers(tmp_path) == []
+
+
+def test_owner_and_mode(apply, everything, tree):
+    apply(*everything)
+    modes = {
+        "etc/main.cf": 0o640,  # kept
+        "etc/table": 0o600,
+        "etc/table.db": 0o600,
+        "etc/conf.d/fresh.cf": 0o644,
+        "store": 0o755,
+        "store/deployed": 0o700,
+        "store/deployed/cert.pem": 0o600,
+        "etc/conf.d": 0o755,
+    }
+    assert {name: mode(tree / name) for name in modes} == modes
+    assert this_host().state(str(tree / "etc/conf.d/fresh.cf")) == FileState(USER, GROUP, 0o644)
+
+
+def test_symbolic_link_stays_one(apply, tree):
+    apply(FileChange(str(tree / "etc/linked.cf"), b"new linked"))
+    assert os.readlink(tree / "etc/linked.cf") == "../elsewhere.cf"
+    assert (tree / "elsewhere.cf").read_text() == "new linked"
+
+
+def test_order(apply, everything, daemon):
+    apply(*everything)
+    assert daemon.events == [
+        ("check", "old", "certificate"),  # what configuration refers to is there, configuration is not
+        ("activate", "new", "certificate"),
+        ("probe", "new", "certificate"),
+    ]
+
+
+def test_nothing_to_change_still_activates(apply, daemon, tmp_path):
+    apply()
+    assert [event for event, *_rest in daemon.events] == ["check", "activate", "probe"]
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_umask_bends_nothing(umask, apply, everything, tree):
+    before = os.umask(umask)
+    try:
+        apply(*everything)
+    finally:
+        os.umask(before)
+    names = ("etc/main.cf", "etc/table.db", "etc/conf.d", "etc/conf.d/fresh.cf", "store", "store/deployed")
+    assert [mode(tree / name) for name in names] == [0o640, 0o600, 0o755, 0o644, 0o755, 0o700]
+
+
+def test_staged_files_are_never_more_open_than_the_final_ones(apply, everything, tree, monkeypatch):
+    seen: list[int] = []
+
+    def watch(name):
+        function = getattr(os, name)
+
+        def watched(*args, **kwargs):
+            try:
+                return function(*args, **kwargs)
+            finally:
+                staged = [*tree.rglob(".cert.pem.postmaster-new*"), *tree.rglob(".table.postmaster-new*")]
+                seen.extend(mode(path) for path in staged)
+
+        monkeypatch.setattr(os, name, watched)
+
+    for name in ("open", "fsync", "chown", "chmod", "rename", "link"):
+        watch(name)
+    apply(*everything)
+    assert set(seen) == {0o600}
+
+
+def test_directories_are_closed_until_they_have_their_mode(apply, everything, monkeypatch):
+    made = {}
+    mkdir = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda path, mode=0o777: (made.update({str(path): mode}), mkdir(path, mode)))
+    apply(*everything)
+    new = {path: found for path, found in made.items() if "/tree/" in path and "mirror" not in path}
+    assert len(new) == 3
+    assert set(new.values()) == {0o700}
+
+
+def test_file_of_somebody_without_a_name(apply, machine, tree, monkeypatch):
+    owners = []
+    monkeypatch.setattr(os, "chown", lambda _path, *ids: owners.append(ids))
+    monkeypatch.setattr(machine, "state", lambda _path: FileState(str(NAMELESS), str(NAMELESS), 0o644))
+    apply(FileChange(str(tree / "etc/main.cf"), b"new"))
+    assert owners == [(NAMELESS, NAMELESS)]
+
+
+# ---- the mirror
+
+
+def test_mirror_shows_what_will_be(apply, everything, daemon, tree):
+    (tree / "etc/.stale.cf.postmaster-before").write_text("ours, left behind")
+    (tree / "etc/up").symlink_to(".")  # without end
+    (tree / "etc/dangling.cf").symlink_to("nowhere")
+    (tree / "etc/included.cf").symlink_to("../elsewhere.cf")
+    apply(*everything)
+    assert daemon.mirrored == {
+        "main.cf": "new",
+        "table": "new row",
+        "table.db": "new row",
+        "conf.d/fresh.cf": "fresh",
+        "linked.cf": "new linked",
+        "included.cf": "old linked",  # the mirror has no links, so every file is a copy
+    }
+
+
+def test_mirror_of_a_linked_directory_is_not_the_directory(apply, daemon, tree):
+    (tree / "conf.d").mkdir()
+    (tree / "conf.d/ours.cf").write_text("old ours")
+    (tree / "etc/conf.d").symlink_to(tree / "conf.d")
+    daemon.fails_at = {"check"}
+    with pytest.raises(Problem):
+        apply(FileChange(str(tree / "etc/conf.d/ours.cf"), b"new ours"))
+    assert daemon.mirrored["conf.d/ours.cf"] == "new ours"
+    assert (tree / "conf.d/ours.cf").read_text() == "old ours"
+
+
+def test_configuration_that_lies_elsewhere_is_tested(apply, daemon, tree):
+    (tree / "etc").rename(tree / "srv")
+    (tree / "etc").symlink_to("srv")
+    apply(FileChange(str(tree / "etc/main.cf"), b"new"))
+    assert daemon.mirrored["main.cf"] == "new"
+    assert (tree / "srv/main.cf").read_text() == "new"
+
+
+def test_mirror_of_single_files(apply, daemon, tree, monkeypatch):
+    main, table = str(tree / "etc/main.cf"), str(tree / "etc/table")
+    seen, made = {}, []
+    daemon.config_roots = (main, table)
+
+    def check(_run, mirrors):
+        seen.update({path: Path(mirror).read_text() for path, mirror in mirrors.items()})
+        made.extend(mirrors.values())
+
+    monkeypatch.setattr(daemon, "check", check)
+    apply(FileChange(main, b"new"))
+    assert seen == {main: "new", table: "old row"}
+    assert not any(Path(mirror).exists() for mirror in made)
+
+
+def test_mirror_is_private(apply, everything, daemon, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(daemon, "check", lambda *_args: seen.append(mode(tmp_path / "state/transaction")))
+    apply(*everything)
+    assert seen == [0o700]
+
+
+# ---- all goes wrong
+
+
+def fail_to_compile(_daemon, machine, _monkeypatch):
+    machine.compiler_works = False
+
+
+def fail_at(event):
+    def prepare(daemon, _machine, _monkeypatch):
+        daemon.fails_at = {(event, {"check": 1, "activate": 2, "probe": 3}[event])}
+
+    return prepare
+
+
+def fail_in(name, number):
+    """The system refuses a call of a function once."""
+
+    def prepare(_daemon, _machine, monkeypatch):
+        function, left = getattr(os, name), [number]
+
+        def refuse(*args, **kwargs):
+            left[0] -= 1
+            if left[0] == 0:
+                raise OSError(28, "No space left on device", str(args[0]))
+            return function(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, refuse)
+
+    return prepare
+
+
+FAILURES = {
+    "compile": (fail_to_compile, False),
+    "check": (fail_at("check"), False),
+    "activate": (fail_at("activate"), True),
+    "probe": (fail_at("probe"), True),
+    **{f"mkdir-{number}": (fail_in("mkdir", number), False) for number in (2, 3, 4)},
+    **{f"link-{number}": (fail_in("link", number), False) for number in (1, 3)},
+    **{f"chown-{number}": (fail_in("chown", number), False) for number in (1, 4)},
+    "journal": (fail_in("rename", 1), False),
+    "commit-certificate": (fail_in("rename", 2), False),
+    "commit-main": (fail_in("rename", 3), True),
+    "commit-twin": (fail_in("rename", 5), True),
+    "journal-done": (fail_in("rename", 8), True),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+def test_failure_puts_everything_back(failure, apply, everything, tree, tmp_path, daemon, machine, monkeypatch):
+    before = shape(tree)
+    prepare, disturbed = FAILURES[failure]
+    prepare(daemon, machine, monkeypatch)
+    with pytest.raises(Problem) as caught:
+        apply(*everything)
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+    # whatever had been told to use the new files is told to use the old ones
+    assert (daemon.events[-1:] == [("activate", "old", "no certificate")]) is disturbed
+    told = "everything was put back as it was" if disturbed else "nothing was changed"
+    assert caught.value.found.endswith(told)
+
+
+def test_file_that_was_not_replaced_yet_is_not_put_back(apply, everything, tree, daemon, monkeypatch):
+    replaced = []
+    monkeypatch.setattr(os, "replace", lambda source, target: replaced.append(target))  # overlayfs: ESTALE
+    daemon.fails_at.add("check")
+    with pytest.raises(Problem, match="check failed; nothing was changed"):
+        apply(*everything)
+    assert replaced == []
+    assert (tree / "etc/main.cf").read_text() == "old"
+
+
+def test_directory_goes_with_its_last_file(apply, tree):
+    for name in ("own/a", "own/b", "shared/c", "shared/foreign"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("x")
+    apply(FileChange(str(tree / "own/a"), None, own_directory=True), FileChange(str(tree / "shared/c"), None))
+    assert (tree / "own").is_dir()
+    apply(
+        FileChange(str(tree / "own/b"), None, own_directory=True),
+        FileChange(str(tree / "shared/foreign"), None),
+    )
+    assert not (tree / "own").exists()
+    assert (tree / "shared").is_dir()
+
+
+def test_problem_keeps_its_parts(apply, everything, daemon):
+    daemon.fails_at = {"check"}
+    with pytest.raises(Problem) as caught:
+        apply(*everything)
+    problem = caught.value
+    assert (problem.subject, problem.option, problem.remedy) == ("daemon", "o", "mend it")
+    assert problem.found == "check failed; nothing was changed"
+
+
+def test_fault_of_the_system_is_a_problem(apply, tree):
+    (tree / "file").write_text("")
+    with pytest.raises(Problem, match=r"cannot be (changed|written) \(") as caught:
+        apply(FileChange(str(tree / "file/below"), b"x", **OWNER))
+    assert "nothing was changed" in caught.value.message
+    assert caught.value.__cause__ is not None
+
+
+def test_unknown_owner(apply, tree, tmp_path):
+    before = shape(tree)
+    with pytest.raises(Problem, match=r"must belong to no-such-user:.* which this host does not know"):
+        apply(FileChange(str(tree / "etc/main.cf"), b"new", owner="no-such-user"))
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+
+
+def test_interruption_puts_everything_back(apply, everything, tree, daemon):
+    before = shape(tree)
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        apply(*everything, probe=interrupt)
+    assert shape(tree) == before
+    assert daemon.events[-1] == ("activate", "old", "no certificate")
+
+
+def test_daemon_that_does_not_come_back(apply, begin, everything, tree, tmp_path, daemon, warnings):
+    before = shape(tree)
+    daemon.fails_at = {"activate"}
+    with pytest.raises(Problem, match=r"could NOT all be put back \(daemon: activate failed\)"):
+        apply(*everything)
+    assert shape(tree) == before
+    # the next run does not go on as though all were well
+    with pytest.raises(Problem, match="what a killed run left could not be undone") as caught, begin():
+        pytest.fail("the transaction began")
+    assert str(tmp_path / "state/transaction") in caught.value.remedy
+    # until the daemon is mended
+    daemon.fails_at = set()
+    with begin():
+        pass
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+    assert len(warnings) == 2
+
+
+def test_remains_of_long_ago_are_not_put_back(apply, tree, daemon):
+    # somebody removed the journal by hand, as he was told
+    (tree / "etc/.main.cf.postmaster-before").write_text("ancient")
+    (tree / "etc/.main.cf.postmaster-new").write_text("ancient")
+    daemon.fails_at = {"check"}
+    with pytest.raises(Problem):
+        apply(FileChange(str(tree / "etc/main.cf"), b"new"))
+    assert (tree / "etc/main.cf").read_text() == "old"
+    daemon.fails_at = set()
+    apply(FileChange(str(tree / "etc/main.cf"), b"new"))
+    assert (tree / "etc/main.cf").read_text() == "new"
+
+
+# ---- check mode
+
+
+def test_check_mode_touches_nothing(apply, begin, everything, tree, tmp_path, daemon):
+    def times(root):
+        return {path: os.lstat(path).st_mtime_ns for path in (root, *root.rglob("*"))}
+
+    before = shape(tmp_path), times(tmp_path)
+    apply(*everything, check_mode=True)
+    assert (shape(tmp_path), times(tmp_path)) == before
+    assert daemon.events == []
+
+
+def test_check_mode_runs_no_program(begin):
+    with pytest.raises(AssertionError, match="in check mode"):
+        begin(check_mode=True)._run(["compile"])
+
+
+# ---- runs that were killed
+
+
+@pytest.fixture
+def journal(tmp_path):
+    return tmp_path / "state/transaction/journal.json"
+
+
+def killed(begin, daemon, changes, monkeypatch, *, at):
+    """Leave what a run leaves that is killed in one of its steps."""
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_args):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, at, die)
+        if at != "_forget":
+            patch.setattr(Transaction, "_put_back", die)
+        with pytest.raises(Killed), begin() as transaction:
+            transaction.apply(changes, [daemon])
+    daemon.events.clear()
+
+
+@pytest.mark.parametrize("at", ["_save", "_stage", "_commit", "_test", "_set_journal_done"])
+def test_next_run_undoes_what_a_killed_one_left(at, begin, everything, tree, tmp_path, daemon, warnings, monkeypatch):
+    before = shape(tree)
+    killed(begin, daemon, everything, monkeypatch, at=at)
+    assert leftovers(tmp_path) != []
+    with begin():
+        pass
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+    assert daemon.events == [("activate", "old", "no certificate")]
+    assert warnings == ["an earlier run was killed half-way; what it had changed was put back first"]
+
+
+def test_next_run_tidies_up_behind_one_that_had_succeeded(
+    begin, everything, tree, tmp_path, daemon, journal, warnings, monkeypatch
+):
+    killed(begin, daemon, everything, monkeypatch, at="_forget")
+    assert json.loads(journal.read_text())["done"] is True
+    with begin():
+        pass
+    assert (tree / "etc/main.cf").read_text() == "new"
+    assert leftovers(tmp_path) == []
+    assert daemon.events == []
+    assert warnings == []
+
+
+def test_daemon_that_is_gone_is_not_missed(begin, everything, tree, daemon, journal, monkeypatch):
+    before = shape(tree)
+    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    content = json.loads(journal.read_text())
+    journal.write_text(json.dumps({**content, "participants": {"removed": {}, **content["participants"]}}))
+    with begin():
+        pass
+    assert shape(tree) == before
+    assert len(daemon.events) == 1
+
+
+def test_check_mode_only_warns_of_a_killed_run(begin, everything, tmp_path, daemon, warnings, monkeypatch):
+    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    before = shape(tmp_path)
+    with begin(check_mode=True):
+        pass
+    assert shape(tmp_path) == before
+    assert warnings == ["an earlier run was killed half-way; a run without check mode will first undo what it left"]
+
+
+def test_mirror_without_a_journal_is_tidied(begin, tmp_path):
+    (tmp_path / "state/transaction/mirror-daemon-0").mkdir(parents=True)
+    with begin():
+        pass
+    assert leftovers(tmp_path) == []
+
+
+def test_journal_shows_no_content(begin, everything, daemon, journal, monkeypatch):
+    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    assert "new row" not in journal.read_text()
+    assert (mode(journal), mode(journal.parent)) == (0o600, 0o700)
+
+
+def test_kill_at_every_step(tmp_path):
+    script = Path(killed_transaction.__file__)
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)
+    new = outcomes[-1]["after"]
+    states = []
+    for one in outcomes:
+        assert one["left"] == [], one["step"]
+        assert one["old"] or one["after"] == new, f"a mixture, killed at step {one['step']}"
+        assert one["loaded"] == ("old main\n" if one["old"] else "new main\n"), one["step"]
+        states.append("old" if one["old"] else "new")
+    # there is one point of no return, and it lies within the run
+    assert states == sorted(states, reverse=True)
+    assert 50 < states.count("old") < len(states)
+
+
+# ---- the lock
+
+
+def test_second_run_is_refused_when_the_first_does_not_end(begin, tmp_path, monkeypatch):
+    monkeypatch.setattr(transaction_module, "LOCK_PATIENCE", 0.2)
+    with begin():
+        start = time.monotonic()
+        with pytest.raises(Problem, match="another run has been changing this host") as caught, begin():
+            pytest.fail("two at once")
+        assert time.monotonic() - start >= 0.2
+    assert "wait until it ends" in caught.value.remedy
+    with begin():
+        pass
+
+
+def test_second_run_waits_for_the_first(begin, tmp_path, monkeypatch):
+    waited = []
+    with begin() as first:
+
+        def sleep(seconds):
+            waited.append(seconds)
+            first.__exit__(None, None, None)
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        with begin():
+            pass
+    assert len(waited) == 1
+
+
+def test_check_mode_takes_no_lock(begin, tmp_path, monkeypatch):
+    monkeypatch.setattr(transaction_module, "LOCK_PATIENCE", 0.0)
+    with begin(), begin(check_mode=True):
+        pass
+
+
+def test_lock_that_cannot_be_had(begin, tmp_path):
+    (tmp_path / "run").write_text("no directory")
+    with pytest.raises(Problem, match=r"run/lock cannot be opened .*become: true"), begin():
+        pytest.fail("the transaction began")
+
+
+def test_lock_is_given_up_when_recovery_fails(begin, tmp_path, monkeypatch):
+    def refuse(_self):
+        raise Problem("no", "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transaction, "_recover", refuse)
+        with pytest.raises(Problem), begin():
+            pytest.fail("the transaction began")
+    with open(tmp_path / "run/lock", "rb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_lock_is_nobody_elses_file(begin, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(Problem, match=r"symbolic link.*Run the module as root"), begin():
+        pytest.fail("the transaction began")
+    assert not (tmp_path / "victim").exists()
+    assert not transaction_module.LOCK_FILE.startswith("/run/lock/")  # where everybody may make files

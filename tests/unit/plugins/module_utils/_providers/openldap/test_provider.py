@@ -1,0 +1,506 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
+    defaults_file as files,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
+    provider as openldap_module,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import slapd as daemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
+    STORE,
+    RecordedHost,
+    as_diff,
+    check_golden,
+    recording,
+)
+
+RELEASES = {"openldap-2.5": (3, 0), "openldap-2.6": (3, 5)}  # with the OpenSSL that Debian has beside it
+LDAP = Vserver("ldap", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=636)
+ABSENT = replace(LDAP, present=False)
+SCRAM = tuple(f"SCRAM-SHA-{number}" for number in (1, 224, 256, 384, 512))
+NOT_PLAIN = ("CRAM-MD5", "DIGEST-MD5", "NTLM", *SCRAM)
+ALL = (*NOT_PLAIN, "LOGIN", "PLAIN")
+DEFAULTS, SASL = daemon.DEFAULTS_FILE, daemon.SASL_FILE
+
+CASES = {
+    "required": LDAP,
+    "optional": replace(LDAP, require_secure_channel=False),
+    "modern": replace(LDAP, strength="modern"),
+    "legacy": replace(LDAP, strength="legacy"),
+    "starttls-only": replace(LDAP, implicit_tls_port=0),
+    "ldaps-only": replace(LDAP, port=0),
+    "simple-in-clear": replace(LDAP, require_secure_channel=False, auth_clear=("SIMPLE",)),
+    "simple-only": replace(LDAP, auth_tls=("SIMPLE",)),
+}
+
+
+class Slapd(RecordedHost):
+    """A host whose slapd takes its settings as the real ones were seen to do.
+
+    Attributes:
+        root: attributes of cn=config.
+        done: the programs with an effect that were run, by their first words.
+        broken: answers to programs that fail, by name; each fails once.
+    """
+
+    def __init__(self, release: str) -> None:
+        super().__init__(release)
+        self.root: dict[str, tuple[str, ...]] = {}
+        self.frontend: dict[str, tuple[str, ...]] = {}
+        self.mechanisms = {"EXTERNAL", *ALL}
+        self.up = True
+        self.done: list[str] = []
+        self.broken: dict[str, int] = {}
+
+    def query(self, argv: Sequence[str], *, stdin: bytes = b"", **_options: Any) -> Completed:
+        tool = argv[4] if argv[0] == "runuser" else argv[0]
+        if tool in self.broken and tool != "ldapsearch":
+            return Completed(self.broken.pop(tool), "", f"{tool} fails")
+        if tool == "systemctl":
+            return self._unit(argv[1])
+        if tool in ("ldapmodify", "slapmodify"):
+            self.done.append(" ".join(argv[: 5 if argv[0] == "runuser" else 1]))
+            return self._modify(stdin.decode(), running=tool == "ldapmodify")
+        if tool == "slaptest":
+            return Completed(0, "", "")
+        if tool == "slapcat":
+            return Completed(0, self._shown("cn=config", self.root), "")
+        if tool == "ldapsearch":
+            if not self.up:
+                return Completed(255, "", "ldap_sasl_interactive_bind: Can't contact LDAP server (-1)")
+            if "supportedSASLMechanisms" in argv:
+                return Completed(0, self._shown("", {"supportedSASLMechanisms": tuple(self.mechanisms)}), "")
+            shown = {**self.root, "olcArgsFile": ("/var/run/slapd/slapd.args",)}
+            frontend = self._shown("olcDatabase={-1}frontend,cn=config", self.frontend)
+            return Completed(0, self._shown("cn=config", shown) + frontend, "")
+        return super().query(argv)
+
+    @staticmethod
+    def _shown(name: str, attributes: dict[str, tuple[str, ...]]) -> str:
+        return f"dn: {name}\n" + "".join(f"{key}: {one}\n" for key, some in attributes.items() for one in some) + "\n"
+
+    def _unit(self, verb: str) -> Completed:
+        if verb in ("restart", "stop"):
+            self.done.append(verb)
+            self.up = verb == "restart"
+            urls = " ".join(one.url for one in daemon.Daemon(self).listeners())
+            self.files["/var/run/slapd/slapd.args"] = f"/usr/sbin/slapd -h {urls} -u openldap".encode()
+            listed = files.mechanisms(self.read_text(SASL))
+            self.mechanisms = {"EXTERNAL", *ALL} & (listed or {"EXTERNAL", *ALL})
+        return Completed(0 if verb != "is-active" or self.up else 3, "", "")
+
+    def _modify(self, ldif: str, *, running: bool) -> Completed:
+        after = dict(self.root)
+        head, *parts = re.split(r"\n-\n|changetype: modify\n", ldif.strip())
+        assert head == "dn: cn=config\n"
+        for part in parts:
+            verb, *lines = part.split("\n")
+            name = verb.partition(": ")[2]
+            if verb.startswith("delete"):
+                assert name in after
+                if running and name in (config.CERTIFICATE, config.KEY):
+                    return Completed(53, "", "ldap_modify: Server is unwilling to perform (53)")
+                del after[name]
+            else:
+                after[name] = tuple(line.partition(": ")[2] for line in lines)
+        limits = {**config.factors(after), "minssf": int(config.sasl_limits(after).get("minssf") or 0)}
+        local = int(after.get(config.LOCAL, ("71",))[0])
+        assert max(limits.values()) <= local, "root is locked out"
+        self.root = after
+        return Completed(0, "", "")
+
+
+@pytest.fixture(params=RELEASES)
+def release(request, monkeypatch):
+    library = TlsLibrary("OpenSSL", RELEASES[request.param])
+    monkeypatch.setattr(openldap_module, "openssl_library", lambda: library)
+    monkeypatch.setattr(daemon, "PATIENCE", 0.0)
+    return request.param
+
+
+@pytest.fixture
+def host(release):
+    return Slapd(release)
+
+
+def provider(host) -> OpenLdap:
+    return OpenLdap(host, Store(host, STORE))
+
+
+def apply(host, *vservers: Vserver) -> OpenLdap:
+    openldap = provider(host)
+    host.take(openldap.plan(vservers).changes)
+    openldap.activate(host.query)
+    return openldap
+
+
+def found(host) -> Vserver:
+    return provider(host).read()["ldap", "default"]
+
+
+# ---- recorded hosts
+
+
+def test_stock_host_as_it_was_recorded(release):
+    openldap = provider(RecordedHost(release))
+    assert openldap.read() == {
+        ("ldap", "default"): Vserver(
+            "ldap",
+            strength="",
+            port=389,
+            auth_clear=(*NOT_PLAIN, "SIMPLE"),
+            auth_tls=tuple(sorted((*ALL, "ANONYMOUS", "SIMPLE"))),
+        )
+    }
+    assert openldap.running()
+    assert openldap.snapshot()["settings"] == {}
+    assert openldap._daemon.listens_as_told()
+
+
+def test_secured_host_as_it_was_recorded(release):
+    # slapd itself, asked after it had been secured, says what was desired
+    (desired,) = (Vserver("ldap", **one) for one in recording(release)["vservers"])
+    openldap = provider(RecordedHost(release, state="secured"))
+    assert openldap.read()["ldap", "default"] == replace(
+        desired, port=389, auth_clear=(), auth_tls=tuple(sorted((*ALL, "ANONYMOUS", "SIMPLE")))
+    )
+    assert openldap._daemon.settings_at_rest() == openldap._daemon.state().settings
+    assert openldap._daemon.listens_as_told()
+
+
+def test_capabilities(release):
+    found = provider(RecordedHost(release)).capabilities()
+    assert found.version[:2] == tuple(int(part) for part in release.rpartition("-")[2].split("."))
+    assert found.known
+    assert found.library.name == {"openldap-2.5": "GnuTLS", "openldap-2.6": "OpenSSL"}[release]
+    assert found.reader == ("root", "openldap", 0o640)
+    assert (found.several, found.sni, found.alternative, found.mechanisms) == (False, False, False, True)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_plan_for_a_stock_host(case, release, host):
+    plan = provider(host).plan([CASES[case]])
+    text = as_diff(host, plan.changes)
+    for settings in plan.settings:
+        before, after = (one.splitlines(keepends=True) for one in (settings.before, settings.after))
+        text += "".join(difflib.unified_diff(before, after, settings.target, settings.target, n=0))
+    check_golden(f"{release}/{case}.diff", text)
+
+
+# ---- a life
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_secured_and_taken_back(case, host):
+    before, stock = dict(host.files), found(host)
+    apply(host, CASES[case])
+    desired = CASES[case]
+    there = found(host)
+    assert there == replace(
+        desired, port=389 if desired.port is None else 0, auth_tls=desired.auth_tls or stock.auth_tls
+    )
+    again = provider(host).plan([desired])
+    assert (needed(again.changes, host), list(again.settings)) == ([], [])
+    apply(host, ABSENT)
+    assert host.root == {}
+    host.files["/var/run/slapd/slapd.args"] = before["/var/run/slapd/slapd.args"]
+    assert host.files == before
+    assert found(host) == stock
+    again = provider(host).plan([ABSENT])
+    assert (needed(again.changes, host), list(again.settings)) == ([], [])
+
+
+def test_settings_of_the_administrator_stay(host):
+    own = {
+        config.CERTIFICATE: ("/etc/ssl/own.pem",),
+        config.KEY: ("/etc/ssl/own.key",),
+        config.SECURITY: ("update_ssf=56 simple_bind=56",),
+        config.SASL: ("noplain,noactive,maxbufsize=1024",),
+        config.DISALLOWS: ("bind_anon tls_2_anon",),
+        config.REQUIRES: ("LDAPv3",),
+    }
+    host.root = dict(own)
+    apply(host, replace(LDAP, auth_tls=(*ALL, "ANONYMOUS")))
+    assert host.root[config.SECURITY] == ("update_ssf=56 ssf=128",)
+    assert host.root[config.SASL] == ("noplain,noactive,maxbufsize=1024,minssf=128,maxssf=0",)
+    assert host.root[config.DISALLOWS] == ("bind_simple tls_2_anon",)
+    assert host.root[config.REQUIRES] == ("LDAPv3",)
+    apply(host, ABSENT)
+    assert host.root == own
+
+
+def test_what_is_not_ours_is_not_taken_back(host):
+    host.root = {config.CERTIFICATE: ("/etc/ssl/own.pem",), config.KEY: ("/etc/ssl/own.key",)}
+    assert not provider(host).plan([ABSENT]).settings
+
+
+def test_a_copy_without_notes_is_let_go(host):
+    path = Store(host, STORE).deployed_path("openldap", "mx.example.test")
+    host.root = {config.CERTIFICATE: (path,), config.KEY: (path,)}
+    apply(host, ABSENT)
+    assert host.root == {}
+
+
+def test_a_restart_only_where_it_is_needed(host):
+    apply(host, replace(LDAP, implicit_tls_port=0))
+    assert "restart" not in host.done
+    apply(host, LDAP)  # another listener
+    assert host.done.count("restart") == 1
+    apply(host, replace(LDAP, strength="modern"))
+    provider(host).activate(host.query)  # a renewed certificate
+    assert host.done.count("restart") == 1
+    apply(host, replace(LDAP, require_secure_channel=False))  # databases keep what they demanded when slapd started
+    assert host.done.count("restart") == 2
+    apply(host, ABSENT)
+    assert host.done[-3:] == ["stop", "runuser -u openldap -- slapmodify", "restart"]
+
+
+def test_a_renewed_certificate_is_read(host):
+    apply(host, LDAP)
+    host.done.clear()
+    provider(host).activate(host.query)
+    assert host.done == ["ldapmodify"]
+    settings = provider(host)._daemon.state().settings
+    path = settings[config.CERTIFICATE][0]
+    assert config.tls_step(settings, settings) == (
+        "dn: cn=config\nchangetype: modify\n"
+        f"replace: olcTLSCertificateFile\nolcTLSCertificateFile: {path}\n-\n"
+        f"replace: olcTLSCertificateKeyFile\nolcTLSCertificateKeyFile: {path}\n\n"
+    )
+
+
+# ---- what fails
+
+
+@pytest.mark.parametrize("tool", ["ldapmodify", "slapmodify"])
+def test_a_refusal_is_undone(tool, host):
+    apply(host, LDAP)
+    openldap, before, old = provider(host), dict(host.files), dict(host.root)
+    snapshot = openldap.snapshot()
+    desired = ABSENT if tool == "slapmodify" else replace(LDAP, strength="legacy", implicit_tls_port=0)
+    host.take(openldap.plan([desired]).changes)
+    host.broken[tool] = 80
+    with pytest.raises(Problem, match=f"{tool} fails"):
+        openldap.activate(host.query)
+    host.files = before
+    provider(host).restore(host.query, snapshot)
+    assert host.root == old
+    assert host.up
+    assert found(host).implicit_tls_port == 636
+
+
+def test_a_refused_change_of_tls_is_followed_by_the_old_one(host):
+    apply(host, LDAP)
+    openldap = provider(host)
+    host.take(openldap.plan([replace(LDAP, strength="legacy")]).changes)
+    host.done.clear()
+    host.broken["ldapmodify"] = 80
+    with pytest.raises(Problem, match="slapd refuses the settings"):
+        openldap.activate(host.query)
+    assert host.done == ["ldapmodify"]  # the second one, which puts the old pair back in force
+
+
+def test_a_daemon_that_is_down_is_put_back_at_rest(host):
+    openldap = provider(host)
+    snapshot = openldap.snapshot()
+    apply(host, LDAP)
+    host.up = False
+    provider(host).restore(host.query, snapshot)
+    assert host.root == {}
+    assert host.up
+
+
+def test_a_restore_that_slapd_refuses_while_it_runs(host):
+    apply(host, LDAP)
+    snapshot = provider(host).snapshot()
+    apply(host, replace(LDAP, strength="modern"))
+    host.broken["ldapmodify"] = 80
+    provider(host).restore(host.query, snapshot)
+    assert found(host).strength == "intermediate"
+
+
+def test_a_daemon_that_does_not_come_up(host):
+    openldap = provider(host)
+    host.up = False
+    host.broken["systemctl"] = 3
+    with pytest.raises(Problem, match="does not come up"):
+        openldap._daemon.restart(lambda argv: Completed(1, "", "") if argv[1] == "restart" else Completed(0, "", ""))
+
+
+def test_an_old_snapshot(host):
+    apply(host, LDAP)
+    provider(host).restore(host.query, {})
+    assert found(host).certificate == "mx.example.test"
+
+
+def test_check_on_a_mirror(host):
+    openldap = provider(host)
+    openldap.plan([LDAP])
+    openldap.check(host.query, {"/etc/ldap": "/mirror"})
+    assert host.done == ["slapmodify"]
+    host.broken["slaptest"] = 1
+    with pytest.raises(Problem, match=r"slapd refuses the configuration \(slaptest fails\)"):
+        openldap.check(host.query, {"/etc/ldap": "/mirror"})
+    provider(host).check(host.query, {})  # nothing was planned
+
+
+# ---- what cannot be had
+
+
+def problem(host, vserver: Vserver) -> Problem:
+    with pytest.raises(Problem) as caught:
+        provider(host).plan([vserver])
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("asked", "option", "words"),
+    [
+        ({"name": "other"}, "name", "one virtual server"),
+        ({"auth_clear": ("ANONYMOUS",)}, "auth_clear", "ANONYMOUS is no login"),
+        ({"auth_clear": ("CRAM-MD5", "SIMPLE")}, "auth_clear", "cannot choose among"),
+        ({"auth_tls": ("GSSAPI",)}, "auth_tls", "does not have the SASL mechanisms GSSAPI"),
+        ({"auth_tls": ("EXTERNAL", "SIMPLE")}, "auth_tls", "slapd does not ask for these"),
+    ],
+)
+def test_what_slapd_cannot_do(asked, option, words, host):
+    refusal = problem(host, replace(LDAP, require_secure_channel=False, **asked))
+    assert refusal.option == option
+    assert words in refusal.found
+    assert refusal.subject == f"virtual server ldap/{asked.get('name', 'default')}"
+
+
+def test_all_mechanisms_before_tls(host):
+    desired = replace(LDAP, require_secure_channel=False, auth_clear=(*NOT_PLAIN, "SIMPLE"))
+    apply(host, desired)
+    assert found(host).auth_clear == desired.auth_clear
+    assert config.SECURITY not in host.root
+    assert config.LOCAL not in host.root
+
+
+def test_client_certificates_count_as_a_mechanism(host):
+    host.root["olcTLSVerifyClient"] = ("try",)
+    assert "EXTERNAL" in (found(host).auth_tls or ())
+    assert "slapd does ask for these" in problem(host, replace(LDAP, auth_tls=("SIMPLE",))).found
+    apply(host, replace(LDAP, auth_tls=("EXTERNAL", "SIMPLE")))
+    assert found(host).auth_tls == ("EXTERNAL", "SIMPLE")
+
+
+def test_a_frontend_that_refuses_clear_text(host):
+    host.frontend = {config.SECURITY: ("ssf=64",)}
+    assert found(host).require_secure_channel
+    refusal = problem(host, replace(LDAP, require_secure_channel=False))
+    assert "ssf=64" in refusal.found
+    assert "frontend" in refusal.option
+
+
+@pytest.mark.parametrize("answer", [Completed(255, "", "Can't contact LDAP server (-1)"), Completed(0, "", "")])
+def test_no_way_in(answer, host, monkeypatch):
+    monkeypatch.setattr(host, "query", lambda _argv: answer)
+    with pytest.raises(Problem, match=r"root cannot read slapd's configuration .*ldapi:///"):
+        provider(host).read()
+
+
+def test_the_programs_to_ask_with(host, monkeypatch):
+    monkeypatch.setattr(host, "which", lambda _tool: None)
+    with pytest.raises(Problem, match="apt install ldap-utils"):
+        provider(host).read()
+
+
+@pytest.mark.parametrize("printed", ["@(#) $OpenLDAP: slapd 2.4.57+dfsg-3", ""])
+def test_too_old_a_version(printed, host):
+    host.answers["slapd -VV"] = printed
+    with pytest.raises(Problem, match="is too old"):
+        provider(host).capabilities()
+
+
+def test_a_slapd_without_tls(host):
+    host.answers["ldd /usr/sbin/slapd"] = "libc.so.6 => /lib/libc.so.6"
+    with pytest.raises(Problem, match="neither GnuTLS nor OpenSSL"):
+        provider(host).capabilities()
+
+
+# ---- where it listens
+
+
+@pytest.mark.parametrize(
+    ("services", "port", "implicit", "expected"),
+    [
+        ("ldap:/// ldapi:///", None, 636, "ldap:/// ldapi:/// ldaps:///"),
+        ("ldap:/// ldapi:///", None, 0, "ldap:/// ldapi:///"),
+        ("ldap:/// ldapi:///", 0, 636, "ldapi:/// ldaps:///"),
+        ("ldapi:/// ldaps:///", 389, 0, "ldapi:/// ldap:///"),
+        ("ldap://127.0.0.1:389/ ldap://[::1]/ ldapi:///", None, 636,
+         "ldap://127.0.0.1:389/ ldap://[::1]/ ldapi:/// ldaps://127.0.0.1/ ldaps://[::1]/"),
+        ("ldaps://a:1636/ ldapi:///", 389, 636, "ldapi:/// ldap://a/ ldaps://a/"),
+        ("ldap:/// ldapi:///", None, 1636, "ldap:/// ldapi:/// ldaps://:1636/"),
+        ("ldap:/// cldap:/// ldapi://%2frun%2fldapi", 389, 0, "ldap:/// cldap:/// ldapi://%2frun%2fldapi"),
+    ],
+)  # fmt: skip
+def test_listeners(services, port, implicit, expected):
+    found = files.with_ports([files.listener(url) for url in services.split()], port, implicit)
+    assert " ".join(found) == expected
+
+
+def test_endpoints(host):
+    text = host.read_text(DEFAULTS).replace("ldap:///", "ldap://10.0.0.1/ ldaps://[fd00::1]:1636/")
+    host.files[DEFAULTS] = text.encode()
+    assert provider(host).endpoints(LDAP) == [
+        Endpoint("10.0.0.1", 389, "ldap", implicit_tls=False),
+        Endpoint("fd00::1", 1636, "ldap", implicit_tls=True),
+    ]
+    assert found(host).implicit_tls_port == 1636
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('# A="no"\nA="x y"\n', "x y"),
+        ("A='x y' # why\nB=z\n", "x y"),
+        ("A=x\nA=y", "y"),
+        ("export A=x\n", "x"),
+        ("B=x\n", ""),
+        ("A=\n", ""),
+    ],
+)
+def test_a_variable_is_changed_and_put_back(text, value):
+    assert files.assigned(text, "A") == value
+    changed = files.with_line(text, "A", 'A="new value"')
+    assert files.assigned(changed, "A") == "new value"
+    back = files.with_line(changed, "A", files.line_of(text, "A"))
+    assert back == text
+
+
+def test_mechanisms_of_the_sasl_library():
+    assert files.mechanisms("pwcheck_method: saslauthd\n") is None
+    text = files.with_mechanisms("pwcheck_method: saslauthd", ["EXTERNAL", "PLAIN"])
+    assert text == "pwcheck_method: saslauthd\nmech_list: EXTERNAL PLAIN\n"
+    assert files.mechanisms(files.with_mechanisms(text, ["EXTERNAL"])) == {"EXTERNAL"}
+
+
+def test_values_that_need_another_form_in_ldif():
+    ldif = config.at_rest({}, {config.CERTIFICATE: ("/srv/schlüssel.pem",)})
+    assert "olcTLSCertificateFile:: L3NydjovL" not in ldif
+    assert config.entries("dn: cn=config\n" + ldif.split("\n")[3] + "\n")[0][config.CERTIFICATE] == (
+        "/srv/schlüssel.pem",
+    )

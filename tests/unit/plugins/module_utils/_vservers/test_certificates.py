@@ -1,0 +1,135 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    NamedCertificate,
+    TlsLibrary,
+    Vserver,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import (
+    Certificates,
+    refuse_beyond,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
+    Authority,
+    distinguished,
+    key_pem,
+    new_key,
+    pem,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
+
+ROOT = Authority("Root")
+KEYS = {
+    "ecdsa": new_key(),
+    "ecdsa2": new_key(),
+    "rsa": rsa.generate_private_key(65537, 3072),
+    "short": rsa.generate_private_key(65537, 2048),
+}
+NAMES = ("mx.example.test", "*.a.example.test")
+IMAP = Vserver("imap", certificate="ecdsa")
+
+
+def daemon(**able) -> Any:
+    found = Capabilities((1,), True, TlsLibrary("OpenSSL", (3, 0)), ("root", "root", 0o640), **able)
+    return SimpleNamespace(name="daemon", capabilities=lambda: found)
+
+
+@pytest.fixture
+def store(tmp_path):
+    found = Store(this_host(), str(tmp_path))
+    (tmp_path / "live").mkdir()
+    for name, key in KEYS.items():
+        leaf = ROOT.certify(key.public_key(), distinguished(NAMES[0]), NAMES)
+        (tmp_path / "live" / f"{name}.pem").write_bytes(key_pem(key) + pem(leaf))
+    return found
+
+
+def copies(store, vserver, *, check_mode=False):
+    return Certificates(this_host(), store, {}, check_mode=check_mode).copies(daemon(), vserver)
+
+
+ALL = replace(
+    IMAP,
+    alternative_certificate="rsa",
+    sni=(NamedCertificate("x.a.example.test", "ecdsa2"),),
+    server_names=("mx.example.test",),
+    require_128_bit=True,
+)
+
+
+def test_a_copy_of_each(store):
+    found = copies(store, ALL)
+    assert [one.path for one in found] == [store.deployed_path("daemon", name) for name in ("ecdsa", "rsa", "ecdsa2")]
+    assert {(one.mode, one.secret, one.material) for one in found} == {(0o640, True, True)}
+    assert [one.content for one in found] == [store.live(name) for name in ("ecdsa", "rsa", "ecdsa2")]
+
+
+@pytest.mark.parametrize(
+    ("vserver", "option", "words"),
+    [
+        (replace(ALL, alternative_certificate="ecdsa2"), "alternative_certificate", "keys of the same type"),
+        (replace(ALL, alternative_certificate="short"), "require_128_bit", "short has 2048 bits"),
+        (replace(ALL, server_names=("other.example.test",)), "server_names", "does not stand for other.example.test"),
+        (replace(ALL, sni=(NamedCertificate("b.example.test", "rsa"),)), "sni", "does not stand for b.example.test"),
+        (replace(ALL, certificate="gone"), "certificate", "no live certificate 'gone'"),
+        (replace(ALL, alternative_certificate="gone"), "alternative_certificate", "no live certificate 'gone'"),
+        (replace(ALL, sni=(NamedCertificate("mx.example.test", "gone"),)), "sni", "no live certificate 'gone'"),
+    ],
+)
+def test_what_will_not_do(vserver, option, words, store):
+    with pytest.raises(Problem, match=words) as caught:
+        copies(store, vserver)
+    assert (caught.value.subject, caught.value.option) == (vserver.title, option)
+
+
+def test_short_keys_where_nobody_minds(store):
+    assert len(copies(store, replace(IMAP, certificate="short"))) == 1
+
+
+def test_check_before_the_certificate_is_there(store):
+    (found,) = copies(store, replace(IMAP, certificate="gone", require_128_bit=True), check_mode=True)
+    assert found.path == store.deployed_path("daemon", "gone")
+
+
+def test_copies_that_nobody_uses_any_more(store, tmp_path):
+    for name in KEYS:
+        (tmp_path / "deployed/daemon").mkdir(parents=True, exist_ok=True)
+        (tmp_path / f"deployed/daemon/{name}.pem").write_bytes(b"")
+    certificates = Certificates(this_host(), store, {}, check_mode=False)
+    found = certificates.unused_copies("daemon", [ALL], [replace(IMAP, certificate="rsa")])
+    assert [(one.path, one.content) for one in found] == [
+        (store.deployed_path("daemon", "ecdsa"), None),
+        (store.deployed_path("daemon", "ecdsa2"), None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("vserver", "option"),
+    [
+        (replace(IMAP, name="x"), "name"),
+        (replace(IMAP, alternative_certificate="rsa"), "alternative_certificate"),
+        (replace(IMAP, sni=ALL.sni), "sni"),
+        (replace(IMAP, auth_tls=()), "auth_tls"),
+        (replace(IMAP, auth_clear=("PLAIN",)), "auth_clear"),
+    ],
+)
+def test_what_a_daemon_does_not_know_at_all(vserver, option):
+    with pytest.raises(Problem, match="daemon does not know") as caught:
+        refuse_beyond(daemon(), [IMAP, vserver], "default")
+    assert (caught.value.subject, caught.value.option) == (vserver.title, option)
+    refuse_beyond(daemon(several=True, alternative=True, sni=True, mechanisms=True), [vserver], "default")
+    refuse_beyond(daemon(), [replace(vserver, present=False)], "default")
