@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 
-STORE_DIRECTORY = "/etc/postmaster"
 _INVOKED = "Invoked; options are not logged, since some are secret"
 _PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 _PIECE = 6  # characters; the longer, the fewer secrets are suspected in vain

@@ -542,9 +542,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    STORE_DIRECTORY,
     DiscreetModule,
     objects,
     one_or_many,

@@ -229,9 +229,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.run import AccountCall, parse
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    STORE_DIRECTORY,
     DiscreetModule,
     objects,
     one_or_many,

@@ -29,9 +29,8 @@ from typing import Any, Protocol
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import LOCK_FILE, STATE_DIRECTORY
 
-STATE_DIRECTORY = "/var/lib/postmaster-secure-channel"
-LOCK_FILE = "/run/postmaster-secure-channel.lock"  # not below /run/lock, where everybody may make files
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import RESOLV_CONF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Demand,
     DomainPolicy,
@@ -200,7 +201,7 @@ class NewDemands:
     of_others: bool = False
     ca_file: str = ""
     ca_directory: str = ""
-    resolv_conf: str = "/etc/resolv.conf"
+    resolv_conf: str = RESOLV_CONF
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -54,6 +54,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
     DovecotAccounts,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    CONFIG_DIRECTORY,
+    DROP_IN,
+    MAIN,
+    PACKAGES,
+    UNIT,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.sockets import missing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
@@ -61,11 +68,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
     strength_that,
 )
 
-CONFIG_DIRECTORY = "/etc/dovecot"
-MAIN = CONFIG_DIRECTORY + "/dovecot.conf"
-# Read after Debian's own files; what comes later still or counts for more is looked for, and named.
-DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
-UNIT = "dovecot.service"
 _TRIES = 8  # to open a socket
 _PAUSE = 0.5  # seconds between them
 
@@ -82,7 +84,7 @@ class Dovecot(KeepingProvider):
     name = "dovecot"
     protocols = frozenset({"imap", "pop3"})
     processes = frozenset({"dovecot", "imap-login", "pop3-login"})
-    packages: ClassVar[Mapping[str, str]] = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
+    packages = PACKAGES
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -323,7 +325,7 @@ class Dovecot(KeepingProvider):
         if vserver.protocol not in served:
             raise Problem(
                 f"Dovecot does not serve {vserver.protocol} on this host",
-                f"install the package dovecot-{vserver.protocol}d, or add {vserver.protocol} to Dovecot's"
+                f"install the package {PACKAGES[vserver.protocol]}, or add {vserver.protocol} to Dovecot's"
                 " protocols setting",
                 subject=vserver.title,
                 option="protocol",
@@ -429,7 +431,7 @@ class Dovecot(KeepingProvider):
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         mirror = mirrors[CONFIG_DIRECTORY]
-        done = run(["doveconf", "-c", f"{mirror}/dovecot.conf", "-x", "-n"])
+        done = run(["doveconf", "-c", MAIN.replace(CONFIG_DIRECTORY, mirror), "-x", "-n"])
         if done.code != 0:
             complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
             raise Problem(

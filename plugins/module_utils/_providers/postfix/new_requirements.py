@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MATCH,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.prerequisites import (
     resolv_conf,
 )
@@ -36,7 +37,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
     PARAMETER_OF,
-    TLS_POLICY,
     DomainTables,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words

@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.library import SaslLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import DATABASE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 
 _LONGEST = 1000  # bytes of a password; saslpasswd2 reads no more than 1024
@@ -185,5 +186,5 @@ def database_of(options: str, root: str) -> str:
             f"the submission server looks passwords up with the plug-in {settings['auxprop_plugin']}",
             "set 'auxprop_plugin: sasldb', or have Dovecot check the passwords",
         )
-    path = settings.get("sasldb_path", "/etc/sasldb2")
+    path = settings.get("sasldb_path", DATABASE)
     return os.path.join(root, path.lstrip("/"))
