@@ -550,11 +550,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     PROVIDERS,
     installed_providers,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS
 
 ELEMENT: dict[str, dict[str, Any]] = {

@@ -18,13 +18,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    KeepingProvider,
-    LoginProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
-    Provider,
+    SubmissionProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
 
 ANY = ("*",)
 _WHEN = "update_password"
@@ -156,9 +156,9 @@ class AccountCall:
             transaction.apply(different, disturbed, probe=keeper.confirm)
         return outcome
 
-    def _server(self) -> LoginProvider:
+    def _server(self) -> SubmissionProvider:
         for provider in self._providers.values():
-            if isinstance(provider, LoginProvider):
+            if isinstance(provider, SubmissionProvider):
                 if not provider.running():
                     raise Problem(f"{provider.name} is installed but does not run", provider.remedy_where_down())
                 return provider
@@ -167,7 +167,7 @@ class AccountCall:
             "install one (Debian: apt install postfix), then set it up with mail_vserver_tls and protocol=submission",
         )
 
-    def _keeper(self, check: PasswordCheck) -> AccountKeeper:
+    def _keeper(self, check: PasswordCheck) -> AccountDatabase:
         if self._backend not in ("auto", check.backend):
             raise Problem(
                 f"the submission server has its passwords checked by {check.backend} ({check.place}), and would not"
@@ -176,7 +176,7 @@ class AccountCall:
                 option="backend",
             )
         for provider in self._providers.values():
-            keeper = provider.keeper(check) if isinstance(provider, KeepingProvider) else None
+            keeper = provider.account_database(check) if isinstance(provider, AccountBackend) else None
             if keeper:
                 return keeper
         raise Problem(
@@ -187,7 +187,7 @@ class AccountCall:
 
     def _differences(
         self,
-        keeper: AccountKeeper,
+        keeper: AccountDatabase,
         accounts: Sequence[RelayAccount],
         limits: dict[str, tuple[str, ...]],
         outcome: Outcome,

@@ -21,7 +21,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider, Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import exceptions, unauthenticated
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.cleartext_audit import uncovered
 

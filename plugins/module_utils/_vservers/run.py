@@ -128,7 +128,7 @@ class VserverCall:
         disturbed = [
             self._providers[name] for name in names if name in work and (work[name].differs or work[name].stale)
         ]
-        changes = sorted((one for some in work.values() for one in some.changes), key=lambda one: not one.material)
+        changes = sorted((one for some in work.values() for one in some.changes), key=lambda one: not one.prerequisite)
         outcome.files = [change.path for change in changes]
         outcome.diff = [change.diff(self._host) for change in changes]
         outcome.diff += [settings.diff() for some in work.values() for settings in some.settings]

@@ -94,7 +94,7 @@ class Cyrus(Provider):
             self._version,
             known=self._version[:2] <= NEWEST,
             library=openssl_library(),
-            reader=KEY_PERMISSIONS,
+            key_permissions=KEY_PERMISSIONS,
             several=True,
             alternative=True,
             mechanisms=True,

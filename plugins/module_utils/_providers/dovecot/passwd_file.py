@@ -18,7 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import AccountKeeper
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
     doveconf as dovecot_settings,
 )
@@ -52,7 +52,7 @@ def _plain(key: str) -> str:
     return found
 
 
-class DovecotAccounts(AccountKeeper):
+class DovecotAccounts(AccountDatabase):
     """The accounts.
 
     Args:
@@ -150,7 +150,7 @@ class DovecotAccounts(AccountKeeper):
                 0o640,
                 secret=True,
                 summary=f"accounts {', '.join(sorted(hashes))} (passwords not shown)",
-                material=True,
+                prerequisite=True,
             ),
             FileChange(ACCOUNTS_DROP_IN, self._rendered(hashes).encode(), "root", "root", 0o644),
         )

@@ -25,13 +25,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.op
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    Capabilities,
-    KeepingProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
-    Plan,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
     doveconf as dovecot_settings,
 )
@@ -78,7 +77,7 @@ def _path(protocol: str, name: str) -> str:
     return DROP_IN.format(protocol if name == DEFAULT else f"{protocol}_{name}")
 
 
-class Dovecot(KeepingProvider):
+class Dovecot(AccountBackend):
     """The adapter for Dovecot. Each virtual server has a file of its own in conf.d; no other file is touched."""
 
     name = "dovecot"
@@ -400,7 +399,7 @@ class Dovecot(KeepingProvider):
     def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
         return (FileChange(DROP_IN.format("auth"), None),)
 
-    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+    def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
         if check.backend != self.name:
             return None
         return DovecotAccounts(self.host, self.name, self.language, self._effective)

@@ -105,7 +105,7 @@ class Sources:
 def _change(path: str, text: str | None) -> FileChange:
     content = None if text is None else text.encode("utf-8", "surrogateescape")
     # update-exim4.conf looks for this one below /etc, whatever directory it is told to read
-    return FileChange(path, content, material=path == LOCALMACROS)
+    return FileChange(path, content, prerequisite=path == LOCALMACROS)
 
 
 def without_ours(text: str | None) -> str | None:

@@ -20,7 +20,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     DomainPolicy,
     SaslAccount,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import lsearch as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     ACCOUNTS,
@@ -29,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     RECONFIGURE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import Smarthost
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 
 _SHARED = ("host", "port", "tls", "account", "clear")  # what an entry may have from the one for all mail
 _ENCRYPTED = ("encrypt", "verify", "secure", "fingerprint", "dane-only")

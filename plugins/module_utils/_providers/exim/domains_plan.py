@@ -18,7 +18,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
     how_to_install,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     managed_sections as sections,
@@ -37,6 +36,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Smarthost,
     default_level,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import WITH_DANE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver

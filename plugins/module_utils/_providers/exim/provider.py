@@ -30,12 +30,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    Capabilities,
-    DomainPlan,
-    DomainProvider,
-    Plan,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     expressions as expressions,
@@ -57,6 +52,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SASL_SOCKET,
     UNIT,
     USER,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
+    DomainPlan,
+    DomainProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS, strength_that
@@ -120,7 +119,7 @@ class Exim(DomainProvider):
             version,
             known=version[:2] <= NEWEST,
             library=TlsLibrary("GnuTLS", ()),
-            reader=KEY_PERMISSIONS,
+            key_permissions=KEY_PERMISSIONS,
             several=True,
             alternative=True,
             sni=True,

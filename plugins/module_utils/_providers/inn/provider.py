@@ -92,7 +92,7 @@ class Inn(Provider):
             self._version,
             known=self._version[:2] == _KNOWN,
             library=openssl_library(),
-            reader=KEY_PERMISSIONS,
+            key_permissions=KEY_PERMISSIONS,
             several=True,
             mechanisms=True,
         )

@@ -83,8 +83,10 @@ class OpenLdap(Provider):
             self._known = self._version(), self._library()
         version, library = self._known
         user, group = self._daemon.account
-        reader = ("root", group or user or "root", 0o640)
-        return Capabilities(version, known=version[:2] in TRIED, library=library, reader=reader, mechanisms=True)
+        key_permissions = ("root", group or user or "root", 0o640)
+        return Capabilities(
+            version, known=version[:2] in TRIED, library=library, key_permissions=key_permissions, mechanisms=True
+        )
 
     def _version(self) -> tuple[int, ...]:
         done = self.host.query(["slapd", "-VV"])

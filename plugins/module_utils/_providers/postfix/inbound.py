@@ -24,7 +24,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, InboundDemand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound_services import (
@@ -37,6 +36,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import INBOUND, MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 
 SENDER_LIST, DATA_LIST = "smtpd_sender_restrictions", "smtpd_data_restrictions"
 CLASSES = "smtpd_restriction_classes"

@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, Demand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import NewDemands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
@@ -40,6 +39,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainTables,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewDemands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import weaker
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})

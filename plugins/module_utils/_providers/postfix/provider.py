@@ -27,16 +27,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     SaslSocket,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    Capabilities,
-    DomainPlan,
-    DomainProvider,
-    KeepingProvider,
-    LoginProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
-    Plan,
+    SubmissionProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     mta_sts as _postfix_mta_sts,
@@ -86,6 +83,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import SaslDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
+    DomainPlan,
+    DomainProvider,
+)
 
 DEFAULT = "default"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
@@ -93,7 +94,7 @@ OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the new
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
-class Postfix(DomainProvider, LoginProvider, KeepingProvider):
+class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     """The adapter for Postfix.
 
     The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
@@ -291,7 +292,7 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     ) -> Sequence[FileChange]:
         return self._logins.changes(limits, logins)
 
-    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+    def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
         return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
 
     # ---- proving

@@ -22,7 +22,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     DomainPolicy,
     SaslAccount,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
@@ -51,6 +50,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     overlaid,
     parents_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
 
 PARAMETER_OF = {

@@ -14,11 +14,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import crypt as libcrypt
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    KeepingProvider,
-    LoginProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
+    SubmissionProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import LANGUAGES
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
@@ -344,7 +344,7 @@ def test_without_a_submission_server_nobody_can_log_in():
 # ---- a call
 
 
-class Keeper(AccountKeeper):
+class Keeper(AccountDatabase):
     def __init__(self, passwords):
         self.passwords = passwords
 
@@ -374,7 +374,7 @@ class Keeper(AccountKeeper):
         return ()
 
 
-class Server(LoginProvider, KeepingProvider):
+class Server(SubmissionProvider, AccountBackend):
     name = "server"
     keeper_of_accounts = None
     limits: Any = None
@@ -392,7 +392,7 @@ class Server(LoginProvider, KeepingProvider):
         self.limited = limits
         return ()
 
-    def keeper(self, check):
+    def account_database(self, check):
         return self.keeper_of_accounts
 
 
