@@ -551,8 +551,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     run,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    PROVIDERS,
     installed_providers,
+    provider_choices,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS
@@ -580,9 +580,6 @@ ELEMENT: dict[str, dict[str, Any]] = {
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
-
-
-SENDERS = sorted(one.name for one in PROVIDERS if issubclass(one, DomainProvider))
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
@@ -631,7 +628,7 @@ def main() -> None:
         ca_file={"type": "path"},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
-        provider={"type": "str", "choices": ["auto", *SENDERS], "default": "auto"},
+        provider={"type": "str", "choices": provider_choices(DomainProvider), "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

@@ -237,7 +237,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
     one_or_many,
     run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
+    backend_choices,
+    installed_providers,
+)
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
@@ -282,7 +285,7 @@ def main() -> None:
     spec = one_or_many(ELEMENT, "accounts", "name")
     spec["argument_spec"].update(
         purge={"type": "bool", "default": False},
-        backend={"type": "str", "choices": ["auto", "dovecot", "sasldb"], "default": "auto"},
+        backend={"type": "str", "choices": backend_choices(), "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

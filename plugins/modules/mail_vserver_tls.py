@@ -424,6 +424,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._protoco
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     PROVIDERS,
     installed_providers,
+    provider_choices,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import GUIDELINE, STRENGTHS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT, parse
@@ -432,7 +433,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 ELEMENT: dict[str, dict[str, Any]] = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "name": {"type": "str", "default": DEFAULT},
-    "provider": {"type": "str", "choices": ["auto", *sorted(one.name for one in PROVIDERS)], "default": "auto"},
+    "provider": {"type": "str", "choices": provider_choices(), "default": "auto"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "certificate": {"type": "str"},
     "key_passphrase": {"type": "str", "no_log": True},

@@ -15,6 +15,7 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
@@ -25,6 +26,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SubmissionProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
+    account_backends,
+    with_role,
+)
 
 ANY = ("*",)
 _WHEN = "update_password"
@@ -162,9 +167,10 @@ class AccountCall:
                 if not provider.running():
                     raise Problem(f"{provider.name} is installed but does not run", provider.remedy_where_down())
                 return provider
+        servers = [one.packages["submission"] for one in with_role(SubmissionProvider)]
         raise Problem(
             "no submission server that accounts can be made for is on this host",
-            "install one (Debian: apt install postfix), then set it up with mail_vserver_tls and protocol=submission",
+            f"install one ({how_to_install(*servers)}), then set it up with mail_vserver_tls and protocol=submission",
         )
 
     def _keeper(self, check: PasswordCheck) -> AccountDatabase:
@@ -181,7 +187,7 @@ class AccountCall:
                 return keeper
         raise Problem(
             f"{check.backend}, which the submission server has passwords checked by, is not on this host",
-            "install it (Debian: apt install dovecot-core)",
+            f"install it ({how_to_install(account_backends()[check.backend])})",
             option="backend",
         )
 

@@ -19,11 +19,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import with_role
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import exceptions, unauthenticated
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.capability_check import (
+    refuse_unsupported,
+    used_by_domains,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.cleartext_audit import uncovered
 
 
@@ -74,7 +80,8 @@ def _sender(providers: Mapping[str, Provider], wanted: str) -> DomainProvider:
         )
     if wanted != "auto":
         raise Problem(f"{wanted} is not installed on this host", "install it, or leave provider out", option="provider")
-    raise Problem("no daemon that sends mail is installed on this host", "install one (Debian: apt install postfix)")
+    senders = [one.packages["smtp"] for one in with_role(DomainProvider)]
+    raise Problem("no daemon that sends mail is installed on this host", f"install one ({how_to_install(*senders)})")
 
 
 def _refuse_doubles(policies: Sequence[DomainPolicy]) -> None:
@@ -124,23 +131,10 @@ def secure_domains(
     """
     _refuse_doubles(policies)
     provider = _sender(providers, wanted)
-    for demanding in policies:
-        if demanding.present and demanding.inbound and not provider.inbound:
-            raise Problem(
-                f"{provider.name}, which this host's mail goes through, cannot be told to demand TLS of one partner",
-                "leave inbound out; only Postfix can do that",
-                subject=demanding.title,
-                option="inbound",
-            )
+    refuse_unsupported(provider, used_by_domains(policies, mta_sts=mta_sts, preflight_fails=preflight == FAIL))
     if ca_file and host.state(ca_file) is None and not transaction.check_mode:
         raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
     plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
-    if preflight == FAIL and plan.demands is None:
-        raise Problem(
-            f"whom a demand would cut off cannot be foreseen for {provider.name}",
-            "set preflight to warn or off; only for Postfix there is more",
-            option="preflight",
-        )
     changes = needed(plan.changes, host)
     outcome = Outcome(
         provider=provider.name,

@@ -21,9 +21,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.capability_check import (
+    refuse_unsupported,
+    used_by_vservers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import (
     Certificates,
-    refuse_beyond,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.compare import differences
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT
@@ -173,7 +176,7 @@ class VserverCall:
             provider = choose(vserver, self._providers, self._known, listening)
             served.setdefault(provider.name, []).append(vserver)
         for name, some in served.items():
-            refuse_beyond(self._providers[name], some, DEFAULT)
+            refuse_unsupported(self._providers[name], used_by_vservers(some, DEFAULT))
         before = {name: self._providers[name].read() for name in served}
         refuse_taken_sockets(served, before, self._providers, listening)
         return {name: _Work(some, before[name]) for name, some in served.items()}
@@ -196,7 +199,7 @@ class VserverCall:
             changes[name] += certificates.unused_copies(name, one.before.values(), _afterwards(one))
             one.settings += plan.settings
             outcome.warnings += plan.warnings
-            for helper, files in self._offers(plan, one.vservers[0]):
+            for helper, files in self._offers(plan, provider, one.vservers[0]):
                 helpers.add(helper)
                 changes.setdefault(helper, []).extend(files)
             for helper, files in self._withdrawals(plan):
@@ -207,8 +210,8 @@ class VserverCall:
                 work.setdefault(name, _Work([], {})).changes += different
         return helpers
 
-    def _offers(self, plan: Plan, asker: Vserver) -> Iterable[tuple[str, Sequence[FileChange]]]:
-        return [self._offered(socket, asker) for socket in plan.needs]
+    def _offers(self, plan: Plan, asker: Provider, asked_for: Vserver) -> Iterable[tuple[str, Sequence[FileChange]]]:
+        return [self._offered(socket, asker, asked_for) for socket in plan.needs]
 
     def _withdrawals(self, plan: Plan) -> Iterable[tuple[str, Sequence[FileChange]]]:
         """Files of offers that nobody needs any more."""
@@ -220,15 +223,15 @@ class VserverCall:
             if files
         ]
 
-    def _offered(self, socket: SaslSocket, asker: Vserver) -> tuple[str, Sequence[FileChange]]:
+    def _offered(self, socket: SaslSocket, asker: Provider, asked_for: Vserver) -> tuple[str, Sequence[FileChange]]:
         for provider in self._providers.values():
             files = provider.offer(socket)
             if files is not None:
                 return provider.name, files
         raise Problem(
             "nothing on this host can check the passwords of those who log in",
-            "install dovecot-core, or set up SASL for this service in main.cf yourself",
-            subject=asker.title,
+            asker.remedy_for_no_password_check(),
+            subject=asked_for.title,
             option="protocol",
         )
 

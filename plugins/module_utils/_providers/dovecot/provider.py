@@ -54,6 +54,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DovecotAccounts,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    BACKENDS,
     CONFIG_DIRECTORY,
     DROP_IN,
     MAIN,
@@ -84,6 +85,8 @@ class Dovecot(AccountBackend):
     protocols = frozenset({"imap", "pop3"})
     processes = frozenset({"dovecot", "imap-login", "pop3-login"})
     packages = PACKAGES
+    options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
+    backends = BACKENDS
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -106,10 +109,6 @@ class Dovecot(AccountBackend):
             self._version,
             known=self._version[:2] in LANGUAGES,
             library=openssl_library(),
-            several=True,
-            alternative=True,
-            sni=True,
-            mechanisms=True,
         )
 
     @property

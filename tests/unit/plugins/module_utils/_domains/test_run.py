@@ -374,7 +374,7 @@ def test_daemon_whose_demands_are_not_known(preflight, host):
     outcome = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
     assert (outcome.unreachable, outcome.untried, outcome.stuck) == ([], 0, [])
     transaction = Applied()
-    with pytest.raises(Problem, match="cannot be foreseen for sender"):
+    with pytest.raises(Problem, match="sender does not support a forecast"):
         call(host, Sender(host), transaction, DomainPolicy("a.test"), preflight="fail")
     assert transaction.applied == []
 
@@ -430,7 +430,7 @@ def test_inbound_of_everybody():
 
 def test_daemon_that_cannot_demand_anything_of_partners(host):
     policy = DomainPolicy("a.test", inbound=InboundDemand())
-    with pytest.raises(Problem, match="sender, which this host's mail goes through, cannot be told") as caught:
+    with pytest.raises(Problem, match="sender does not support requirements for the incoming mail") as caught:
         call(host, Sender(host), Applied(), policy)
     assert caught.value.option == "inbound"
     call(host, Sender(host), Applied(), replace(policy, present=False))
