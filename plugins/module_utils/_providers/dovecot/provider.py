@@ -61,7 +61,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PACKAGES,
     UNIT,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.sockets import missing
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import missing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
     Strength,
