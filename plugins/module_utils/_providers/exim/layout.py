@@ -12,9 +12,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
-    expressions as expressions,
+    expressions,
+    listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import listeners as listeners
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
 
 
@@ -82,4 +82,27 @@ def table(wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
                         option="port",
                     )
                 found[place] = ident
+    return found
+
+
+def options(effective: Effective, wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
+    """The options that say where Exim listens, as far as they must change.
+
+    Args:
+        effective: the configuration in force.
+        wanted: where our virtual servers are to listen.
+    """
+    former = listeners.ports(effective.former("daemon_smtp_ports"))
+    interfaces = listeners.interfaces(effective.former("local_interfaces"))
+    pairs, ports = listeners.combined(interfaces, former, list(wanted.values()))
+    found = {}
+    if ports != set(former):
+        found["daemon_smtp_ports"] = listeners.render_ports(ports)
+    if pairs is not None:
+        found["local_interfaces"] = listeners.render_interfaces(pairs)
+    before = set(listeners.ports(effective.former("tls_on_connect_ports")))
+    standard = {port for one in wanted.values() for port in one.standard | one.ports}
+    implicit = (before - standard) | {one.implicit_port for one in wanted.values()} - {0}
+    if implicit != before:
+        found["tls_on_connect_ports"] = listeners.render_ports(implicit)
     return found
