@@ -2,23 +2,29 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""nginx's configuration files, as nginx itself takes them apart.
+"""nginx's configuration files, read by the rules of ngx_conf_file.c.
 
-A file's text is looked at and never written anew: whoever wants to change it knows where each directive stands.
+Nothing here writes a file: each directive knows where it stands in the text, for whoever wants to change it.
+However deep blocks and includes are nested, nothing here calls itself.
 """
 
 from __future__ import annotations
 
+import bisect
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
-_DEEPEST_INCLUDE = 30  # nginx has no limit of its own, and refuses a file that includes itself only when files run out
 _FOREIGN = ("_by_lua_block",)  # blocks in a language of their own
+_MEND = "mend nginx's configuration until 'nginx -t' accepts it, then run again"
+_BETWEEN_WORDS = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "\"'"}
+_PLAIN = re.compile(r"(?:\$\{|\\.|[^ \t\r\n;{])+", re.DOTALL)  # a brace after a dollar sign belongs to a variable
+_BRACE = re.compile(r"[{}]")
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,9 @@ class Directive:
         path: the file it stands in.
         line: number of the line that it begins on, from 1.
         start: where it begins in the file's text.
-        end: where it ends, behind the semicolon or the closing brace.
-        opened: where its block begins, behind the opening brace; None where it has no block.
-        block: what is in its block, with that of included files in its place; None where it has no block.
+        end: where it ends, after the semicolon or the closing brace.
+        opened: where its block begins, after the opening brace; None where it has no block.
+        block: what is in its block, with the contents of included files in their place; None where it has no block.
     """
 
     name: str
@@ -50,15 +56,39 @@ class Directive:
         """File and line, for messages."""
         return f"{self.path}:{self.line}"
 
+    @property
+    def shown(self) -> str:
+        """The directive as a line, for messages."""
+        return f"{' '.join((self.name, *self.args))};"
+
     def all(self, *names: str) -> list[Directive]:
-        """Directives of these names right in the block."""
+        """Directives of these names directly in the block."""
         return [one for one in self.block or () if one.name in names]
 
     def below(self) -> Iterator[Directive]:
-        """Everything in the block, at any depth."""
-        for one in self.block or ():
+        """Everything in the block, at any depth, in the order of the file."""
+        waiting = list(reversed(self.block or ()))
+        while waiting:
+            one = waiting.pop()
             yield one
-            yield from one.below()
+            waiting.extend(reversed(one.block or ()))
+
+
+@dataclass(frozen=True)
+class _Level:
+    """A file or a block whose includes are being followed.
+
+    Attributes:
+        rest: the directives that have not been looked at yet.
+        into: where they go.
+        files: the file, and those that include it.
+        opened: the directive whose block this is; None for a file.
+    """
+
+    rest: Iterator[Directive]
+    into: list[Directive]
+    files: tuple[str, ...]
+    opened: Directive | None = None
 
 
 def configuration(texts: Mapping[str, str], main: str) -> Directive:
@@ -69,44 +99,44 @@ def configuration(texts: Mapping[str, str], main: str) -> Directive:
         main: path of the first file.
 
     Raises:
-        Problem: it cannot be taken apart.
+        Problem: a file is not understood, or includes itself.
     """
-    return Directive("", (), main, 1, 0, 0, 0, tuple(_expanded(texts, main, main, ())))
-
-
-def _expanded(texts: Mapping[str, str], main: str, path: str, above: Sequence[str]) -> Iterator[Directive]:
-    """The directives of a file, with those of the files it includes."""
-    if len(above) > _DEEPEST_INCLUDE:
-        raise Problem(f"{path} is included by itself", "mend nginx's configuration until 'nginx -t' is content")
-    yield from _spread(texts, main, Parser(path, texts[path]).directives(), (*above, path))
-
-
-def _spread(
-    texts: Mapping[str, str], main: str, directives: Sequence[Directive], above: Sequence[str]
-) -> Iterator[Directive]:
-    for one in directives:
-        if one.name == "include" and len(one.args) == 1:
-            yield one
-            for path in included(texts, main, one.args[0]):
-                yield from _expanded(texts, main, path, above)
+    found: list[Directive] = []
+    levels = [_Level(iter(Parser(main, texts[main]).directives()), found, (main,))]
+    while levels:
+        level = levels[-1]
+        one = next(level.rest, None)
+        if one is None:
+            levels.pop()
+            if level.opened is not None:
+                levels[-1].into.append(replace(level.opened, block=tuple(level.into)))
+        elif one.name == "include" and len(one.args) == 1:
+            level.into.append(one)
+            for path in reversed(included(texts, main, one.args[0])):
+                if path in level.files:
+                    raise Problem(f"{path} includes itself, in {one.place}", _MEND, option=one.place)
+                levels.append(_Level(iter(Parser(path, texts[path]).directives()), level.into, (*level.files, path)))
         elif one.block is not None:
-            block = tuple(_spread(texts, main, one.block, above))
-            yield Directive(one.name, one.args, one.path, one.line, one.start, one.end, one.opened, block)
+            levels.append(_Level(iter(one.block), [], level.files, one))
         else:
-            yield one
+            level.into.append(one)
+    return Directive("", (), main, 1, 0, 0, 0, tuple(found))
 
 
 def included(texts: Mapping[str, str], main: str, pattern: str) -> list[str]:
-    """The files that an include takes in; a relative one starts from the first file's directory."""
+    """The files that an include names; a relative one starts from the first file's directory."""
     pattern = posixpath.normpath(posixpath.join(posixpath.dirname(main), pattern))
     if not re.search(r"[*?\[]", pattern):
         return [pattern] if pattern in texts else []
     depth = pattern.count("/")
-    return sorted(path for path in texts if path.count("/") == depth and fnmatch.fnmatchcase(path, pattern))
+    try:
+        return sorted(path for path in texts if path.count("/") == depth and fnmatch.fnmatchcase(path, pattern))
+    except re.error:  # a range such as [z-a], which fnmatch hands to re in Python 3.9; it names no file
+        return []
 
 
 class Parser:
-    """Takes one file apart, by the rules of ngx_conf_file.c.
+    """Reads one file.
 
     Args:
         path: the file's path.
@@ -117,85 +147,87 @@ class Parser:
         self._path = path
         self._text = text
         self._at = 0
+        self._line_ends = [match.start() for match in re.finditer("\n", text)]
 
     def directives(self) -> list[Directive]:
         """The directives of the file; includes are not followed.
 
         Raises:
-            Problem: it cannot be taken apart.
+            Problem: it is not understood.
         """
-        found = self._block(top=True)
-        if self._at < len(self._text):
-            raise self._problem("a closing brace too many")
-        return found
-
-    def _problem(self, what: str) -> Problem:
-        place = f"{self._path}:{self._line(self._at)}"
-        return Problem(f"{what} in {place}", "mend nginx's configuration until 'nginx -t' is content", option=place)
-
-    def _line(self, at: int) -> int:
-        return self._text.count("\n", 0, at) + 1
-
-    def _skip(self) -> None:
-        """Go on to the next word."""
-        match = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*").match(self._text, self._at)
-        self._at = match.end() if match else self._at
-
-    def _block(self, *, top: bool = False) -> list[Directive]:
         found: list[Directive] = []
+        open_blocks: list[tuple[Directive, list[Directive]]] = []  # each with the list that it will go into
+        here = found
         while True:
             self._skip()
             if self._at >= len(self._text):
-                if top:
-                    return found
-                raise self._problem("a closing brace is missing")
-            if self._text[self._at] == "}":
-                if not top:
-                    self._at += 1
+                if open_blocks:
+                    self._at = open_blocks[-1][0].start
+                    raise self._problem(f"the block '{open_blocks[-1][0].name}' is not closed")
                 return found
-            found.append(self._directive())
+            if self._text[self._at] == "}":
+                if not open_blocks:
+                    raise self._problem("there is a closing brace too many")
+                self._at += 1
+                opening, around = open_blocks.pop()
+                around.append(replace(opening, end=self._at, block=tuple(here)))
+                here = around
+                continue
+            one = self._directive()
+            if one.opened is None or one.block is not None:
+                here.append(one)
+            else:
+                open_blocks.append((one, here))
+                here = []
+
+    def _problem(self, what: str) -> Problem:
+        place = f"{self._path}:{self._line(self._at)}"
+        return Problem(f"{what}, in {place}", _MEND, option=place)
+
+    def _line(self, at: int) -> int:
+        return bisect.bisect_left(self._line_ends, at) + 1
+
+    def _skip(self) -> None:
+        """Go on to the next word."""
+        match = _BETWEEN_WORDS.match(self._text, self._at)
+        self._at = match.end() if match else self._at
 
     def _directive(self) -> Directive:
+        """The next directive; of one with a block only what comes before the block, unless it is a foreign one."""
         start, words = self._at, []
         while True:
             self._skip()
             char = self._text[self._at : self._at + 1]
-            if char == "" or char == "}":
-                raise self._problem("a directive without an end")
+            if char in ("", "}"):
+                raise self._problem("a directive does not end with ';'")
             if char in ";{":
                 self._at += 1
                 break
             words.append(self._word())
         name, args = (words or [""])[0], tuple(words[1:])
-        line, opened, block = self._line(start), None, None
-        if char == "{":
-            opened = self._at
-            block = () if name.endswith(_FOREIGN) else tuple(self._block())
-            if name.endswith(_FOREIGN):
-                self._leave_foreign()
-        return Directive(name, args, self._path, line, start, self._at, opened, block)
+        line = self._line(start)
+        if char == ";":
+            return Directive(name, args, self._path, line, start, self._at)
+        opened = self._at
+        if not name.endswith(_FOREIGN):
+            return Directive(name, args, self._path, line, start, opened, opened)
+        self._leave_foreign()
+        return Directive(name, args, self._path, line, start, self._at, opened, ())
 
     def _word(self) -> str:
         quote = self._text[self._at]
-        if quote in "\"'":
-            match = re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL).match(self._text, self._at)
-            if not match:
-                raise self._problem("a quotation without an end")
-            self._at = match.end()
-            return re.sub(r"\\(.)", _unescaped, match.group(1), flags=re.DOTALL)
-        # a brace behind a dollar sign belongs to a variable
-        match = re.compile(r"(?:\$\{|\\.|[^ \t\r\n;{])+", re.DOTALL).match(self._text, self._at)
+        match = _QUOTED.get(quote, _PLAIN).match(self._text, self._at)
         if not match:
-            raise self._problem("something that is no word")
+            raise self._problem("a quotation is not closed" if quote in _QUOTED else "this is not a word")
         self._at = match.end()
-        return re.sub(r"\\(.)", _unescaped, match.group(0), flags=re.DOTALL)
+        return re.sub(r"\\(.)", _unescaped, match.group(1 if quote in _QUOTED else 0), flags=re.DOTALL)
 
     def _leave_foreign(self) -> None:
         depth = 1
         while depth:
-            match = re.compile(r"[{}]").search(self._text, self._at)
+            match = _BRACE.search(self._text, self._at)
             if not match:
-                raise self._problem("a closing brace is missing")
+                raise self._problem("a block is not closed")
             depth += 1 if match.group() == "{" else -1
             self._at = match.end()
 

@@ -76,8 +76,35 @@ def test_includes():
 
 
 def test_file_that_includes_itself():
-    with pytest.raises(Problem, match="is included by itself"):
+    with pytest.raises(Problem, match="/x includes itself, in /x:1"):
         configuration({"/x": "include /x;"}, "/x")
+
+
+DEEP = 5000  # levels; Python's own stack ends at 1000
+
+
+def test_blocks_of_any_depth():
+    texts = {"/x": f"{'a { ' * DEEP}include /y; b;{' }' * DEEP}", "/y": "c;"}
+    found = [one.name for one in configuration(texts, "/x").below()]
+    assert found == [*["a"] * DEEP, "include", "c", "b"]
+
+
+def test_a_block_that_is_never_closed_at_any_depth():
+    with pytest.raises(Problem, match="the block 'a' is not closed, in /x:5000") as caught:
+        configuration({"/x": "a {\n" * DEEP}, "/x")
+    assert caught.value.option == "/x:5000"
+
+
+def test_includes_of_any_depth():
+    texts = {f"/{number}": f"include /{number + 1};" for number in range(1500)} | {"/1500": "end;"}
+    assert [one.name for one in configuration(texts, "/0").below()][-1] == "end"
+
+
+@pytest.mark.parametrize("pattern", ["[z-a]*", "[", "[!", "''"])
+def test_includes_that_name_no_file(pattern):
+    assert included({"/x": "", "/y": ""}, "/x", pattern.strip("'")) == []
+    (only,) = configuration({"/x": f"include {pattern};", "/y": "b;"}, "/x").below()
+    assert only.name == "include"
 
 
 @given(st.text("ab ;{}\"'\\#$\n"))
