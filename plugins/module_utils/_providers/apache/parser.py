@@ -2,26 +2,30 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Apache's virtual hosts, as Apache lists them (apache2ctl -D DUMP_VHOSTS) and as they stand in its files."""
+"""Apache's virtual hosts, as Apache lists them (apache2ctl -t -D DUMP_VHOSTS) and as its files have them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
-MACRO = "postmaster-http-"  # names of our macros, which hold a virtual host, begin with this
-CLEAR_PORT = 80
-_ANY = ("*", "_default_", "0.0.0.0", "[::]")
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import MACRO
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import EVERY_IPV4, Socket
+
+_EVERYWHERE = ("*", "_default_", "0.0.0.0", "[::]")
+_LAST_PORT = 65535
 _SOCKET = re.compile(r"^(\S+?):(\d+|\*)\s+(?:is a NameVirtualHost$|(\S+) \((.*)\)$)")
 _DEFAULT = re.compile(r"^ {8,}default server (\S+) \((.*)\)$")
 _NAMED = re.compile(r"^ {8,}port (?:\d+|\*) namevhost (\S+) \((.*)\)$")
 _ALIAS = re.compile(r"^ {16,}(?:wild )?alias (\S+)$")
-_PLACE = re.compile(r"(.+):(\d+)")
-_OUR_PLACE = re.compile(rf"macro '{MACRO}([^']+)' \(defined on line (\d+) of \"([^\"]+)\"\).*")
+_PLACE = re.compile(r"(.+):(\d{1,9})")
+_OUR_PLACE = re.compile(rf"macro '{MACRO}([^']+)' \(defined on line (\d{{1,9}}) of \"([^\"]+)\"\).*")
 _INCLUDED = re.compile(r"^ +\((?:\*|\d+)\) (/.+)$")
 _MODULE = re.compile(r"^ (\S+_module) \((?:static|shared)\)$")
-# a line of configuration: not a comment; a backslash at its end takes in the next one
+# a line of configuration that is not a comment; a backslash at its end joins the next line to it
+_WORD = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s\"'>]+)")
 _LINE = re.compile(r"[ \t]*(</?)?([A-Za-z]\w*)((?:[^\n\\]|\\.|\\\n)*)")
 
 
@@ -53,13 +57,13 @@ class Statement:
 
 
 def statements(path: str, text: str) -> Iterator[Statement]:
-    """The lines of a file that say something."""
+    """The lines of a file that are neither blank nor comments."""
     at, line = 0, 1
     while at < len(text):
         match = _LINE.match(text, at)
         end = match.end() if match else at
         if match and match.group(2):
-            words = re.findall(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s\"'>]+)", match.group(3).replace("\\\n", " "))
+            words = _WORD.findall(match.group(3).replace("\\\n", " "))
             name = (match.group(1) or "") + match.group(2).lower()
             yield Statement(name, tuple("".join(word) for word in words), path, line)
         newline = text.find("\n", end)
@@ -79,7 +83,7 @@ class Vhost:
         path: the file it stands in; empty where Apache does not tell.
         line: the line there that begins it, or our macro around it.
         ours: name of the virtual server whose macro it is in; empty for none.
-        first: whether it answers those who name no host there.
+        first: whether it answers those who ask for no host there by name.
     """
 
     address: str
@@ -95,30 +99,40 @@ class Vhost:
         """File and line, for messages."""
         return f"{self.path}:{self.line}" if self.path else "a macro"
 
-    @property
-    def key(self) -> tuple[str, int]:
-        """What tells one virtual host from another, on whatever socket."""
-        return self.path, self.line
 
-
-def _vhost(address: str, port: str, name: str, place: str, *, first: bool) -> Vhost:
-    number = int(port) if port.isdecimal() else 0
+def _vhost(address: str, port: int, name: str, place: str, *, first: bool) -> Vhost:
     ours, plain = _OUR_PLACE.match(place), _PLACE.fullmatch(place)
+    path, line, vserver = "", 0, ""
     if ours:
-        return Vhost(address, number, (name.lower(),), ours.group(3), int(ours.group(2)), ours.group(1), first)
-    if plain and not place.startswith("macro "):
-        return Vhost(address, number, (name.lower(),), plain.group(1), int(plain.group(2)), "", first)
-    return Vhost(address, number, (name.lower(),), "", 0, "", first)
+        path, line, vserver = ours.group(3), int(ours.group(2)), ours.group(1)
+    elif plain and not place.startswith("macro "):
+        path, line = plain.group(1), int(plain.group(2))
+    return Vhost(address, port, (name.lower(),), path, line, vserver, first)
+
+
+def _listed_port(word: str, line: str) -> int:
+    if word == "*":
+        return 0
+    if len(word) > len(str(_LAST_PORT)) or int(word) > _LAST_PORT:
+        raise Problem(
+            f"Apache lists a virtual host on a port that there is not ('{line[:60].strip()}')",
+            "look at what 'apache2ctl -t -D DUMP_VHOSTS' prints, and mend Apache's configuration",
+        )
+    return int(word)
 
 
 def vhosts(printed: str) -> list[Vhost]:
-    """The virtual hosts that Apache lists, in its order."""
+    """The virtual hosts that Apache lists, in its order.
+
+    Raises:
+        Problem: the list is not understood.
+    """
     found: list[Vhost] = []
-    address, port, default = "", "", ""
+    address, port, default = "", 0, ""
     for line in printed.splitlines():
         socket, told, named, alias = (rule.match(line) for rule in (_SOCKET, _DEFAULT, _NAMED, _ALIAS))
         if socket:
-            address, port, default = socket.group(1), socket.group(2), ""
+            address, port, default = socket.group(1), _listed_port(socket.group(2), line), ""
             if socket.group(3):
                 found.append(_vhost(address, port, socket.group(3), socket.group(4), first=True))
         elif told:
@@ -127,9 +141,7 @@ def vhosts(printed: str) -> list[Vhost]:
             first, default = named.group(2) == default, default if named.group(2) != default else ""
             found.append(_vhost(address, port, named.group(1), named.group(2), first=first))
         elif alias and found:
-            last = found.pop()
-            names = (*last.names, alias.group(1).lower())
-            found.append(Vhost(last.address, last.port, names, last.path, last.line, last.ours, last.first))
+            found[-1] = replace(found[-1], names=(*found[-1].names, alias.group(1).lower()))
     return found
 
 
@@ -144,7 +156,11 @@ def modules(printed: str) -> set[str]:
 
 
 def ports_listened(texts: Mapping[str, str], loaded: Iterable[str]) -> set[int]:
-    """Ports that files make Apache listen on, when these modules are loaded."""
+    """Ports that files make Apache listen on when these modules are loaded.
+
+    Raises:
+        Problem: a line does not say the port as a number.
+    """
     found, here = set(), set(loaded)
     for path, text in texts.items():
         skipped: list[bool] = []
@@ -154,7 +170,14 @@ def ports_listened(texts: Mapping[str, str], loaded: Iterable[str]) -> set[int]:
             elif one.name in ("</ifmodule", "</ifdefine"):
                 del skipped[-1:]
             elif one.name == "listen" and one.args and not any(skipped):
-                found.add(int(re.sub(r".*:", "", one.args[0]) or 0))
+                port = re.fullmatch(r"(?:.*:)?(\d{1,5})", one.args[0])
+                if not port:
+                    raise Problem(
+                        f"'{one.shown}' in {one.place} does not name its port by a number",
+                        "write the number there, such as 'Listen 443'",
+                        option=one.place,
+                    )
+                found.add(int(port.group(1)))
     return found
 
 
@@ -164,13 +187,31 @@ def _loaded(condition: str, loaded: set[str]) -> bool:
     return ((f"{file.group(1)}_module" if file else name) in loaded) != condition.startswith("!")
 
 
-def everywhere(addresses: Sequence[str]) -> bool:
-    """Whether these are all addresses of a host."""
-    return any(one in _ANY for one in addresses)
-
-
-def split_socket(word: str) -> tuple[str, int]:
-    """Address and port of a word such as ``*:80`` or ``[::1]:443``; port 0 where it has none."""
-    match = re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+|\*))?", word)
+def socket(word: str) -> Socket:
+    """The socket that a word such as ``*:80`` or ``[::1]:443`` names; port 0 where it names none."""
+    match = re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d{1,5}|\*))?", word)
     address, port = (match.group(1), match.group(2) or "") if match else (word, "")
-    return address, int(port) if port.isdecimal() else 0
+    return Socket(EVERY_IPV4 if address in _EVERYWHERE else address, int(port) if port.isdecimal() else 0)
+
+
+def used_sockets(path: str, text: str, side: str) -> list[Socket]:
+    """The sockets for which a file of ours uses the macro of a virtual server.
+
+    Args:
+        path: the file.
+        text: its content.
+        side: ``clear`` or ``tls``.
+    """
+    used = [one for one in statements(path, text) if one.name == "use" and one.args[2:] == (side,)]
+    return [socket(word) for one in used for word in one.args[1].split()]
+
+
+def macro_head(name: str) -> str:
+    """The beginning of the macro around a virtual host; the administrator's own line follows in the comment."""
+    return f"<Macro {MACRO}{name} $postmaster_addresses $postmaster_side>\n#postmaster:"
+
+
+def original_arguments(text: str, name: str) -> str:
+    """The sockets that the administrator's line names, of a virtual host in a macro of ours; empty where none is."""
+    match = re.search(re.escape(macro_head(name)) + r"\s*<VirtualHost\s+([^\n>]*?)\s*>", text, re.I)
+    return match.group(1) if match else ""

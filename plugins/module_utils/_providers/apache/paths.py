@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 CONFIG_DIRECTORY = "/etc/apache2"
 AVAILABLE = "conf-available"  # below CONFIG_DIRECTORY: configuration that Apache does not read by itself
 COMMON = f"{CONFIG_DIRECTORY}/conf-enabled/postmaster-http.conf"
@@ -14,3 +16,20 @@ ERROR_LOG = "/var/log/apache2/error.log"
 
 UNIT = "apache2.service"
 PACKAGES = {"http": "apache2"}
+
+# ---- our own files
+
+MACRO = "postmaster-http-"  # the names of our macros, each around a virtual host, begin with this
+PARTS = ("use", "clear", "tls")
+_OURS = re.compile(rf"{CONFIG_DIRECTORY}/{AVAILABLE}/{MACRO}(.+)\.({'|'.join(PARTS)})\.conf")
+
+
+def vserver_file(name: str, part: str) -> str:
+    """A file of a virtual server: ``use`` makes it, ``clear`` and ``tls`` are included on either side."""
+    return f"{CONFIG_DIRECTORY}/{AVAILABLE}/{MACRO}{name}.{part}.conf"
+
+
+def vserver_of(path: str) -> str:
+    """The virtual server that a file belongs to; empty where it is none of ours."""
+    match = _OURS.fullmatch(path)
+    return match.group(1) if match else ""

@@ -2,103 +2,191 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Apache's sites: which virtual host answers whom, and what stands in it."""
+"""Apache's virtual hosts: which one answers whom, and what its lines say."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
-    CLEAR_PORT,
     Statement,
     Vhost,
-    everywhere,
+    original_arguments,
+    socket,
     statements,
+    used_sockets,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import vserver_file
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
+    EVERY_IPV4,
+    HTTP_PORT,
+    Line,
+    Socket,
+)
+
+OUR_SETTINGS = (
+    "sslengine",
+    "sslcertificatefile",
+    "sslcertificatekeyfile",
+    "sslcertificatechainfile",
+    "sslprotocol",
+    "sslciphersuite",
+    "sslhonorcipherorder",
+    "sslopensslconfcmd",
 )
 
 
-class Sites:
-    """All virtual hosts of a configuration.
+class Site(web.Site):
+    """One virtual host, on all its sockets.
 
     Args:
-        found: as Apache lists them.
-        texts: texts of the files that it reads, by path.
-        loaded: its modules.
+        vhosts: as Apache lists it, once for each socket.
+        text: the file it stands in.
+        read: reads a file of ours.
     """
 
-    def __init__(self, found: Sequence[Vhost], texts: Mapping[str, str], loaded: set[str]) -> None:
-        self.vhosts = list(found)
-        self.texts = dict(texts)
-        self.modules = loaded
+    def __init__(self, vhosts: Sequence[Vhost], text: str, read: Callable[[str], str]) -> None:
+        self.vhosts = vhosts
+        self.path, self.line, self.ours = vhosts[0].path, vhosts[0].line, vhosts[0].ours
+        begun = [one for one in statements(self.path, text) if one.line >= self.line]
+        if begun and begun[0].name == "<macro":
+            del begun[0]
+        opening = begun[0].args if begun and begun[0].name == "<virtualhost" else ()
+        # the sockets in the administrator's own words
+        self.arguments = original_arguments(text, self.ours) if self.ours else " ".join(opening)
+        self.block = _block(begun[1:])
+        self._read = read
 
-    def unnamed(self) -> Vhost | None:
-        """The virtual host that answers those who name none, in clear text on port 80; None where there is none."""
-        firsts = [one for one in self.vhosts if one.port in (CLEAR_PORT, 0) and one.first]
-        ranked = sorted(firsts, key=lambda one: (one.port == 0, not everywhere([one.address])))
-        return ranked[0] if ranked else None
+    @property
+    def place(self) -> str:
+        return self.vhosts[0].place
 
-    def found(self, name: str) -> Vhost | None:
-        """The virtual host that a virtual server stands for now; None where there is none."""
-        if name == "default":
-            return self.unnamed()
-        return next((one for one in self.vhosts if one.ours == name), None)
+    @property
+    def vservers(self) -> Sequence[str]:
+        return [self.ours] if self.ours else []
 
-    def site(self, vserver: Vserver) -> Vhost:
-        """The virtual host that a virtual server is to stand for.
+    @property
+    def clear(self) -> Sequence[Socket]:
+        words = self._used("clear") if self.ours else [socket(word) for word in self.arguments.split()]
+        return [Socket(one.address, one.port or HTTP_PORT) for one in words]
 
-        Raises:
-            Problem: there is none.
-        """
-        if vserver.name == "default":
-            site = self.unnamed()
-            if site is None:
-                raise Problem(
-                    "Apache has no virtual host that answers on port 80",
-                    "enable one first, such as 000-default (a2ensite)",
-                    subject=vserver.title,
-                    option="name",
-                )
-            return site
-        clear = [one for one in self.vhosts if one.port != vserver.implicit_tls_port or one.ours == vserver.name]
-        named = [one for one in clear if vserver.name in self.names(one)]
-        if not named:
-            raise Problem(
-                f"Apache has no virtual host with 'ServerName {vserver.name}'",
-                "make it first; this collection adds TLS to it and leaves its content to you",
-                subject=vserver.title,
-                option="name",
-            )
-        return sorted(named, key=lambda one: (one.ours != vserver.name, one.port != CLEAR_PORT))[0]
+    @property
+    def tls(self) -> Sequence[Socket]:
+        return self._used("tls") if self.ours else []
 
-    def names(self, vhost: Vhost) -> set[str]:
-        """The names of a virtual host; Apache does not list the other names of one that is alone on its socket."""
-        told = [one for one in self.block(vhost.key) if one.name in ("servername", "serveralias")]
+    def _used(self, side: str) -> list[Socket]:
+        path = vserver_file(self.ours, "use")
+        return used_sockets(path, self._read(path), side)
+
+    def lines(self, side: str) -> list[Statement]:
+        """What holds on one of its sides: our file, which the rest of the block can override; none where not ours."""
+        if not self.ours:
+            return []
+        path = vserver_file(self.ours, side)
+        return [*statements(path, self._read(path)), *self.block]
+
+    @property
+    def certificates(self) -> Sequence[str]:
+        return [one.args[0] for one in self.lines("tls") if one.name == "sslcertificatefile" and one.args]
+
+    @property
+    def redirects(self) -> bool:
+        lines = self.lines("clear")
+        engine = [one.args for one in lines if one.name == "rewriteengine" and one.args]
+        ours = vserver_file(self.ours, "clear")
+        rules = any(one.name == "rewriterule" and one.path == ours for one in lines)
+        return rules and bool(engine) and engine[-1][0].lower() == "on"
+
+    @property
+    def password_prompt(self) -> Line | None:
+        return self._first(
+            lambda one: one.name == "authtype" and bool(one.args) and one.args[0].lower() in ("basic", "digest")
+        )
+
+    @property
+    def clear_ports(self) -> Sequence[int]:
+        return list(dict.fromkeys(socket(word).port or HTTP_PORT for word in self.arguments.split()))
+
+    def own_tls(self, port: int) -> Line | None:
+        return self._first(lambda one: one.name in OUR_SETTINGS)
+
+    @property
+    def only_redirects(self) -> Line | None:
+        return self._first(lambda one: one.name == "redirect" and "/" in one.args[:-1])
+
+    # ---- Apache alone
+
+    @property
+    def rewriting_off(self) -> Line | None:
+        """The line that keeps a redirect from working."""
+        return self._first(lambda one: one.name == "rewriteengine" and bool(one.args) and one.args[0].lower() == "off")
+
+    def names_on(self, vhost: Vhost) -> set[str]:
+        """The names on one of its sockets; Apache does not list the other names of one that is alone there."""
+        told = [one for one in self.block if one.name in ("servername", "serveralias")]
         words = (word.rpartition("//")[2].partition(":")[0].lower() for one in told for word in one.args)
         return {*vhost.names, *words}
 
-    def _begun(self, key: tuple[str, int]) -> list[Statement]:
-        """The lines of a file from that on which a virtual host begins."""
-        path, line = key
-        here = [one for one in statements(path, self.texts.get(path, "")) if one.line >= line]
-        return here[1:] if here and here[0].name == "<macro" else here
+    def _first(self, wanted: Callable[[Statement], bool]) -> Line | None:
+        found = next(filter(wanted, self.block), None)
+        return Line(found.shown, found.place) if found else None
 
-    def arguments(self, key: tuple[str, int]) -> tuple[str, ...]:
-        """The words of the line that begins a virtual host."""
-        begun = self._begun(key)
-        return begun[0].args if begun and begun[0].name == "<virtualhost" else ()
 
-    def block(self, key: tuple[str, int]) -> list[Statement]:
-        """What stands in a virtual host."""
-        found = []
-        for one in self._begun(key)[1:]:
-            if one.name == "</virtualhost":
-                break
-            found.append(one)
-        return found
+def _block(lines: Sequence[Statement]) -> list[Statement]:
+    """The lines up to the end of the virtual host."""
+    end = next((number for number, one in enumerate(lines) if one.name == "</virtualhost"), len(lines))
+    return list(lines[:end])
 
-    @staticmethod
-    def asks_password(one: Statement) -> bool:
-        """Whether a line makes a site ask for passwords by itself."""
-        return one.name == "authtype" and one.args[:1] != () and one.args[0].lower() in ("basic", "digest")
+
+class Sites(web.Sites[Site]):
+    """All virtual hosts of a configuration.
+
+    Args:
+        listed: as Apache lists them.
+        texts: texts of the files that it reads, by path.
+        modules: the modules that are loaded.
+        read: reads a file of ours.
+    """
+
+    def __init__(
+        self, listed: Sequence[Vhost], texts: Mapping[str, str], modules: set[str], read: Callable[[str], str]
+    ) -> None:
+        self.texts = texts
+        self.modules = modules
+        together: dict[object, list[Vhost]] = {}
+        for number, one in enumerate(listed):
+            together.setdefault((one.path, one.line) if one.path else number, []).append(one)
+        self.all = [Site(some, texts.get(some[0].path, ""), read) for some in together.values()]
+
+    def unnamed(self) -> Site | None:
+        firsts = [
+            ((one.port == 0, socket(one.address).address != EVERY_IPV4), number)
+            for number, site in enumerate(self.all)
+            for one in site.vhosts
+            if one.first and one.port in (HTTP_PORT, 0)
+        ]
+        return self.all[min(firsts)[1]] if firsts else None
+
+    def named(self, vserver: Vserver) -> Site | None:
+        ranked = [
+            ((site.ours != vserver.name, one.port != HTTP_PORT), number)
+            for number, site in enumerate(self.all)
+            for one in site.vhosts
+            if (one.port != vserver.implicit_tls_port or site.ours == vserver.name)
+            and vserver.name in site.names_on(one)
+        ]
+        return self.all[min(ranked)[1]] if ranked else None
+
+    def tls_setting(self, site: Site, name: str) -> tuple[str, ...]:
+        found = [one.args for one in site.lines("tls") if one.name == name.lower()]
+        return found[-1] if found else ()
+
+    def taken(self, site: Site, vserver: Vserver) -> Line | None:
+        for other in self.all:
+            for one in () if other.ours else other.vhosts:
+                named = vserver.name == "default" or vserver.name in other.names_on(one)
+                if named and one.port == vserver.implicit_tls_port:
+                    return Line("", other.place)
+        return None

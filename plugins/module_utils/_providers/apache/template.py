@@ -5,7 +5,7 @@
 """What is written for Apache: a macro around a virtual host, so that it exists twice, and files that use it.
 
 In Apache a virtual host has TLS on all its sockets or on none. With the macro (mod_macro) one text serves on the
-socket in clear text and on the one with TLS, each with a file of ours included first.
+socket without TLS and on the one with it, each with a file of ours included first.
 """
 
 from __future__ import annotations
@@ -13,41 +13,87 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import MACRO
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
+    macro_head,
+    ports_listened,
+    used_sockets,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import (
     AVAILABLE,
-    CONFIG_DIRECTORY,
+    COMMON,
+    MACRO,
     MODULE_FILE,
+    PARTS,
+    vserver_file,
+    vserver_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.sites import Site, Sites
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import (
+    ACME_CHALLENGES,
+    HSTS,
+    HSTS_VALUE,
+    https_origin,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
+    EVERY_IPV4,
+    Socket,
+    addresses_to_bind,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
 _MODULES = ("macro", "ssl", "headers", "rewrite")
-_OURS = re.compile(rf"{CONFIG_DIRECTORY}/{AVAILABLE}/{MACRO}(.+)\.(use|clear|tls)\.conf")
-HSTS = "Strict-Transport-Security"
-HSTS_SECONDS = 63072000  # two years, as the guideline has it
-_HEAD = "# {}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
-# An ACME client must be able to answer on port 80 (RFC 8555 section 8.3). Where the site asks for passwords it would do
-# so there as well, so that all is led on; most CAs follow that.
-_NOT_LED_ON = r"!^/\.well-known/acme-challenge/"
 
 
-def own_path(name: str, part: str) -> str:
-    """A file of a virtual server: ``use`` makes it, ``clear`` and ``tls`` are included on either side."""
-    return f"{CONFIG_DIRECTORY}/{AVAILABLE}/{MACRO}{name}.{part}.conf"
+class ApacheDraft(Draft[Site, Sites]):
+    """Apache's files while virtual servers are added and removed.
 
+    Args:
+        sites: the virtual hosts as they are.
+    """
 
-def name_of_own(path: str) -> str:
-    """The virtual server that a file belongs to; empty where it is none of ours."""
-    match = _OURS.fullmatch(path)
-    return match.group(1) if match else ""
+    def __init__(self, sites: Sites) -> None:
+        self.texts = sites.texts
+        self._sites = sites
+        self._ours: dict[str, str | None] = {}
+        self._to_wrap: list[tuple[Site, Vserver]] = []
+        self._to_unwrap: list[str] = []
+
+    def sites_for(self, vserver: Vserver) -> Sites:
+        return self._sites
+
+    def add(self, vserver: Vserver, site: Site, tls: TlsSettings) -> None:
+        self._ours.update(rendered(vserver, site, tls))
+        if not site.ours:
+            self._to_wrap.append((site, vserver))
+
+    def remove(self, vserver: Vserver) -> None:
+        self._ours.update({vserver_file(vserver.name, part): None for part in PARTS})
+        self._to_unwrap.append(vserver.name)
+
+    def written(self) -> tuple[Mapping[str, str], Mapping[str, str | None]]:
+        texts = dict(self.texts)
+        # from the end of each file to its beginning, so that Apache's line numbers stay right
+        for site, vserver in sorted(self._to_wrap, key=lambda one: (one[0].path, one[0].line), reverse=True):
+            texts[site.path] = _wrapped(texts[site.path], site, vserver)
+        for name in self._to_unwrap:
+            texts = {path: without_macro(text, name) for path, text in texts.items()}
+        return texts, {**self._ours, COMMON: self._common()}
+
+    def _common(self) -> str | None:
+        """The file that all virtual servers share; None where there is none left."""
+        ours = {**{path: text for path, text in self.texts.items() if vserver_of(path)}, **self._ours}
+        sockets = [one for path, text in ours.items() for one in used_sockets(path, text or "", "tls")]
+        if not sockets:
+            return None
+        others = {path: text for path, text in self.texts.items() if path != COMMON}
+        return common(sockets, ports_listened(others, {*self._sites.modules, "ssl_module"}))
 
 
 # ---- the administrator's file
-
-
-def _head(name: str) -> str:
-    return f"<Macro {MACRO}{name} $postmaster_addresses $postmaster_side>\n#postmaster:"
 
 
 def _start(name: str) -> str:
@@ -56,6 +102,18 @@ def _start(name: str) -> str:
 
 def _end(name: str) -> str:
     return f"\n</Macro>\nInclude {AVAILABLE}/{MACRO}{name}.use.conf"
+
+
+def _wrapped(text: str, site: Site, vserver: Vserver) -> str:
+    try:
+        return with_macro(text, site.line, vserver.name)
+    except ValueError as exc:
+        raise Problem(
+            f"the virtual host at {site.place} is not written in the usual form ({exc})",
+            "write <VirtualHost ...> and </VirtualHost> on lines of their own",
+            subject=vserver.title,
+            option=site.place,
+        ) from exc
 
 
 def with_macro(text: str, line: int, name: str) -> str:
@@ -74,20 +132,14 @@ def with_macro(text: str, line: int, name: str) -> str:
     if last is None:
         raise ValueError(first)
     before, inside, after = lines[: line - 1], lines[line : last + 1], lines[last + 1 :]
-    start = [*(_head(name) + first).split("\n"), *_start(name).rstrip("\n").split("\n")]
+    start = [*(macro_head(name) + first).split("\n"), *_start(name).rstrip("\n").split("\n")]
     return "\n".join([*before, *start, *inside, *_end(name).lstrip("\n").split("\n"), *after])
 
 
 def without_macro(text: str, name: str) -> str:
     """with_macro() undone, byte for byte."""
-    start = re.compile(re.escape(_head(name)) + r"([^\n]*\n)" + re.escape(_start(name)))
+    start = re.compile(re.escape(macro_head(name)) + r"([^\n]*\n)" + re.escape(_start(name)))
     return start.sub(lambda match: match.group(1), text, count=1).replace(_end(name), "", 1)
-
-
-def original_arguments(text: str, name: str) -> str:
-    """The sockets that the administrator's line names, of a virtual host in a macro of ours; empty where none is."""
-    match = re.search(re.escape(_head(name)) + r"\s*<VirtualHost\s+([^\n>]*?)\s*>", text, re.I)
-    return match.group(1) if match else ""
 
 
 # ---- our own files
@@ -107,69 +159,62 @@ def strength_settings(strength: Strength, library: TlsLibrary) -> dict[str, tupl
     return settings
 
 
-def tls_sockets(vserver: Vserver) -> list[str]:
-    """Where a virtual server has TLS, in Apache's words."""
-    plain = [f"[{one}]" if ":" in one else one for one in vserver.addresses] or ["*"]
-    return [f"{one}:{vserver.implicit_tls_port}" for one in plain]
-
-
-def rendered(
-    vserver: Vserver,
-    clear: str,
-    certificates: Sequence[str],
-    strength: Mapping[str, Sequence[str]],
-    *,
-    passwords: bool,
-) -> dict[str, str]:
+def rendered(vserver: Vserver, site: Site, tls: TlsSettings) -> dict[str, str]:
     """The files of a virtual server, by path.
 
     Args:
         vserver: what is desired.
-        clear: the sockets without TLS, as the administrator's line names them.
-        certificates: files with key and certificates.
-        strength: from strength_settings().
-        passwords: whether the site asks for passwords by itself.
+        site: its virtual host.
+        tls: what it needs for TLS.
     """
-    name, head = vserver.name, _HEAD.format(f"http/{vserver.name}")
-    use = f'Use {MACRO}{name} "{clear}" clear\nUse {MACRO}{name} "{" ".join(tls_sockets(vserver))}" tls\n'
-    tls = ["SSLEngine on"]
-    for path in certificates:
-        tls += [f"SSLCertificateFile {path}", f"SSLCertificateKeyFile {path}"]
-    tls += [f"{word} {' '.join(values)}" for word, values in strength.items()]
-    led_on = []
-    if vserver.require_secure_channel:
-        port = "" if vserver.implicit_tls_port == 443 else f":{vserver.implicit_tls_port}"
-        tls.append(f'Header always set {HSTS} "max-age={HSTS_SECONDS}"')
-        led_on = [
-            "RewriteEngine on",
-            *([] if passwords else [f"RewriteCond %{{REQUEST_URI}} {_NOT_LED_ON}"]),
-            f"RewriteRule ^ https://%{{SERVER_NAME}}{port}%{{REQUEST_URI}} [R=301,L]",
-        ]
+    name = vserver.name
+    sockets = " ".join(f"{one}:{vserver.implicit_tls_port}" for one in addresses_to_bind(vserver, ipv6=False))
+    parts = {
+        "use": [f'Use {MACRO}{name} "{site.arguments}" clear', f'Use {MACRO}{name} "{sockets}" tls'],
+        "clear": _redirect(vserver, site) if vserver.require_secure_channel else [],
+        "tls": _tls(vserver, tls),
+    }
     return {
-        own_path(name, "use"): head + use,
-        own_path(name, "clear"): head + "".join(f"{line}\n" for line in led_on),
-        own_path(name, "tls"): head + "".join(f"{line}\n" for line in tls),
+        vserver_file(name, part): heading(f"http/{name}") + "".join(f"{line}\n" for line in lines)
+        for part, lines in parts.items()
     }
 
 
-def common(sockets: Sequence[str], listened: set[int]) -> str:
+def _tls(vserver: Vserver, tls: TlsSettings) -> list[str]:
+    lines = ["SSLEngine on"]
+    for path in tls.certificates:
+        lines += [f"SSLCertificateFile {path}", f"SSLCertificateKeyFile {path}"]
+    lines += [f"{word} {' '.join(values)}" for word, values in tls.strength.items()]
+    if vserver.require_secure_channel:
+        lines.append(f"Header always set {HSTS} {HSTS_VALUE}")
+    return lines
+
+
+def _redirect(vserver: Vserver, site: Site) -> list[str]:
+    return [
+        "RewriteEngine on",
+        *([] if site.password_prompt else [f"RewriteCond %{{REQUEST_URI}} !^{ACME_CHALLENGES}"]),
+        f"RewriteRule ^ {https_origin('%{SERVER_NAME}', vserver.implicit_tls_port)}%{{REQUEST_URI}} [R=301,L]",
+    ]
+
+
+def common(sockets: Sequence[Socket], listened: set[int]) -> str:
     """The file with the modules and the sockets that all virtual servers need.
 
     Args:
-        sockets: where they have TLS, such as ``*:443``.
-        listened: ports on which Apache listens by itself once its module for TLS is loaded.
+        sockets: where they have TLS.
+        listened: ports on which Apache listens by itself once its TLS module is loaded.
     """
     lines = []
     with_module: list[str] = []
     always: list[str] = []
-    ports = sorted({int(one.rpartition(":")[2]) for one in sockets})
-    for port in ports:
-        here = sorted({one for one in sockets if one.rpartition(":")[2] == str(port)})
-        wanted = [str(port)] if f"*:{port}" in here else here
+    for port in sorted({one.port for one in sockets if one.port}):
+        here = sorted({one for one in sockets if one.port == port})
+        wanted = [str(port)] if Socket(EVERY_IPV4, port) in here else list(map(str, here))
         # where Debian's ports.conf listens as well, it does so only if the module was there before this file
         (with_module if port in listened else always).extend(f"Listen {one}" for one in wanted)
     for module in _MODULES:
         lines.append(f"<IfModule !{module}_module>")
         lines += [f"    {one}" for one in with_module if module == "ssl"]
         lines += [f"    LoadModule {module}_module {MODULE_FILE.format(module)}", "</IfModule>"]
-    return _HEAD.format("http") + "".join(f"{line}\n" for line in [*lines, *always])
+    return heading("http") + "".join(f"{line}\n" for line in [*lines, *always])

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+
 CONFIG_DIRECTORY = "/etc/nginx"
 SNIPPETS = f"{CONFIG_DIRECTORY}/snippets"  # parts of configuration, which nginx does not read by itself
 DEFAULT_SITE = f"{CONFIG_DIRECTORY}/sites-available/default"
@@ -13,3 +15,18 @@ ERROR_LOG = "/var/log/nginx/error.log"
 
 UNIT = "nginx.service"
 PACKAGES = {"http": "nginx"}
+
+# ---- our own files
+
+_OURS = re.compile(re.escape(SNIPPETS) + r"/postmaster-http-([A-Za-z0-9._-]+)\.conf")
+
+
+def vserver_file(name: str) -> str:
+    """The file of a virtual server, which its server block includes."""
+    return f"{SNIPPETS}/postmaster-http-{name}.conf"
+
+
+def vserver_of(path: str) -> str:
+    """The virtual server that a file belongs to; empty where it is none of ours."""
+    match = _OURS.fullmatch(path)
+    return match.group(1) if match else ""

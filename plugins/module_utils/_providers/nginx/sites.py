@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""nginx's sites: which server block answers where, and with which settings."""
+"""nginx's server blocks: which one answers where, and with which settings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,37 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import Directive
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import vserver_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import (
+    ACME_CHALLENGES,
+    HSTS,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
+    EVERY_IPV4,
+    EVERYWHERE,
+    HTTP_PORT,
+    Line,
+    Socket,
+)
 
-EVERYWHERE = ("*", "[::]")
-CLEAR_PORT = 80
+OUR_SETTINGS = (
+    "ssl",
+    "ssl_certificate",
+    "ssl_certificate_key",
+    "ssl_protocols",
+    "ssl_ciphers",
+    "ssl_ecdh_curve",
+    "ssl_prefer_server_ciphers",
+)
+# nginx takes these from the site that answers first on the socket, whoever is asked for
+_PER_SOCKET = ("ssl_protocols", "ssl_ecdh_curve")
+# what our redirect looks at: $uri is normalised, so that nothing else gets past the first pattern
+NOT_CHALLENGES, EVERYTHING = f"^http:(?!{ACME_CHALLENGES})", "^http:"
+_OUR_CONDITIONS = [("($postmaster_place", "~", pattern, ")") for pattern in (NOT_CHALLENGES, EVERYTHING)]
 
 
 @dataclass(frozen=True)
@@ -21,47 +48,48 @@ class Listener:
     """A socket of a server block.
 
     Attributes:
-        address: IP address, one of version 6 in brackets; ``*`` for every one of version 4, ``[::]`` of version 6.
-        port: TCP port; 0 for a UNIX socket.
+        socket: where it is.
         tls: whether TLS starts at once.
         first: whether the block is told to answer those who name no server there.
         directive: where it stands; None where nginx listens without being told.
     """
 
-    address: str
-    port: int
+    socket: Socket
     tls: bool
     first: bool
     directive: Directive | None
 
     @property
-    def socket(self) -> tuple[str, int]:
-        """What tells it from other sockets."""
-        return self.address, self.port
-
-    @property
     def is_ip(self) -> bool:
-        """Whether it is told by an IP address, and not by a host name."""
-        return self.address in EVERYWHERE or bool(re.fullmatch(r"[\d.]+|\[[0-9a-f:.]+\]", self.address))
+        """Whether its address is an IP address, and not a host name."""
+        address = self.socket.address
+        return address in EVERYWHERE or bool(re.fullmatch(r"[\d.]+|\[[0-9a-f:.]+\]", address))
 
 
 def _listener(directive: Directive) -> Listener:
     where, options = directive.args[0] if directive.args else "", directive.args[1:]
-    address, port = "*", CLEAR_PORT
+    address, port = EVERY_IPV4, str(HTTP_PORT)
     if where.startswith("unix:"):
-        address, port = where, 0
-    elif re.fullmatch(r"\d+", where):
-        port = int(where)
+        address, port = where, "0"
+    elif where.isdecimal():
+        port = where
     else:
         match = re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", where)
         if match:
-            address, port = match.group(1).lower(), int(match.group(2) or CLEAR_PORT)
+            address, port = match.group(1).lower(), match.group(2) or port
     if address == "0.0.0.0":  # how an administrator can write it; nothing is bound here
-        address = "*"
-    return Listener(address, port, "ssl" in options, "default_server" in options or "default" in options, directive)
+        address = EVERY_IPV4
+    if len(port) > 5:
+        raise Problem(
+            f"a 'listen' line names a port that there is not, in {directive.place}",
+            "mend nginx's configuration until 'nginx -t' accepts it, then run again",
+            option=directive.place,
+        )
+    first = "default_server" in options or "default" in options
+    return Listener(Socket(address, int(port)), "ssl" in options, first, directive)
 
 
-class Site:
+class Site(web.Site):
     """One server block.
 
     Args:
@@ -74,8 +102,58 @@ class Site:
         self.http = http
         told = [_listener(one) for one in block.all("listen")]
         # without a listen directive nginx listens on port 80, as root at least
-        self.listeners = told or [Listener("*", CLEAR_PORT, tls=False, first=False, directive=None)]
+        self.listeners = told or [Listener(Socket(EVERY_IPV4, HTTP_PORT), tls=False, first=False, directive=None)]
         self.names = tuple(name.lower() for one in block.all("server_name") for name in one.args)
+
+    @property
+    def place(self) -> str:
+        return self.block.place
+
+    @property
+    def vservers(self) -> Sequence[str]:
+        included = (one.args[0] for one in self.block.all("include") if one.args)
+        return [name for name in map(vserver_of, included) if name]
+
+    @property
+    def clear(self) -> Sequence[Socket]:
+        return [one.socket for one in self.listeners if not one.tls]
+
+    @property
+    def tls(self) -> Sequence[Socket]:
+        return [one.socket for one in self.listeners if one.tls]
+
+    @property
+    def certificates(self) -> Sequence[str]:
+        return [one.args[0] for one in self.block.all("ssl_certificate") if one.args]
+
+    @property
+    def redirects(self) -> bool:
+        if not self.clear_ports or any(one.args in _OUR_CONDITIONS for one in self.block.all("if")):
+            return True
+        returned = self.block.all("return")
+        return bool(returned) and returned[0].args[-1:] != () and returned[0].args[-1].startswith("https://")
+
+    @property
+    def password_prompt(self) -> Line | None:
+        for one in (*self.http.all("auth_basic"), *self.block.below()):
+            if one.name == "auth_basic" and one.args != ("off",):
+                return _line(one)
+        return None
+
+    @property
+    def clear_ports(self) -> Sequence[int]:
+        return list(dict.fromkeys(one.port for one in self.clear if one.port))
+
+    def own_tls(self, port: int) -> Line | None:
+        listening = [one.directive for one in self.listeners if one.tls or one.socket.port == port]
+        found = next((one for one in (*listening, *self.block.all(*OUR_SETTINGS)) if one), None)
+        return _line(found) if found else None
+
+    @property
+    def only_redirects(self) -> Line | None:
+        return next(map(_line, self.block.all("return")), None)
+
+    # ---- nginx alone
 
     def setting(self, name: str) -> tuple[str, ...]:
         """The words of a setting in effect for the whole site; empty where there are none."""
@@ -85,62 +163,58 @@ class Site:
                 return found[-1].args
         return ()
 
-    def settings(self, name: str) -> list[str]:
-        """The first word of a setting that can stand in the block more than once."""
-        return [one.args[0] for one in self.block.all(name) if one.args]
+    def includes(self, path: str) -> bool:
+        """Whether it includes a file."""
+        return any(one.args == (path,) for one in self.block.all("include"))
 
-    @property
-    def clear_ports(self) -> list[int]:
-        """Ports without TLS, each once."""
-        return list(dict.fromkeys(one.port for one in self.listeners if one.port and not one.tls))
+    def without_hsts(self) -> Iterator[Directive]:
+        """Parts of the site that set headers and so lose those of the whole site, HSTS among them."""
+        for one in self.block.below():
+            headers = one.all("add_header")
+            if headers and HSTS not in headers[0].args:
+                yield headers[0]
 
 
-class Sites:
-    """All sites of a configuration, in nginx's order."""
+def _line(directive: Directive) -> Line:
+    return Line(directive.shown, directive.place)
+
+
+class Sites(web.Sites[Site]):
+    """All server blocks of a configuration, in nginx's order."""
 
     def __init__(self, root: Directive) -> None:
         self.all = [Site(block, http) for http in root.all("http") for block in http.all("server")]
 
-    def first_on(self, socket: tuple[str, int]) -> Site | None:
-        """The site that answers those on a socket who name no server, or none that there is."""
+    def first_on(self, socket: Socket) -> Site | None:
+        """The site that answers those on a socket who name none, or none that there is."""
         here = [(one.first, site) for site in self.all for one in site.listeners if one.socket == socket]
         told = [site for first, site in here if first]
         return next(iter(told or [site for _first, site in here]), None)
 
     def unnamed(self) -> Site | None:
-        """The site that answers those who name no server, in clear text on port 80."""
-        sockets = [one.socket for site in self.all for one in site.listeners if one.port == CLEAR_PORT and not one.tls]
+        sockets = [one for site in self.all for one in site.clear if one.port == HTTP_PORT]
         ranks = {address: number for number, address in enumerate(EVERYWHERE)}
-        for socket in sorted(dict.fromkeys(sockets), key=lambda one: ranks.get(one[0], len(ranks))):
+        for socket in sorted(dict.fromkeys(sockets), key=lambda one: ranks.get(one.address, len(ranks))):
             return self.first_on(socket)
         return None
 
-    def named(self, name: str) -> list[Site]:
-        """The sites that carry a name, those with a port without TLS first."""
-        found = [site for site in self.all if name in site.names]
-        return sorted(found, key=lambda site: not site.clear_ports)
+    def named(self, vserver: Vserver) -> Site | None:
+        found = [site for site in self.all if vserver.name in site.names]
+        return min(found, key=lambda site: not site.clear_ports, default=None)
+
+    def tls_setting(self, site: Site, name: str) -> tuple[str, ...]:
+        first = self.first_on(site.tls[0]) if site.tls and name in _PER_SOCKET else None
+        return (first or site).setting(name)
+
+    def taken(self, site: Site, vserver: Vserver) -> Line | None:
+        for other in self.all:
+            for one in other.listeners:
+                if other is site or not one.directive or one.socket.port != vserver.implicit_tls_port:
+                    continue
+                if not one.tls or (vserver.name == "default" and one.first) or vserver.name in other.names:
+                    return _line(one.directive)
+        return None
 
     def with_include(self, path: str) -> list[Site]:
         """The sites that include a file."""
-        return [site for site in self.all if any(one.args == (path,) for one in site.block.all("include"))]
-
-
-def passwords(site: Site) -> Directive | None:
-    """Where a site asks for passwords by itself, or None."""
-    for one in (*site.http.all("auth_basic"), *site.block.below()):
-        if one.name == "auth_basic" and one.args != ("off",):
-            return one
-    return None
-
-
-def hiding_headers(site: Site) -> Iterator[Directive]:
-    """Places within a site whose own headers hide those of the whole site."""
-    for one in site.block.below():
-        if one.block and one.all("add_header"):
-            yield one.all("add_header")[0]
-
-
-def own_turn(site: Site, names: Sequence[str]) -> Directive | None:
-    """The first of some directives right in the site's block, or None."""
-    found = site.block.all(*names)
-    return found[0] if found else None
+        return [site for site in self.all if site.includes(path)]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is written for nginx: one line in a site's block, and the file that this line includes."""
+"""What is written for nginx: one line in a server block, and the file that this line includes."""
 
 from __future__ import annotations
 
@@ -11,36 +11,79 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import SNIPPETS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import vserver_file
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import (
-    CLEAR_PORT,
-    EVERYWHERE,
+    EVERYTHING,
+    NOT_CHALLENGES,
     Site,
     Sites,
-    passwords,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import (
+    HSTS,
+    HSTS_VALUE,
+    https_origin,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
+    EVERY_IPV4,
+    HTTP_PORT,
+    addresses_to_bind,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
-_INCLUDE = re.compile(re.escape(SNIPPETS) + r"/postmaster-http-([A-Za-z0-9._-]+)\.conf")
-HSTS = "Strict-Transport-Security"
-HSTS_SECONDS = 63072000  # two years, as the guideline has it
-# An ACME client must be able to answer on port 80 (RFC 8555 section 8.3). $uri is normalised, so nothing else gets by.
-# Where the site asks for passwords it would do so there as well, so that all is led on; most CAs follow that.
-_LED_ON = r"^http:(?!/\.well-known/acme-challenge/)"
-_ALL_LED_ON = "^http:"
-REDIRECTIONS = [("($postmaster_place", "~", pattern, ")") for pattern in (_LED_ON, _ALL_LED_ON)]
-_HEAD = "# http/{}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
+
+class NginxDraft(Draft[Site, Sites]):
+    """nginx's files while virtual servers are added and removed.
+
+    Args:
+        texts: the files as they are now, by path, ours among them.
+        main: path of the first one.
+        ipv6: whether the host has IPv6.
+    """
+
+    def __init__(self, texts: Mapping[str, str], main: str, *, ipv6: bool) -> None:
+        self.texts = texts
+        self._main = main
+        self._ipv6 = ipv6
+        self._after = dict(texts)
+        self._ours: dict[str, str | None] = {}
+
+    def before(self) -> Sites:
+        """The sites as they are."""
+        return Sites(configuration(self.texts, self._main))
+
+    def after(self) -> Sites:
+        """The sites as they are to be."""
+        return Sites(configuration(self._after, self._main))
+
+    def sites_for(self, vserver: Vserver) -> Sites:
+        return Sites(configuration(self._bare(vserver), self._main))
+
+    def _bare(self, vserver: Vserver) -> dict[str, str]:
+        """The files without a virtual server."""
+        path = vserver_file(vserver.name)
+        found = without_include(self._after, self._main, path)
+        found.pop(path, None)
+        return found
+
+    def add(self, vserver: Vserver, site: Site, tls: TlsSettings) -> None:
+        path, bare = vserver_file(vserver.name), self._bare(vserver)
+        now = [one.place for one in self.after().with_include(path)]
+        if now != [site.place]:  # a line that stands elsewhere in the right block may stay there
+            self._after = with_include(bare, site, path)
+        self._after[path] = rendered(vserver, site, bare, tls, ipv6=self._ipv6)
+        self._ours[path] = self._after[path]
+
+    def remove(self, vserver: Vserver) -> None:
+        self._after = self._bare(vserver)
+        self._ours[vserver_file(vserver.name)] = None
+
+    def written(self) -> tuple[Mapping[str, str], Mapping[str, str | None]]:
+        return {path: text for path, text in self._after.items() if path not in self._ours}, self._ours
 
 
-def include_path(name: str) -> str:
-    """The file of a virtual server."""
-    return f"{SNIPPETS}/postmaster-http-{name}.conf"
-
-
-def name_of_include(path: str) -> str:
-    """The virtual server that a file belongs to; empty where it is none of ours."""
-    match = _INCLUDE.fullmatch(path)
-    return match.group(1) if match else ""
+# ---- the administrator's file
 
 
 def with_include(texts: Mapping[str, str], site: Site, path: str) -> dict[str, str]:
@@ -64,6 +107,9 @@ def without_include(texts: Mapping[str, str], main: str, path: str) -> dict[str,
     return found
 
 
+# ---- our own file
+
+
 def strength_settings(strength: Strength, library: TlsLibrary) -> dict[str, tuple[str, ...]]:
     """A strength in nginx's words."""
     versions = ("TLSv1.2", "TLSv1.3")
@@ -77,56 +123,45 @@ def strength_settings(strength: Strength, library: TlsLibrary) -> dict[str, tupl
     return settings
 
 
-def rendered(
-    vserver: Vserver,
-    site: Site,
-    texts: Mapping[str, str],
-    certificates: Sequence[str],
-    strength: Mapping[str, Sequence[str]],
-    *,
-    ipv6: bool,
-) -> str:
+def rendered(vserver: Vserver, site: Site, texts: Mapping[str, str], tls: TlsSettings, *, ipv6: bool) -> str:
     """The file of a virtual server.
 
     Args:
         vserver: what is desired.
         site: its block, without our line.
         texts: texts of nginx's files.
-        certificates: files with key and certificates.
-        strength: from strength_settings().
+        tls: what it needs for TLS.
         ipv6: whether the host has IPv6.
     """
     lines = []
     if site.listeners[0].directive is None:
-        lines.append(f"listen {CLEAR_PORT};")  # as it was, since the block had no such line at all
-    plain = [f"[{one}]" if ":" in one else one for one in vserver.addresses] or EVERYWHERE[: 1 + ipv6]
+        lines.append(f"listen {HTTP_PORT};")  # as it was, since the block had no such line at all
     first = " default_server" if vserver.name == "default" else ""
-    for address in plain:
-        where = "" if address == "*" else f"{address}:"
+    for address in addresses_to_bind(vserver, ipv6=ipv6):
+        where = "" if address == EVERY_IPV4 else f"{address}:"
         lines.append(f"listen {where}{vserver.implicit_tls_port} ssl{first};")
-    for path in certificates:
+    for path in tls.certificates:
         lines += [f"ssl_certificate {path};", f"ssl_certificate_key {path};"]
-    lines += [f"{name} {' '.join(words)};" for name, words in strength.items()]
+    lines += [f"{name} {' '.join(words)};" for name, words in tls.strength.items()]
     if vserver.require_secure_channel:
-        lines += _required(vserver, site, texts)
-    return _HEAD.format(vserver.name) + "".join(f"{line}\n" for line in lines)
+        lines += [*_hsts(site, texts), *_redirect(vserver, site)]
+    return heading(f"http/{vserver.name}") + "".join(f"{line}\n" for line in lines)
 
 
-def _required(vserver: Vserver, site: Site, texts: Mapping[str, str]) -> list[str]:
-    """Lines that lead everybody to https, for good."""
-    lines = []
+def _hsts(site: Site, texts: Mapping[str, str]) -> Sequence[str]:
+    """The header that has browsers use https from now on, unless the site sends one of its own."""
     own = site.block.all("add_header")
-    if not any(one.args[:1] == (HSTS,) for one in own):
-        if not own:
-            # headers of the http block hold for a site only as long as it has none itself
-            lines += [texts[one.path][one.start : one.end] for one in site.http.all("add_header")]
-        lines = [line for line in lines if HSTS not in line]
-        lines.append(f'add_header {HSTS} "max-age={HSTS_SECONDS}" always;')
-    port = "" if vserver.implicit_tls_port == 443 else f":{vserver.implicit_tls_port}"
+    if any(one.args[:1] == (HSTS,) for one in own):
+        return []
+    # headers of the http block hold for a site only as long as it has none itself
+    around = [] if own else [texts[one.path][one.start : one.end] for one in site.http.all("add_header")]
+    return [*(line for line in around if HSTS not in line), f"add_header {HSTS} {HSTS_VALUE} always;"]
+
+
+def _redirect(vserver: Vserver, site: Site) -> Sequence[str]:
     return [
-        *lines,
         'set $postmaster_place "$scheme:$uri";',
-        f'if ($postmaster_place ~ "{_ALL_LED_ON if passwords(site) else _LED_ON}") {{',
-        f"    return 301 https://$host{port}$request_uri;",
+        f'if ($postmaster_place ~ "{EVERYTHING if site.password_prompt else NOT_CHALLENGES}") {{',
+        f"    return 301 {https_origin('$host', vserver.implicit_tls_port)}$request_uri;",
         "}",
     ]

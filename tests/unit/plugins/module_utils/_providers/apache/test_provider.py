@@ -15,10 +15,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache import (
-    provider as apache_module,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
+    original_arguments,
     ports_listened,
     statements,
     vhosts,
@@ -27,10 +25,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.template import (
     common,
-    original_arguments,
     with_macro,
     without_macro,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import provider as web_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import Socket
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     as_diff,
@@ -179,7 +178,7 @@ def test_default_site_that_becomes_another_one(host):
     take(host, REQUIRED)
     put(host, "/etc/apache2/sites-enabled/000-a.conf", "<VirtualHost *:80>\n</VirtualHost>\n")
     assert provider(host).read()[DEFAULT.key].certificate == ""
-    with pytest.raises(Problem, match="and would now stand for"):
+    with pytest.raises(Problem, match="and would now be the one at"):
         provider(host).plan([REQUIRED])
     take(host, replace(REQUIRED, present=False))
     take(host, REQUIRED)
@@ -204,7 +203,7 @@ def test_ports(ports, listened):
 
 
 def test_ports_that_nobody_else_listens_on():
-    text = common(["*:8443", "10.0.0.5:443", "10.0.0.6:443", "10.0.0.5:8443"], {443})
+    text = common([Socket("*", 8443), *(Socket(f"10.0.0.{n}", 443) for n in (5, 6)), Socket("10.0.0.5", 8443)], {443})
     listen = [line for line in text.split("\n") if "Listen" in line]
     assert listen == ["    Listen 10.0.0.5:443", "    Listen 10.0.0.6:443", "Listen 8443"]
     assert (
@@ -224,10 +223,10 @@ def test_port_443_without_debians_own_line(host):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("SSLEngine on", "settings for TLS of its own"),
+        ("SSLEngine on", "TLS settings of its own"),
         ('SSLCertificateFile "/x y"', "'sslcertificatefile /x y'"),
-        ("Redirect permanent / https://shop.example.test/", "only leads elsewhere"),
-        ("RewriteEngine Off", "keeps the site from leading clear text to https"),
+        ("Redirect permanent / https://shop.example.test/", "only redirects"),
+        ("RewriteEngine Off", "keeps the site from redirecting to https"),
     ],
 )
 def test_lines_in_the_way(line, words, host):
@@ -413,8 +412,8 @@ OPEN = "LISTEN 0 511 *:80 *:*\nLISTEN 0 511 *:443 *:*\n"
     ],
 )
 def test_activation(after_reload, after_restart, codes, ran, host, monkeypatch):
-    monkeypatch.setattr(apache_module, "_PATIENCE", 0.05)
-    monkeypatch.setattr(apache_module, "_SETTLED", 0.0)
+    monkeypatch.setattr(web_module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(Apache, "settling", 0.0)
     take(host, DEFAULT)
     sockets = {"": OPEN, "reload": after_reload, "reset-failed": None, "restart": after_restart}
     found: list[str] = []

@@ -15,7 +15,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx import provider as nginx_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.provider import Nginx
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import Sites
@@ -23,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     with_include,
     without_include,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import provider as web_module
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     as_diff,
@@ -220,8 +220,8 @@ def test_headers_of_a_part_of_the_site_are_warned_of(host):
     [
         ("listen 443 ssl;", f"{SHOP_FILE}:2", "'listen 443 ssl;'"),
         ("ssl_certificate /x;", f"{SHOP_FILE}:2", "'ssl_certificate /x;'"),
-        ("ssl_protocols TLSv1.2;", f"{SHOP_FILE}:2", "settings for TLS of its own"),
-        ("return 301 https://$host$request_uri;", f"{SHOP_FILE}:2", "only leads elsewhere"),
+        ("ssl_protocols TLSv1.2;", f"{SHOP_FILE}:2", "TLS settings of its own"),
+        ("return 301 https://$host$request_uri;", f"{SHOP_FILE}:2", "only redirects"),
     ],
 )
 def test_lines_in_the_way(block, option, words, host):
@@ -271,7 +271,7 @@ def test_what_nginx_has_not(changed, option, host):
 def test_no_site_on_port_80(host):
     host.files[SITE] = b"server { listen 8080; }"
     assert provider(host).read() == {}
-    with pytest.raises(Problem, match="no site that answers on port 80"):
+    with pytest.raises(Problem, match="no server block that answers on port 80"):
         provider(host).plan([DEFAULT])
 
 
@@ -412,7 +412,7 @@ OPEN = "LISTEN 0 511 0.0.0.0:80 0.0.0.0:*\nLISTEN 0 511 [::]:80 [::]:*\n"
     ],
 )
 def test_activation(machine, ran, host, monkeypatch):
-    monkeypatch.setattr(nginx_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(web_module, "_PATIENCE", 0.0)
     found = Machine(host, monkeypatch, **machine)
     provider(host).activate(found.run)
     assert found.ran == ran
@@ -427,7 +427,7 @@ def test_activation(machine, ran, host, monkeypatch):
     ],
 )
 def test_daemon_that_goes_on_is_not_restarted(machine, words, host, monkeypatch):
-    monkeypatch.setattr(nginx_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(web_module, "_PATIENCE", 0.0)
     found = Machine(host, monkeypatch, **machine)
     with pytest.raises(Problem, match=words):
         provider(host).activate(found.run)

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is asked of a web server's sites, however its configuration is written."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+
+HTTP_PORT = 80
+EVERY_IPV4, EVERY_IPV6 = EVERYWHERE = "*", "[::]"
+
+
+class Socket(NamedTuple):
+    """Where a site is reached.
+
+    Attributes:
+        address: IP address, one of version 6 in brackets; or one of EVERYWHERE.
+        port: TCP port; 0 for a UNIX socket.
+    """
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+def everywhere(addresses: Iterable[str]) -> bool:
+    """Whether these are all addresses of a host."""
+    return any(one in EVERYWHERE for one in addresses)
+
+
+def addresses_to_bind(vserver: Vserver, *, ipv6: bool) -> list[str]:
+    """The addresses of a virtual server as web servers write them.
+
+    Args:
+        vserver: what is desired.
+        ipv6: whether all addresses of the host means those of version 6 as well.
+    """
+    own = [f"[{one}]" if ":" in one else one for one in vserver.addresses]
+    return own or list(EVERYWHERE[: 1 + ipv6])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the administrator's.
+
+    Attributes:
+        text: the line, for messages.
+        place: its file and number.
+    """
+
+    text: str
+    place: str
+
+
+class Site(ABC):
+    """One site, such as a server block of nginx or a virtual host of Apache."""
+
+    @property
+    @abstractmethod
+    def place(self) -> str:
+        """File and line on which it begins, for messages."""
+
+    @property
+    @abstractmethod
+    def vservers(self) -> Sequence[str]:
+        """Names of the virtual servers that this collection has made of it."""
+
+    @property
+    @abstractmethod
+    def clear(self) -> Sequence[Socket]:
+        """Where it is reached without TLS."""
+
+    @property
+    @abstractmethod
+    def tls(self) -> Sequence[Socket]:
+        """Where it is reached with TLS; of a site that is not ours only where its own lines say so."""
+
+    @property
+    @abstractmethod
+    def certificates(self) -> Sequence[str]:
+        """Paths of the certificates that it shows."""
+
+    @property
+    @abstractmethod
+    def redirects(self) -> bool:
+        """Whether all that comes without TLS is redirected to https."""
+
+    @property
+    @abstractmethod
+    def password_prompt(self) -> Line | None:
+        """Where it asks for passwords by itself; None where it does not."""
+
+    # ---- what the administrator's own lines say
+
+    @property
+    @abstractmethod
+    def clear_ports(self) -> Sequence[int]:
+        """Ports without TLS that its own lines name."""
+
+    @abstractmethod
+    def own_tls(self, port: int) -> Line | None:
+        """A line about TLS that is not ours, or one that takes the port that TLS is to have."""
+
+    @property
+    @abstractmethod
+    def only_redirects(self) -> Line | None:
+        """The line that redirects everybody elsewhere; None where the site has content of its own."""
+
+
+SiteT = TypeVar("SiteT", bound=Site)
+
+
+class Sites(ABC, Generic[SiteT]):
+    """All sites of a web server.
+
+    Attributes:
+        all: the sites, in the web server's order.
+    """
+
+    all: Sequence[SiteT]
+
+    @abstractmethod
+    def unnamed(self) -> SiteT | None:
+        """The site that answers on port 80, without TLS, whoever asks for no site by name."""
+
+    @abstractmethod
+    def named(self, vserver: Vserver) -> SiteT | None:
+        """The site that carries a virtual server's name; of several the one that TLS is best added to."""
+
+    @abstractmethod
+    def tls_setting(self, site: SiteT, name: str) -> tuple[str, ...]:
+        """The words of a TLS setting that is in effect for a site; empty for none."""
+
+    @abstractmethod
+    def taken(self, site: SiteT, vserver: Vserver) -> Line | None:
+        """The line of another site that has the socket on which TLS is to be; None where it is free."""
+
+    def of(self, name: str) -> SiteT | None:
+        """The site that a virtual server is now."""
+        if name == "default":
+            return self.unnamed()
+        return next((site for site in self.all if name in site.vservers), None)
