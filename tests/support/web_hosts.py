@@ -8,12 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
-from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import RecordedHost
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.provider import Nginx
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import STORE, RecordedHost
 
+DEFAULT = Vserver("http", certificate="mx.example.test", implicit_tls_port=443)
+REQUIRED = replace(DEFAULT, require_secure_channel=True)
+SHOP = replace(REQUIRED, name="shop.example.test", certificate="shop.example.test")
 MAIN = "/etc/nginx/nginx.conf"
 
 
@@ -73,3 +82,74 @@ class ApacheHost(RecordedHost):
                 printed += f"         port {port} namevhost {host} ({place})\n"
                 printed += "".join(f"{'':16} alias {alias}\n" for alias in aliases)
         return printed
+
+
+def put(host: RecordedHost, path: str, text: str) -> None:
+    """Give a host a file."""
+    host.files[path] = text.encode()
+
+
+@dataclass(frozen=True)
+class WebServer:
+    """One web server, for tests that hold for each.
+
+    Attributes:
+        provider: its adapter.
+        host: its recorded host.
+        releases: the recordings.
+        stock_site: the site that it has by itself.
+        shop_file: where tests put another site.
+        opening: how such a site begins; takes the sockets.
+        named: the line with its names.
+        closing: how it ends.
+        binary: the program that tests its configuration.
+    """
+
+    provider: type[Nginx] | type[Apache]
+    host: type[NginxHost] | type[ApacheHost]
+    releases: tuple[str, ...]
+    stock_site: str
+    shop_file: str
+    opening: str
+    named: str
+    closing: str
+    binary: str
+
+    def put_shop(self, host: RecordedHost, *lines: str, names: str = SHOP.name, sockets: str = "80") -> None:
+        """Give a host another site."""
+        inside = "".join(f"\t{line}\n" for line in (self.named.format(names), *lines))
+        host.files[self.shop_file] = f"{self.opening.format(sockets)}\n{inside}{self.closing}\n".encode()
+
+    def on(self, host: RecordedHost) -> Nginx | Apache:
+        """The adapter on a host."""
+        return self.provider(host, Store(host, STORE))
+
+    def take(self, host: RecordedHost, *vservers: Vserver) -> Plan:
+        """Have a host become what is desired."""
+        plan = self.on(host).plan(vservers)
+        host.take(plan.changes)
+        return plan
+
+
+NGINX = WebServer(
+    Nginx,
+    NginxHost,
+    ("nginx-1.22", "nginx-1.26"),
+    "/etc/nginx/sites-enabled/default",
+    "/etc/nginx/conf.d/shop.conf",
+    "server {{\n\tlisten {};",
+    "server_name {};",
+    "}",
+    "nginx",
+)
+APACHE = WebServer(
+    Apache,
+    ApacheHost,
+    ("apache-2.4-debian-12", "apache-2.4-debian-13"),
+    "/etc/apache2/sites-enabled/000-default.conf",
+    "/etc/apache2/sites-enabled/shop.conf",
+    "<VirtualHost *:{}>",
+    "ServerName {}",
+    "</VirtualHost>",
+    "apache2ctl",
+)

@@ -73,7 +73,7 @@ def _listener(directive: Directive) -> Listener:
         address, port = where, "0"
     elif where.isdecimal():
         port = where
-    else:
+    elif where:
         match = re.fullmatch(r"(\[[^]]*\]|[^:]*)(?::(\d+))?", where)
         if match:
             address, port = match.group(1).lower(), match.group(2) or port

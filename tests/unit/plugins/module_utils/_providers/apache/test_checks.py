@@ -1,0 +1,54 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import APACHE, DEFAULT, REQUIRED, SHOP, put
+
+
+def shop(host, *lines, sockets="*:80", names="ServerName shop.example.test"):
+    inside = "".join(f"\t{line}\n" for line in (names, *lines))
+    put(host, APACHE.shop_file, f"<VirtualHost {sockets}>\n{inside}</VirtualHost>\n")
+
+
+def test_default_site_that_becomes_another_one(host):
+    APACHE.take(host, REQUIRED)
+    put(host, "/etc/apache2/sites-enabled/000-a.conf", "<VirtualHost *:80>\n</VirtualHost>\n")
+    assert APACHE.on(host).read()[DEFAULT.key].certificate == ""
+    with pytest.raises(Problem, match="and would now be the one at"):
+        APACHE.on(host).plan([REQUIRED])
+    APACHE.take(host, replace(REQUIRED, present=False))
+    APACHE.take(host, REQUIRED)
+    assert APACHE.on(host).read()[DEFAULT.key] == replace(REQUIRED, port=80)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("RewriteEngine Off", "keeps the site from redirecting to https"),
+    ],
+)
+def test_lines_in_the_way(line, words, host):
+    shop(host, line)
+    with pytest.raises(Problem) as caught:
+        APACHE.on(host).plan([SHOP])
+    assert words in caught.value.found
+    assert caught.value.option == f"{APACHE.shop_file}:3"
+
+
+def test_virtual_host_in_a_macro_of_the_administrators(host, monkeypatch):
+    (command,) = (one for one in host.answers if one.startswith("apache2ctl -t"))
+    place = 'macro \'mine\' (defined on line 1 of "/x") used on line 9 of "/y":2'
+    monkeypatch.setattr(
+        host, "query", lambda argv: Completed(0, f"*:80    a ({place})\n", "") if argv[1] == "-t" else 1
+    )
+    with pytest.raises(Problem, match="made by a macro of your own"):
+        APACHE.on(host).plan([DEFAULT])
+    assert command

@@ -1,0 +1,307 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What nginx and Apache do in the same way, shown for both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import provider as web_module
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import as_diff, check_golden
+from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import (
+    APACHE,
+    DEFAULT,
+    NGINX,
+    REQUIRED,
+    SHOP,
+)
+
+BOTH = [(server, release) for server in (NGINX, APACHE) for release in server.releases]
+
+
+@pytest.fixture(params=BOTH, ids=[release for _server, release in BOTH])
+def both(request):
+    return request.param
+
+
+@pytest.fixture
+def server(both):
+    return both[0]
+
+
+@pytest.fixture
+def host(both):
+    found = both[0].host(both[1])
+    found.files["/proc/net/if_inet6"] = b""
+    return found
+
+
+def refusal(server, host, *vservers):
+    with pytest.raises(Problem) as caught:
+        server.on(host).plan(vservers)
+    assert caught.value.subject == vservers[-1].title
+    return caught.value
+
+
+# ---- planning and reading
+
+
+@pytest.mark.parametrize(
+    ("name", "vserver"),
+    [
+        ("default", DEFAULT),
+        ("required", REQUIRED),
+        ("modern-two-keys", replace(REQUIRED, strength="modern", alternative_certificate="mx-rsa")),
+        ("legacy-other-port", replace(REQUIRED, strength="legacy", implicit_tls_port=8443)),
+    ],
+)
+def test_plans(name, vserver, host, both):
+    check_golden(f"{both[1]}/{name}.diff", as_diff(host, both[0].on(host).plan([vserver]).changes))
+
+
+def test_stock_host(server, host):
+    assert server.on(host).read() == {("http", "default"): Vserver("http", strength="", port=80)}
+
+
+@pytest.mark.parametrize(
+    "vserver",
+    [
+        DEFAULT,
+        REQUIRED,
+        replace(DEFAULT, strength="modern"),
+        replace(DEFAULT, strength="legacy", implicit_tls_port=8443),
+        replace(DEFAULT, alternative_certificate="second"),
+    ],
+)
+def test_what_is_planned_is_read_and_planned_no_more(vserver, server, host):
+    server.take(host, vserver)
+    assert server.on(host).read()["http", "default"] == replace(vserver, port=80)
+    assert needed(server.on(host).plan([vserver]).changes, host) == []
+
+
+def test_recorded_host_that_is_secured(both):
+    server, release = both
+    host = server.host(release, state="secured")
+    assert server.on(host).read()["http", "default"] == replace(REQUIRED, port=80)
+
+
+def test_absent_leaves_nothing(server, host):
+    server.put_shop(host)
+    before = dict(host.files)
+    server.take(host, REQUIRED, SHOP)
+    assert set(server.on(host).read()) == {DEFAULT.key, SHOP.key}
+    server.take(host, replace(REQUIRED, present=False))
+    assert server.on(host).read()[SHOP.key] == replace(SHOP, port=80)
+    server.take(host, replace(SHOP, present=False))
+    assert host.files == before
+    assert needed(server.on(host).plan([replace(SHOP, present=False)]).changes, host) == []
+
+
+def test_named_site_is_left_alone_by_a_call_that_does_not_name_it(server, host):
+    server.put_shop(host)
+    server.take(host, SHOP)
+    server.take(host, DEFAULT)
+    found = server.on(host).read()
+    assert found[SHOP.key] == replace(SHOP, port=80)
+    assert found[DEFAULT.key] == replace(DEFAULT, port=80)
+
+
+def test_endpoints(server, host):
+    assert [one.port for one in server.on(host).endpoints(DEFAULT)] == [80]
+    assert server.on(host).endpoints(SHOP) == []
+    server.take(host, DEFAULT)
+    assert [(one.address, one.port, one.implicit_tls) for one in server.on(host).endpoints(DEFAULT)] == [
+        ("127.0.0.1", 80, False),
+        ("127.0.0.1", 443, True),
+    ]
+
+
+def test_endpoints_at_addresses_of_its_own(server, host):
+    server.put_shop(host, sockets="8080")
+    shop = replace(SHOP, addresses=("10.0.0.5", "fd00::5"), strength="modern")
+    server.take(host, DEFAULT, shop)
+    assert server.on(host).read()[SHOP.key] == replace(shop, port=8080)
+    found = server.on(host).endpoints(shop)
+    assert {one.server_name for one in found} == {SHOP.name}
+    assert [(one.address, one.port) for one in found] == [("127.0.0.1", 8080), ("10.0.0.5", 443), ("fd00::5", 443)]
+
+
+def test_words_that_are_not_utf_8_stay_as_they_are(server, host):
+    server.put_shop(host)
+    host.files[server.shop_file] += b"# caf\xe9\n"
+    before = host.files[server.shop_file]
+    server.take(host, SHOP)
+    assert b"caf\xe9" in host.files[server.shop_file]
+    server.take(host, replace(SHOP, present=False))
+    assert host.files[server.shop_file] == before
+
+
+# ---- what cannot be done
+
+
+@pytest.mark.parametrize(
+    ("changed", "option"),
+    [
+        ({"sni": (NamedCertificate("a.example.test", "a"),)}, "sni"),
+        ({"implicit_tls_port": 0}, "implicit_tls_port"),
+        ({"port": 0}, "port"),
+        ({"port": 8080}, "port"),
+        ({"name": "nowhere.example.test"}, "name"),
+        ({"name": "*.example.test"}, "name"),
+        ({"name": "SHOP.example.test"}, "name"),
+    ],
+)
+def test_what_no_site_has(changed, option, server, host):
+    assert refusal(server, host, replace(DEFAULT, **changed)).option == option
+
+
+def test_no_site_on_port_80(server, host):
+    del host.files[server.stock_site]
+    assert server.on(host).read() == {}
+    found = refusal(server, host, DEFAULT).found
+    assert found == f"{server.provider.terms.daemon} has no {server.provider.terms.site} that answers on port 80"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        (("listen 443 ssl;", "SSLEngine on"), "TLS settings of its own"),
+        (("ssl_certificate /x;", 'SSLCertificateFile "/x"'), "TLS settings of its own"),
+        (("ssl_protocols TLSv1.2;", "SSLProtocol TLSv1.2"), "TLS settings of its own"),
+        (("return 301 https://$host$request_uri;", "Redirect permanent / https://x/"), "the site only redirects"),
+    ],
+)
+def test_lines_in_the_way(lines, words, server, host):
+    line = lines[server is APACHE]
+    server.put_shop(host, line)
+    problem = refusal(server, host, SHOP)
+    number = 1 + host.files[server.shop_file].decode().split("\n").index(f"\t{line}")
+    assert words in problem.found
+    assert problem.option == f"{server.shop_file}:{number}"
+
+
+@pytest.mark.parametrize(("vserver", "tls"), [(DEFAULT, "443 ssl default_server"), (SHOP, "443 ssl")])
+def test_port_that_another_site_has(vserver, tls, server, host):
+    server.put_shop(host, sockets=tls if server is NGINX else "443")
+    taken = host.files.pop(server.shop_file)
+    server.put_shop(host)
+    host.files[server.shop_file.replace("shop", "tls")] = taken
+    problem = refusal(server, host, vserver)
+    assert problem.found.startswith(f"port 443 is taken by another {server.provider.terms.site}, ")
+    assert problem.option.startswith(server.shop_file.replace("shop", "tls") + ":")
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_passwords_in_clear_text(below, server, host):
+    ask = "auth_basic mail;" if server is NGINX else "AuthType Basic"
+    around = ("location / {", ask, "}") if server is NGINX else ("<Location />", ask, "</Location>")
+    server.put_shop(host, *(around if below else (ask,)))
+    optional = replace(SHOP, require_secure_channel=False)
+    assert "would take them in clear text" in refusal(server, host, optional).found
+    server.take(host, SHOP)
+    ours = [content for path, content in host.files.items() if "postmaster-http-" in path]
+    assert ours
+    assert not any(b"acme-challenge" in content for content in ours)
+    assert server.on(host).read()[SHOP.key] == replace(SHOP, port=80)
+    server.take(host, replace(optional, auth_clear=("BASIC",)))
+    assert server.on(host).read()[SHOP.key].auth_clear == ("BASIC",)
+
+
+def test_one_site_under_two_names(server, host):
+    server.put_shop(host)
+    other = "www.shop.example.test"
+    names = {NGINX: f"{SHOP.name} {other}", APACHE: f"{SHOP.name}\nServerAlias {other}"}
+    server.put_shop(host, names=names[server])
+    server.take(host, SHOP)
+    problem = refusal(server, host, replace(SHOP, name=other))
+    assert "the same site as virtual server http/shop.example.test" in problem.found
+
+
+# ---- the daemon
+
+
+@pytest.mark.parametrize(
+    ("number", "known"),
+    [("{}.{}.0", True), ("99.0.0", False), ("1.2.3", None), ("1" * 5000, None), ("", None)],
+)
+def test_versions(number, known, server, host):
+    daemon = server.provider.terms.daemon
+    command = "nginx -v" if server is NGINX else "apache2 -v"
+    newest = server.provider.newest
+    shown = number.format(*newest) if server is NGINX else number.replace("{}.{}.0", "2.4.38")
+    host.answers[command] = f"Server version: {daemon}/{shown} (Debian)"
+    if known is None:
+        with pytest.raises(Problem, match="is too old"):
+            server.on(host).capabilities()
+        return
+    assert server.on(host).capabilities().known is known
+
+
+def test_configuration_that_it_refuses(server, host, monkeypatch):
+    monkeypatch.setattr(host, "query", lambda _argv: Completed(1, "", "Syntax error\n"))
+    with pytest.raises(Problem) as caught:
+        server.on(host).read()
+    assert caught.value.found == f"{server.provider.terms.daemon} refuses its own configuration (Syntax error)"
+
+
+def test_own_test_runs_on_the_mirror(server, host):
+    ran = []
+    root = server.provider.config_directory
+
+    def run(argv):
+        ran.append(argv[0])
+        return Completed(int(argv[0] == server.binary), "", "bad in /mirror/conf.d/x:1\n")
+
+    with pytest.raises(Problem, match=rf"bad in {root}/conf.d/x:1"):
+        server.on(host).check(run, {root: "/mirror"})
+    assert ran == ["find", server.binary]
+
+
+OPEN = "".join(f"LISTEN 0 511 {place} *:*\n" for place in ("*:80", "*:443"))
+ANEW = ["reload", "reset-failed", "restart"]
+
+
+@pytest.mark.parametrize(
+    ("after_reload", "after_restart", "codes", "ran", "words"),
+    [
+        pytest.param(OPEN, "", {}, ["reload"], "", id="takes over its files"),
+        pytest.param(None, OPEN, {}, ANEW, "", id="ends"),
+        pytest.param(None, OPEN, {"reload": 1}, ANEW, "", id="ends, and says so"),
+        pytest.param(OPEN, "", {"reload": 1}, ["reload"], r"goes on as before \(no\)", id="refuses"),
+        pytest.param("", "", {}, ["reload"], r"goes on as before \(it has not opened ", id="opens nothing"),
+        pytest.param(None, None, {"restart": 1}, ANEW, r"does not come up \(no\)", id="does not come up"),
+    ],
+)
+def test_activation(after_reload, after_restart, codes, ran, words, server, host, monkeypatch):
+    monkeypatch.setattr(web_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(server.provider, "settling", 0.0)
+    server.take(host, DEFAULT)
+    sockets = {"": OPEN, "reload": after_reload, "reset-failed": None, "restart": after_restart}
+    done: list[str] = []
+    ask = host.query
+
+    def query(argv, **options):
+        now = sockets[done[-1] if done else ""]
+        if argv[0] == "systemctl":
+            return Completed(3 if now is None else 0, "", "")
+        return Completed(0, now or "", "") if argv[0] == "ss" else ask(argv, **options)
+
+    def run(argv):
+        done.append(argv[1])
+        return Completed(codes.get(argv[1], 0), "", "no\n")
+
+    monkeypatch.setattr(host, "query", query)
+    if words:
+        with pytest.raises(Problem, match=words):
+            server.on(host).activate(run)
+    else:
+        server.on(host).activate(run)
+    assert done == ran
