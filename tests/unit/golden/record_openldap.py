@@ -91,8 +91,8 @@ def record(name: str, file: str) -> None:
         openldap.endpoints(SECURED)
         openldap.running()
         openldap.snapshot()
-        openldap._daemon.settings_at_rest()
-        openldap._daemon.listens_as_told()
+        openldap._slapd.settings_on_disk()
+        openldap._slapd.listens_as_told()
 
     found = {"stock": state(host, ask)}
     path = shlex.quote(store.deployed_path("openldap", SECURED.certificate))

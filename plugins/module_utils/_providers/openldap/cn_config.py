@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The entry cn=config: what its attributes mean, and how a running slapd gets from one state to another.
+"""The entry cn=config: what those of its attributes mean that decide on TLS and logins.
 
 Facts: slapd-config(5), and what slapd 2.5 with GnuTLS and 2.6 with OpenSSL were seen to do:
 
@@ -10,13 +10,16 @@ Facts: slapd-config(5), and what slapd 2.5 with GnuTLS and 2.6 with OpenSSL were
   olcSecurity and olcRequires when slapd starts, and keeps them. So what is to be loosened needs a restart.
 - ldapi counts as much as olcLocalSSF, 71 by default; a greater factor locks root out.
 - olcSecurity does not concern the SASL bind itself; only olcSaslSecProps keeps it out of clear text.
-- A TLS attribute that is replaced by its own value makes slapd read the files again.
 """
 
 from __future__ import annotations
 
-import base64
+import re
 from collections.abc import Iterable, Mapping
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
 Settings = Mapping[str, tuple[str, ...]]
 
@@ -27,36 +30,32 @@ REQUIRES, DISALLOWS = "olcRequires", "olcDisallows"
 TLS = (CERTIFICATE, KEY, CIPHERS, MINIMUM, GROUPS)
 MANAGED = (*TLS, LOCAL, SECURITY, SASL, REQUIRES, DISALLOWS)
 
+# What slapd calls a login by a name and a password, and use without a login; all others are SASL mechanisms.
+SIMPLE, ANONYMOUS, EXTERNAL = "SIMPLE", "ANONYMOUS", "EXTERNAL"
+
 STRONG = 128  # bits
 _LOCAL_DEFAULT = 71
 _SASL_DEFAULT = ("noplain", "noanonymous")
 _NEUTRAL = {"minssf": "0", "maxssf": "2147483647"}
+# slapd counts TLS versions as they are on the wire
+_VERSIONS = {"1.2": "3.3", "1.3": "3.4"}
 # Mechanisms that encrypt by themselves; the least strength that olcSaslSecProps can ask for leaves these.
 _ENCRYPTING = {"DIGEST-MD5", "GSSAPI", "GSS-SPNEGO"}
 _PLAIN = {"PLAIN", "LOGIN"}
 
 
-def entries(ldif: str) -> list[dict[str, tuple[str, ...]]]:
-    """The entries that ldapsearch or slapcat print with lines that are not wrapped, each with its ``dn``."""
-    found: list[dict[str, tuple[str, ...]]] = [{}]
-    for line in ldif.splitlines():
-        name, colon, rest = line.partition(":")
-        if not line:
-            found.append({})
-        elif colon and not line.startswith("#"):
-            coded = rest.startswith(":")
-            value = base64.b64decode(rest[1:]).decode("utf-8", "replace") if coded else rest.strip()
-            found[-1][name] = (*found[-1].get(name, ()), value)
-    return [one for one in found if "dn" in one]
-
-
 # ---- what the values mean
+
+
+def _number(word: str) -> int | None:
+    return int(word) if re.fullmatch(r"[0-9]{1,10}", word) else None
 
 
 def factors(settings: Settings) -> dict[str, int]:
     """The least strengths that olcSecurity asks for, by their names."""
     pairs = (word.partition("=") for value in settings.get(SECURITY, ()) for word in value.split())
-    return {name: int(number) for name, _equals, number in pairs if number.isdecimal()}
+    numbers = ((name, _number(word)) for name, _equals, word in pairs)
+    return {name: number for name, number in numbers if number is not None}
 
 
 def _with_factors(found: Mapping[str, int]) -> tuple[str, ...]:
@@ -79,29 +78,45 @@ def words(settings: Settings, attribute: str) -> set[str]:
     return {word for value in settings.get(attribute, ()) for word in value.split()}
 
 
+def _least(limits: Mapping[str, str]) -> int:
+    return _number(limits.get("minssf", "")) or 0
+
+
 def clear_text_mechanisms(offered: Iterable[str], settings: Settings) -> set[str]:
     """Those SASL mechanisms, of all that slapd offers, that it takes before TLS."""
     limits = sasl_limits(settings)
-    least = int(limits.get("minssf") or 0)
-    if least > int(limits.get("maxssf") or _NEUTRAL["maxssf"]):
+    least = _least(limits)
+    greatest = _number(limits.get("maxssf", ""))
+    if greatest is not None and least > greatest:
         return set()
-    found = set(offered) - {"EXTERNAL"}
+    found = set(offered) - {EXTERNAL}
     if "noplain" in limits:
         found -= _PLAIN
     return found & _ENCRYPTING if least else found
 
 
-# ---- as they shall be
+# ---- what they are to be
+
+
+def strength_settings(strength: Strength, library: TlsLibrary) -> Settings:
+    """A strength in slapd's words; with GnuTLS slapd accepts olcTLSProtocolMin but ignores it."""
+    if library.name == "GnuTLS":
+        return {CIPHERS: (priorities(strength),)}
+    return {
+        CIPHERS: (":".join(strength.ciphers),) if strength.ciphers else (),
+        MINIMUM: (_VERSIONS[strength.minimum],),
+        GROUPS: (":".join(strength.groups(library)),),
+    }
 
 
 def channel(settings: Settings, *, required: bool, simple_in_clear: bool, sasl_in_clear: bool) -> Settings:
-    """What keeps clear text out, in the place of what did so before; everything else stays.
+    """What keeps clear text out, in place of what did so before; everything else stays.
 
     Args:
         settings: as they were before we first changed them.
-        required: whether nothing at all is taken in clear text.
+        required: whether nothing at all is accepted in clear text.
         simple_in_clear: whether a name and a password are.
-        sasl_in_clear: whether logins by SASL are.
+        sasl_in_clear: whether SASL logins are.
     """
     kept = {name: number for name, number in factors(settings).items() if name not in ("ssf", "simple_bind")}
     if required:
@@ -114,13 +129,13 @@ def channel(settings: Settings, *, required: bool, simple_in_clear: bool, sasl_i
     stock = not settings.get(SASL) and sasl_in_clear
     demanded = max([*kept.values(), 0 if sasl_in_clear else STRONG])
     local = settings.get(LOCAL, ())
-    if demanded > int(local[0] if local else _LOCAL_DEFAULT):
+    if demanded > (_LOCAL_DEFAULT if not local else _number(local[0]) or 0):
         local = (str(demanded),)
     return {SECURITY: _with_factors(kept), SASL: () if stock else _with_limits(limits), LOCAL: local}
 
 
 def logins(settings: Settings, *, simple: bool, anonymous: bool) -> Settings:
-    """Which logins are taken at all; words of olcRequires and olcDisallows that are not about that stay."""
+    """Which logins are accepted at all; words of olcRequires and olcDisallows that are not about that stay."""
     requires = words(settings, REQUIRES) - {"authc"} | (set() if anonymous else {"authc"})
     disallows = words(settings, DISALLOWS) - {"bind_anon", "bind_simple"}
     disallows |= (set() if anonymous else {"bind_anon"}) | (set() if simple else {"bind_simple"})
@@ -154,46 +169,9 @@ def shown(settings: Settings) -> str:
     return "".join(f"{name}: {value}\n" for name in MANAGED for value in settings.get(name, ()))
 
 
-# ---- how to get there
-
-
-def _line(name: str, value: str) -> str:
-    if value.isascii() and value.isprintable() and value[:1] not in (" ", ":", "<", ""):
-        return f"{name}: {value}"
-    return f"{name}:: {base64.b64encode(value.encode()).decode()}"
-
-
-def _record(changes: Mapping[str, tuple[str, ...]], before: Settings) -> str:
-    """One operation on cn=config; an attribute without values is deleted, if it is there."""
-    parts = []
-    for name, values in changes.items():
-        if values:
-            parts.append("\n".join((f"replace: {name}", *(_line(name, value) for value in values))))
-        elif before.get(name):
-            parts.append(f"delete: {name}")
-    return "dn: cn=config\nchangetype: modify\n" + "\n-\n".join(parts) + "\n\n" if parts else ""
-
-
-def at_rest(before: Settings, after: Settings) -> str:
-    """LDIF for a slapd that does not run."""
-    return _record(changed(before, after), before)
-
-
-def tls_step(before: Settings, after: Settings) -> str:
-    """LDIF that gives a running slapd its TLS settings, all in one operation, and makes it read the files anew."""
-    changes = {name: values for name, values in changed(before, after).items() if name in TLS}
-    files = {name: after[name] for name in (CERTIFICATE, KEY) if after.get(name)}
-    return _record({**files, **changes}, before)
-
-
-def channel_step(before: Settings, after: Settings) -> str:
-    """LDIF that gives a running slapd all other settings, in one operation, so that root is never locked out."""
-    return _record({name: values for name, values in changed(before, after).items() if name not in TLS}, before)
-
-
 def loosens(before: Settings, after: Settings) -> bool:
-    """Whether something is taken back that slapd goes on demanding until it is restarted."""
+    """Whether slapd would go on demanding something, until it is restarted, that is not demanded any more."""
     had, has = factors(before), factors(after)
     weaker = any(number > has.get(name, 0) for name, number in had.items())
-    limits = [int(sasl_limits(one).get("minssf") or 0) for one in (before, after)]
+    limits = [_least(sasl_limits(one)) for one in (before, after)]
     return weaker or limits[0] > limits[1] or bool(words(before, REQUIRES) - words(after, REQUIRES))

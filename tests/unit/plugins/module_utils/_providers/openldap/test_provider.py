@@ -18,9 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
-    defaults_file as files,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import ldif
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
     provider as openldap_module,
 )
@@ -30,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SASL_FILE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.sasl_conf import mechanisms
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,
@@ -39,12 +38,25 @@ from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts 
 )
 
 RELEASES = {"openldap-2.5": (3, 0), "openldap-2.6": (3, 5)}  # with the OpenSSL that Debian has beside it
+
+
 LDAP = Vserver("ldap", certificate="mx.example.test", require_secure_channel=True, implicit_tls_port=636)
+
+
 ABSENT = replace(LDAP, present=False)
+
+
 SCRAM = tuple(f"SCRAM-SHA-{number}" for number in (1, 224, 256, 384, 512))
+
+
 NOT_PLAIN = ("CRAM-MD5", "DIGEST-MD5", "NTLM", *SCRAM)
+
+
 ALL = (*NOT_PLAIN, "LOGIN", "PLAIN")
+
+
 DEFAULTS, SASL = DEFAULTS_FILE, SASL_FILE
+
 
 CASES = {
     "required": LDAP,
@@ -107,9 +119,9 @@ class Slapd(RecordedHost):
         if verb in ("restart", "stop"):
             self.done.append(verb)
             self.up = verb == "restart"
-            urls = " ".join(one.url for one in daemon.Daemon(self).listeners())
+            urls = " ".join(one.url for one in daemon.Slapd(self).listeners())
             self.files["/var/run/slapd/slapd.args"] = f"/usr/sbin/slapd -h {urls} -u openldap".encode()
-            listed = files.mechanisms(self.read_text(SASL))
+            listed = mechanisms(self.read_text(SASL))
             self.mechanisms = {"EXTERNAL", *ALL} & (listed or {"EXTERNAL", *ALL})
         return Completed(0 if verb != "is-active" or self.up else 3, "", "")
 
@@ -162,9 +174,6 @@ def found(host) -> Vserver:
     return provider(host).read()["ldap", "default"]
 
 
-# ---- recorded hosts
-
-
 def test_stock_host_as_it_was_recorded(release):
     openldap = provider(RecordedHost(release))
     assert openldap.read() == {
@@ -178,7 +187,7 @@ def test_stock_host_as_it_was_recorded(release):
     }
     assert openldap.running()
     assert openldap.snapshot()["settings"] == {}
-    assert openldap._daemon.listens_as_told()
+    assert openldap._slapd.listens_as_told()
 
 
 def test_secured_host_as_it_was_recorded(release):
@@ -188,8 +197,8 @@ def test_secured_host_as_it_was_recorded(release):
     assert openldap.read()["ldap", "default"] == replace(
         desired, port=389, auth_clear=(), auth_tls=tuple(sorted((*ALL, "ANONYMOUS", "SIMPLE")))
     )
-    assert openldap._daemon.settings_at_rest() == openldap._daemon.state().settings
-    assert openldap._daemon.listens_as_told()
+    assert openldap._slapd.settings_on_disk() == openldap._slapd.state().settings
+    assert openldap._slapd.listens_as_told()
 
 
 def test_capabilities(release):
@@ -209,9 +218,6 @@ def test_plan_for_a_stock_host(case, release, host):
         before, after = (one.splitlines(keepends=True) for one in (settings.before, settings.after))
         text += "".join(difflib.unified_diff(before, after, settings.target, settings.target, n=0))
     check_golden(f"{release}/{case}.diff", text)
-
-
-# ---- a life
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -284,16 +290,13 @@ def test_a_renewed_certificate_is_read(host):
     host.done.clear()
     provider(host).activate(host.query)
     assert host.done == ["ldapmodify"]
-    settings = provider(host)._daemon.state().settings
+    settings = provider(host)._slapd.state().settings
     path = settings[config.CERTIFICATE][0]
-    assert config.tls_step(settings, settings) == (
+    assert ldif.tls_step(settings, settings) == (
         "dn: cn=config\nchangetype: modify\n"
         f"replace: olcTLSCertificateFile\nolcTLSCertificateFile: {path}\n-\n"
         f"replace: olcTLSCertificateKeyFile\nolcTLSCertificateKeyFile: {path}\n\n"
     )
-
-
-# ---- what fails
 
 
 @pytest.mark.parametrize("tool", ["ldapmodify", "slapmodify"])
@@ -348,7 +351,7 @@ def test_a_daemon_that_does_not_come_up(host):
     host.up = False
     host.broken["systemctl"] = 3
     with pytest.raises(Problem, match="does not come up"):
-        openldap._daemon.restart(lambda argv: Completed(1, "", "") if argv[1] == "restart" else Completed(0, "", ""))
+        openldap._slapd.restart(lambda argv: Completed(1, "", "") if argv[1] == "restart" else Completed(0, "", ""))
 
 
 def test_an_old_snapshot(host):
@@ -368,9 +371,6 @@ def test_check_on_a_mirror(host):
     provider(host).check(host.query, {})  # nothing was planned
 
 
-# ---- what cannot be had
-
-
 def problem(host, vserver: Vserver) -> Problem:
     with pytest.raises(Problem) as caught:
         provider(host).plan([vserver])
@@ -381,10 +381,10 @@ def problem(host, vserver: Vserver) -> Problem:
     ("asked", "option", "words"),
     [
         ({"name": "other"}, "name", "one virtual server"),
-        ({"auth_clear": ("ANONYMOUS",)}, "auth_clear", "ANONYMOUS is no login"),
+        ({"auth_clear": ("ANONYMOUS",)}, "auth_clear", "ANONYMOUS is not a login"),
         ({"auth_clear": ("CRAM-MD5", "SIMPLE")}, "auth_clear", "cannot choose among"),
         ({"auth_tls": ("GSSAPI",)}, "auth_tls", "does not have the SASL mechanisms GSSAPI"),
-        ({"auth_tls": ("EXTERNAL", "SIMPLE")}, "auth_tls", "slapd does not ask for these"),
+        ({"auth_tls": ("EXTERNAL", "SIMPLE")}, "auth_tls", "slapd does not ask for them"),
     ],
 )
 def test_what_slapd_cannot_do(asked, option, words, host):
@@ -405,7 +405,7 @@ def test_all_mechanisms_before_tls(host):
 def test_client_certificates_count_as_a_mechanism(host):
     host.root["olcTLSVerifyClient"] = ("try",)
     assert "EXTERNAL" in (found(host).auth_tls or ())
-    assert "slapd does ask for these" in problem(host, replace(LDAP, auth_tls=("SIMPLE",))).found
+    assert "slapd asks for them" in problem(host, replace(LDAP, auth_tls=("SIMPLE",))).found
     apply(host, replace(LDAP, auth_tls=("EXTERNAL", "SIMPLE")))
     assert found(host).auth_tls == ("EXTERNAL", "SIMPLE")
 
@@ -444,28 +444,6 @@ def test_a_slapd_without_tls(host):
         provider(host).capabilities()
 
 
-# ---- where it listens
-
-
-@pytest.mark.parametrize(
-    ("services", "port", "implicit", "expected"),
-    [
-        ("ldap:/// ldapi:///", None, 636, "ldap:/// ldapi:/// ldaps:///"),
-        ("ldap:/// ldapi:///", None, 0, "ldap:/// ldapi:///"),
-        ("ldap:/// ldapi:///", 0, 636, "ldapi:/// ldaps:///"),
-        ("ldapi:/// ldaps:///", 389, 0, "ldapi:/// ldap:///"),
-        ("ldap://127.0.0.1:389/ ldap://[::1]/ ldapi:///", None, 636,
-         "ldap://127.0.0.1:389/ ldap://[::1]/ ldapi:/// ldaps://127.0.0.1/ ldaps://[::1]/"),
-        ("ldaps://a:1636/ ldapi:///", 389, 636, "ldapi:/// ldap://a/ ldaps://a/"),
-        ("ldap:/// ldapi:///", None, 1636, "ldap:/// ldapi:/// ldaps://:1636/"),
-        ("ldap:/// cldap:/// ldapi://%2frun%2fldapi", 389, 0, "ldap:/// cldap:/// ldapi://%2frun%2fldapi"),
-    ],
-)  # fmt: skip
-def test_listeners(services, port, implicit, expected):
-    found = files.with_ports([files.listener(url) for url in services.split()], port, implicit)
-    assert " ".join(found) == expected
-
-
 def test_endpoints(host):
     text = host.read_text(DEFAULTS).replace("ldap:///", "ldap://10.0.0.1/ ldaps://[fd00::1]:1636/")
     host.files[DEFAULTS] = text.encode()
@@ -474,37 +452,3 @@ def test_endpoints(host):
         Endpoint("fd00::1", 1636, "ldap", implicit_tls=True),
     ]
     assert found(host).implicit_tls_port == 1636
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ('# A="no"\nA="x y"\n', "x y"),
-        ("A='x y' # why\nB=z\n", "x y"),
-        ("A=x\nA=y", "y"),
-        ("export A=x\n", "x"),
-        ("B=x\n", ""),
-        ("A=\n", ""),
-    ],
-)
-def test_a_variable_is_changed_and_put_back(text, value):
-    assert files.assigned(text, "A") == value
-    changed = files.with_line(text, "A", 'A="new value"')
-    assert files.assigned(changed, "A") == "new value"
-    back = files.with_line(changed, "A", files.line_of(text, "A"))
-    assert back == text
-
-
-def test_mechanisms_of_the_sasl_library():
-    assert files.mechanisms("pwcheck_method: saslauthd\n") is None
-    text = files.with_mechanisms("pwcheck_method: saslauthd", ["EXTERNAL", "PLAIN"])
-    assert text == "pwcheck_method: saslauthd\nmech_list: EXTERNAL PLAIN\n"
-    assert files.mechanisms(files.with_mechanisms(text, ["EXTERNAL"])) == {"EXTERNAL"}
-
-
-def test_values_that_need_another_form_in_ldif():
-    ldif = config.at_rest({}, {config.CERTIFICATE: ("/srv/schlüssel.pem",)})
-    assert "olcTLSCertificateFile:: L3NydjovL" not in ldif
-    assert config.entries("dn: cn=config\n" + ldif.split("\n")[3] + "\n")[0][config.CERTIFICATE] == (
-        "/srv/schlüssel.pem",
-    )

@@ -1,0 +1,147 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""slapd's settings and files as they are to be, and as they were before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.checks import (
+    mechanisms_for,
+    refuse_frontend,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.cn_config import (
+    ANONYMOUS,
+    EXTERNAL,
+    SIMPLE,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.defaults_file import (
+    line_of,
+    with_line,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.listeners import (
+    Listener,
+    with_ports,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
+    DEFAULTS_FILE,
+    SASL_FILE,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.sasl_conf import (
+    with_mechanisms,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+
+_SERVICES = "SLAPD_SERVICES"
+_SETTING = "cn=config "  # the names of saved attributes begin with this
+
+
+class ConfigPlan:
+    """What becomes of slapd's configuration.
+
+    Args:
+        host: the machine.
+        state: what slapd says of itself.
+        listeners: where it is told to listen.
+        originals: what was there before us; brought up to date.
+
+    Attributes:
+        settings: those of cn=config as they are to be.
+        changes: the files that change.
+    """
+
+    def __init__(self, host: Host, state: State, listeners: Sequence[Listener], originals: Originals) -> None:
+        self._host = host
+        self._state = state
+        self._listeners = listeners
+        self._originals = originals
+        self.settings: dict[str, tuple[str, ...]] = dict(state.settings)
+        self.changes: list[FileChange] = []
+
+    # ---- secured
+
+    def secure(self, vserver: Vserver, certificate: str, library: TlsLibrary) -> None:
+        """Add what the virtual server needs.
+
+        Args:
+            vserver: what is desired.
+            certificate: path of its certificate and key.
+            library: the TLS library that slapd uses.
+
+        Raises:
+            Problem: slapd cannot do what is asked.
+        """
+        now = self._state.settings
+        mechanisms = mechanisms_for(vserver, self._state)
+        refuse_frontend(vserver, self._state)
+        wanted = {
+            config.CERTIFICATE: (certificate,),
+            config.KEY: (certificate,),
+            **config.strength_settings(STRENGTHS[vserver.strength], library),
+            **config.channel(
+                {**now, **self._saved()},
+                required=vserver.require_secure_channel,
+                simple_in_clear=SIMPLE in vserver.auth_clear,
+                sasl_in_clear=bool(set(vserver.auth_clear) - {SIMPLE}),
+            ),
+        }
+        if vserver.auth_tls is not None:
+            simple, anonymous = SIMPLE in vserver.auth_tls, ANONYMOUS in vserver.auth_tls
+            wanted.update(config.logins(now, simple=simple, anonymous=anonymous))
+            self._offer(mechanisms)
+        for name in config.changed(now, {**now, **wanted}):
+            self._originals.note(_SETTING + name, list(now.get(name, ())))
+        self._listen(vserver)
+        self.settings.update(wanted)
+
+    def _offer(self, mechanisms: set[str]) -> None:
+        if mechanisms == self._state.mechanisms - {EXTERNAL}:
+            return
+        before = self._host.read(SASL_FILE)
+        self._originals.note(SASL_FILE, None if before is None else before.decode("utf-8", "surrogateescape"))
+        # without EXTERNAL root could not change cn=config any more
+        listed = [EXTERNAL, *sorted(mechanisms - {EXTERNAL})]
+        self._write(SASL_FILE, with_mechanisms(self._host.read_text(SASL_FILE), listed))
+
+    def _listen(self, vserver: Vserver) -> None:
+        urls = with_ports(self._listeners, vserver.port, vserver.implicit_tls_port)
+        if set(urls) == {one.url for one in self._listeners}:
+            return
+        text = self._host.read_text(DEFAULTS_FILE)
+        self._originals.note(_SERVICES, line_of(text, _SERVICES))
+        self._write(DEFAULTS_FILE, with_line(text, _SERVICES, f'{_SERVICES}="{" ".join(urls)}"'))
+
+    def _write(self, path: str, text: str | None) -> None:
+        self.changes.append(FileChange(path, None if text is None else text.encode("utf-8", "surrogateescape")))
+
+    # ---- as before
+
+    def take_back(self, *, ours: bool) -> None:
+        """Put everything back as it was before we first changed it.
+
+        Args:
+            ours: whether the certificate that slapd shows is a copy of ours, which will be gone.
+        """
+        saved = dict(self._saved())
+        if ours and not saved:
+            saved = dict.fromkeys(config.TLS, ())  # what was saved is lost
+        self._originals.forget(self._originals.keys(_SETTING))
+        self.settings.update(saved)
+        if _SERVICES in self._originals:
+            line = self._originals.take(_SERVICES)
+            self._write(DEFAULTS_FILE, with_line(self._host.read_text(DEFAULTS_FILE), _SERVICES, line))
+        if SASL_FILE in self._originals:
+            self._write(SASL_FILE, self._originals.take(SASL_FILE))
+
+    def _saved(self) -> config.Settings:
+        """The attributes that we have changed, as they were before."""
+        names = self._originals.keys(_SETTING)
+        return {name[len(_SETTING) :]: tuple(self._originals.get(name)) for name in names}
