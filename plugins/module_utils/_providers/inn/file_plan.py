@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""INN's own files and those of further virtual servers, as they must be for what is desired."""
+"""What is to be in INN's own files, and in those of further virtual servers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import (
     mechanisms as inn_mechanisms,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import AuthGroup
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import (
     KEYS,
     Effective,
@@ -29,21 +30,20 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SASL_FILE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
-    AuthGroup,
     Files,
     auth_groups,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.require_encryption import (
     Notes,
-    demanded,
-    taken_back,
+    with_encryption,
+    without_encryption,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 _MECHANISMS = "mech_list"
 _WIDTHS = {INN_CONF: 28, SASL_CONF: 0}  # where values begin in the file that INN brings
-_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 
 
 def home_of(vserver: str) -> str:
@@ -52,8 +52,8 @@ def home_of(vserver: str) -> str:
 
 
 @dataclass(frozen=True)
-class Base:
-    """INN's own files without anything of ours; where further virtual servers begin.
+class Unchanged:
+    """INN's own files without anything of ours, from which further virtual servers start.
 
     Attributes:
         settings: inn.conf.
@@ -71,7 +71,7 @@ class Base:
 
 
 class InnFiles:
-    """What becomes of INN's files.
+    """The files of INN as they are to be.
 
     Args:
         host: the machine.
@@ -85,13 +85,13 @@ class InnFiles:
         self._originals = originals
         self._effective = effective
         self._library = library
-        self.base = self._base()
+        self.unchanged = self._unchanged()
 
     @property
     def _readers_note(self) -> str:
         return f"groups of {self._effective.readers}"
 
-    def _base(self) -> Base:
+    def _unchanged(self) -> Unchanged:
         settings = self._lines(INN_CONF)
         for key in KEYS:
             if _note(key) in self._originals:
@@ -99,25 +99,25 @@ class InnFiles:
         path = self._effective.readers
         files = Files(self._host.read_text, self._effective.home)
         notes: Notes = self._originals.get(self._readers_note, {})
-        readers = taken_back(self._host.read_text(path), path, files, notes)
+        readers = without_encryption(self._host.read_text(path), path, files, notes)
         sasl = self._lines(SASL_CONF)
         if _MECHANISMS in self._originals:
             sasl.put(_MECHANISMS, self._originals.get(_MECHANISMS))
-        return Base(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
+        return Unchanged(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
 
     def _lines(self, path: str) -> KeyLines:
-        return KeyLines(self._host.read_text(path), path, _WIDTHS[path])
+        return _lines(self._host.read_text(path), path)
 
     def default(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
         """INN's own files.
 
         Args:
-            vserver: the default virtual server, to be there or not.
+            vserver: the default virtual server, present or absent.
             certificate: path of its certificate and key.
         """
-        settings, readers, sasl = self.base.settings, self.base.readers, self.base.sasl
+        settings, readers, sasl = self.unchanged.settings, self.unchanged.readers, self.unchanged.sasl
         if vserver.present:
-            self._note_what_is_there()
+            self._save_what_is_there()
             settings = self._settings(self._lines(INN_CONF), vserver, certificate)
             readers, notes = self._readers(vserver)
             self._originals.forget([self._readers_note])
@@ -142,24 +142,27 @@ class InnFiles:
                 yield FileChange(path, None, own_directory=True)
             return
         contents = {
-            "inn.conf": self._settings(KeyLines(self.base.settings, INN_CONF, _WIDTHS[INN_CONF]), vserver, certificate),
+            "inn.conf": self._settings(_lines(self.unchanged.settings, INN_CONF), vserver, certificate),
             "readers.conf": self._readers(vserver)[0],
-            SASL_FILE: self._sasl(KeyLines(self.base.sasl, SASL_CONF), vserver),
+            SASL_FILE: self._sasl(_lines(self.unchanged.sasl, SASL_CONF), vserver),
         }
         like = {"inn.conf": INN_CONF, "readers.conf": self._effective.readers, SASL_FILE: SASL_CONF}
         for name, content in contents.items():
             state = self._host.state(like[name])
             yield FileChange(
                 paths[name],
-                (_HEAD + content).encode("utf-8", "surrogateescape"),
+                (heading() + content).encode("utf-8", "surrogateescape"),
                 state.owner if state else "root",
                 state.group if state else "root",
                 state.mode if state else 0o644,
                 own_directory=True,
             )
 
-    def _note_what_is_there(self) -> None:
-        settings, sasl = KeyLines(self.base.settings, INN_CONF, _WIDTHS[INN_CONF]), KeyLines(self.base.sasl, SASL_CONF)
+    def _save_what_is_there(self) -> None:
+        settings, sasl = (
+            _lines(self.unchanged.settings, INN_CONF),
+            _lines(self.unchanged.sasl, SASL_CONF),
+        )
         for key in KEYS:
             self._originals.note(_note(key), settings.raw(key))
         if _MECHANISMS not in self._originals and self._host.state(SASL_CONF) is None:
@@ -173,7 +176,7 @@ class InnFiles:
             **rendered(STRENGTHS[vserver.strength], self._library),
         }
         lines.set(as_line_values(wanted))
-        before = KeyLines(self.base.settings, INN_CONF, _WIDTHS[INN_CONF])
+        before = _lines(self.unchanged.settings, INN_CONF)
         for key in KEYS:
             if key not in wanted:
                 lines.put(key, before.raw(key))
@@ -181,16 +184,16 @@ class InnFiles:
 
     def _readers(self, vserver: Vserver) -> tuple[str, Notes]:
         if not vserver.require_secure_channel and set(vserver.auth_clear) & inn_mechanisms.PLAIN:
-            return self.base.readers, {}
-        return demanded(
-            self.base.readers,
+            return self.unchanged.readers, {}
+        return with_encryption(
+            self.unchanged.readers,
             self._effective.readers,
-            self.base.files,
+            self.unchanged.files,
             logins_only=not vserver.require_secure_channel,
         )
 
     def _sasl(self, lines: KeyLines, vserver: Vserver) -> str:
-        there = KeyLines(self.base.sasl, SASL_CONF).value(_MECHANISMS)
+        there = _lines(self.unchanged.sasl, SASL_CONF).value(_MECHANISMS)
         offered = there.upper().split() if there else inn_mechanisms.installed(self._host)
         wanted = inn_mechanisms.chosen(vserver, offered)
         if set(lines.value(_MECHANISMS).upper().split()) != set(wanted):
@@ -200,6 +203,10 @@ class InnFiles:
     def _rewritten(self, path: str, text: str) -> Iterator[FileChange]:
         if text != self._host.read_text(path):
             yield FileChange(path, text.encode("utf-8", "surrogateescape"))
+
+
+def _lines(text: str, path: str) -> KeyLines:
+    return KeyLines(text, path, _WIDTHS[path])
 
 
 def _note(key: str) -> str:

@@ -46,7 +46,7 @@ class Effective:
     @property
     def port(self) -> int:
         """innd's port."""
-        return int(self.values["port"] or 0)
+        return int(self.values["port"])
 
     @property
     def address(self) -> str:
@@ -60,7 +60,7 @@ class Effective:
         return self.values["pathetc"]
 
     def strength(self, library: TlsLibrary) -> str:
-        """Name of the strength that these settings are; empty where they are none."""
+        """Name of the strength that is in effect; empty where none is."""
         return strength_that(
             lambda one: all(self.values[key] == value for key, value in rendered(one, library).items())
         )
@@ -80,11 +80,18 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
     if done.code != 0 or done.err.strip():
         raise Problem(
             f"INN refuses its own configuration ({done.complaint})",
-            f"mend {settings} until 'innconfval -C' says nothing, then run again",
+            f"mend {settings} until 'innconfval -C' prints nothing, then run again",
             option=settings,
         )
-    values = _parsed(done.out)
-    words = shlex.split(values["nnrpdflags"])
+    try:
+        values = _parsed(done.out)
+        words = shlex.split(values["nnrpdflags"])
+    except ValueError as exc:
+        raise Problem(
+            f"INN's settings are not understood ({exc})",
+            f"mend {settings}: port is a number, and quotation marks in nnrpdflags come in pairs",
+            option=settings,
+        ) from exc
     readers = "readers.conf"
     if "-c" in words[:-1]:
         place = words.index("-c")
@@ -94,9 +101,16 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
 
 
 def _parsed(printed: str) -> dict[str, str]:
-    """What innconfval prints for a shell, by key: a list as inn.conf takes it, and nothing for what is not set."""
+    """What innconfval prints for a shell, by key: a list as inn.conf takes it; empty for what is not set.
+
+    Raises:
+        ValueError: a value is damaged.
+    """
     found = {match.group(1).lower(): shlex.split(match.group(2))[0] for match in _PRINTED.finditer(printed)}
     values = {key: found.get(key, "") for key in _ASKED}
+    if not re.fullmatch(r"[0-9]{1,5}", values["port"] or "0"):
+        raise ValueError(f"port is {values['port'][:20]!r}")
+    values["port"] = values["port"] or "0"
     values["tlsprotocols"] = _vector(shlex.split(values["tlsprotocols"]))
     return values
 
@@ -120,5 +134,5 @@ def rendered(strength: Strength, library: TlsLibrary) -> dict[str, str]:
 
 
 def as_line_values(settings: Mapping[str, str]) -> dict[str, str]:
-    """Settings as inn.conf takes them: what has a colon in it needs quotes."""
+    """Settings as inn.conf takes them: a value with a colon needs quotes."""
     return {key: f'"{value}"' if ":" in value else value for key, value in settings.items()}

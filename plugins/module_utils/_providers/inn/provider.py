@@ -11,7 +11,6 @@ other port systemd listens for us, and starts nnrpd in the same way.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -31,6 +30,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     mechanisms as inn_mechanisms,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import socket_units as inn_units
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import AuthGroup
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.checks import (
+    DEFAULT,
+    refuse_sockets,
+    warnings_about,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.file_plan import (
     InnFiles,
     home_of,
@@ -51,16 +56,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
-    AuthGroup,
     Files,
     auth_groups,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_activation import (
+    activate as activate_sockets,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.way_in import way_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 
-_DEFAULT = "default"
 _KNOWN = (2, 7)
-_LOOPBACK, _ELSEWHERE = "127.0.0.1", "127.0.0.2"
 
 
 class Inn(Provider):
@@ -86,7 +92,7 @@ class Inn(Provider):
     def capabilities(self) -> Capabilities:
         if self._version is None:
             printed = self.host.query([f"{TOOLS}/innconfval", "-v"]).out
-            self._version = tuple(int(part) for part in re.findall(r"\d+", printed)[:3])
+            self._version = tuple(int(part) for part in re.findall(r"\d{1,9}", printed)[:3])
         if self._version[:2] < _KNOWN:
             raise Problem(f"INN {'.'.join(map(str, self._version))} is too old", "upgrade to INN 2.7 or newer")
         return Capabilities(
@@ -102,9 +108,9 @@ class Inn(Provider):
     def read(self) -> dict[tuple[str, str], Vserver]:
         listeners = inn_units.present(self.host)
         settings = effective(self.host)
-        default = self._as_vserver(_DEFAULT, settings, settings.readers, SASL_DIRECTORY, listeners)
+        default = self._as_vserver(DEFAULT, settings, settings.readers, SASL_DIRECTORY, listeners)
         found = {default.key: default}
-        for name in sorted({one.vserver for one in listeners} - {_DEFAULT}):
+        for name in sorted({one.vserver for one in listeners} - {DEFAULT}):
             home = home_of(name)
             settings = effective(self.host, f"{home}/inn.conf")
             further = self._as_vserver(name, settings, f"{home}/readers.conf", home, listeners)
@@ -125,9 +131,9 @@ class Inn(Provider):
             certificate=self._certificate(settings),
             require_secure_channel=all(group.encrypted for group in reachable),
             strength=settings.strength(self.capabilities().library),
-            # its own one listens wherever innd does
-            addresses=next((one.addresses for one in own.values()), ()) if name != _DEFAULT else (),
-            port=settings.port if name == _DEFAULT else own[False].port if False in own else 0,
+            # the default one listens wherever innd does
+            addresses=next((one.addresses for one in own.values()), ()) if name != DEFAULT else (),
+            port=settings.port if name == DEFAULT else own[False].port if False in own else 0,
             implicit_tls_port=own[True].port if True in own else 0,
             auth_clear=inn_mechanisms.in_clear(mechanisms, logins_in_clear=logins_in_clear),
             auth_tls=tuple(sorted(mechanisms)),
@@ -144,7 +150,7 @@ class Inn(Provider):
     def _certificate(self, settings: Effective) -> str:
         path = settings.values["tlscertfile"]
         if self.host.state(path) is None:
-            return ""  # INN has a name for it whether it is there or not
+            return ""  # the setting has a default, whether that file exists or not
         ours = self.store.name_of_deployed(self.name, path) if settings.values["tlskeyfile"] == path else None
         return ours or path
 
@@ -159,18 +165,18 @@ class Inn(Provider):
         for vserver in desired:
             certificate = self.store.deployed_path(self.name, vserver.certificate) if vserver.certificate else ""
             if vserver.present:
-                self._refuse_sockets(vserver, settings)
-                self._way_in(vserver.name, vserver.addresses, settings, files.base.groups, vserver.title)
-                if vserver.name == _DEFAULT and vserver.require_secure_channel:
-                    warnings += _warnings(self._groups(settings, settings.readers))
-            plan = files.default if vserver.name == _DEFAULT else files.further
+                refuse_sockets(vserver, settings)
+                self._way_in(vserver, settings, files.unchanged.groups)
+                if vserver.name == DEFAULT and vserver.require_secure_channel:
+                    warnings += warnings_about(self._groups(settings, settings.readers))
+            plan = files.default if vserver.name == DEFAULT else files.further
             changes += plan(vserver, certificate)
             changes += self._listeners(vserver, settings)
         return Plan(changes=(*changes, originals.change()), warnings=tuple(dict.fromkeys(warnings)))
 
     def _listeners(self, vserver: Vserver, settings: Effective) -> Iterator[FileChange]:
-        """The units of the sockets beyond INN's own."""
-        further = vserver.name != _DEFAULT
+        """The units of the sockets besides INN's own."""
+        further = vserver.name != DEFAULT
         wanted = []
         if vserver.present and vserver.implicit_tls_port:
             wanted.append(Listener(vserver.name, True, vserver.addresses, vserver.implicit_tls_port))
@@ -189,77 +195,23 @@ class Inn(Provider):
                 yield from inn_units.removed(listener)
         yield inn_units.at_boot(vserver.name, wanted)
 
-    @staticmethod
-    def _refuse_sockets(vserver: Vserver, settings: Effective) -> None:
-        """Raise Problem where a socket is asked for that innd cannot let go, or already has."""
-        if vserver.name == _DEFAULT:
-            if vserver.port not in (None, settings.port):
-                raise Problem(
-                    f"innd listens on port {settings.port}, for other servers as well as for readers",
-                    "leave the option out",
-                    subject=vserver.title,
-                    option="port",
-                )
-        elif vserver.port == settings.port and (not settings.address or settings.address in vserver.addresses):
-            raise Problem(
-                f"innd itself listens on port {vserver.port} of {settings.address or 'every address'}",
-                "give another port, or 0 for none; or bind innd to one address (bindaddress in inn.conf)",
-                subject=vserver.title,
-                option="port",
-            )
-
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
         settings = effective(self.host)
-        readers = settings.readers if vserver.name == _DEFAULT else f"{home_of(vserver.name)}/readers.conf"
+        readers = settings.readers if vserver.name == DEFAULT else f"{home_of(vserver.name)}/readers.conf"
         groups = self._groups(settings, readers)
-        address, source = self._way_in(vserver.name, vserver.addresses, settings, groups, vserver.title)
-        port = settings.port if vserver.name == _DEFAULT else vserver.port
+        address, source = self._way_in(vserver, settings, groups)
+        port = settings.port if vserver.name == DEFAULT else vserver.port
         found = [Endpoint(address, port, "nntp", implicit_tls=False, source=source)] if port else []
         if vserver.implicit_tls_port:
             found.append(Endpoint(address, vserver.implicit_tls_port, "nntp", implicit_tls=True, source=source))
         return found
 
-    def _way_in(
-        self, name: str, addresses: Sequence[str], settings: Effective, groups: Sequence[AuthGroup], title: str
-    ) -> tuple[str, str]:
-        """An address of the server's, and one of this host's from which readers.conf lets clients in.
-
-        Other than its own address tells more, but INN, unlike others, does not take a session within one address for
-        a secure one.
-        """
-        own = self._addresses()
-        if name == _DEFAULT and settings.address:
-            addresses = (settings.address,)
-        if addresses:
-            ways = [(one, source) for one in addresses for source in (_ELSEWHERE, one, _LOOPBACK, "::1")]
-        else:
-            ways = [(_LOOPBACK, _ELSEWHERE), *((one, one) for one in own), (_LOOPBACK, _LOOPBACK)]
-        names: dict[str, set[str]] = {}
-        for server, client in ways:
-            if (":" in server) != (":" in client):
-                continue
-            for one in (server, client):
-                names.setdefault(one, {one, *self._names(one)})
-            if any(group.admits(names[client], names[server]) for group in groups):
-                return server, client
-        raise Problem(
-            f"{settings.readers} lets in none of this host's own addresses, so that nothing could be proven",
-            f"add {_ELSEWHERE} to the hosts of an auth group",
-            subject=title,
-            option=settings.readers,
-        )
-
-    def _addresses(self) -> list[str]:
-        """The addresses under which others know this host, IPv4 first."""
-        interfaces = json.loads(self.host.query(["ip", "-j", "address"]).out or "[]")
-        found = [one for interface in interfaces for one in interface.get("addr_info", ())]
-        return sorted((one["local"] for one in found if one.get("scope") == "global"), key=lambda one: ":" in one)
-
-    def _names(self, address: str) -> list[str]:
-        """The host names of an address."""
-        return self.host.query(["getent", "hosts", address]).out.split()[1:]
+    def _way_in(self, vserver: Vserver, settings: Effective, groups: Sequence[AuthGroup]) -> tuple[str, str]:
+        """Addresses of the server and of a client on this host with which it can be proven."""
+        bound = (settings.address,) if vserver.name == DEFAULT and settings.address else vserver.addresses
+        return way_in(self.host, bound, settings, groups, vserver.title)
 
     # ---- acting
 
@@ -270,13 +222,13 @@ class Inn(Provider):
             settings, readers = f"{mirror}/{place}inn.conf", f"{mirror}/{place}readers.conf"
             for argv in ([f"{TOOLS}/innconfval", "-C"], [f"{TOOLS}/inncheck", f"readers.conf={readers}"]):
                 done = run(argv, environment={"INNCONF": settings})
-                # innconfval only warns of a key that stands there twice
+                # innconfval only warns of a key that is set twice
                 if done.code != 0 or done.err.strip():
                     complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                     raise Problem(
                         f"INN refuses the configuration ({complaint})",
-                        f"mend the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck are content,"
-                        " then run again",
+                        f"mend the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck accept"
+                        " them, then run again",
                         option=f"{CONFIG_DIRECTORY}/{place}".rstrip("/"),
                     )
 
@@ -286,16 +238,7 @@ class Inn(Provider):
         return [name for name in names if self.host.state(f"{directory}/{name}/inn.conf")]
 
     def activate(self, run: Callable[..., Completed]) -> None:
-        inn_units.activate(self.host, run)
+        activate_sockets(self.host, run)
         if self.running():
             return
         bring_up(run, UNIT, "INN", self.running)
-
-
-def _warnings(groups: Sequence[AuthGroup]) -> list[str]:
-    """What the administrator should know of when clear text is going to be refused."""
-    return [
-        f"{group.place}: programs on this host, such as inews, can no longer read or post in clear text"
-        for group in groups
-        if group.reachable and group.local and not group.encrypted
-    ]

@@ -2,129 +2,33 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""INN's readers.conf: which clients are let in, and who of them needs an encrypted channel (readers.conf(5))."""
+"""INN's readers.conf, read as INN reads it (readers.conf(5)): groups within groups, and files that it includes."""
 
 from __future__ import annotations
 
-import fnmatch
-import ipaddress
 import os
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import (
+    AuthGroup,
+    Parameter,
+    Span,
+)
 
-REQUIREMENT = "require_encryption"
 _TOKEN = re.compile(r'#[^\n]*|"[^"\n]*"|(?:\\.|[^\s#"])+')
-_TRUE = ("true", "yes", "on")
-_LOGINS = ("auth", "perl_auth", "python_auth")
-_IDENTITIES = (*_LOGINS, "res", "default")  # a group without any of these is ignored by INN
 _DEEPEST = 20  # included files within included files
 
 
-@dataclass(frozen=True)
-class Span:
-    """A part of the text, from one offset up to another."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter of a group.
-
-    Attributes:
-        value: its value without quotes; empty for a block such as ``auth NAME { ... }``.
-        whole: where it stands.
-        at: where its value stands.
-    """
-
-    value: str
-    whole: Span
-    at: Span
-
-
-@dataclass(frozen=True)
-class AuthGroup:
-    """An auth group: whom it lets in, and how they prove who they are.
-
-    Attributes:
-        name: its name, which need not be the only one of that name.
-        path: the file it stands in.
-        line: number of its first line.
-        whole: where it stands, from the word ``auth`` to the closing brace.
-        label: where its name stands.
-        inside: what is between its braces.
-        own: parameters that stand in it, by name.
-        inherited: parameters that it has from around it, by name.
-    """
-
-    name: str
-    path: str
-    line: int
-    whole: Span
-    label: Span
-    inside: Span
-    own: dict[str, list[Parameter]]
-    inherited: dict[str, list[Parameter]]
-
-    @property
-    def place(self) -> str:
-        """File and line, for messages."""
-        return f"{self.path}:{self.line}"
-
-    def value(self, name: str) -> str | None:
-        """A parameter's value as it holds for this group, None where there is none."""
-        found = self.own.get(name) or self.inherited.get(name)
-        return found[-1].value if found else None
-
-    @property
-    def encrypted(self) -> bool:
-        """Whether it applies to encrypted connections only."""
-        return (self.value(REQUIREMENT) or "").lower() in _TRUE
-
-    @property
-    def logins(self) -> bool:
-        """Whether people can log in with a password."""
-        return any(name in self.own or name in self.inherited for name in _LOGINS)
-
-    @property
-    def anonymous(self) -> bool:
-        """Whether people are somebody without a login."""
-        return any(name in self.own or name in self.inherited for name in ("res", "default"))
-
-    @property
-    def reachable(self) -> bool:
-        """Whether a client on a network could match it."""
-        hosts = {one.strip() for one in (self.value("hosts") or "*").split(",")} - {""}
-        return hosts != {"stdin"} and any(name in self.own or name in self.inherited for name in _IDENTITIES)
-
-    @property
-    def local(self) -> bool:
-        """Whether only programs on this host could match it."""
-        hosts = {one.strip().lower() for one in (self.value("hosts") or "*").split(",")} - {""}
-        return hosts <= {"localhost", "127.0.0.1", "::1", "127.0.0.0/8", "127.*", "stdin"}
-
-    def admits(self, client: Iterable[str], server: Iterable[str]) -> bool:
-        """Whether a connection could match it.
-
-        Args:
-            client: address and names of the client.
-            server: address and names at which the server is spoken to.
-        """
-        return _matches(self.value("hosts"), client) and _matches(self.value("localaddress"), server)
-
-
 @dataclass
-class _Scope:
-    """What is being read: tokens with their places, and what holds around them."""
+class _Source:
+    """The file that is being read: its tokens with their places."""
 
     text: str
     path: str
     tokens: list[tuple[str, Span]]
-    groups: list[AuthGroup] = field(default_factory=list)
     next: int = 0
 
     def take(self) -> tuple[str, Span]:
@@ -138,8 +42,17 @@ class _Scope:
         """The next token's place, which must be a brace."""
         word, at = self.take()
         if word != brace:
-            raise self.trouble(f"there is {word!r} where {brace!r} is due", at.start)
+            raise self.trouble(f"there is {word!r} where {brace!r} is expected", at.start)
         return at
+
+    def skip_block(self) -> Span:
+        """The place of the brace that closes a block which begins here with its name."""
+        self.take()
+        self.expect("{")
+        while True:
+            word, at = self.take()
+            if word == "}":
+                return at
 
     def line(self, offset: int) -> int:
         return self.text.count("\n", 0, offset) + 1
@@ -147,7 +60,7 @@ class _Scope:
     def trouble(self, found: str, offset: int) -> Problem:
         return Problem(
             f"this is not understood: {found}",
-            "mend the file until inncheck(8) is content, then run again",
+            "mend the file until inncheck(8) accepts it, then run again",
             option=f"{self.path}:{self.line(offset)}",
         )
 
@@ -178,73 +91,59 @@ def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[Auth
         Problem: the file is not understood.
     """
     found = ((match.group(), Span(*match.span())) for match in _TOKEN.finditer(text))
-    scope = _Scope(text, path, [one for one in found if not one[0].startswith("#")])
-    _read_group(scope, {}, files, depth, outermost=True)
-    return scope.groups
-
-
-def _read_group(
-    scope: _Scope, around: dict[str, list[Parameter]], files: Files, depth: int, *, outermost: bool
-) -> None:
-    """Read what is within a ``group`` block, or in a whole file."""
-    holds = {name: list(some) for name, some in around.items()}
-    while scope.next < len(scope.tokens):
-        word, at = scope.take()
-        if word == "}" and not outermost:
-            return
-        if word == "group":
-            scope.take()
-            scope.expect("{")
-            _read_group(scope, holds, files, depth, outermost=False)
+    source = _Source(text, path, [one for one in found if not one[0].startswith("#")])
+    groups: list[AuthGroup] = []
+    holding: list[dict[str, list[Parameter]]] = [{}]  # the parameters of the file, and of each group that is open
+    while source.next < len(source.tokens):
+        word, at = source.take()
+        if word == "}" and len(holding) > 1:
+            holding.pop()
+        elif word == "group":
+            source.take()
+            source.expect("{")
+            holding.append({name: list(some) for name, some in holding[-1].items()})
         elif word == "auth":
-            scope.groups.append(_read_auth(scope, at, holds))
+            groups.append(_read_auth(source, at, holding[-1]))
         elif word == "access":
-            scope.take()
-            scope.expect("{")
-            while scope.take()[0] != "}":
-                pass
+            source.skip_block()
         elif word == "include":
-            scope.groups += _included(scope, files, depth)
+            groups += _included(source, files, depth)
         elif word.endswith(":"):
-            _add(holds, word, at, scope.take())
+            _add(holding[-1], word, at, source.take())
         else:
-            raise scope.trouble(f"there is {word!r} where a group or a parameter is due", at.start)
-    if not outermost:
-        raise scope.trouble("it ends within a group", len(scope.text))
+            raise source.trouble(f"there is {word!r} where a group or a parameter is expected", at.start)
+    if len(holding) > 1:
+        raise source.trouble("it ends within a group", len(source.text))
+    return groups
 
 
-def _included(scope: _Scope, files: Files, depth: int) -> list[AuthGroup]:
-    name, at = scope.take()
+def _included(source: _Source, files: Files, depth: int) -> list[AuthGroup]:
+    name, at = source.take()
     path = os.path.join(files.home, _unquoted(name))
     if depth >= _DEEPEST:
-        raise scope.trouble("files include each other", at.start)
+        raise source.trouble("files include each other", at.start)
     return auth_groups(files.read(path), path, files, depth + 1)
 
 
-def _read_auth(scope: _Scope, start: Span, holds: dict[str, list[Parameter]]) -> AuthGroup:
-    name, label = scope.take()
-    opening = scope.expect("{")
+def _read_auth(source: _Source, start: Span, holds: dict[str, list[Parameter]]) -> AuthGroup:
+    name, label = source.take()
+    opening = source.expect("{")
     own: dict[str, list[Parameter]] = {}
     while True:
-        word, at = scope.take()
+        word, at = source.take()
         if word == "}":
             break
         if word in ("auth", "res"):
-            scope.take()
-            scope.expect("{")
-            while True:
-                inner, end = scope.take()
-                if inner == "}":
-                    break
+            end = source.skip_block()
             own.setdefault(word, []).append(Parameter("", Span(at.start, end.end), end))
         elif word.endswith(":"):
-            _add(own, word, at, scope.take())
+            _add(own, word, at, source.take())
         else:
-            raise scope.trouble(f"there is {word!r} where a parameter is due", at.start)
+            raise source.trouble(f"there is {word!r} where a parameter is expected", at.start)
     return AuthGroup(
         name=_unquoted(name),
-        path=scope.path,
-        line=scope.line(start.start),
+        path=source.path,
+        line=source.line(start.start),
         whole=Span(start.start, at.end),
         label=label,
         inside=Span(opening.end, at.start),
@@ -260,23 +159,3 @@ def _add(holds: dict[str, list[Parameter]], word: str, at: Span, value: tuple[st
 
 def _unquoted(word: str) -> str:
     return word[1:-1] if len(word) > 1 and word[0] == word[-1] == '"' else word
-
-
-def _matches(patterns: str | None, names: Iterable[str]) -> bool:
-    """Whether any of the names matches a list of patterns, of which the last one that matches counts."""
-    if patterns is None:
-        return True
-    found = False
-    words = [name.lower() for name in names]
-    for pattern in (one.strip().lower() for one in patterns.split(",")):
-        plain = pattern.lstrip("!")
-        if any(_within(word, plain) if "/" in plain else fnmatch.fnmatchcase(word, plain) for word in words):
-            found = not pattern.startswith("!")
-    return found
-
-
-def _within(word: str, network: str) -> bool:
-    try:
-        return ipaddress.ip_address(word) in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False

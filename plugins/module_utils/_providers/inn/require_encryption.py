@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Encryption demanded in INN's readers.conf, and taken back again: every other byte of the file stays as it is."""
+"""Encryption required in INN's readers.conf, and no longer: every other byte of the file stays as it is."""
 
 from __future__ import annotations
 
@@ -11,39 +11,42 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import (
+    LOGIN_WAYS,
     REQUIREMENT,
     AuthGroup,
-    Files,
     Span,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
+    Files,
     auth_groups,
 )
 
-_DEMANDED = f"{REQUIREMENT}: true"
-# what can stand between an opening brace and the end of its line
+_REQUIRED = f"{REQUIREMENT}: true"
+# what may follow an opening brace up to the end of its line
 _NOTHING_MORE = re.compile(r"[ \t]*(#[^\n]*)?\n")
 _TWIN = "-postmaster-without-tls"
 
 Notes = dict[str, Any]
 
 
-def demanded(text: str, path: str, files: Files, *, logins_only: bool) -> tuple[str, Notes]:
-    """A file with encryption demanded wherever it is not.
+def with_encryption(text: str, path: str, files: Files, *, logins_only: bool) -> tuple[str, Notes]:
+    """A file with encryption required wherever it is not yet.
 
-    Where only logins shall be encrypted and a group lets people in both with and without one, the group gets a twin
-    before it that lets them in without. INN takes the last group that applies: in clear text that is the twin.
+    Where only logins are to be encrypted, and a group lets clients in both with a login and without, it gets a twin
+    before it for those without. INN takes the last group that applies: in clear text that is the twin.
 
     Args:
         text: the file's content, with nothing of ours in it.
         path: where it lies.
         files: the files that it may include.
-        logins_only: whether those who do not log in may go without encryption.
+        logins_only: whether clients that do not log in may do without encryption.
 
     Returns:
-        The new content, and what was done to which group, for taken_back().
+        The new content, and what was done to which group, for without_encryption().
 
     Raises:
-        Problem: the file is not understood, or the demand would have to go into a file that it includes.
+        Problem: the file is not understood, or the requirement would have to go into a file that it includes.
     """
     edits: list[tuple[Span, str]] = []
     notes: Notes = {}
@@ -65,8 +68,8 @@ def demanded(text: str, path: str, files: Files, *, logins_only: bool) -> tuple[
     return _edited(text, edits), notes
 
 
-def taken_back(text: str, path: str, files: Files, notes: Mapping[str, Any]) -> str:
-    """A file as it was before demanded(), with whatever else has been changed since.
+def without_encryption(text: str, path: str, files: Files, notes: Mapping[str, Any]) -> str:
+    """A file as it was before with_encryption(), with whatever else has been changed since.
 
     Args:
         text: the file's content.
@@ -94,7 +97,7 @@ def taken_back(text: str, path: str, files: Files, notes: Mapping[str, Any]) -> 
 
 
 def _key(group: AuthGroup, groups: Sequence[AuthGroup]) -> str:
-    """What tells a group from the others, also when some come or go that are named otherwise."""
+    """What tells a group from the others, even when groups of other names come or go."""
     same = [one for one in groups if (one.name, one.path) == (group.name, group.path)]
     number = next(place for place, one in enumerate(same) if one.whole == group.whole)
     return f"{group.name}#{number}"
@@ -103,31 +106,31 @@ def _key(group: AuthGroup, groups: Sequence[AuthGroup]) -> str:
 def _refuse_elsewhere(group: AuthGroup, path: str, *, logins_only: bool) -> None:
     if group.path != path:
         raise Problem(
-            f"the auth group {group.name} lets clients in without encryption, in a file that is only included",
-            f"put '{_DEMANDED}' into it",
+            f"the auth group {group.name} lets clients in without encryption, and is in an included file",
+            f"put '{_REQUIRED}' into it",
             option=group.place,
         )
-    inherited = [name for name in ("auth", "perl_auth", "python_auth") if name in group.inherited]
+    inherited = [name for name in LOGIN_WAYS if name in group.inherited]
     if logins_only and group.anonymous and inherited:
         raise Problem(
-            f"the auth group {group.name} lets people in with and without a login, and has its way to log in"
-            " from the group around it: logins cannot be kept out of clear text alone",
+            f"the auth group {group.name} lets clients in both with a login and without, and inherits the login from"
+            " around it: logins alone cannot be kept out of clear text",
             "set require_secure_channel to true, or write the group's parameters into the group itself",
             option=group.place,
         )
 
 
 def _insertion(text: str, group: AuthGroup) -> tuple[Span, str]:
-    """Where the demand goes: onto a line of its own, or behind the brace where more follows on its line."""
+    """Where the requirement goes: onto a line of its own, or after the brace where more follows on its line."""
     rest = _NOTHING_MORE.match(text, group.inside.start)
     if not rest:
-        return Span(group.inside.start, group.inside.start), f" {_DEMANDED}"
+        return Span(group.inside.start, group.inside.start), f" {_REQUIRED}"
     first = re.compile(r"([ \t]+)[^\s#}]").match(text, rest.end())
-    return Span(rest.end(), rest.end()), f"{first.group(1) if first else '    '}{_DEMANDED}\n"
+    return Span(rest.end(), rest.end()), f"{first.group(1) if first else '    '}{_REQUIRED}\n"
 
 
 def _line_or_words(text: str, span: Span) -> Span:
-    """The whole line where a parameter has it for itself, else the parameter and the space before it."""
+    """The whole line where a parameter has a line to itself, else the parameter and the space before it."""
     start = text.rfind("\n", 0, span.start) + 1
     end = text.find("\n", span.end) + 1 or len(text)
     if not text[start : span.start].strip() and not text[span.end : end].strip():
@@ -138,7 +141,7 @@ def _line_or_words(text: str, span: Span) -> Span:
 
 def _twin(text: str, group: AuthGroup) -> str:
     """The group without its ways to log in."""
-    ways = [one.whole for name in ("auth", "perl_auth", "python_auth") for one in group.own.get(name, [])]
+    ways = [one.whole for name in LOGIN_WAYS for one in group.own.get(name, [])]
     ways += [one.whole for one in group.own.get(REQUIREMENT, [])]
     cuts = [(_line_or_words(text, span), "") for span in ways]
     cuts.append((group.label, f'"{group.name}{_TWIN}"'))

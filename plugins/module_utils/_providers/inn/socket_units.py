@@ -2,24 +2,22 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The sockets beyond INN's own at which readers are served: systemd listens, and starts nnrpd for each client.
+"""The units of sockets besides INN's own: systemd listens there, and starts an nnrpd for each client.
 
-An nnrpd that listens by itself would read its settings once only, and would have to be restarted, with all sessions
-lost, for each change; one that systemd starts for a client reads them as the one does that innd starts
+An nnrpd that listens by itself would read its settings only once, and would have to be restarted for each change, with
+the loss of all sessions; one that systemd starts for a client reads them anew, like one that innd starts
 (systemd.socket(5), nnrpd(8)).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEMD_UNITS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
     BOOT_DIRECTORY,
     GROUP,
@@ -28,11 +26,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
-_PREFIX = "postmaster-nntp-"
-_BOOT = f"{BOOT_DIRECTORY}/{_PREFIX}{{}}.conf"
-_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
-_LISTEN = re.compile(r"^ListenStream=(?:\[?([0-9A-Fa-f:.]+)\]?:)?(\d+)$", re.MULTILINE)
+PREFIX = "postmaster-nntp-"
+_BOOT = f"{BOOT_DIRECTORY}/{PREFIX}{{}}.conf"
+_LISTEN = re.compile(r"^ListenStream=(?:\[?([0-9A-Fa-f:.]+)\]?:)?(\d{1,5})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class Listener:
     @property
     def unit(self) -> str:
         """Name of the units, without the ending."""
-        return f"{_PREFIX}{self.vserver}-{'tls' if self.tls else 'clear'}"
+        return f"{PREFIX}{self.vserver}-{'tls' if self.tls else 'clear'}"
 
     @property
     def socket_file(self) -> str:
@@ -78,17 +76,17 @@ class Listener:
         places = [f"[{one}]:{self.port}" if ":" in one else f"{one}:{self.port}" for one in self.addresses]
         listen = "".join(f"ListenStream={place}\n" for place in places or [str(self.port)])
         title = f"NNTP virtual server {self.vserver}{', TLS from the start' if self.tls else ''}"
-        # ReusePort lets one virtual server have an address of its own on a port that another one has on all others
+        # ReusePort: one virtual server can have an address of its own on a port that another one has on all addresses
         socket = (
-            f"{_HEAD}[Unit]\nDescription={title}\n\n[Socket]\n{listen}Accept=yes\nFreeBind=yes\nReusePort=yes\n"
+            f"{heading()}[Unit]\nDescription={title}\n\n[Socket]\n{listen}Accept=yes\nFreeBind=yes\nReusePort=yes\n"
             "MaxConnections=1000\nTriggerLimitIntervalSec=0\n"
         )
         words = [NNRPD, *(["-S"] if self.tls else []), *flags, *(["-c", readers] if readers else [])]
         variables = [*([f"INNCONF={settings}"] if settings else []), *([f"SASL_CONF_PATH={sasl}"] if sasl else [])]
         environment = f"Environment={' '.join(variables)}\n" if variables else ""
-        # nnrpd ends with 1 when a client is not let in; what it prints would go to the client
+        # nnrpd exits with 1 when it turns a client away; what it prints would go to the client
         service = (
-            f"{_HEAD}[Unit]\nDescription={title} (a client)\nAfter={UNIT}\nCollectMode=inactive-or-failed\n\n"
+            f"{heading()}[Unit]\nDescription={title} (a client)\nAfter={UNIT}\nCollectMode=inactive-or-failed\n\n"
             f"[Service]\nUser={USER}\nGroup={GROUP}\n{environment}ExecStart={' '.join(words)}\nSuccessExitStatus=1\n"
             "StandardInput=socket\nStandardError=journal\nProtectSystem=full\nProtectControlGroups=yes\n"
             f"ProtectHome=yes\nReadWritePaths={SPOOL}\n"
@@ -100,9 +98,9 @@ class Listener:
 
 
 def at_boot(vserver: str, listeners: Sequence[Listener]) -> FileChange:
-    """The drop-in that has a virtual server's sockets opened when the system starts; none where it has no sockets."""
+    """The drop-in that opens a virtual server's sockets when the system starts; none where it has no sockets."""
     wants = "".join(f"Wants={one.unit}.socket\n" for one in listeners)
-    content = f"{_HEAD}[Unit]\n{wants}".encode() if listeners else None
+    content = f"{heading()}[Unit]\n{wants}".encode() if listeners else None
     return FileChange(_BOOT.format(vserver), content, "root", "root", 0o644, own_directory=True)
 
 
@@ -115,60 +113,9 @@ def present(host: Host) -> list[Listener]:
     """The socket units of ours whose files are on the host."""
     found = []
     for file in host.names_in(SYSTEMD_UNITS):
-        match = re.fullmatch(re.escape(_PREFIX) + r"(.+)-(tls|clear)\.socket", file)
+        match = re.fullmatch(re.escape(PREFIX) + r"(.+)-(tls|clear)\.socket", file)
         places = _LISTEN.findall(host.read_text(f"{SYSTEMD_UNITS}/{file}")) if match else []
         if match and places:
             addresses = tuple(sorted(address for address, _port in places if address))
             found.append(Listener(match.group(1), match.group(2) == "tls", addresses, int(places[0][1])))
-    return found
-
-
-def activate(host: Host, run: Callable[..., Completed]) -> None:
-    """Have systemd listen as the files say: open, close and move sockets, and touch no other.
-
-    Raises:
-        Problem: a socket cannot be opened.
-    """
-    wanted = present(host)
-    running = _running(host)
-    gone = running - {f"{one.unit}.socket" for one in wanted}
-    if gone:
-        run(["systemctl", "stop", *sorted(gone)])
-    if wanted or gone:
-        run(["systemctl", "daemon-reload"])
-    bound = _bound(host)
-    ports = {one.port for one in wanted}
-    expected = {place for one in wanted for place in one.sockets}
-    for one in wanted:
-        unit = f"{one.unit}.socket"
-        stray = any(place not in expected for place in bound if place[1] in ports)
-        if unit in running and one.sockets <= bound and not stray:
-            continue
-        run(["systemctl", "reset-failed", unit])
-        done = run(["systemctl", "restart", unit])
-        if done.code != 0:
-            raise Problem(
-                f"systemd cannot listen for INN's readers on port {one.port} ({done.complaint})",
-                f"see who listens there ('ss -ltnp'), and look at 'journalctl -u {unit}'",
-                subject=f"virtual server nntp/{one.vserver}",
-                option="implicit_tls_port" if one.tls else "port",
-            )
-
-
-def _running(host: Host) -> set[str]:
-    """Our socket units that are loaded and active, or failed."""
-    asked = host.query(
-        ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", f"{_PREFIX}*.socket"]
-    ).out
-    rows = [line.split() for line in asked.splitlines() if line.strip()]
-    return {row[0] for row in rows if row[2] in ("active", "failed")}
-
-
-def _bound(host: Host) -> set[tuple[str, int]]:
-    """Addresses and ports on which systemd listens."""
-    found = set()
-    for one in listening(host, processes=True):
-        if "systemd" in one.processes:
-            address = one.address.partition("%")[0]
-            found.add(("*" if address in ("0.0.0.0", "::") else address, one.port))
     return found

@@ -292,6 +292,14 @@ def test_a_way_in(hosts, way, host):
     ]
 
 
+@pytest.mark.parametrize("printed", ["no JSON", "[{}]", '[{"addr_info": [{"scope": "global"}]}]', ""])
+def test_addresses_that_are_not_told(printed, host):
+    host.files[READERS] = b'auth x { hosts: "192.0.2.0/24" default: "<x>" }\n'
+    host.answers["ip -j address"] = printed
+    with pytest.raises(Problem, match=r"lets in none of this host's own addresses"):
+        provider(host).plan([NNTP])
+
+
 def test_no_way_in(host):
     host.files[READERS] = b'auth x { hosts: "192.0.2.0/24" default: "<x>" }\n'
     host.answers["ip -j address"] = ADDRESSES
