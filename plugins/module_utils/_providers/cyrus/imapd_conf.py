@@ -15,9 +15,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_BEGIN = "# BEGIN kept by the Ansible collection postmaster.secure_channel; changes made here are lost"
-_END = "# END kept by the Ansible collection postmaster.secure_channel"
-_JOINED = " (the line above had no end)"
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import MarkedBlock
+
+_BLOCK = MarkedBlock(
+    "# BEGIN kept by the Ansible collection postmaster.secure_channel; changes made here are lost",
+    "# END kept by the Ansible collection postmaster.secure_channel",
+    " (the line above had no end)",
+    runs_on=True,
+)
 _TAKEN_OUT = "# taken out by the Ansible collection postmaster.secure_channel: "
 _SPACE = " \t\n\v\f\r"
 _OPTION = re.compile(r"[ \t\v\f\r]*(@?[A-Za-z0-9_-]*):(.*)", re.DOTALL)
@@ -75,22 +80,9 @@ def included(text: str) -> list[str]:
     return [one.value for one in options(text) if one.name == "@include" and one.value.startswith("/")]
 
 
-def _without_block(text: str) -> tuple[str, str]:
-    """The text without our block, and the block."""
-    begin = re.search(rf"^{re.escape(_BEGIN)}(?P<joined>{re.escape(_JOINED)})?\n", text, re.MULTILINE)
-    if not begin:
-        return text, ""
-    end = re.compile(rf"^{re.escape(_END)}\n?", re.MULTILINE).search(text, begin.end())
-    behind = end.end() if end else len(text)
-    before = text[: begin.start()]
-    if begin.group("joined") and behind == len(text):
-        before = before[:-1]
-    return before + text[behind:], text[begin.end() : end.start() if end else behind]
-
-
 def ours(text: str) -> dict[str, str]:
     """The options in our block, by name."""
-    return {one.name: one.value for one in options(_without_block(text)[1])}
+    return {one.name: one.value for one in options(_BLOCK.within(text))}
 
 
 def _put_back(text: str, keep: Mapping[str, str]) -> str:
@@ -127,9 +119,8 @@ def with_ours(text: str, settings: Mapping[str, str]) -> str:
     Returns:
         The new content.
     """
-    foreign = without(_without_block(text)[0], settings)
+    foreign = without(_BLOCK.removed(text), settings)
     if not settings:
         return foreign
-    joined = "" if not foreign or foreign.endswith("\n") else _JOINED
-    block = "".join(f"{name}: {value}\n" for name, value in settings.items())
-    return f"{foreign}{chr(10) if joined else ''}{_BEGIN}{joined}\n{block}{_END}\n"
+    lines = "".join(f"{name}: {value}\n" for name, value in settings.items())
+    return _BLOCK.inserted(foreign, len(foreign), lines)

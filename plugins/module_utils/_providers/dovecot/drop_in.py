@@ -22,9 +22,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     doveconf as dovecot_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 DEFAULT = "default"
-HEAD = "# {}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 _SENDS_PASSWORD = frozenset({"PLAIN", "LOGIN"})
 
 
@@ -74,7 +74,7 @@ class DropIn:
         listeners = self._listeners(vserver, shared)
         if listeners:
             found[f"service {vserver.protocol}-login"] = listeners
-        return HEAD.format(f"{vserver.protocol}/{vserver.name}") + dovecot_settings.render(found)
+        return heading(f"{vserver.protocol}/{vserver.name}") + dovecot_settings.render(found)
 
     def _settings(self, vserver: Vserver, strength: Mapping[str, str]) -> dict[str, str]:
         clear_text, refused, taken = self.language.clear_text

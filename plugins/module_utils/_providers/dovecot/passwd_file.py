@@ -23,11 +23,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     doveconf as dovecot_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.drop_in import HEAD
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
     ACCOUNTS,
     ACCOUNTS_DROP_IN,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 _SCHEME = "{SHA512-CRYPT}"
 _EMPTY_FIELDS = "::::::"  # uid, gid, gecos, home, shell and extra fields
@@ -140,7 +140,7 @@ class DovecotAccounts(AccountDatabase):
         if not hashes:
             return (FileChange(ACCOUNTS_DROP_IN, None), FileChange(ACCOUNTS, None))
         lines = [f"{_escaped(name)}:{hashed}{_EMPTY_FIELDS}\n" for name, hashed in sorted(hashes.items())]
-        text = HEAD.format("accounts that remote hosts log in with") + "".join(lines)
+        text = heading("accounts that remote hosts log in with") + "".join(lines)
         return (
             FileChange(
                 ACCOUNTS,
@@ -165,7 +165,7 @@ class DovecotAccounts(AccountDatabase):
             elif allowed and "\\" not in allowed:
                 settings[_CHARACTERS] = f"{allowed[:-1]}\\{allowed[-1]}"  # at the end it would join two lines
         settings["protocol smtp"] = self._language.accounts(ACCOUNTS)
-        return HEAD.format("accounts that remote hosts log in with") + dovecot_settings.render(settings)
+        return heading("accounts that remote hosts log in with") + dovecot_settings.render(settings)
 
     def confirm(self) -> None:
         # a mistake that hides the file, such as a later setting of the same names, is one in another file

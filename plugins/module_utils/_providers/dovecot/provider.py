@@ -41,7 +41,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.drop_in import (
     DEFAULT,
-    HEAD,
     DropIn,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import (
@@ -71,6 +70,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     VirtualServers,
     path_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
     Strength,
@@ -208,7 +208,7 @@ class Dovecot(AccountBackend):
         service = self._doveconf.effective("service/auth").get("service auth", {})
         if listener in service and self.host.state(path) is None:
             return ()  # the administrator has arranged it already
-        content = HEAD.format("password checks for the submission server") + render(
+        content = heading("password checks for the submission server") + render(
             {"service auth": {listener: {"mode": "0660", "user": socket.user, "group": socket.group}}}
         )
         return (FileChange(path, content.encode(), "root", "root", 0o644),)

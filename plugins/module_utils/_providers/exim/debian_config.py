@@ -29,13 +29,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SPLIT_DIRECTORY,
     TEMPLATE,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import (
+    MarkedBlock,
+    heading,
+)
 
-_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
-_BEGIN = "# BEGIN postmaster.secure_channel"
-_END = "# END postmaster.secure_channel"
 _NEW_FILE = " (with this file)"
-_NO_NEWLINE = " (after a last line without end)"
-_BLOCK = re.compile(rf"^{re.escape(_BEGIN)}(?P<note>[^\n]*)\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL)
+_BLOCK = MarkedBlock(
+    "# BEGIN postmaster.secure_channel", "# END postmaster.secure_channel", " (after a last line without end)"
+)
 _ASIDE = "# set aside by postmaster.secure_channel: "
 _AUTHENTICATORS = re.compile(r"^begin[ \t]+authenticators[ \t]*\n", re.MULTILINE)
 _SECTION = re.compile(r"^\s*begin\s", re.MULTILINE)
@@ -86,7 +88,7 @@ class Sources:
             if after != before:
                 found.append(_change(path, after))
         for path, content in ((MAIN_FILE, main), (AUTH_FILE, authenticators)):
-            after = f"{_HEAD}\n{content}" if split and content else None
+            after = heading() + content if split and content else None
             before = self._host.read_text(path) if self._host.state(path) else None
             if after != before:
                 found.append(_change(path, after))
@@ -112,23 +114,15 @@ def without_ours(text: str | None) -> str | None:
     """A file as it was before our part came into it; None where it was not there."""
     if text is None:
         return None
-    block = _BLOCK.search(text)
-    if block:
-        rest = text[: block.start()] + text[block.end() :]
-        if block["note"] == _NEW_FILE and not rest:
-            return None
-        if block["note"] == _NO_NEWLINE:
-            rest = text[: block.start() - 1] + text[block.end() :]
-        text = rest
+    note, text = _BLOCK.note(text), _BLOCK.removed(text)
+    if note == _NEW_FILE and not text:
+        return None
     return re.sub(f"^{re.escape(_ASIDE)}", "", text, flags=re.MULTILINE)
 
 
 def _with_block(text: str | None, lines: str) -> str:
-    note = _NEW_FILE if text is None else ""
-    text = text or ""
-    if text and not text.endswith("\n"):
-        note, text = _NO_NEWLINE, text + "\n"
-    return f"{text}{_BEGIN}{note}\n{_HEAD}\n{lines}{_END}\n"
+    before = text or ""
+    return _BLOCK.inserted(before, len(before), heading() + lines, _NEW_FILE if text is None else "")
 
 
 def _with_authenticators(text: str, lines: str) -> str:
@@ -139,8 +133,7 @@ def _with_authenticators(text: str, lines: str) -> str:
             "put that line back where the authenticators are to be, then run again",
             option=TEMPLATE,
         )
-    block = f"{_BEGIN}\n{_HEAD}\n{lines}{_END}\n"
-    return text[: section.end()] + block + text[section.end() :]
+    return _BLOCK.inserted(text, section.end(), heading() + lines)
 
 
 def set_aside(text: str, options: Collection[str]) -> str:

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, SaslAccount
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import GROUP
-
-_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 Fields = dict[str, str]  # what holds for an entry, by word
 Table = dict[str, Fields]  # by domain
@@ -39,7 +38,7 @@ def render(table: Mapping[str, Fields]) -> str:
         lines.append(f"{domain}: {value}\n")
         if fields.get("subdomains") and domain != EVERYTHING:
             lines.append(f"*.{domain}: {value}\n")
-    return _HEAD + "".join(lines)
+    return heading() + "".join(lines)
 
 
 def account_fields(account: SaslAccount) -> Fields:

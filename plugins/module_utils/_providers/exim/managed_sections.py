@@ -21,15 +21,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SECTION_FILES,
     TEMPLATE,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import (
+    MarkedBlock,
+    heading,
+)
 
 # Behind Debian's macros, and behind what virtual servers have at the beginning.
 _AT_THE_END = ("transports", "authenticators")
-_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
-_BEGIN = "# BEGIN outgoing mail of postmaster.secure_channel"
-_END = "# END outgoing mail of postmaster.secure_channel"
-_NO_NEWLINE = " (after a last line without end)"
-_BLOCK = re.compile(
-    rf"(?:\n{re.escape(_BEGIN + _NO_NEWLINE)}|^{re.escape(_BEGIN)})\n.*?^{re.escape(_END)}\n", re.MULTILINE | re.DOTALL
+_BLOCK = MarkedBlock(
+    "# BEGIN outgoing mail of postmaster.secure_channel",
+    "# END outgoing mail of postmaster.secure_channel",
+    " (after a last line without end)",
 )
 _SECTION = re.compile(r"^begin[ \t]", re.MULTILINE)
 
@@ -48,12 +50,12 @@ def changes(host: Host, sections: Mapping[str, str], clients: tuple[str, ...], *
     """
     found = []
     for section, path in SECTION_FILES.items():
-        text = f"{_HEAD}\n{sections[section]}" if split and section in sections else None
+        text = heading() + sections[section] if split and section in sections else None
         if text is not None or host.state(path) is not None:
             found.append(FileChange(path, None if text is None else text.encode()))
     for path in (TEMPLATE, *_others(host)):
         before = host.read_text(path)
-        after = _BLOCK.sub("", before)
+        after = _BLOCK.removed(before)
         in_force = "authenticators" in sections and split == (path != TEMPLATE)
         after = set_aside(after, clients) if in_force else without_aside(after)
         if path == TEMPLATE and not split:
@@ -74,18 +76,16 @@ def _others(host: Host) -> Iterator[str]:
 def with_blocks(text: str, sections: Mapping[str, str]) -> str:
     """A template with our lines in its sections: at their beginning, or at their end."""
     for section, lines in sections.items():
-        heading = re.search(rf"^begin[ \t]+{section}[ \t]*\n", text, re.MULTILINE)
-        if not heading:
+        beginning = re.search(rf"^begin[ \t]+{section}[ \t]*\n", text, re.MULTILINE)
+        if not beginning:
             raise Problem(
                 f"{TEMPLATE} has no line 'begin {section}'",
                 f"put that line back where the {section} are to be, then run again",
                 option=TEMPLATE,
             )
-        place = heading.end()
+        place = beginning.end()
         if section in _AT_THE_END:
             following = _SECTION.search(text, place)
             place = following.start() if following else len(text)
-        before = text[:place]
-        begin = _BEGIN if before.endswith("\n") else f"\n{_BEGIN}{_NO_NEWLINE}"
-        text = f"{before}{begin}\n{_HEAD}\n{lines}{_END}\n{text[place:]}"
+        text = _BLOCK.inserted(text, place, heading() + lines)
     return text

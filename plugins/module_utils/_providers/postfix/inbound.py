@@ -37,6 +37,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import INBOUND, MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 SENDER_LIST, DATA_LIST = "smtpd_sender_restrictions", "smtpd_data_restrictions"
 CLASSES = "smtpd_restriction_classes"
@@ -279,7 +280,7 @@ class Inbound:
         """The tables as files."""
         used = {_FROM_ELSEWHERE: any(self.rows.values()), _FROM_HERE: self._certified}
         fixed = [
-            FileChange(path, f"{table.HEAD}{text}".encode() if used[path] else None, "root", "root", 0o600)
+            FileChange(path, f"{heading()}{text}".encode() if used[path] else None, "root", "root", 0o600)
             for path, text in _FIXED.items()
             if used[path] or self._host.state(path) is not None
         ]

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
-HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 _FOR = "# for "
 # What the compiler of each map type appends to the name. Types that are not listed are read as they are.
 _SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
@@ -59,7 +59,7 @@ def render(rows: Mapping[str, Sequence[Row]]) -> str:
         f"{_FOR}{' '.join(sorted(domains))}\n{row.key} {row.value}\n"
         for row, domains in sorted(wanted_by.items(), key=lambda item: (item[0].key, item[0].value))
     ]
-    return HEAD + "".join(lines)
+    return heading() + "".join(lines)
 
 
 def compiled(map_type: str) -> Compiled | None:

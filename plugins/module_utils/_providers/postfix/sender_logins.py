@@ -36,10 +36,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import database_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 ANY = ("*",)
 
-_HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 _FOR = "# for "
 _SMTP_PORT = 25
 _RULE = "reject_authenticated_sender_login_mismatch"
@@ -191,7 +191,7 @@ class Logins:
 
     @staticmethod
     def _table(path: str, rows: str | None, kind: str) -> FileChange:
-        content = None if rows is None else (_HEAD + rows).encode("utf-8", "surrogateescape")
+        content = None if rows is None else (heading() + rows).encode("utf-8", "surrogateescape")
         return FileChange(path, content, "root", "root", 0o600, compiled=compiled(kind))
 
     def _with_rule(self, kind: str) -> str:
