@@ -83,7 +83,7 @@ class Vhost:
         path: the file it stands in; empty where Apache does not tell.
         line: the line there that begins it, or our macro around it.
         ours: name of the virtual server whose macro it is in; empty for none.
-        first: whether it answers those who ask for no host there by name.
+        first: whether it answers clients there that name no other.
     """
 
     address: str

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
@@ -44,19 +46,24 @@ class Site(web.Site):
     Args:
         vhosts: as Apache lists it, once for each socket.
         text: the file it stands in.
+        lines: what that file says.
         read: reads a file of ours.
     """
 
-    def __init__(self, vhosts: Sequence[Vhost], text: str, read: Callable[[str], str]) -> None:
+    def __init__(
+        self, vhosts: Sequence[Vhost], text: str, lines: Sequence[Statement], read: Callable[[str], str]
+    ) -> None:
         self.vhosts = vhosts
         self.path, self.line, self.ours = vhosts[0].path, vhosts[0].line, vhosts[0].ours
-        begun = [one for one in statements(self.path, text) if one.line >= self.line]
-        if begun and begun[0].name == "<macro":
-            del begun[0]
-        opening = begun[0].args if begun and begun[0].name == "<virtualhost" else ()
+        first = bisect.bisect_left([one.line for one in lines], self.line)
+        if lines[first : first + 1] and lines[first].name == "<macro":
+            first += 1
+        begins = bool(lines[first : first + 1]) and lines[first].name == "<virtualhost"
         # the sockets in the administrator's own words
-        self.arguments = original_arguments(text, self.ours) if self.ours else " ".join(opening)
-        self.block = _block(begun[1:])
+        opening = " ".join(lines[first].args) if begins else ""
+        self.arguments = original_arguments(text, self.ours) if self.ours else opening
+        rest = itertools.islice(lines, first + 1, None)
+        self.block = list(itertools.takewhile(lambda one: one.name != "</virtualhost", rest))
         self._read = read
 
     @property
@@ -134,12 +141,6 @@ class Site(web.Site):
         return Line(found.shown, found.place) if found else None
 
 
-def _block(lines: Sequence[Statement]) -> list[Statement]:
-    """The lines up to the end of the virtual host."""
-    end = next((number for number, one in enumerate(lines) if one.name == "</virtualhost"), len(lines))
-    return list(lines[:end])
-
-
 class Sites(web.Sites[Site]):
     """All virtual hosts of a configuration.
 
@@ -158,7 +159,8 @@ class Sites(web.Sites[Site]):
         together: dict[object, list[Vhost]] = {}
         for number, one in enumerate(listed):
             together.setdefault((one.path, one.line) if one.path else number, []).append(one)
-        self.all = [Site(some, texts.get(some[0].path, ""), read) for some in together.values()]
+        lines = {path: list(statements(path, texts.get(path, ""))) for path in {one.path for one in listed}}
+        self.all = [Site(some, texts.get(some[0].path, ""), lines[some[0].path], read) for some in together.values()]
 
     def unnamed(self) -> Site | None:
         firsts = [

@@ -50,7 +50,7 @@ class Effective:
 
     @property
     def address(self) -> str:
-        """The IPv4 address that innd listens on; empty for every one."""
+        """The IPv4 address that innd listens on; empty for all."""
         address = self.values["bindaddress"]
         return "" if address in ("all", "any") else address
 

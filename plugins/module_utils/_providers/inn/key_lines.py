@@ -4,8 +4,8 @@
 
 """Files of ``key: value`` lines, such as INN's inn.conf, edited in place: every other byte stays as it is.
 
-A comment takes a whole line. A value that begins with ``[`` goes on until the line that ends with ``]``. A key must
-stand there once only, since programs differ in which one they take.
+A comment takes a whole line. A value that begins with ``[`` goes on until the line that ends with ``]``. A key may
+be set only once, since programs differ in which line they use.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class KeyLines:
         return "".join(self._entries)
 
     def _find(self, key: str) -> int | None:
-        """Where a key's lines are. Raises Problem where the key stands there twice."""
+        """Where a key's lines are. Raises Problem where the key is set twice."""
         found = [number for number, entry in enumerate(self._entries) if _key(entry) == key]
         if len(found) > 1:
             lines = [sum(entry.count("\n") for entry in self._entries[:number]) + 1 for number in found]
@@ -71,17 +71,17 @@ class KeyLines:
             self.put(key, f"{key + ':':<{self._width}} {value}\n")
 
     def put(self, key: str, raw: str | None) -> None:
-        """Put a key's lines as they were once, or take them away."""
+        """Restore a key's lines as they once were, or remove them."""
         number = self._find(key)
         if number is not None:
-            # the last line of a file may lack its end
+            # the last line of a file may lack its line feed
             end = raw if raw is None or self._entries[number].endswith("\n") else raw.rstrip("\n")
             self._entries[number : number + 1] = [] if end is None else [end]
         elif raw is not None:
             self._entries.insert(self._place(key), raw)
 
     def _place(self, key: str) -> int:
-        """Where a new line belongs: behind the key's own sample, else before the last line, whose end may lack."""
+        """Where a new line belongs: after the key's own sample, else before the last line, which may lack its end."""
         sample = re.compile(rf"[ \t]*#[ \t]*{re.escape(key)}:")
         samples = [number for number, entry in enumerate(self._entries) if sample.match(entry)]
         if samples and self._entries[samples[-1]].endswith("\n"):

@@ -4,8 +4,8 @@
 
 """The SASL mechanisms that INN offers: mech_list in the INN.conf of libsasl2 chooses them.
 
-There is one list for clear text and TLS. Of it INN offers PLAIN and LOGIN in clear text only where readers.conf lets
-people log in without encryption; all others it offers in both.
+One list serves clear text and TLS. INN offers PLAIN and LOGIN in clear text only where readers.conf allows logins
+without encryption; it offers all others in both.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PLUGINS = {
 
 
 def installed(host: Host) -> frozenset[str]:
-    """The mechanisms of libsasl2's plug-ins on this host, which are offered where no list chooses some."""
+    """The mechanisms of libsasl2's plug-ins on this host, which INN offers unless a list chooses among them."""
     directories = [f"{LIBRARIES}/{name}/sasl2" for name in host.names_in(LIBRARIES) if name.endswith("-linux-gnu")]
     files = {file for directory in (*directories, f"{LIBRARIES}/sasl2") for file in host.names_in(directory)}
     return frozenset(one for file, mechanisms in _PLUGINS.items() if file in files for one in mechanisms)
@@ -44,7 +44,7 @@ def in_clear(offered: Collection[str], *, logins_in_clear: bool) -> tuple[str, .
 
     Args:
         offered: all mechanisms.
-        logins_in_clear: whether a password is taken in clear text, which AUTHINFO USER can do without any mechanism.
+        logins_in_clear: whether a password is accepted in clear text, which AUTHINFO USER does without any mechanism.
     """
     found = set(offered) - PLAIN
     if logins_in_clear:
@@ -60,23 +60,23 @@ def chosen(vserver: Vserver, offered: Collection[str]) -> tuple[str, ...]:
         offered: the mechanisms that INN would offer without us.
 
     Raises:
-        Problem: INN cannot tell clear text and TLS apart in the way that is asked for.
+        Problem: INN cannot offer these mechanisms in clear text and those in TLS.
     """
     clear = set(vserver.auth_clear)
-    # where TLS is left to INN, the other mechanisms inside it are the price for not having them before it
+    # without auth_tls: mechanisms not wanted before TLS are given up inside it as well
     left_to_inn = clear | ((clear or set(offered)) & PLAIN or PLAIN)
     wanted = left_to_inn if vserver.auth_tls is None else set(vserver.auth_tls)
     if wanted - PLAIN != clear - PLAIN:
         raise Problem(
             f"INN offers {_words((wanted ^ clear) - PLAIN)} either both before TLS and inside it, or not at all",
-            "name PLAIN and LOGIN only, or name the others in both auth_clear and auth_tls",
+            "give only PLAIN and LOGIN, or give the others in both auth_clear and auth_tls",
             subject=vserver.title,
             option="auth_tls" if wanted - PLAIN - clear else "auth_clear",
         )
     if clear & PLAIN and clear & PLAIN != wanted & PLAIN:
         raise Problem(
-            f"INN cannot offer {_words(wanted & PLAIN - clear)} inside TLS alone once it takes passwords in clear text",
-            "name the same of PLAIN and LOGIN in both auth_clear and auth_tls",
+            f"INN cannot offer {_words(wanted & PLAIN - clear)} inside TLS alone if it accepts passwords in clear text",
+            "give the same of PLAIN and LOGIN in both auth_clear and auth_tls",
             subject=vserver.title,
             option="auth_clear",
         )

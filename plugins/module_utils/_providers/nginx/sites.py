@@ -50,7 +50,7 @@ class Listener:
     Attributes:
         socket: where it is.
         tls: whether TLS starts at once.
-        first: whether the block is told to answer those who name no server there.
+        first: whether the block is set to answer clients there that name no other.
         directive: where it stands; None where nginx listens without being told.
     """
 
@@ -186,7 +186,7 @@ class Sites(web.Sites[Site]):
         self.all = [Site(block, http) for http in root.all("http") for block in http.all("server")]
 
     def first_on(self, socket: Socket) -> Site | None:
-        """The site that answers those on a socket who name none, or none that there is."""
+        """The site that answers clients on a socket that name none, or one that there is not."""
         here = [(one.first, site) for site in self.all for one in site.listeners if one.socket == socket]
         told = [site for first, site in here if first]
         return next(iter(told or [site for _first, site in here]), None)

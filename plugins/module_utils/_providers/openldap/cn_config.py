@@ -7,7 +7,7 @@
 Facts: slapd-config(5), and what slapd 2.5 with GnuTLS and 2.6 with OpenSSL were seen to do:
 
 - Factors of olcSecurity and olcSaslSecProps stay in force when their attribute is deleted. Each database takes over
-  olcSecurity and olcRequires when slapd starts, and keeps them. So what is to be loosened needs a restart.
+  olcSecurity and olcRequires when slapd starts, and keeps them. So loosening them needs a restart.
 - ldapi counts as much as olcLocalSSF, 71 by default; a greater factor locks root out.
 - olcSecurity does not concern the SASL bind itself; only olcSaslSecProps keeps it out of clear text.
 """
@@ -83,7 +83,7 @@ def _least(limits: Mapping[str, str]) -> int:
 
 
 def clear_text_mechanisms(offered: Iterable[str], settings: Settings) -> set[str]:
-    """Those SASL mechanisms, of all that slapd offers, that it takes before TLS."""
+    """Those of the SASL mechanisms offered that slapd accepts before TLS."""
     limits = sasl_limits(settings)
     least = _least(limits)
     greatest = _number(limits.get("maxssf", ""))

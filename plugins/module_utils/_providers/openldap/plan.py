@@ -45,7 +45,7 @@ _SETTING = "cn=config "  # the names of saved attributes begin with this
 
 
 class ConfigPlan:
-    """What becomes of slapd's configuration.
+    """slapd's configuration while a plan is made.
 
     Args:
         host: the machine.

@@ -94,7 +94,7 @@ class OpenLdap(Provider):
         return version
 
     def _library(self) -> TlsLibrary:
-        """The TLS library that slapd is linked with; Debian changed from GnuTLS to OpenSSL with its release 13."""
+        """The TLS library that slapd is linked with; Debian changed from GnuTLS to OpenSSL in release 13."""
         linked = self.host.query(["ldd", self.host.which("slapd") or "slapd"]).out
         if "libgnutls.so" in linked:
             return TlsLibrary("GnuTLS", ())

@@ -56,7 +56,7 @@ DraftT = TypeVar("DraftT", bound=Draft[Any, Any])
 
 
 class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
-    """The adapter for a web server. ``default`` is the site that answers on port 80 whoever names no site.
+    """The adapter for a web server. ``default`` is the site that answers on port 80 to clients that name no other.
 
     Attributes:
         terms: its own words, for messages.

@@ -84,7 +84,7 @@ def site_for(terms: Terms, sites: Sites[SiteT], vserver: Vserver) -> SiteT:
     if site is None:
         raise Problem(
             f"{terms.daemon} has no {terms.site} with '{terms.name_setting} {vserver.name}'",
-            f"make the {terms.site} first; this collection adds TLS to it and leaves its content to you",
+            f"create the {terms.site} first; this collection adds TLS to it and leaves its content to you",
             subject=vserver.title,
             option="name",
         )
@@ -148,7 +148,7 @@ def _refuse_port(terms: Terms, ports: Sequence[int], place: str, vserver: Vserve
     if vserver.port is not None and vserver.port not in (ports or (0,)):
         named = ", ".join(str(one) for one in sorted(ports)) or "none"
         raise Problem(
-            f"which ports the site has without TLS ({named}) is up to your own configuration, {place}",
+            f"the site's ports without TLS ({named}) are set in your own configuration, {place}",
             f"change {terms.port_setting} there, and leave the option out",
             subject=vserver.title,
             option="port",

@@ -130,7 +130,7 @@ class Sites(ABC, Generic[SiteT]):
 
     @abstractmethod
     def unnamed(self) -> SiteT | None:
-        """The site that answers on port 80, without TLS, whoever asks for no site by name."""
+        """The site that answers on port 80, without TLS, to clients that name no other."""
 
     @abstractmethod
     def named(self, vserver: Vserver) -> SiteT | None:
