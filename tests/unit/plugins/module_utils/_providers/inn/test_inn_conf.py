@@ -22,7 +22,8 @@ class Innconfval(Host):
     def __init__(self, printed: str) -> None:
         self.printed = printed
 
-    def query(self, _argv: Sequence[str], **_options: Any) -> Completed:
+    def query(self, argv: Sequence[str], **_options: Any) -> Completed:
+        assert argv[0].endswith("/innconfval")
         return Completed(0, self.printed, "")
 
 
