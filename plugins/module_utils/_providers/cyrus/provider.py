@@ -249,7 +249,7 @@ class Cyrus(Provider):
             if done.code != 0:
                 raise Problem(
                     f"Cyrus refuses the configuration ({complaint})",
-                    f"mend {IMAPD_CONF} until 'cyrus info -n {service.name} conf-lint' is content, then run again",
+                    f"fix {IMAPD_CONF} until 'cyrus info -n {service.name} conf-lint' accepts it, then run again",
                     option=IMAPD_CONF,
                 )
             unknown = {line.partition(":")[0] for line in done.out.splitlines()}
@@ -313,7 +313,7 @@ class Cyrus(Provider):
     def _logged(run: Callable[..., Completed]) -> str:
         """The master's last words; it says them to the log and nowhere else."""
         lines = run(["journalctl", "--quiet", "--output=cat", "--lines=3", f"--unit={UNIT}"])
-        return lines.complaint if lines.code == 0 and lines.out else "it ended at once"
+        return lines.complaint if lines.code == 0 and lines.out else "it exited at once"
 
 
 __all__ = ("Cyrus",)

@@ -243,7 +243,7 @@ class Dovecot(AccountBackend):
             complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
             raise Problem(
                 f"Dovecot refuses the configuration ({complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until 'doveconf -x -n' accepts them, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -x -n' accepts them, then run again",
                 option=conflict(complaint, option=CONFIG_DIRECTORY),
             )
 

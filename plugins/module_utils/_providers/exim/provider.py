@@ -102,7 +102,7 @@ class Exim(DomainProvider):
         if done.code != 0:
             raise Problem(
                 f"Exim refuses its own configuration ({done.complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until update-exim4.conf is content, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until update-exim4.conf accepts them, then run again",
                 option=CONFIG_DIRECTORY,
             )
         return done.out
@@ -182,7 +182,7 @@ class Exim(DomainProvider):
             path = self.store.deployed_path(self.name, certificate)
             if not _PATH.fullmatch(path):
                 raise Problem(
-                    f"Exim's tables cannot hold the path {path!r}",
+                    f"Exim's tables cannot contain the path {path!r}",
                     "use a store whose path has letters, digits, hyphens, full stops and underscores only",
                     subject=vserver.title,
                     option="store",
@@ -211,8 +211,8 @@ class Exim(DomainProvider):
         drivers = re.search(r"^Authenticators:(.*)$", self._build, re.MULTILINE)
         if not drivers or "dovecot" not in drivers[1].split():
             raise Problem(
-                "nothing can check the passwords of those who log in:"
-                " Exim has no authenticator for them, and this build cannot ask Dovecot",
+                "there is nothing to check passwords with:"
+                " Exim has no server authenticator, and this build has no dovecot driver",
                 f"install the package {PACKAGES['submission']} and Dovecot, or set up an authenticator",
                 subject=f"virtual server {ident}",
                 option="protocol",
@@ -261,7 +261,7 @@ class Exim(DomainProvider):
                 complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                 raise Problem(
                     f"Exim refuses the configuration ({complaint})",
-                    f"mend the files below {CONFIG_DIRECTORY}, then run again",
+                    f"fix the files below {CONFIG_DIRECTORY}, then run again",
                     option=CONFIG_DIRECTORY,
                 )
             return done.out
@@ -273,8 +273,8 @@ class Exim(DomainProvider):
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(
-                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection does",
-                    "look for a line that gives this option or its macro a value, and remove it",
+                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection's files do",
+                    "find the line that sets this option or its macro, and remove it",
                     option=CONFIG_DIRECTORY,
                 )
 
@@ -286,7 +286,7 @@ class Exim(DomainProvider):
                 return
         # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
         self._stuck = True
-        unless = "it ended at once, or cannot listen"
+        unless = "it exited at once, or cannot listen"
         bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs=LOGS)
         self._stuck = False
 
@@ -315,7 +315,7 @@ def _refuse_impossible(vserver: Vserver) -> None:
     """What Exim cannot do. Raises Problem."""
     if not _NAME.fullmatch(vserver.name):
         raise Problem(
-            f"Exim's tables cannot hold the name {vserver.name!r}",
+            f"Exim's tables cannot contain the name {vserver.name!r}",
             "use lower-case letters, digits, hyphens, full stops and underscores",
             subject=vserver.title,
             option="name",
