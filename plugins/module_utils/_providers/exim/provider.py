@@ -291,7 +291,7 @@ class Exim(DomainProvider):
         self._stuck = False
 
     def _comes_up(self) -> bool:
-        """Whether the daemon, told to begin anew, listens at all places; it closes them for a moment."""
+        """Whether the daemon, told to restart, listens on all its sockets; it closes them for a moment."""
         end = time.monotonic() + _COMES_UP
         time.sleep(_SETTLES)
         wanted = self.effective.sockets

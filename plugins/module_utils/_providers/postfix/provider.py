@@ -275,7 +275,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     def queue(self) -> Sequence[QueuedMail]:
         return queued(self.host)
 
-    # ---- whoever logs in
+    # ---- logins
 
     def remedy_for_no_password_check(self) -> str:
         return f"install {DOVECOT_PACKAGE}, or set up SASL for this service in main.cf yourself"
