@@ -69,6 +69,7 @@ class Provider(ABC):
         packages: the Debian package to install for each protocol.
         options: names of the modules' options that it supports, of those that not every daemon does; see
             _vservers/capability_check.py, which refuses the others.
+        unit: its systemd unit.
         config_roots: directories, or single files, that its own configuration test reads.
     """
 
@@ -77,6 +78,7 @@ class Provider(ABC):
     processes: ClassVar[frozenset[str]]
     packages: ClassVar[Mapping[str, str]]
     options: ClassVar[frozenset[str]] = frozenset()
+    unit: ClassVar[str]
     config_roots: ClassVar[tuple[str, ...]]
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -162,4 +164,4 @@ class Provider(ABC):
 
     def remedy_where_down(self) -> str:
         """What to do where the daemon does not run, as the remedy of a Problem."""
-        return f"start it ('systemctl start {self.name}') and run again"
+        return f"start it ('systemctl start {self.unit.removesuffix('.service')}') and run again"

@@ -72,6 +72,7 @@ class Cyrus(Provider):
     processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "auth_tls", "auth_clear"})
+    unit = UNIT
     config_roots = (IMAPD_CONF, CYRUS_CONF)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -103,7 +104,7 @@ class Cyrus(Provider):
         return is_active(self.host, UNIT)
 
     def remedy_where_down(self) -> str:
-        start = f"start it ('systemctl start {UNIT.removesuffix('.service')}') and run again"
+        start = super().remedy_where_down()
         try:
             cyrus_conf.refuse_fatal(self._listeners().services, self.host)
         except Problem as exc:

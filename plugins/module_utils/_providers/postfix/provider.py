@@ -111,6 +111,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         {"name", "alternative_certificate", "sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}
     )
     backends = BACKENDS
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
