@@ -28,7 +28,7 @@ class Effective:
         self._of_service: dict[str, dict[str, str]] = {}
 
     def forget(self) -> None:
-        """Ask anew from now on."""
+        """Ask again from now on."""
         self._of_service.clear()
 
     def options(self, service: str) -> Mapping[str, str]:
@@ -42,7 +42,7 @@ class Effective:
             if done.code != 0:
                 raise Problem(
                     f"Cyrus refuses its own configuration ({done.complaint})",
-                    f"mend {IMAPD_CONF} until 'cyrus info -n {service} conf-all' accepts it, then run again",
+                    f"fix {IMAPD_CONF} until 'cyrus info -n {service} conf-all' accepts it, then run again",
                     option=IMAPD_CONF,
                 )
             pairs = (line.partition(":") for line in done.out.splitlines())

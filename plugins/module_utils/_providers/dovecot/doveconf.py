@@ -73,7 +73,7 @@ class Doveconf:
         if done.code != 0:
             raise Problem(
                 f"Dovecot refuses its own configuration ({done.complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until 'doveconf -n' accepts them, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -n' accepts them, then run again",
                 option=conflict(done.complaint, option=CONFIG_DIRECTORY),
             )
         return parse(done.out)

@@ -89,6 +89,7 @@ class Dovecot(AccountBackend):
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
     backends = BACKENDS
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -243,7 +244,7 @@ class Dovecot(AccountBackend):
             complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
             raise Problem(
                 f"Dovecot refuses the configuration ({complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until 'doveconf -x -n' accepts them, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -x -n' accepts them, then run again",
                 option=conflict(complaint, option=CONFIG_DIRECTORY),
             )
 

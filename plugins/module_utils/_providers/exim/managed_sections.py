@@ -80,7 +80,7 @@ def with_blocks(text: str, sections: Mapping[str, str]) -> str:
         if not beginning:
             raise Problem(
                 f"{TEMPLATE} has no line 'begin {section}'",
-                f"put that line back where the {section} are to be, then run again",
+                f"put that line back where the {section} belong, then run again",
                 option=TEMPLATE,
             )
         place = beginning.end()

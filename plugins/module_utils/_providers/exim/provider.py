@@ -32,8 +32,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     expressions,
-    layout,
     listeners,
+    vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
@@ -78,6 +78,7 @@ class Exim(DomainProvider):
     processes = frozenset({"exim4"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni"})
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -102,7 +103,7 @@ class Exim(DomainProvider):
         if done.code != 0:
             raise Problem(
                 f"Exim refuses its own configuration ({done.complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until update-exim4.conf is content, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until update-exim4.conf accepts them, then run again",
                 option=CONFIG_DIRECTORY,
             )
         return done.out
@@ -149,20 +150,22 @@ class Exim(DomainProvider):
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         effective, before = self.effective, self.read()
         tables = expressions.Tables.from_macros(effective.macros)
-        wanted = layout.of_ours(effective, tables)
+        wanted = vserver_listeners.of_ours(effective, tables)
         socket = SaslSocket(SASL_SOCKET, USER, GROUP)
         asked = (socket,) if _submission(tables) else ()
         for vserver in desired:
-            tables.forget(layout.identifier(vserver))
-            wanted.pop(layout.identifier(vserver), None)
+            tables.forget(vserver_listeners.identifier(vserver))
+            wanted.pop(vserver_listeners.identifier(vserver), None)
         for vserver in (one for one in desired if one.present):
             _refuse_impossible(vserver)
             self._enter(tables, vserver)
-            wanted[layout.identifier(vserver)] = layout.of_desired(vserver, before.get(vserver.key))
+            wanted[vserver_listeners.identifier(vserver)] = vserver_listeners.of_desired(
+                vserver, before.get(vserver.key)
+            )
         if not tables.certificates:
             return Plan(changes=self.sources.changes("", "", ()), unneeded=asked)
-        tables.listeners = layout.table(wanted)
-        lists = layout.options(effective, wanted)
+        tables.listeners = vserver_listeners.table(wanted)
+        lists = vserver_listeners.options(effective, wanted)
         if lists.keys() & {"daemon_smtp_ports", "local_interfaces"}:
             self._refuse_command_line()
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
@@ -176,13 +179,13 @@ class Exim(DomainProvider):
 
     def _enter(self, tables: expressions.Tables, vserver: Vserver) -> None:
         """Put a virtual server into the tables."""
-        ident = layout.identifier(vserver)
+        ident = vserver_listeners.identifier(vserver)
 
         def file(certificate: str) -> str:
             path = self.store.deployed_path(self.name, certificate)
             if not _PATH.fullmatch(path):
                 raise Problem(
-                    f"Exim's tables cannot hold the path {path!r}",
+                    f"Exim's tables cannot contain the path {path!r}",
                     "use a store whose path has letters, digits, hyphens, full stops and underscores only",
                     subject=vserver.title,
                     option="store",
@@ -211,8 +214,8 @@ class Exim(DomainProvider):
         drivers = re.search(r"^Authenticators:(.*)$", self._build, re.MULTILINE)
         if not drivers or "dovecot" not in drivers[1].split():
             raise Problem(
-                "nothing can check the passwords of those who log in:"
-                " Exim has no authenticator for them, and this build cannot ask Dovecot",
+                "there is nothing to check passwords with:"
+                " Exim has no server authenticator, and this build has no dovecot driver",
                 f"install the package {PACKAGES['submission']} and Dovecot, or set up an authenticator",
                 subject=f"virtual server {ident}",
                 option="protocol",
@@ -246,9 +249,6 @@ class Exim(DomainProvider):
     def remedy_for_no_password_check(self) -> str:
         return f"install {DOVECOT_PACKAGE}, or set up an authenticator"
 
-    def remedy_where_down(self) -> str:
-        return f"start it ('systemctl start {UNIT}') and run again"
-
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
@@ -261,7 +261,7 @@ class Exim(DomainProvider):
                 complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                 raise Problem(
                     f"Exim refuses the configuration ({complaint})",
-                    f"mend the files below {CONFIG_DIRECTORY}, then run again",
+                    f"fix the files below {CONFIG_DIRECTORY}, then run again",
                     option=CONFIG_DIRECTORY,
                 )
             return done.out
@@ -273,8 +273,8 @@ class Exim(DomainProvider):
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(
-                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection does",
-                    "look for a line that gives this option or its macro a value, and remove it",
+                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection's files do",
+                    "find the line that sets this option or its macro, and remove it",
                     option=CONFIG_DIRECTORY,
                 )
 
@@ -286,12 +286,12 @@ class Exim(DomainProvider):
                 return
         # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
         self._stuck = True
-        unless = "it ended at once, or cannot listen"
+        unless = "it exited at once, or cannot listen"
         bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs=LOGS)
         self._stuck = False
 
     def _comes_up(self) -> bool:
-        """Whether the daemon, told to begin anew, listens at all places; it closes them for a moment."""
+        """Whether the daemon, told to restart, listens on all its sockets; it closes them for a moment."""
         end = time.monotonic() + _COMES_UP
         time.sleep(_SETTLES)
         wanted = self.effective.sockets
@@ -315,7 +315,7 @@ def _refuse_impossible(vserver: Vserver) -> None:
     """What Exim cannot do. Raises Problem."""
     if not _NAME.fullmatch(vserver.name):
         raise Problem(
-            f"Exim's tables cannot hold the name {vserver.name!r}",
+            f"Exim's tables cannot contain the name {vserver.name!r}",
             "use lower-case letters, digits, hyphens, full stops and underscores",
             subject=vserver.title,
             option="name",

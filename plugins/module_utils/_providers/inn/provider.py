@@ -64,7 +64,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.way_in import way_in
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _KNOWN = (2, 7)
 
@@ -76,6 +76,7 @@ class Inn(Provider):
     protocols = frozenset({"nntp"})
     processes = frozenset({"innd", "nnrpd"})
     packages = PACKAGES
+    unit = UNIT
     options = frozenset({"name", "auth_tls", "auth_clear"})
     config_roots = (CONFIG_DIRECTORY,)
 
@@ -157,7 +158,7 @@ class Inn(Provider):
     # ---- planning
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
-        originals = Originals(self.host, self.store, self.name)
+        originals = SavedSettings(self.host, self.store, self.name)
         settings = effective(self.host)
         files = InnFiles(self.host, originals, settings, self.capabilities().library)
         changes: list[FileChange] = []

@@ -37,7 +37,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     with_mechanisms,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 _SERVICES = "SLAPD_SERVICES"
@@ -58,7 +58,7 @@ class ConfigPlan:
         changes: the files that change.
     """
 
-    def __init__(self, host: Host, state: State, listeners: Sequence[Listener], originals: Originals) -> None:
+    def __init__(self, host: Host, state: State, listeners: Sequence[Listener], originals: SavedSettings) -> None:
         self._host = host
         self._state = state
         self._listeners = listeners

@@ -42,7 +42,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.plan import ConfigPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.slapd import Slapd
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     strength_that,
 )
@@ -58,6 +58,7 @@ class OpenLdap(Provider):
     protocols = frozenset({"ldap"})
     processes = frozenset({"slapd"})
     packages = PACKAGES
+    unit = UNIT
     options = frozenset({"auth_tls", "auth_clear"})
     config_roots = (ROOT,)
 
@@ -144,7 +145,7 @@ class OpenLdap(Provider):
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         state = self._slapd.state()
-        originals = Originals(self.host, self.store, self.name)
+        originals = SavedSettings(self.host, self.store, self.name)
         plan = ConfigPlan(self.host, state, self._slapd.listeners(), originals)
         for vserver in desired:
             if vserver.key != KEY:
@@ -234,4 +235,4 @@ class OpenLdap(Provider):
             self._slapd.move_stopped(run, self._slapd.settings_on_disk(), wanted)
 
 
-__all__ = ("UNIT", "OpenLdap")
+__all__ = ("OpenLdap",)

@@ -29,7 +29,7 @@ _VERIFYING = frozenset({"verify", "secure"})
 def settle(
     settings: Settings, expanded: Callable[[str], str], levels: Collection[str], *, accounts: bool, ca_file: str
 ) -> None:
-    """Set what is needed, and put back what is needed no more.
+    """Set what is needed, and restore what is no longer needed.
 
     Args:
         settings: main.cf.
@@ -39,7 +39,7 @@ def settle(
         ca_file: the roots to verify peers against; empty to keep Postfix' own.
 
     Raises:
-        Problem: somebody else has set something that does not go together with it.
+        Problem: a foreign setting conflicts with it.
     """
     wanted: dict[str, str] = {}
     if accounts:
@@ -56,8 +56,8 @@ def settle(
         wanted["smtp_dns_support_level"] = "dnssec"  # without it the level dane silently becomes may
         if "dns" not in words(settings.value("smtp_host_lookup")):
             raise Problem(
-                "smtp_host_lookup does not name dns, so Postfix finds no TLSA records",
-                f"take smtp_host_lookup out of {MAIN_CF}, or choose another level",
+                "smtp_host_lookup does not include dns, so Postfix looks up no TLSA records",
+                f"remove smtp_host_lookup from {MAIN_CF}, or choose another level",
                 option=MAIN_CF,
             )
     if "fingerprint" in levels:
@@ -65,7 +65,7 @@ def settle(
         if settings.written(digest) and expanded(digest) != "sha256":
             raise Problem(
                 f"{digest} is {expanded(digest)}, while fingerprints are given as SHA-256",
-                f"take {digest} out of {MAIN_CF}; fingerprints in other tables have to be made anew",
+                f"remove {digest} from {MAIN_CF}, and recompute the fingerprints in other tables",
                 option=MAIN_CF,
             )
         if expanded(digest) != "sha256" or digest in settings.noted:
@@ -100,7 +100,7 @@ def resolv_conf(host: Host, settings: Settings) -> str:
 
 
 def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -> list[str]:
-    """Whether the resolver that smtp(8) asks makes the levels with DANE worth something.
+    """Whether smtp(8)'s resolver validates, so that the levels with DANE mean something.
 
     Args:
         host: the machine.

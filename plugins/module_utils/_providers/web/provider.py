@@ -62,7 +62,6 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         terms: its own words, for messages.
         oldest: the oldest version that is good enough.
         newest: the newest series that the collection was tried with.
-        unit: its systemd unit.
         config_directory: where its configuration lies.
         log: its error log.
         test_command: how an administrator has it test its configuration.
@@ -74,7 +73,6 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
     terms: ClassVar[Terms]
     oldest: ClassVar[tuple[int, ...]]
     newest: ClassVar[tuple[int, int]]
-    unit: ClassVar[str]
     config_directory: ClassVar[str]
     log: ClassVar[str]
     test_command: ClassVar[str]

@@ -277,7 +277,7 @@ ANEW = ["reload", "reset-failed", "restart"]
         pytest.param(None, OPEN, {"reload": 1}, ANEW, "", id="ends, and says so"),
         pytest.param(OPEN, "", {"reload": 1}, ["reload"], r"goes on as before \(no\)", id="refuses"),
         pytest.param("", "", {}, ["reload"], r"goes on as before \(it has not opened ", id="opens nothing"),
-        pytest.param(None, None, {"restart": 1}, ANEW, r"does not come up \(no\)", id="does not come up"),
+        pytest.param(None, None, {"restart": 1}, ANEW, r"does not start \(no\)", id="does not start"),
     ],
 )
 def test_activation(after_reload, after_restart, codes, ran, words, server, host, monkeypatch):

@@ -24,7 +24,7 @@ def identifier(vserver: Vserver) -> str:
 
 
 def of_ours(effective: Effective, tables: expressions.Tables) -> dict[str, listeners.Listener]:
-    """Where the virtual servers of ours listen."""
+    """Where our virtual servers listen."""
     found = {}
     for ident in tables.certificates:
         pairs = [expressions.address_and_port(one) for one, owner in tables.listeners.items() if owner == ident]
@@ -52,7 +52,7 @@ def of_desired(vserver: Vserver, before: Vserver | None) -> listeners.Listener:
     if port is None:
         port = PROTOCOLS[vserver.protocol].port if before is None or before.port is None else before.port
     if not port and not vserver.implicit_tls_port:
-        raise Problem("it would have no port at all", "name one", subject=vserver.title, option="port")
+        raise Problem("it would have no port", "name one", subject=vserver.title, option="port")
     standard = _standard(vserver.protocol, vserver.name)
     return listeners.Listener(tuple(sorted(vserver.addresses)), port, vserver.implicit_tls_port, standard)
 
@@ -65,8 +65,8 @@ def table(wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
         for other, another in sorted(wanted.items()):
             if one.port and one.port == another.implicit_port:
                 raise Problem(
-                    f"TLS starts at once on port {one.port} of the virtual server {other}, so it does here as well:"
-                    " Exim makes no difference between addresses there",
+                    f"port {one.port} of the virtual server {other} has implicit TLS, so it would here too:"
+                    " Exim does not distinguish addresses there",
                     "give one of the two another port",
                     subject=subject,
                     option="port",
