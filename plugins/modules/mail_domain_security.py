@@ -540,7 +540,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (

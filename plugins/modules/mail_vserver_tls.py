@@ -427,7 +427,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import GUIDELINE, STRENGTHS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.run import VserverCall, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import VserverCall, summarised
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},

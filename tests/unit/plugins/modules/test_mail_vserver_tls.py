@@ -20,7 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import service as vservers_module
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_vserver_tls
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     call,

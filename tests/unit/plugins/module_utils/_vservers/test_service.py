@@ -31,8 +31,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.run import VserverCall, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import service as vservers_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import VserverCall, summarised
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import secure_domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (

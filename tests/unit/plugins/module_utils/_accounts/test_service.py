@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.run import AccountCall, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.service import AccountCall, parse
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import crypt as libcrypt
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
