@@ -538,26 +538,24 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import secure_domains
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import (
+    PASSWORD,
+    PURGE,
+    STATE,
     STORE_DIRECTORY,
-    DiscreetModule,
+    Spec,
     objects,
     one_or_many,
-    run,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    PROVIDERS,
-    installed_providers,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "domain": {"type": "str"},
     "tls": {"type": "str", "choices": list(LEVELS), "default": "secure"},
     "match": {"type": "list", "elements": "str"},
@@ -567,8 +565,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "relay_port": {"type": "int", "default": 25},
     "implicit_tls": {"type": "bool"},
     "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "update_password": {"type": "str", "choices": ["always", "on_create"], "default": "always", "no_log": False},
+    **PASSWORD,
     "auth_cleartext": {"type": "bool", "default": False},
     "inbound": {
         "type": "dict",
@@ -578,7 +575,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
             "certificate_fingerprints": {"type": "list", "elements": "str"},
         },
     },
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **STATE,
 }
 
 
@@ -587,47 +584,15 @@ SENDERS = sorted(one.name for one in PROVIDERS if issubclass(one, DomainProvider
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host treat the domains as desired, and answer the module's result."""
-    host = Host(module.run_command)
-    policies = [parse(element) for element in objects(module.params, ELEMENT, "domains")]
-    providers = installed_providers(host, Store(host, STORE_DIRECTORY))
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        outcome = secure_domains(
-            host,
-            providers,
-            transaction,
-            policies,
-            purge=module.params["purge"],
-            ca_file=module.params["ca_file"] or "",
-            preflight=module.params["preflight"],
-            mta_sts=module.params["mta_sts"],
-            wanted=module.params["provider"],
-        )
-    for warning in outcome.warnings:
-        module.warn(warning)
-    changed = [one for one in outcome.domains if one["changed"]]
-    reason = "; ".join(f"{one['domain']}: {one['reason']}" for one in changed)
-    if not reason:
-        reason = f"files differ: {', '.join(outcome.files)}" if outcome.files else ""
-    return {
-        "changed": bool(outcome.files),
-        "domains": outcome.domains,
-        "provider": outcome.provider,
-        "reason": reason or f"all {len(outcome.domains)} domains are as desired",
-        "files": outcome.files,
-        "mta_sts": outcome.mta_sts,
-        "uncovered_vservers": outcome.uncovered,
-        "unreachable_domains": outcome.unreachable,
-        "untried_domains": outcome.untried,
-        "stuck_mail": outcome.stuck,
-        "diff": outcome.diff,
-    }
+    service = Domains(Site.of(module, STORE_DIRECTORY), CallOptions.of(module.params))
+    return run_service(module, service, objects(module.params, ELEMENT, "domains"))
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "domains", "domain")
     spec["argument_spec"].update(
-        purge={"type": "bool", "default": False},
+        PURGE,
         ca_file={"type": "path"},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},

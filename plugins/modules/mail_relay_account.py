@@ -226,62 +226,41 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.service import AccountCall, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.service import Accounts
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import (
+    PASSWORD,
+    PURGE,
+    STATE,
     STORE_DIRECTORY,
-    DiscreetModule,
+    Spec,
     objects,
     one_or_many,
-    run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "name": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "update_password": {
-        "type": "str",
-        "choices": ["always", "on_create"],
-        "default": "always",
-        "no_log": False,
-    },
+    **PASSWORD,
     "realm": {"type": "str"},
     "allowed_senders": {"type": "list", "elements": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **STATE,
 }
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host's accounts as desired, and answer the module's result."""
-    host = Host(module.run_command)
-    accounts = [parse(element) for element in objects(module.params, ELEMENT, "accounts")]
-    providers = installed_providers(host, Store(host, STORE_DIRECTORY))
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        call = AccountCall(host, providers, module.params["backend"])
-        outcome = call.run(accounts, transaction, purge=module.params["purge"])
-    for warning in outcome.warnings:
-        module.warn(warning)
-    reason = "; ".join(f"{one['name']}: {one['reason']}" for one in outcome.accounts if one["changed"])
-    if not reason:
-        reason = f"files differ: {', '.join(outcome.files)}" if outcome.files else ""
-    return {
-        "changed": bool(outcome.files),
-        "accounts": outcome.accounts,
-        "backend": outcome.backend,
-        "reason": reason or f"all {len(outcome.accounts)} accounts are as desired",
-        "files": outcome.files,
-        "diff": outcome.diff,
-    }
+    params = module.params
+    service = Accounts(Site.of(module, STORE_DIRECTORY), params["backend"], purge=params["purge"])
+    return run_service(module, service, objects(params, ELEMENT, "accounts"))
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "accounts", "name")
     spec["argument_spec"].update(
-        purge={"type": "bool", "default": False},
+        PURGE,
         backend={"type": "str", "choices": ["auto", "dovecot", "sasldb"], "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)

@@ -446,8 +446,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import Spec, objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import objects, one_or_many, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import (
     look_at_all,
@@ -456,7 +457,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.re
     summarised,
 )
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "host": {"type": "str"},
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "port": {"type": "int"},
@@ -465,7 +466,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "ca_file": {"type": "path"},
     "source": {"type": "str"},
 }
-TESTS: dict[str, dict[str, Any]] = {
+TESTS: Spec = {
     "timeout": {"type": "float", "default": 10},
     "clear_text": {"type": "bool", "default": True},
     "versions": {"type": "bool", "default": False},

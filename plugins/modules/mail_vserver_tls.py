@@ -409,31 +409,28 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    STORE_OPTION,
-    DiscreetModule,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import (
+    STATE,
+    STORE,
+    Spec,
     objects,
     one_or_many,
-    run,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    PROVIDERS,
-    installed_providers,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import GUIDELINE, STRENGTHS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import VserverCall, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import Vservers
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "name": {"type": "str", "default": DEFAULT},
     "provider": {"type": "str", "choices": ["auto", *sorted(one.name for one in PROVIDERS)], "default": "auto"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **STATE,
     "certificate": {"type": "str"},
     "key_passphrase": {"type": "str", "no_log": True},
     "alternative_certificate": {"type": "str"},
@@ -457,32 +454,15 @@ ELEMENT: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the virtual servers as they are desired, and answer the module's result."""
-    host = Host(module.run_command)
-    store = Store(host, module.params["store"])
     elements = objects(module.params, ELEMENT, "vservers")
-    vservers = [parse(element) for element in elements]
-    passphrases = passphrases_of(elements)
-    providers = installed_providers(host, store)
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        call = VserverCall(host, store, providers, PROVIDERS, passphrases)
-        outcome = call.run(vservers, transaction)
-    for warning in outcome.warnings:
-        module.warn(warning)
-    return {
-        "changed": bool(outcome.activated),
-        "vservers": outcome.vservers,
-        "reason": summarised(outcome),
-        "files": outcome.files,
-        "activated": outcome.activated,
-        "guideline": GUIDELINE,
-        "diff": outcome.diff,
-    }
+    site = Site.of(module, module.params["store"])
+    return run_service(module, Vservers(site, passphrases_of(elements)), elements)
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "vservers", "protocol")
-    spec["argument_spec"].update(STORE_OPTION)
+    spec["argument_spec"].update(STORE)
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 

@@ -2,81 +2,186 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Domain security of one host: read -> plan -> apply, for the daemon that sends its mail."""
+"""Domain security of one host, set up in the daemon that sends its mail."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import options
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight import (
     FAIL,
     OFF,
+    Foreseen,
     foresee,
     stuck,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.sender import sender
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider, Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    DomainOutcome,
+    DomainPlan,
+    DomainProvider,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note, ServicePlan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import exceptions, unauthenticated
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.cleartext_audit import uncovered
 
 
-@dataclass
-class Outcome:
-    """What a call did, or would do in check mode.
+@dataclass(frozen=True)
+class CallOptions:
+    """The options of a call that are about no single domain.
 
     Attributes:
-        domains: for each domain ``domain``, ``next_hop``, ``other_next_hops``, ``tls``, ``authenticated``,
-            ``inbound``, ``changed`` and ``reason``.
-        files: paths written.
-        diff: entries for the module's diff.
-        provider: the daemon.
-        uncovered: virtual servers that let this host's own users in in clear text, while mail to others must be
-            encrypted.
-        unreachable: for each domain whose servers will not take its mail any more ``domain``, ``next_hop``, ``cause``
-            and ``reason``.
-        untried: how many domains the preflight has not looked at.
-        stuck: for each domain with mail that waits for want of TLS ``domain``, ``messages``, ``queue_ids`` and
-            ``reason``.
-        mta_sts: whether the MTA-STS policies of domains without an entry are followed.
-        warnings: what the administrator should know.
+        purge: whether our entries for all other domains are removed.
+        ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
+        mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
+        preflight: ``off``, ``warn`` or ``fail``: whether to connect to the servers concerned before TLS is required
+            of them.
+        provider: name of the daemon that sends the host's mail, or ``auto``.
     """
 
-    provider: str
-    domains: list[dict[str, Any]] = field(default_factory=list)
-    files: list[str] = field(default_factory=list)
-    diff: list[dict[str, Any]] = field(default_factory=list)
-    uncovered: list[str] = field(default_factory=list)
-    unreachable: list[dict[str, Any]] = field(default_factory=list)
-    untried: int = 0
-    stuck: list[dict[str, Any]] = field(default_factory=list)
-    mta_sts: bool = False
-    warnings: list[str] = field(default_factory=list)
+    purge: bool = False
+    ca_file: str = ""
+    mta_sts: bool | None = None
+    preflight: str = OFF
+    provider: str = "auto"
 
-
-def _sender(providers: Mapping[str, Provider], wanted: str) -> DomainProvider:
-    """The daemon that sends this host's mail: the one that is asked for, or the one that runs."""
-    able = [one for one in providers.values() if isinstance(one, DomainProvider) and wanted in ("auto", one.name)]
-    for provider in able:
-        if provider.running():
-            return provider
-    if able:
-        raise Problem(
-            f"{able[0].name} is installed but does not run",
-            able[0].remedy_where_down(),
-            option="provider" if wanted != "auto" else "",
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> CallOptions:
+        """From the options of the module."""
+        return cls(
+            purge=params["purge"],
+            ca_file=params["ca_file"] or "",
+            mta_sts=params["mta_sts"],
+            preflight=params["preflight"],
+            provider=params["provider"],
         )
-    if wanted != "auto":
-        raise Problem(f"{wanted} is not installed on this host", "install it, or leave provider out", option="provider")
-    raise Problem("no daemon that sends mail is installed on this host", "install one (Debian: apt install postfix)")
 
 
-def _refuse_doubles(policies: Sequence[DomainPolicy]) -> None:
+class Domains(Service[DomainPolicy]):
+    """How this host sends mail to remote domains, and takes theirs.
+
+    Args:
+        site: the host.
+        call: the options of the whole call.
+    """
+
+    key = "domains"
+    noun = "domains"
+
+    def __init__(self, site: Site, call: CallOptions) -> None:
+        super().__init__(site)
+        self._call = call
+
+    def parse(self, element: Mapping[str, Any]) -> DomainPolicy:
+        """One object of the module as a policy."""
+        return options.parse(element)
+
+    def title(self, row: Mapping[str, Any]) -> str:
+        """The domain."""
+        return str(row["domain"])
+
+    def plan(self, things: Sequence[DomainPolicy]) -> ServicePlan:
+        """The files of the sending daemon that must change, and whose mail would be cut off."""
+        _refuse_duplicates(things)
+        provider = sender(self.site.providers, self._call.provider)
+        self._refuse_unsupported(provider, things)
+        planned = provider.plan_domains(
+            things, purge=self._call.purge, ca_file=self._call.ca_file, mta_sts=self._call.mta_sts
+        )
+        if self._call.preflight == FAIL and planned.demands is None:
+            raise Problem(
+                f"{provider.name} does not tell which servers a new requirement would affect, so no preflight is"
+                " possible",
+                "set preflight to warn or off; a preflight needs Postfix",
+                option="preflight",
+            )
+        changes = needed(planned.changes, self.site.host)
+        open_vservers, audit_warnings = self._cleartext_audit(things)
+        foreseen = self._preflight(provider, planned, things, changes)
+        return ServicePlan(
+            rows=_rows(planned.outcomes, things),
+            changes=changes,
+            participants=[provider] if changes else [],
+            facts={
+                "provider": provider.name,
+                "mta_sts": planned.mta_sts,
+                "uncovered_vservers": open_vservers,
+                "unreachable_domains": foreseen.unreachable,
+                "untried_domains": foreseen.untried,
+                "stuck_mail": [],
+            },
+            warnings=[
+                *planned.warnings,
+                *unauthenticated(things),
+                *_exceptions(planned, things),
+                *audit_warnings,
+                *foreseen.warnings,
+            ],
+            afterwards=self._queue_check(provider, things),
+        )
+
+    def _refuse_unsupported(self, provider: DomainProvider, policies: Sequence[DomainPolicy]) -> None:
+        for policy in policies:
+            if policy.present and policy.inbound and not provider.inbound:
+                raise Problem(
+                    f"{provider.name}, which this host's mail goes through, cannot require TLS of a single partner",
+                    "leave inbound out; only Postfix can do that",
+                    subject=policy.title,
+                    option="inbound",
+                )
+        ca_file = self._call.ca_file
+        if ca_file and self.site.host.state(ca_file) is None and not self.site.check_mode:
+            raise Problem(f"{ca_file} does not exist", "name a file of CA certificates on the host", option="ca_file")
+
+    def _cleartext_audit(self, policies: Sequence[DomainPolicy]) -> tuple[list[str], list[str]]:
+        """Virtual servers that the host's own users use in clear text, where others must encrypt; and warnings."""
+        if not any(policy.present and policy.encrypted for policy in policies):
+            return [], []
+        found, unknown = uncovered(self.site.providers.values())
+        warnings = [f"cannot tell whether users connect to this host in clear text ({one})" for one in unknown]
+        if found:
+            warnings.insert(
+                0,
+                "mail to others must be encrypted, but this host's own users can connect in clear text to:"
+                f" {', '.join(found)}; require the secure channel with mail_vserver_tls",
+            )
+        return found, warnings
+
+    def _preflight(
+        self,
+        provider: DomainProvider,
+        planned: DomainPlan,
+        policies: Sequence[DomainPolicy],
+        changes: Sequence[FileChange],
+    ) -> Foreseen:
+        if not changes or self._call.preflight == OFF:
+            return Foreseen()
+        foreseen = foresee(self.site.host, provider, planned, policies, check_mode=self.site.check_mode)
+        if self._call.preflight == FAIL:
+            foreseen.refuse()
+        return foreseen
+
+    def _queue_check(self, provider: DomainProvider, policies: Sequence[DomainPolicy]) -> Callable[[], Note] | None:
+        """Looks for mail that waits because the policies cannot be met."""
+        if self._call.preflight == OFF:
+            return None
+
+        def look() -> Note:
+            mail, warnings = stuck(provider, policies)
+            return Note({"stuck_mail": mail}, warnings)
+
+        return look
+
+
+def _refuse_duplicates(policies: Sequence[DomainPolicy]) -> None:
     seen = set()
     for policy in policies:
         if policy.domain in seen:
@@ -86,106 +191,34 @@ def _refuse_doubles(policies: Sequence[DomainPolicy]) -> None:
         seen.add(policy.domain)
 
 
+def _rows(outcomes: Sequence[DomainOutcome], policies: Sequence[DomainPolicy]) -> list[dict[str, Any]]:
+    declared = {policy.domain: policy for policy in policies if policy.present}
+    return [_row(one, declared.get(one.domain)) for one in outcomes]
+
+
+def _row(outcome: DomainOutcome, policy: DomainPolicy | None) -> dict[str, Any]:
+    return {
+        "domain": outcome.domain,
+        "next_hop": outcome.next_hop,
+        "other_next_hops": list(outcome.other_next_hops),
+        "tls": policy.tls if policy else "",
+        "authenticated": bool(policy and policy.authenticated),
+        "inbound": _inbound_of(policy) if policy else "",
+        "changed": bool(outcome.reason),
+        "reason": outcome.reason or "as desired",
+    }
+
+
 def _inbound_of(policy: DomainPolicy) -> str:
-    """What is demanded of the domain's own mail, as the result says it."""
+    """What is required of the domain's own mail, as the result says it."""
     if policy.inbound is None:
         return ""
     return "certificate" if policy.inbound.fingerprints else "tls"
 
 
-def secure_domains(
-    host: Host,
-    providers: Mapping[str, Provider],
-    transaction: Transaction,
-    policies: Sequence[DomainPolicy],
-    *,
-    purge: bool,
-    ca_file: str,
-    mta_sts: bool | None,
-    preflight: str = OFF,
-    wanted: str = "auto",
-) -> Outcome:
-    """Make the host treat each remote domain as its policy says, by the provider that is wanted.
-
-    Args:
-        host: the machine.
-        providers: the installed daemons.
-        transaction: what carries the plan out.
-        policies: what is demanded of each domain.
-        purge: whether our entries for any other domain are removed.
-        ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
-        mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
-        preflight: ``off``, ``warn`` or ``fail``: whether destinations are looked at before TLS is demanded of them.
-        wanted: name of the daemon that is to send, or ``auto``.
-
-    Raises:
-        Problem: it cannot be done; the host is as it was.
-    """
-    _refuse_doubles(policies)
-    provider = _sender(providers, wanted)
-    for demanding in policies:
-        if demanding.present and demanding.inbound and not provider.inbound:
-            raise Problem(
-                f"{provider.name}, which this host's mail goes through, cannot be told to demand TLS of one partner",
-                "leave inbound out; only Postfix can do that",
-                subject=demanding.title,
-                option="inbound",
-            )
-    if ca_file and host.state(ca_file) is None and not transaction.check_mode:
-        raise Problem(f"{ca_file} is not there", "name a file of CA certificates on the host", option="ca_file")
-    plan = provider.plan_domains(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
-    if preflight == FAIL and plan.demands is None:
-        raise Problem(
-            f"whom a demand would cut off cannot be foreseen for {provider.name}",
-            "set preflight to warn or off; only for Postfix there is more",
-            option="preflight",
-        )
-    changes = needed(plan.changes, host)
-    outcome = Outcome(
-        provider=provider.name,
-        files=[change.path for change in changes],
-        diff=[change.diff(host) for change in changes],
-        mta_sts=plan.mta_sts,
-        warnings=list(plan.warnings),
-    )
-    by_domain = {policy.domain: policy for policy in policies}
-    for one in plan.outcomes:
-        policy = by_domain.get(one.domain)
-        present = policy is not None and policy.present
-        outcome.domains.append(
-            {
-                "domain": one.domain,
-                "next_hop": one.next_hop,
-                "other_next_hops": list(one.other_next_hops),
-                "tls": policy.tls if policy and present else "",
-                "authenticated": bool(policy and present and policy.authenticated),
-                "inbound": _inbound_of(policy) if policy and present else "",
-                "changed": bool(one.reason),
-                "reason": one.reason or "as desired",
-            }
-        )
-    outcome.warnings += unauthenticated(policies)
+def _exceptions(planned: DomainPlan, policies: Sequence[DomainPolicy]) -> list[str]:
+    """Warnings of domains that are protected less than all other mail."""
     declared = {policy.domain for policy in policies if policy.present}
     # a new level for all other mail is measured against the entries of earlier calls as well
-    looked_at = plan.levels if EVERYTHING in declared else {name: plan.levels.get(name, "") for name in declared}
-    outcome.warnings += exceptions(looked_at, plan.default_level)
-    if any(policy.present and policy.encrypted for policy in policies):
-        outcome.uncovered, silent = uncovered(providers.values())
-        if outcome.uncovered:
-            outcome.warnings.append(
-                "mail to others must be encrypted, but users of this host use it in clear text:"
-                f" {', '.join(outcome.uncovered)}; require the secure channel with mail_vserver_tls"
-            )
-        outcome.warnings += [f"whether users use this host in clear text is not known ({one})" for one in silent]
-    if changes and preflight != OFF:
-        foreseen = foresee(host, provider, plan, policies, check_mode=transaction.check_mode)
-        if preflight == FAIL:
-            foreseen.refuse()
-        outcome.unreachable, outcome.untried = foreseen.unreachable, foreseen.untried
-        outcome.warnings += foreseen.warnings
-    if changes:
-        transaction.apply(changes, [provider])
-    if preflight != OFF:
-        outcome.stuck, told = stuck(provider, policies)
-        outcome.warnings += told
-    return outcome
+    compared = planned.levels if EVERYTHING in declared else {name: planned.levels.get(name, "") for name in declared}
+    return exceptions(compared, planned.default_level)

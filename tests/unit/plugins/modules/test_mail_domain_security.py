@@ -14,6 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, Findings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_domain_security
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     call,
@@ -48,7 +49,7 @@ class Transaction:
     def __exit__(self, *_exc):
         pass
 
-    def apply(self, changes, _participants):
+    def apply(self, changes, _participants, _probe):
         if not self.check_mode:
             self.host.take(changes)
 
@@ -77,8 +78,8 @@ def warned(monkeypatch):
 @pytest.fixture
 def module(host, warned, monkeypatch, capsys):
     """Calls the module on a recorded host."""
-    monkeypatch.setattr(mail_domain_security, "Host", lambda _run_command: host)
-    monkeypatch.setattr(mail_domain_security, "Transaction", Transaction)
+    monkeypatch.setattr(site, "Host", lambda _run_command: host)
+    monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(glob, "glob", lambda _pattern: ["libplain.so"])
     monkeypatch.setattr(_preflight, "look", lambda demands, *_how: found_by_preflight(demands))
 

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
@@ -25,6 +25,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainPlan,
     DomainProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import carry_out
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,
@@ -219,7 +221,7 @@ class Applied:
         self.check_mode = check_mode
         self.applied = []
 
-    def apply(self, changes, participants=()):
+    def apply(self, changes, participants, _probe):
         self.applied.append(([change.path for change in changes], [one.name for one in participants]))
 
 
@@ -230,26 +232,25 @@ def host():
     return found
 
 
-def call(host, provider, transaction, *policies, purge=False, ca_file="", preflight="off"):
+def call(host, provider, transaction, *policies, **options):
     providers = {provider.name: provider} if provider else {}
-    return secure_domains(
-        host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None, preflight=preflight
-    )
+    site = Site(host, Store(host, STORE), transaction.check_mode, find=lambda _host, _store: providers)
+    return carry_out(Domains(site, CallOptions(**options)), policies, transaction)
 
 
 def test_only_what_differs_is_applied(host):
     sender, transaction = Sender(host), Applied()
-    outcome = call(host, sender, transaction, DomainPolicy("a.test"), purge=True, ca_file="/same")
+    report = call(host, sender, transaction, DomainPolicy("a.test"), purge=True, ca_file="/same")
     assert sender.asked == ([DomainPolicy("a.test")], True, "/same")
     assert transaction.applied == [(["/table"], ["sender"])]
-    assert outcome.files == ["/table"]
-    assert [one["after_header"] for one in outcome.diff] == ["/table"]
+    assert report.result["files"] == ["/table"]
+    assert [one["after_header"] for one in report.result["diff"]] == ["/table"]
 
 
 def test_nothing_differs(host):
     host.files["/table"] = b"new"
     transaction = Applied()
-    assert call(host, Sender(host), transaction, DomainPolicy("a.test")).files == []
+    assert call(host, Sender(host), transaction, DomainPolicy("a.test")).result["files"] == []
     assert transaction.applied == []
 
 
@@ -265,18 +266,18 @@ def test_results(host):
         DomainPolicy("b.test", tls="encrypt"),
         DomainPolicy("c.test", tls="may", present=False),
     ]
-    outcome = call(host, Sender(host, outcomes=outcomes, warnings=["of the daemon"]), Applied(), *policies)
-    assert outcome.provider == "sender"
+    report = call(host, Sender(host, outcomes=outcomes, warnings=["of the daemon"]), Applied(), *policies)
+    assert report.result["provider"] == "sender"
     keys = ("domain", "next_hop", "tls", "authenticated", "changed")
-    assert [tuple(one[key] for key in keys) for one in outcome.domains] == [
+    assert [tuple(one[key] for key in keys) for one in report.result["domains"]] == [
         ("a.test", "a.test", "secure", True, True),
         ("b.test", "[gw]:25", "encrypt", False, False),
         ("c.test", "", "", False, True),
         ("purged.test", "", "", False, True),
     ]
-    assert outcome.domains[1]["reason"] == "as desired"
-    assert outcome.warnings[0] == "of the daemon"
-    (warning,) = outcome.warnings[1:]
+    assert report.result["domains"][1]["reason"] == "as desired"
+    assert report.warnings[0] == "of the daemon"
+    (warning,) = report.warnings[1:]
     assert "b.test is unauthenticated at the level encrypt" in warning
 
 
@@ -284,10 +285,10 @@ def test_results(host):
 def test_users_of_the_host_in_clear_text_while_others_must_encrypt(tls, host):
     sender = Sender(host)
     sender.vservers = (Vserver("imap", auth_clear=("PLAIN",), port=143), Vserver("pop3", port=110))
-    outcome = call(host, sender, Applied(), DomainPolicy("a.test", tls=tls))
-    assert outcome.uncovered == (["imap/default"] if tls == "encrypt" else [])
-    told = [one for one in outcome.warnings if "users of this host use it in clear text: imap/default;" in one]
-    assert len(told) == len(outcome.uncovered)
+    report = call(host, sender, Applied(), DomainPolicy("a.test", tls=tls))
+    assert report.result["uncovered_vservers"] == (["imap/default"] if tls == "encrypt" else [])
+    told = [one for one in report.warnings if "can connect in clear text to: imap/default;" in one]
+    assert len(told) == len(report.result["uncovered_vservers"])
 
 
 def test_no_daemon_to_send_mail(host):
@@ -305,7 +306,7 @@ def test_domain_that_is_declared_twice(host):
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_roots_that_are_not_there(check_mode, host):
-    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match=r"/roots.pem is not there")
+    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match=r"/roots.pem does not exist")
     with expected:  # in check mode an earlier task may have copied them in the real run
         call(host, Sender(host), Applied(check_mode), DomainPolicy("a.test"), ca_file="/roots.pem")
 
@@ -361,9 +362,9 @@ def test_all_entries_are_measured_against_a_new_level_for_all_other_mail(host):
 
 def test_ten_thousand_domains_make_one_warning(host):
     policies = [DomainPolicy(f"d{number}.test", tls="may") for number in range(10_000)]
-    outcome = call(host, Sender(host), Applied(), *policies)
-    assert [one for one in outcome.warnings if "d0.test, d1.test, d2.test, d3.test, d4.test and 9995 others" in one]
-    assert len(outcome.warnings) == 1
+    report = call(host, Sender(host), Applied(), *policies)
+    assert [one for one in report.warnings if "d0.test, d1.test, d2.test, d3.test, d4.test and 9995 others" in one]
+    assert len(report.warnings) == 1
 
 
 # ---- preflight
@@ -371,10 +372,11 @@ def test_ten_thousand_domains_make_one_warning(host):
 
 @pytest.mark.parametrize("preflight", ["off", "warn"])
 def test_daemon_whose_demands_are_not_known(preflight, host):
-    outcome = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
-    assert (outcome.unreachable, outcome.untried, outcome.stuck) == ([], 0, [])
+    report = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
+    found = [report.result[key] for key in ("unreachable_domains", "untried_domains", "stuck_mail")]
+    assert found == [[], 0, []]
     transaction = Applied()
-    with pytest.raises(Problem, match="cannot be foreseen for sender"):
+    with pytest.raises(Problem, match="sender does not tell which servers"):
         call(host, Sender(host), transaction, DomainPolicy("a.test"), preflight="fail")
     assert transaction.applied == []
 
@@ -430,7 +432,7 @@ def test_inbound_of_everybody():
 
 def test_daemon_that_cannot_demand_anything_of_partners(host):
     policy = DomainPolicy("a.test", inbound=InboundDemand())
-    with pytest.raises(Problem, match="sender, which this host's mail goes through, cannot be told") as caught:
+    with pytest.raises(Problem, match=r"sender, .* cannot require TLS of a single partner") as caught:
         call(host, Sender(host), Applied(), policy)
     assert caught.value.option == "inbound"
     call(host, Sender(host), Applied(), replace(policy, present=False))
