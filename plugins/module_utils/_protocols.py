@@ -22,8 +22,6 @@ class Protocol:
         name: the word used in module options.
         port: TCP port of the conversation that starts in clear text.
         implicit_tls_port: TCP port on which TLS starts at once; 0 where none is registered.
-        dialogue: the dialogue spoken to ask for STARTTLS (``smtp``, ``imap``, ``pop3``, ``nntp``, ``ldap``), or to see
-            what is done with clear text (``http``).
         strangers: whether anyone on the Internet must be able to use it in clear text (RFC 3207 section 4).
         starttls: whether a conversation that started in clear text can go on in TLS.
     """
@@ -31,7 +29,6 @@ class Protocol:
     name: str
     port: int
     implicit_tls_port: int
-    dialogue: str
     strangers: bool = False
     starttls: bool = True
 
@@ -39,13 +36,13 @@ class Protocol:
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol("smtp", 25, 0, "smtp", strangers=True),
-        Protocol("submission", 587, 465, "smtp"),
-        Protocol("imap", 143, 993, "imap"),
-        Protocol("pop3", 110, 995, "pop3"),
-        Protocol("nntp", 119, 563, "nntp"),
-        Protocol("ldap", 389, 636, "ldap"),
-        Protocol("http", 80, 443, "http", starttls=False),
+        Protocol("smtp", 25, 0, strangers=True),
+        Protocol("submission", 587, 465),
+        Protocol("imap", 143, 993),
+        Protocol("pop3", 110, 995),
+        Protocol("nntp", 119, 563),
+        Protocol("ldap", 389, 636),
+        Protocol("http", 80, 443, starttls=False),
     )
 }
 

@@ -450,12 +450,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import (
-    look_at_all,
-    parse,
-    parse_tests,
-    summarised,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.options import parse, parse_checks
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import look_at_all, summarised
 
 ELEMENT: Spec = {
     "host": {"type": "str"},
@@ -466,7 +462,7 @@ ELEMENT: Spec = {
     "ca_file": {"type": "path"},
     "source": {"type": "str"},
 }
-TESTS: Spec = {
+CHECKS: Spec = {
     "timeout": {"type": "float", "default": 10},
     "clear_text": {"type": "bool", "default": True},
     "versions": {"type": "bool", "default": False},
@@ -476,16 +472,16 @@ TESTS: Spec = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Look at the servers, and answer the module's result."""
-    tests = parse_tests(module.params)
+    checks = parse_checks(module.params)
     questions = [parse(element) for element in objects(module.params, ELEMENT, "endpoints")]
-    found = look_at_all(questions, tests)
+    found = look_at_all(questions, checks)
     return {"changed": False, "endpoints": found, "reason": summarised(found)}
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "endpoints", "host")
-    spec["argument_spec"].update(TESTS)
+    spec["argument_spec"].update(CHECKS)
     spec["argument_spec"]["endpoints"]["options"]["protocol"]["required"] = True
     module = AnsibleModule(supports_check_mode=True, required_by={"host": ["protocol"]}, **spec)
     require_cryptography(module)

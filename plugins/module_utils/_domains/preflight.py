@@ -24,7 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import servers_in
 
 OFF, WARN, FAIL = "off", "warn", "fail"

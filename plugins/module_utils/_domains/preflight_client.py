@@ -21,10 +21,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand, Endpoint
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.ber import BerError, element, read_element
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import mail_exchangers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import quoted
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError, quoted
 
 MOST_DESTINATIONS = 100  # in one call
 MOST_ADDRESSES = 5  # of one destination, as many as Postfix tries (smtp_mx_address_limit)
@@ -72,7 +73,7 @@ def look(demands: Sequence[Demand], trust: ssl.SSLContext, servers: Sequence[str
 
     Args:
         demands: what is demanded of whom; the first ones are looked at if there are many.
-        trust: from :func:`_wire.trust_store`; whose names it checks is of no account.
+        trust: from :func:`_wire.contexts.trust_store`; whose names it checks is of no account.
         servers: IP addresses of the resolvers.
     """
     trust.check_hostname = False  # which names are good is told by the demand
@@ -102,7 +103,7 @@ def _left(end: float) -> float:
     left = end - time.monotonic()
     if left <= 0:
         raise _LateError
-    return min(left, wire.TIMEOUT)
+    return min(left, TIMEOUT)
 
 
 def _judge(demand: Demand, trust: ssl.SSLContext, servers: Sequence[str], end: float) -> Fault | None:
@@ -111,13 +112,13 @@ def _judge(demand: Demand, trust: ssl.SSLContext, servers: Sequence[str], end: f
     try:
         hosts: Iterable[str] = (demand.host,)
         if demand.exchangers:
-            hosts = mail_exchangers(servers, demand.host, min(_left(end), wire.TIMEOUT / 2))
+            hosts = mail_exchangers(servers, demand.host, min(_left(end), TIMEOUT / 2))
         for host, address in islice(_addresses(hosts, demand.port, faults), MOST_ADDRESSES):
             fault = _fault(demand, host, address, trust, end)
             if fault is None:
                 return None
             faults.append(fault)
-    except wire.WireError as exc:
+    except WireError as exc:
         faults.append(Fault(NO_ANSWER, exc.text))
     cause = next((cause for cause in (NO_TLS, CERTIFICATE) if any(one.cause == cause for one in faults)), NO_ANSWER)
     return Fault(cause, "; ".join(dict.fromkeys(one.reason for one in faults)))
@@ -143,8 +144,8 @@ def _fault(demand: Demand, host: str, address: str, trust: ssl.SSLContext, end: 
     who = f"{host} ({address} port {demand.port})"
     verifying = demand.level in _VERIFYING
     try:
-        session = wire.handshake(endpoint, trust=trust if verifying else None, timeout=_left(end))
-    except wire.WireError as exc:
+        session = handshake(endpoint, trust=trust if verifying else None, timeout=_left(end))
+    except WireError as exc:
         return Fault(NO_TLS if exc.code in _NO_TLS else NO_ANSWER, f"{who}: {exc.text}")
     if session.error:
         return Fault(NO_TLS, f"{who}: {session.error.text}, inside TLS")

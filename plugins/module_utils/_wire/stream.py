@@ -7,21 +7,16 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
-
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 LONGEST_LINE = 64 * 1024  # bytes; the longest that the protocols allow is IMAP's 8 KiB (RFC 7162 section 4)
 LONGEST_CONVERSATION = 256 * 1024  # bytes that a server may send in one of our short conversations
 LONGEST_QUOTATION = 300  # characters of a server's words in a result
 GOODBYE_PATIENCE = 1.0  # seconds in which a server may answer our farewell
-_IPV6_ADDRESSES = "/proc/net/if_inet6"  # one line per address: 32 hex digits, interface, prefix, scope, flags, name
 
 
 class WireError(Exception):
@@ -60,7 +55,7 @@ def _ascii_name(name: str) -> str:
     return encoded
 
 
-def _explain(exc: OSError, doing: str) -> WireError:
+def explained(exc: OSError, doing: str) -> WireError:
     """Which failure an exception of a socket stands for."""
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)):
         return WireError("closed", f"the server closed the connection {doing}")
@@ -136,7 +131,7 @@ class Stream:
             self._socket.settimeout(left)
             yield
         except OSError as exc:
-            raise _explain(exc, doing) from exc
+            raise explained(exc, doing) from exc
 
     def send(self, command: bytes) -> None:
         """Send bytes as they are.
@@ -215,107 +210,3 @@ class Stream:
         with contextlib.suppress(WireError):
             self.send(farewell)
             self.receive()
-
-
-def connect_stream(host: str, port: int, *, timeout: float, source: str = "") -> Stream:
-    """Connect to a server, over whichever of its addresses answers first in the resolver's order.
-
-    A server on this very host is never spoken to from its own address unless no other is to be had, because
-    Dovecot and others treat such a session as secure even in clear text.
-
-    Args:
-        host: host name or IP address.
-        port: TCP port.
-        timeout: seconds that the whole conversation may last, the resolver's own waiting not counted.
-        source: address of this host to connect from; empty to leave the choice to the system and to the rule above.
-
-    Raises:
-        WireError: no connection came about.
-        Problem: the source is no address of this host.
-    """
-    deadline = time.monotonic() + timeout
-    return Stream(_dial(host, port, deadline, source), deadline)
-
-
-def other_local_address(address: str) -> str:
-    """An address of this host that differs from a given one of its own; empty where there is none."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if ip.version == 4:
-        return "127.0.0.2" if address != "127.0.0.2" else "127.0.0.3"
-    if not ip.is_loopback:
-        return "::1"
-    with contextlib.suppress(OSError), open(_IPV6_ADDRESSES, encoding="ascii") as table:
-        for words in map(str.split, table):
-            if words[3] == "00":  # a global address, neither link-local nor loopback
-                return str(ipaddress.IPv6Address(int(words[0], 16)))
-    return ""
-
-
-def _dial(host: str, port: int, deadline: float, source: str) -> socket.socket:
-    """A connected socket. Each way there gets its share of the time, so that a dead one does not use up all of it."""
-    family, origin = _checked_source(source) if source else (socket.AF_UNSPEC, None)
-    try:
-        found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as exc:
-        words = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        raise WireError("resolve", f"{quoted(host)!r} has no address ({words})") from exc
-    ways = [
-        (kin, address, start)
-        for kin, _kind, _protocol, _name, address in found
-        for start in ([origin] if origin else _starts(kin, address))
-    ]
-    failures = []
-    for number, (kin, address, start) in enumerate(ways):
-        patience = max((deadline - time.monotonic()) / (len(ways) - number), 0.001)
-        try:
-            return _dial_address(kin, address, start, patience)
-        except ConnectionRefusedError as exc:
-            failures.append(_explain(exc, f"by {address[0]}"))
-        except socket.timeout:
-            failures.append(WireError("unreachable", f"no answer in time from {address[0]}"))
-        except OSError as exc:
-            failures.append(_explain(exc, f"on the way to {address[0]}"))
-    raise WireError(failures[-1].code, "; ".join(dict.fromkeys(failure.text for failure in failures)))
-
-
-def _dial_address(family: int, address: Any, start: Any, patience: float) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if start:
-            sock.bind(start)
-        sock.settimeout(patience)
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _starts(family: int, address: Any) -> list[Any]:
-    """Where to connect from: wherever the system likes, but first elsewhere if it would choose the server's address."""
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.connect(address)  # sends nothing, but shows the system's choice
-        elsewhere = other_local_address(address[0]) if asking.getsockname()[0] == address[0] else ""
-        if elsewhere:
-            return [(elsewhere, 0), None]
-    return [None]
-
-
-def _checked_source(source: str) -> tuple[int, Any]:
-    """Family and socket address of an IP address of this host."""
-    try:
-        family, _kind, _protocol, _name, address = socket.getaddrinfo(
-            source, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )[0]
-    except (OSError, ValueError) as exc:
-        raise Problem(f"{source!r} is no IP address", "give an IP address of this host", option="source") from exc
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as trying:
-            trying.bind(address)
-    except OSError as exc:
-        raise Problem(
-            f"{source} is no address of this host ({exc.strerror})",
-            "give an address that the host has",
-            option="source",
-        ) from exc
-    return family, address

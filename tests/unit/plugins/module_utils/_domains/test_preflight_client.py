@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, look
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import DAY, NAME, NOW
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (
