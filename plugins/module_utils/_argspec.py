@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 
 Spec = dict[str, dict[str, Any]]
 
-STORE_DIRECTORY = "/etc/postmaster"
 STORE: Spec = {"store": {"type": "path", "default": STORE_DIRECTORY}}
 STATE: Spec = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 PASSWORD: Spec = {

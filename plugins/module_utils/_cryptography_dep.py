@@ -10,6 +10,11 @@ import traceback
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    FAMILY,
+    PYTHON_CRYPTOGRAPHY,
+)
+
 MINIMAL_CRYPTOGRAPHY_VERSION = 38
 
 CRYPTOGRAPHY_IMP_ERR: str | None = None
@@ -32,6 +37,6 @@ def require_cryptography(module: AnsibleModule) -> None:
     if not has_cryptography():
         module.fail_json(
             msg=missing_required_lib(f"cryptography >= {MINIMAL_CRYPTOGRAPHY_VERSION}.0")
-            + " On Debian install python3-cryptography.",
+            + f" On {FAMILY} install {PYTHON_CRYPTOGRAPHY}.",
             exception=CRYPTOGRAPHY_IMP_ERR,
         )

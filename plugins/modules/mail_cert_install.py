@@ -382,11 +382,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.chain import SYSTEM_TRUST_STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import Answers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEM_TRUST_STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers

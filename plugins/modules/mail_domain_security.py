@@ -542,15 +542,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
     PASSWORD,
     PURGE,
     STATE,
-    STORE_DIRECTORY,
     Spec,
     objects,
     one_or_many,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS

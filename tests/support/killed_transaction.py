@@ -104,7 +104,7 @@ def changes(root: Path) -> list[FileChange]:
     compiled = Compiled(".db", ("compile", "{source}"))
     return [
         FileChange(
-            str(root / "store/deployed/cert.pem"), b"key", mode=0o600, parent_mode=0o700, material=True, **OWNER
+            str(root / "store/deployed/cert.pem"), b"key", mode=0o600, parent_mode=0o700, prerequisite=True, **OWNER
         ),
         FileChange(str(root / "etc/main.cf"), b"new main\n"),
         FileChange(str(root / "etc/table"), b"new row\n", mode=0o600, compiled=compiled, **OWNER),

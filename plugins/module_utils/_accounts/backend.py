@@ -6,40 +6,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    KeepingProvider,
-    LoginProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
-    Provider,
+    SubmissionProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 
-def submission_server(providers: Mapping[str, Provider]) -> LoginProvider:
+def submission_server(site: Site) -> SubmissionProvider:
     """The server at which remote hosts log in.
 
     Raises:
         Problem: there is none, or it does not run.
     """
-    for provider in providers.values():
-        if isinstance(provider, LoginProvider):
+    for provider in site.providers.values():
+        if isinstance(provider, SubmissionProvider):
             if not provider.running():
                 raise Problem(f"{provider.name} is installed but does not run", provider.remedy_where_down())
             return provider
+    packages = [one.packages["submission"] for one in site.known if issubclass(one, SubmissionProvider)]
     raise Problem(
         "this host has no submission server that accounts can be made for",
-        "install one (Debian: apt install postfix), then set it up with mail_vserver_tls and protocol=submission",
+        f"install one ({how_to_install(*packages)}), then set it up with mail_vserver_tls and protocol=submission",
     )
 
 
-def account_keeper(providers: Mapping[str, Provider], check: PasswordCheck, backend: str) -> AccountKeeper:
+def account_database(site: Site, check: PasswordCheck, backend: str) -> AccountDatabase:
     """Where the accounts are stored.
 
     Args:
-        providers: the installed daemons.
+        site: the host.
         check: whom the submission server asks.
         backend: where they should be, as the administrator says; ``auto`` for where the server looks.
 
@@ -53,12 +53,12 @@ def account_keeper(providers: Mapping[str, Provider], check: PasswordCheck, back
             "leave the option out, or set the server up for it first",
             option="backend",
         )
-    for provider in providers.values():
-        keeper = provider.keeper(check) if isinstance(provider, KeepingProvider) else None
-        if keeper:
-            return keeper
+    for provider in site.providers.values():
+        database = provider.account_database(check) if isinstance(provider, AccountBackend) else None
+        if database:
+            return database
     raise Problem(
         f"the submission server checks passwords with {check.backend}, which is not on this host",
-        "install it (Debian: apt install dovecot-core)",
+        "install it, or have the server check passwords with what is on this host",
         option="backend",
     )

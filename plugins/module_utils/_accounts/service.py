@@ -14,14 +14,14 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts import options
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.backend import (
-    account_keeper,
+    account_database,
     submission_server,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.options import ANY_SENDER
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import AccountKeeper
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
@@ -73,29 +73,29 @@ class Accounts(Service[RelayAccount]):
     def plan(self, things: Sequence[RelayAccount]) -> ServicePlan:
         """The files that hold accounts and their senders, where they differ."""
         _refuse_duplicates(things)
-        server = submission_server(self.site.providers)
+        server = submission_server(self.site)
         check = server.password_check()
-        keeper = account_keeper(self.site.providers, check, self._backend)
+        database = account_database(self.site, check, self._backend)
         for account in things:
-            keeper.check(account)
+            database.check(account)
         limits = server.sender_limits()
-        found = _differences(keeper, things, limits)
+        found = _differences(database, things, limits)
         if self._purge:
-            _purge(keeper, things, limits, found)
+            _purge(database, things, limits, found)
         changes: list[FileChange] = []
         if found.changed or found.gone:
-            changes += keeper.changes(found.changed, found.gone)
+            changes += database.changes(found.changed, found.gone)
         declared = {one.name: one for one in things}
-        logins = {name: keeper.logins(declared.get(name, RelayAccount(name))) for name in limits}
+        logins = {name: database.logins(declared.get(name, RelayAccount(name))) for name in limits}
         changes += server.limit_senders(limits, logins)
         different = needed(changes, self.site.host)
         # the daemon that checks passwords is reloaded before the one that asks it
-        daemons = [name for name in (keeper.daemon, server.name) if name] if different else []
+        daemons = [name for name in (database.daemon, server.name) if name] if different else []
         return ServicePlan(
             rows=found.rows,
             changes=different,
             participants=[self.site.providers[name] for name in dict.fromkeys(daemons)],
-            proofs=[keeper.confirm],
+            proofs=[database.confirm],
             facts={"backend": check.backend},
             warnings=found.warnings,
         )
@@ -114,11 +114,11 @@ def _refuse_duplicates(accounts: Sequence[RelayAccount]) -> None:
         seen.add(account.name.lower())
 
 
-def _differences(keeper: AccountKeeper, accounts: Sequence[RelayAccount], limits: Limits) -> _Differences:
+def _differences(database: AccountDatabase, accounts: Sequence[RelayAccount], limits: Limits) -> _Differences:
     """Compare the accounts with what is stored; limits are updated."""
     found = _Differences()
     for account in accounts:
-        reason = _reason(keeper, account)
+        reason = _reason(database, account)
         if reason:
             if account.present:
                 found.changed.append(account)
@@ -127,13 +127,13 @@ def _differences(keeper: AccountKeeper, accounts: Sequence[RelayAccount], limits
         reasons = [one for one in (reason, _limit(account, limits)) if one]
         found.rows.append(_row(account.name, account.present, limits.get(account.name), reasons))
         if account.present:
-            found.warnings += [*_suspicions(account), *keeper.warnings(account)]
+            found.warnings += [*_suspicions(account), *database.warnings(account)]
     return found
 
 
-def _reason(keeper: AccountKeeper, account: RelayAccount) -> str:
+def _reason(database: AccountDatabase, account: RelayAccount) -> str:
     """Why the account itself is to change; empty where it is as desired."""
-    exists = keeper.exists(account)
+    exists = database.exists(account)
     if not account.present:
         return "account: removed" if exists else ""
     if not exists:
@@ -145,7 +145,7 @@ def _reason(keeper: AccountKeeper, account: RelayAccount) -> str:
                 option="password",
             )
         return "account: made"
-    if account.password is not None and account.always and not keeper.accepts(account):
+    if account.password is not None and account.always and not database.accepts(account):
         return "password: set"
     return ""
 
@@ -164,9 +164,9 @@ def _limit(account: RelayAccount, limits: Limits) -> str:
     return "" if before == after else f"senders: {', '.join(before)} -> {', '.join(after)}"
 
 
-def _purge(keeper: AccountKeeper, accounts: Sequence[RelayAccount], limits: Limits, found: _Differences) -> None:
+def _purge(database: AccountDatabase, accounts: Sequence[RelayAccount], limits: Limits, found: _Differences) -> None:
     """Add the removal of our accounts that are not declared."""
-    for name in sorted(keeper.ours() - {one.name for one in accounts}):
+    for name in sorted(database.ours() - {one.name for one in accounts}):
         found.gone.append(name)
         limits.pop(name, None)
         found.rows.append(_row(name, False, None, ["account: removed"]))

@@ -17,8 +17,11 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate, printable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host, in_memory
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    CA_CERTIFICATES,
+    HOW_TO_TRUST,
+)
 
-SYSTEM_TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 AUTH_LEVEL = "2"  # as on Debian: 112 bits, so RSA >= 2048 and no SHA-1 (SSL_CTX_set_security_level(3))
 MOST_PATHS = 8  # cross-signed CAs give two or three
 
@@ -47,7 +50,7 @@ def verified_chain(host: Host, leaf: Certificate, others: Sequence[Certificate],
     if host.state(trust_store) is None:
         raise Problem(
             f"the trust store {trust_store} is not there",
-            "install the package ca-certificates, or name a PEM file with the CA's root",
+            f"install the package {CA_CERTIFICATES}, or name a PEM file with the CA's root",
             option="trust_store",
         )
     paths = list(itertools.islice(_paths(leaf, others), MOST_PATHS))
@@ -93,8 +96,7 @@ def _explanation(
     """What is wrong with the most obvious path, in the administrator's words."""
     top = (leaf, *path)[-1]
     how_to_trust = (
-        f"put its certificate into {trust_store} (on Debian: into /usr/local/share/ca-certificates/, then"
-        " update-ca-certificates), or name a file that has it with trust_store"
+        f"put its certificate into {trust_store} ({HOW_TO_TRUST}), or name a file that has it with trust_store"
     )
     if answer.code == 0:
         subject = printable(_missing(answer))

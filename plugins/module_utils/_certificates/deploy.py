@@ -174,7 +174,7 @@ class Promotion:
         name, path = candidate.name, self._store.deployed_path(daemon, candidate.name)
         passphrase = candidate.passphrase if _keys.is_protected(candidate.bundle) else None
         content = _keys.daemon_copy(self._host, candidate.bundle, self._store.live_path(name), path, passphrase)
-        return FileChange(path, content, material=True, **secret)
+        return FileChange(path, content, prerequisite=True, **secret)
 
     def _kept(self, name: str, leaf: _x509.Certificate) -> list[FileChange]:
         """The certificate that is live until now, as the one to go back to."""

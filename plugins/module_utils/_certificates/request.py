@@ -30,6 +30,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    PYTHON_CRYPTOGRAPHY,
+    ROOT_HOME,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name, covers
 
 # option, attribute of the subject, most characters (the upper bounds of RFC 5280 appendix A.1); X.501's usual order
@@ -535,7 +539,7 @@ class Requests:
         if self._store.holds(path) or (there and b"CERTIFICATE REQUEST-----" not in there):
             raise Problem(
                 f"{path} holds, or is meant for, something else than a request",
-                "name a new file outside the store, such as /root/request.csr",
+                f"name a new file outside the store, such as {ROOT_HOME}/request.csr",
                 option="csr_path",
             )
         return path
@@ -622,7 +626,7 @@ class Requests:
         wanted = Wanted.from_params(params)
         copy = self._copy_path(name, params["csr_path"])
         files = [change.path for change in removal(self._store, name)] + ([copy] if copy else [])
-        reason = "there is no live certificate yet; showing the request takes python3-cryptography"
+        reason = f"there is no live certificate yet; showing the request takes {PYTHON_CRYPTOGRAPHY}"
         unknown = dict.fromkeys(("csr", "subject", "not_after", "days_left", "spki_sha256", "tlsa_3_1_1"))
         result = {
             **_entry(name, files, reason),

@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     DomainPolicy,
     QueuedMail,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
     DomainProvider,
 )

@@ -6,23 +6,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainProvider, Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 
-def sender(providers: Mapping[str, Provider], name: str) -> DomainProvider:
+def sending_daemons(site: Site) -> list[type[DomainProvider]]:
+    """The daemons with which domains can be secured, installed or not."""
+    return [one for one in site.known if issubclass(one, DomainProvider)]
+
+
+def sender(site: Site, name: str) -> DomainProvider:
     """The daemon that sends this host's mail.
 
     Args:
-        providers: the installed daemons.
+        site: the host.
         name: the one that is asked for; ``auto`` for the one that runs.
 
     Raises:
         Problem: it is not installed, or does not run.
     """
-    able = [one for one in providers.values() if isinstance(one, DomainProvider) and name in ("auto", one.name)]
+    able = [one for one in site.providers.values() if isinstance(one, DomainProvider) and name in ("auto", one.name)]
     for provider in able:
         if provider.running():
             return provider
@@ -34,4 +39,5 @@ def sender(providers: Mapping[str, Provider], name: str) -> DomainProvider:
         )
     if name != "auto":
         raise Problem(f"{name} is not installed on this host", "install it, or leave provider out", option="provider")
-    raise Problem("no daemon that sends mail is installed on this host", "install one (Debian: apt install postfix)")
+    packages = [one.packages["smtp"] for one in sending_daemons(site)]
+    raise Problem("no daemon that sends mail is installed on this host", f"install one ({how_to_install(*packages)})")

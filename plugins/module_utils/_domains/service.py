@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,11 +18,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains
     foresee,
     stuck,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.sender import sender
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.sender import sender, sending_daemons
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainOutcome,
     DomainPlan,
     DomainProvider,
@@ -91,7 +91,7 @@ class Domains(Service[DomainPolicy]):
     def plan(self, things: Sequence[DomainPolicy]) -> ServicePlan:
         """The files of the sending daemon that must change, and whose mail would be cut off."""
         _refuse_duplicates(things)
-        provider = sender(self.site.providers, self._call.provider)
+        provider = sender(self.site, self._call.provider)
         self._refuse_unsupported(provider, things)
         planned = provider.plan_domains(
             things, purge=self._call.purge, ca_file=self._call.ca_file, mta_sts=self._call.mta_sts
@@ -100,7 +100,7 @@ class Domains(Service[DomainPolicy]):
             raise Problem(
                 f"{provider.name} does not tell which servers a new requirement would affect, so no preflight is"
                 " possible",
-                "set preflight to warn or off; a preflight needs Postfix",
+                "set preflight to warn or off",
                 option="preflight",
             )
         changes = needed(planned.changes, self.site.host)
@@ -129,11 +129,12 @@ class Domains(Service[DomainPolicy]):
         )
 
     def _refuse_unsupported(self, provider: DomainProvider, policies: Sequence[DomainPolicy]) -> None:
+        able = [one for one in sending_daemons(self.site) if one.inbound]
         for policy in policies:
             if policy.present and policy.inbound and not provider.inbound:
                 raise Problem(
                     f"{provider.name}, which this host's mail goes through, cannot require TLS of a single partner",
-                    "leave inbound out; only Postfix can do that",
+                    f"leave inbound out, or use a daemon that can ({_names(able)})",
                     subject=policy.title,
                     option="inbound",
                 )
@@ -179,6 +180,10 @@ class Domains(Service[DomainPolicy]):
             return Note({"stuck_mail": mail}, warnings)
 
         return look
+
+
+def _names(daemons: Iterable[type[DomainProvider]]) -> str:
+    return " or ".join(one.name for one in daemons)
 
 
 def _refuse_duplicates(policies: Sequence[DomainPolicy]) -> None:

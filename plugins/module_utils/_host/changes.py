@@ -56,7 +56,7 @@ class FileChange:
             0755. All belong to root.
         summary: stands for the content in a diff; given for every file with a secret in it.
         secret: whether the content must never be shown.
-        material: whether configuration refers to this file, so that it must be there before a daemon's own
+        prerequisite: whether configuration refers to this file, so that it must be there before a daemon's own
             configuration test runs. Nothing uses it until the configuration names it or a daemon reloads.
         compiled: the lookup table's compiled twin, if it has one.
         own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
@@ -71,7 +71,7 @@ class FileChange:
     parent_mode: int = 0o755
     summary: str = ""
     secret: bool = False
-    material: bool = False
+    prerequisite: bool = False
     compiled: Compiled | None = None
     own_directory: bool = False
     edits: tuple[Edit, ...] = ()

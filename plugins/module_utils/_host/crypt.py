@@ -16,6 +16,11 @@ import string
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    FAMILY,
+    LIBCRYPT,
+    how_to_install,
+)
 
 LONGEST = 511  # bytes of a password (crypt(3), CRYPT_MAX_PASSPHRASE_SIZE)
 _SHA512 = "$6$"  # crypt(5)
@@ -32,7 +37,7 @@ def _function() -> Any:
         found.restype = ctypes.c_char_p
         found.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
         return found
-    raise Problem("the library libcrypt is not installed", "install it (Debian: apt install libcrypt1)")
+    raise Problem("the library libcrypt is not installed", f"install it ({how_to_install(LIBCRYPT)})")
 
 
 def _crypt(password: str, setting: str) -> str:
@@ -48,7 +53,7 @@ def hash_of(password: str) -> str:
     """
     hashed = _crypt(password, _SHA512 + "".join(secrets.choice(_SALT) for _place in range(16)))
     if not hashed.startswith(_SHA512):
-        raise Problem("the library libcrypt cannot hash with SHA-512", "use the libcrypt that Debian brings")
+        raise Problem("the library libcrypt cannot hash with SHA-512", f"use the libcrypt that {FAMILY} brings")
     return hashed
 
 

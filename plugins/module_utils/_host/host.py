@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
 
-SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 TOOL_TIMEOUT = 120  # seconds; no tool asked here works longer than a few
 
 
@@ -185,7 +185,7 @@ class Host:
         Raises:
             Problem: the program is missing or does not end.
         """
-        env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": "/root", **(environment or {})}
+        env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": ROOT_HOME, **(environment or {})}
         limit = _Limit()
         try:
             with in_memory(stdin) as handle, _surroundings(env, handle):

@@ -29,9 +29,9 @@ from typing import Any, Protocol
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import LOCK_FILE, STATE_DIRECTORY
 
-STATE_DIRECTORY = "/var/lib/postmaster-secure-channel"
-LOCK_FILE = "/run/postmaster-secure-channel.lock"  # not below /run/lock, where everybody may make files
+_RENAMED = {"material": "prerequisite"}  # in a journal that release 0.3.0 or older left
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
 
 
@@ -72,8 +72,13 @@ class _Entry:
     saved: str
     existed: bool
     remove: bool
-    material: bool
+    prerequisite: bool
     own_directory: bool = False
+
+    @classmethod
+    def from_journal(cls, noted: Mapping[str, Any]) -> _Entry:
+        """An entry as a run wrote it into its journal, also one of an older release."""
+        return cls(**{_RENAMED.get(key, key): value for key, value in noted.items()})
 
 
 def _beside(target: str, word: str) -> str:
@@ -232,10 +237,10 @@ class Transaction:
             self._save(entries)
             for change in changes:
                 self._stage(change)
-            self._commit(entry for entry in entries if entry.material)
+            self._commit(entry for entry in entries if entry.prerequisite)
             self._test(entries, participants)
             disturbed = True
-            self._commit(entry for entry in entries if not entry.material)
+            self._commit(entry for entry in entries if not entry.prerequisite)
             for participant in participants:
                 participant.activate(self._run)
             probe()
@@ -328,7 +333,7 @@ class Transaction:
             self._remove_directory()  # a run that was killed while it tidied up may have left a mirror
             return
         journal = json.loads(content)
-        entries = [_Entry(**entry) for entry in journal["entries"]]
+        entries = [_Entry.from_journal(one) for one in journal["entries"]]
         if journal["done"]:
             self._forget(entries)
             return
@@ -356,7 +361,7 @@ class Transaction:
                 saved=_beside(path, "before"),
                 existed=os.path.lexists(path),
                 remove=change.content is None,
-                material=change.material,
+                prerequisite=change.prerequisite,
                 own_directory=change.own_directory,
             )
 
@@ -458,7 +463,7 @@ class Transaction:
                     shutil.copy2(root, mirror)
                 mirrors[root] = mirror
                 for entry in entries:
-                    if entry.material or not (entry.path == root or entry.path.startswith(root + "/")):
+                    if entry.prerequisite or not (entry.path == root or entry.path.startswith(root + "/")):
                         continue
                     twin = mirror + entry.path[len(root) :]
                     _unlink(twin)

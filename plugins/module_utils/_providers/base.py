@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a provider is: the adapter for one daemon."""
+"""What a provider is: the adapter for one daemon, which serves virtual servers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -15,11 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
-    Demand,
-    DomainPolicy,
     Endpoint,
-    QueuedMail,
-    RelayAccount,
     SaslSocket,
     TlsLibrary,
     Vserver,
@@ -34,7 +30,7 @@ class Capabilities:
         version: the daemon's version, such as (3, 7, 11).
         known: whether this version lies within the range that the collection was tried with.
         library: the TLS library it uses.
-        reader: owner, group and mode of the key file that it needs.
+        key_permissions: owner, group and mode of the key file that it needs.
         several: whether it can serve more virtual servers of a protocol than its own one.
         alternative: whether it can show two certificates with keys of different types.
         sni: whether it can show another certificate for each name that clients ask for.
@@ -44,7 +40,7 @@ class Capabilities:
     version: tuple[int, ...]
     known: bool
     library: TlsLibrary
-    reader: tuple[str, str, int] = ("root", "root", 0o600)
+    key_permissions: tuple[str, str, int] = ("root", "root", 0o600)
     several: bool = False
     alternative: bool = False
     sni: bool = False
@@ -79,6 +75,7 @@ class Provider(ABC):
         protocols: the protocols it can serve.
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
+        password_package: the package to install for offer(); empty where it never offers anything.
         config_roots: directories, or single files, that its own configuration test reads.
     """
 
@@ -86,6 +83,7 @@ class Provider(ABC):
     protocols: ClassVar[frozenset[str]]
     processes: ClassVar[frozenset[str]]
     packages: ClassVar[Mapping[str, str]]
+    password_package: ClassVar[str] = ""
     config_roots: ClassVar[tuple[str, ...]]
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -164,198 +162,3 @@ class Provider(ABC):
     def remedy_where_down(self) -> str:
         """What to do where the daemon does not run, as the remedy of a Problem."""
         return f"start it ('systemctl start {self.name}') and run again"
-
-
-@dataclass(frozen=True)
-class DomainOutcome:
-    """What a plan means for one remote domain.
-
-    Attributes:
-        domain: the domain.
-        next_hop: what the daemon looks the policy up by; empty where the domain was removed.
-        reason: why something changes; empty where nothing does.
-        other_next_hops: what else it is looked up by: for subdomains, and for senders that are treated specially.
-    """
-
-    domain: str
-    next_hop: str
-    reason: str
-    other_next_hops: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class NewDemands:
-    """What a plan demands of other servers that was not demanded of them before.
-
-    Attributes:
-        of: answers what is newly demanded of the servers that take the mail of some domains; nothing of those whose
-            mail stays on this host, or for which nothing becomes stricter.
-        of_others: whether something may be, of servers that take the mail of domains without an entry.
-        ca_file: PEM file of the roots that peers will be verified against; empty for the system's.
-        ca_directory: directory with more of them; empty for none.
-        resolv_conf: the file that names the daemon's resolvers.
-    """
-
-    of: Callable[[Collection[str]], Sequence[Demand]]
-    of_others: bool = False
-    ca_file: str = ""
-    ca_directory: str = ""
-    resolv_conf: str = "/etc/resolv.conf"
-
-
-@dataclass(frozen=True)
-class DomainPlan(Plan):
-    """A plan for outgoing mail.
-
-    Attributes:
-        outcomes: what it means for each domain.
-        levels: the level of each entry of ours by domain, also of those that the plan leaves alone.
-        default_level: the level of all other mail; empty where the daemon uses no TLS.
-        demands: what is newly demanded of other servers; None where that is not worked out.
-        mta_sts: whether the MTA-STS policies of domains without an entry are followed.
-    """
-
-    outcomes: Sequence[DomainOutcome] = ()
-    levels: Mapping[str, str] = field(default_factory=dict)
-    default_level: str = ""
-    demands: NewDemands | None = None
-    mta_sts: bool = False
-
-
-class DomainProvider(Provider):
-    """A daemon that sends mail to other hosts.
-
-    Attributes:
-        inbound: whether it can also demand TLS of partners whose mail comes in.
-    """
-
-    inbound: ClassVar[bool] = False
-
-    @abstractmethod
-    def plan_domains(
-        self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
-    ) -> DomainPlan:
-        """Files as they must be for these policies.
-
-        Args:
-            policies: what is demanded of each remote domain.
-            purge: whether our own entries for any other domain are removed.
-            ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
-            mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
-
-        Raises:
-            Problem: a policy could never apply, or contradicts another one.
-        """
-
-    def queue(self) -> Sequence[QueuedMail]:
-        """The messages that wait to be sent, one entry for each recipient.
-
-        Raises:
-            Problem: the daemon does not tell.
-        """
-        return ()
-
-
-@dataclass(frozen=True)
-class PasswordCheck:
-    """Whom a submission server asks whether a password is right.
-
-    Attributes:
-        backend: what holds the accounts, a choice of the module's option.
-        place: absolute path of the socket to ask at, or of the database to look into.
-        realm: the realm of logins that name none, where the backend has realms.
-        user: user as whom the server runs.
-        group: the group of that user.
-    """
-
-    backend: str
-    place: str
-    realm: str = ""
-    user: str = ""
-    group: str = ""
-
-
-class AccountKeeper(ABC):
-    """Where accounts are kept that remote hosts log in with.
-
-    Attributes:
-        daemon: name of the provider that must read the configuration again where it changes; empty for none.
-    """
-
-    daemon: str = ""
-
-    @abstractmethod
-    def check(self, account: RelayAccount) -> None:
-        """Raise Problem where an account of this kind cannot be kept here."""
-
-    @abstractmethod
-    def ours(self) -> set[str]:
-        """Names of the accounts that this collection has made."""
-
-    @abstractmethod
-    def exists(self, account: RelayAccount) -> bool:
-        """Whether there is such an account, also one of somebody else's."""
-
-    @abstractmethod
-    def accepts(self, account: RelayAccount) -> bool:
-        """Whether the account that there is has this password."""
-
-    @abstractmethod
-    def logins(self, account: RelayAccount) -> tuple[str, ...]:
-        """The names by which the submission server may know whoever has logged in with the account.
-
-        Raises:
-            Problem: that cannot be told.
-        """
-
-    @abstractmethod
-    def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
-        """Files as they must be.
-
-        Args:
-            changed: accounts that are to get their password.
-            gone: names of accounts that are to go.
-        """
-
-    @abstractmethod
-    def confirm(self) -> None:
-        """Raise Problem where the daemon's effective settings do not show the accounts."""
-
-    @abstractmethod
-    def warnings(self, account: RelayAccount) -> Sequence[str]:
-        """What the administrator should know of an account."""
-
-
-class LoginProvider(Provider):
-    """A daemon with a submission server, where remote hosts log in."""
-
-    @abstractmethod
-    def password_check(self) -> PasswordCheck:
-        """Whom its submission servers ask.
-
-        Raises:
-            Problem: there is none that lets anybody log in, or they cannot be served.
-        """
-
-    @abstractmethod
-    def sender_limits(self) -> dict[str, tuple[str, ...]]:
-        """The senders that accounts of ours are limited to, sorted, by name. An unlimited account is not in it."""
-
-    @abstractmethod
-    def limit_senders(
-        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
-    ) -> Sequence[FileChange]:
-        """Files as they must be.
-
-        Args:
-            limits: as in sender_limits(), for all accounts.
-            logins: for the same accounts the names by which the server knows them.
-        """
-
-
-class KeepingProvider(Provider):
-    """A daemon that keeps accounts, for itself or for others."""
-
-    @abstractmethod
-    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
-        """Where the accounts are, None where this daemon does not hold what the check asks for."""

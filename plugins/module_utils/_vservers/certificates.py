@@ -79,7 +79,7 @@ class Certificates:
         if name != vserver.certificate and not is_protected(bundle):
             passphrase = None  # it was given for another one of the same virtual server
         content = daemon_copy(self._host, bundle, live_path, copy_path, passphrase) if bundle else b""
-        owner, group, mode = provider.capabilities().reader
+        owner, group, mode = provider.capabilities().key_permissions
         change = FileChange(
             copy_path,
             content,
@@ -87,7 +87,7 @@ class Certificates:
             group,
             mode,
             secret=True,
-            material=True,
+            prerequisite=True,
             summary=f"certificate {name} with its key",
         )
         if bundle and change.needed(self._host):

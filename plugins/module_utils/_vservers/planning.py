@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
     SettingsChange,
     needed,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
@@ -99,7 +100,7 @@ def plan_daemons(
         one.settings += planned.settings
         warnings += planned.warnings
         for socket in planned.needs:
-            helper, files = _offer(site.providers, socket, one.vservers[0])
+            helper, files = _offer(site, socket, one.vservers[0])
             plans.setdefault(helper.name, DaemonPlan(helper)).helps = True
             changes.setdefault(helper.name, []).extend(files)
         for helper, files in _withdrawals(site.providers, planned):
@@ -133,20 +134,23 @@ def _untried_version(provider: Provider) -> list[str]:
     return [f"{provider.name} {version} is newer than any version this collection was tested with"]
 
 
-def _offer(
-    providers: Mapping[str, Provider], socket: SaslSocket, asking: Vserver
-) -> tuple[Provider, Sequence[FileChange]]:
+def _offer(site: Site, socket: SaslSocket, asking: Vserver) -> tuple[Provider, Sequence[FileChange]]:
     """The daemon that can check passwords at a socket, and the files with which it does."""
-    for provider in providers.values():
+    for provider in site.providers.values():
         files = provider.offer(socket)
         if files is not None:
             return provider, files
     raise Problem(
         "nothing on this host can check the passwords of those who log in",
-        "install dovecot-core, or set up SASL for this service in main.cf yourself",
+        f"install a daemon that can ({how_to_install(*_password_packages(site))}), or set up SASL for this service"
+        " yourself",
         subject=asking.title,
         option="protocol",
     )
+
+
+def _password_packages(site: Site) -> list[str]:
+    return [one.password_package for one in site.known if one.password_package]
 
 
 def _withdrawals(providers: Mapping[str, Provider], planned: Plan) -> Iterator[tuple[Provider, Sequence[FileChange]]]:

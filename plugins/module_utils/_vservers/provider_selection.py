@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening as sockets
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
@@ -63,7 +64,7 @@ def choose(
             )
         raise Problem(
             f"no daemon that can serve {vserver.protocol} is installed on this host",
-            f"install one (Debian: apt install {' or '.join(packages)}), or leave this virtual server out",
+            f"install one ({how_to_install(*packages)}), or leave this virtual server out",
             subject=vserver.title,
             option="protocol",
         )

@@ -71,7 +71,7 @@ class Vservers(Service[Vserver]):
         changes = [change for one in plans for change in one.changes]
         return ServicePlan(
             rows=[row for one in plans for row in self._rows(one)],
-            changes=sorted(changes, key=lambda change: not change.material),
+            changes=sorted(changes, key=lambda change: not change.prerequisite),
             settings=[settings for one in plans for settings in one.settings],
             participants=[one.provider for one in reloaded],
             proofs=[partial(confirm, plans, site.store)],

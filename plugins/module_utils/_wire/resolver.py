@@ -15,6 +15,11 @@ import struct
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    RESOLV_CONF,
+    VALIDATING_RESOLVER,
+    how_to_install,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
 PORT = 53
@@ -87,7 +92,8 @@ def far_away(resolv_conf: str, path: str, daemon: str, *, name: str = ".", kind:
         raise Problem(
             f"the resolver that {path} names ({', '.join(servers)}) does not validate DNSSEC: asked for {kind} of"
             f" {name or '.'}, it does not say that the answer is authentic",
-            "install a validating resolver on this host (Debian: apt install unbound) and name it in /etc/resolv.conf,"
+            f"install a validating resolver on this host ({how_to_install(VALIDATING_RESOLVER)}) and name it in"
+            f" {RESOLV_CONF},"
             f" then restart {daemon}; or choose a level without DANE",
             option="tls",
         )

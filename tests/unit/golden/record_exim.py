@@ -20,13 +20,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import OPTIONS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    CONFIG_DIRECTORY,
     MAIN_DIRECTORY,
-    ROOT,
     SETTINGS,
     TEMPLATE,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import OPTIONS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
 
 HERE = Path(__file__).resolve().parent
@@ -120,7 +120,7 @@ def main() -> None:
     try:
         for name, (_release, file) in HOSTS.items():
             host = LabHost(name)
-            parts = (MAIN_DIRECTORY, f"{ROOT}/conf.d/auth")
+            parts = (MAIN_DIRECTORY, f"{CONFIG_DIRECTORY}/conf.d/auth")
             paths = [SETTINGS, TEMPLATE, "/etc/default/exim4"]
             paths += [path for path in sorted(host.files) if os.path.dirname(path) in parts]
             content: dict[str, Any] = {"stock": state(host, paths), "secured": secured(host)}

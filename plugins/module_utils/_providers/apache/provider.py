@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
@@ -35,10 +34,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     statements,
     vhosts,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import (
+    COMMON,
+    CONFIG_DIRECTORY,
+    ERROR_LOG,
+    PACKAGES,
+    UNIT,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.sites import Sites
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.template import (
-    COMMON,
-    ROOT,
     common,
     name_of_own,
     original_arguments,
@@ -55,13 +59,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS, strength_that
 
-UNIT = "apache2.service"
 _PARTS = ("use", "clear", "tls")
 _PATIENCE = 5.0  # seconds after a reload in which Apache must have opened its sockets
 _SETTLED = 0.5  # seconds after which an Apache that will die of a reload is dead
 _PAUSE = 0.1  # seconds between two looks
-_MEND = f"mend the files below {ROOT} until 'apache2ctl -t' is content, then run again"
-_LOG = "/var/log/apache2/error.log"
+_MEND = f"mend the files below {CONFIG_DIRECTORY} until 'apache2ctl -t' is content, then run again"
 
 
 class Apache(Provider):
@@ -70,8 +72,8 @@ class Apache(Provider):
     name = "apache"
     protocols = frozenset({"http"})
     processes = frozenset({"apache2"})
-    packages: ClassVar[Mapping[str, str]] = {"http": "apache2"}
-    config_roots = (ROOT,)
+    packages = PACKAGES
+    config_roots = (CONFIG_DIRECTORY,)
 
     @classmethod
     def installed(cls, host: Host) -> bool:
@@ -96,7 +98,7 @@ class Apache(Provider):
         asked = ["-D", "DUMP_VHOSTS", "-D", "DUMP_INCLUDES", "-D", "DUMP_MODULES"]
         done = self.host.query(["apache2ctl", "-t", *asked])
         if done.code != 0:
-            raise Problem(f"Apache refuses its own configuration ({done.complaint})", _MEND, option=ROOT)
+            raise Problem(f"Apache refuses its own configuration ({done.complaint})", _MEND, option=CONFIG_DIRECTORY)
         texts = {path: self.host.read_text(path) for path in included(done.out)}
         return Sites(vhosts(done.out), texts, modules(done.out))
 
@@ -255,15 +257,15 @@ class Apache(Provider):
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        mirror = mirrors[ROOT]
+        mirror = mirrors[CONFIG_DIRECTORY]
         # a path that leads back into the directory has to lead into the mirror
-        rule = f"s#{ROOT}\\([/\"' ]\\|$\\)#{mirror}\\1#g"
+        rule = f"s#{CONFIG_DIRECTORY}\\([/\"' ]\\|$\\)#{mirror}\\1#g"
         done = run(["find", mirror, "-type", "f", "-exec", "sed", "-i", rule, "{}", "+"])
         if done.code == 0:
             done = run(["apache2ctl", "-t", "-d", mirror])
         if done.code != 0:
-            complaint = done.complaint.replace(mirror, ROOT)
-            raise Problem(f"Apache refuses the configuration ({complaint})", _MEND, option=ROOT)
+            complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
+            raise Problem(f"Apache refuses the configuration ({complaint})", _MEND, option=CONFIG_DIRECTORY)
 
     def activate(self, run: Callable[..., Completed]) -> None:
         if self.running():
@@ -274,11 +276,11 @@ class Apache(Provider):
                 reason = done.complaint if done.code != 0 else "it does not listen where they say"
                 raise Problem(
                     f"Apache does not take its files over and goes on as before ({reason})",
-                    f"look at 'journalctl -u {UNIT}' and {_LOG} on the host",
+                    f"look at 'journalctl -u {UNIT}' and {ERROR_LOG} on the host",
                     subject="Apache",
                 )
         # a socket that overlaps with one of the old configuration ends Apache on a reload, but not on a new start
-        bring_up(run, UNIT, "Apache", self._settled, logs=_LOG)
+        bring_up(run, UNIT, "Apache", self._settled, logs=ERROR_LOG)
 
     def _settled(self) -> bool:
         """Whether Apache has survived its new configuration and listens where that says, now or soon."""

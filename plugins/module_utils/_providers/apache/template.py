@@ -15,15 +15,15 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import MACRO
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import (
+    AVAILABLE,
+    CONFIG_DIRECTORY,
+    MODULE_FILE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
-ROOT = "/etc/apache2"
-# Debian's directory for configuration that Apache does not read by itself
-_AVAILABLE = "conf-available"
-COMMON = f"{ROOT}/conf-enabled/postmaster-http.conf"
 _MODULES = ("macro", "ssl", "headers", "rewrite")
-_MODULE_FILE = "/usr/lib/apache2/modules/mod_{}.so"
-_OURS = re.compile(rf"{ROOT}/{_AVAILABLE}/{MACRO}(.+)\.(use|clear|tls)\.conf")
+_OURS = re.compile(rf"{CONFIG_DIRECTORY}/{AVAILABLE}/{MACRO}(.+)\.(use|clear|tls)\.conf")
 HSTS = "Strict-Transport-Security"
 HSTS_SECONDS = 63072000  # two years, as the guideline has it
 _HEAD = "# {}: kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
@@ -34,7 +34,7 @@ _NOT_LED_ON = r"!^/\.well-known/acme-challenge/"
 
 def own_path(name: str, part: str) -> str:
     """A file of a virtual server: ``use`` makes it, ``clear`` and ``tls`` are included on either side."""
-    return f"{ROOT}/{_AVAILABLE}/{MACRO}{name}.{part}.conf"
+    return f"{CONFIG_DIRECTORY}/{AVAILABLE}/{MACRO}{name}.{part}.conf"
 
 
 def name_of_own(path: str) -> str:
@@ -51,11 +51,11 @@ def _head(name: str) -> str:
 
 
 def _start(name: str) -> str:
-    return f"<VirtualHost $postmaster_addresses>\nInclude {_AVAILABLE}/{MACRO}{name}.$postmaster_side.conf\n"
+    return f"<VirtualHost $postmaster_addresses>\nInclude {AVAILABLE}/{MACRO}{name}.$postmaster_side.conf\n"
 
 
 def _end(name: str) -> str:
-    return f"\n</Macro>\nInclude {_AVAILABLE}/{MACRO}{name}.use.conf"
+    return f"\n</Macro>\nInclude {AVAILABLE}/{MACRO}{name}.use.conf"
 
 
 def with_macro(text: str, line: int, name: str) -> str:
@@ -171,5 +171,5 @@ def common(sockets: Sequence[str], listened: set[int]) -> str:
     for module in _MODULES:
         lines.append(f"<IfModule !{module}_module>")
         lines += [f"    {one}" for one in with_module if module == "ssl"]
-        lines += [f"    LoadModule {module}_module {_MODULE_FILE.format(module)}", "</IfModule>"]
+        lines += [f"    LoadModule {module}_module {MODULE_FILE.format(module)}", "</IfModule>"]
     return _HEAD.format("http") + "".join(f"{line}\n" for line in [*lines, *always])

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-
-CYRUS_CONF = "/etc/cyrus.conf"
-BINARIES = "/usr/lib/cyrus/bin"
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import (
+    BINARIES,
+    CYRUS_CONF,
+)
 
 _MARK = ": kept by the Ansible collection postmaster.secure_channel"
 _OURS = re.compile(rf"# (?P<owner>\S+/\S+){re.escape(_MARK)}\s*$")

@@ -15,8 +15,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-IMAPD_CONF = "/etc/imapd.conf"
-
 _BEGIN = "# BEGIN kept by the Ansible collection postmaster.secure_channel; changes made here are lost"
 _END = "# END kept by the Ansible collection postmaster.secure_channel"
 _JOINED = " (the line above had no end)"

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf as cyrus_conf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import (
     CYRUS_CONF,
-    Service,
+    IMAPD_CONF,
 )
 
 # Names that /etc/services gives to the ports; that file is not on every small host.
@@ -137,7 +138,7 @@ class Listeners:
             if "C" in service.flags:
                 raise Problem(
                     f"{CYRUS_CONF} line {service.line} has the service {service.name} read another file than"
-                    " /etc/imapd.conf",
+                    f" {IMAPD_CONF}",
                     "take -C out of that line, then run again",
                     subject=vserver.title,
                     option=f"{CYRUS_CONF}:{service.line}",

@@ -18,7 +18,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -36,14 +35,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf as cyrus_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf as imapd_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl as sasl
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import (
-    BINARIES,
-    CYRUS_CONF,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.imapd_conf import IMAPD_CONF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.listeners import (
     Listener,
     Listeners,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import (
+    BINARIES,
+    CYRUS_CONF,
+    DEFAULTS,
+    IMAPD_CONF,
+    KEY_PERMISSIONS,
+    PACKAGES,
+    UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
@@ -51,9 +54,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
     strength_that,
 )
 
-UNIT = "cyrus-imapd.service"
 OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the newest tried get a warning
-_ENVIRONMENT = "/etc/default/cyrus-imapd"
 # The one group that may be named here; RFC 8446 section 9.1 has every client know it.
 _GROUP = "prime256v1"
 _SETTLED = 0.5  # seconds in which a master that does not like its files ends
@@ -68,7 +69,7 @@ class Cyrus(Provider):
     name = "cyrus"
     protocols = frozenset({"imap", "pop3", "nntp"})
     processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
-    packages: ClassVar[Mapping[str, str]] = {"imap": "cyrus-imapd", "pop3": "cyrus-pop3d", "nntp": "cyrus-nntpd"}
+    packages = PACKAGES
     config_roots = (IMAPD_CONF, CYRUS_CONF)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -93,7 +94,7 @@ class Cyrus(Provider):
             self._version,
             known=self._version[:2] <= NEWEST,
             library=openssl_library(),
-            reader=("cyrus", "root", 0o400),
+            key_permissions=KEY_PERMISSIONS,
             several=True,
             alternative=True,
             mechanisms=True,
@@ -283,13 +284,13 @@ class Cyrus(Provider):
 
     def _refuse_other_files(self) -> None:
         """Raise Problem where Cyrus is told to read other files than the usual ones."""
-        for number, line in enumerate(self.host.read_text(_ENVIRONMENT).splitlines(), 1):
+        for number, line in enumerate(self.host.read_text(DEFAULTS).splitlines(), 1):
             match = re.match(r"\s*(CONF|MASTERCONF)=[\"']?([^\"'\s]*)", line)
             if match and match.group(2) not in ("", IMAPD_CONF, CYRUS_CONF):
                 raise Problem(
-                    f"{_ENVIRONMENT} line {number} has Cyrus read {match.group(2)}",
+                    f"{DEFAULTS} line {number} has Cyrus read {match.group(2)}",
                     f"keep its configuration in {IMAPD_CONF} and {CYRUS_CONF}",
-                    option=f"{_ENVIRONMENT}:{number}",
+                    option=f"{DEFAULTS}:{number}",
                 )
 
     def _refuse_missing(self, vserver: Vserver) -> None:

@@ -11,39 +11,44 @@ import os
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
+    GSSAPI_PACKAGE,
+    OTP_PACKAGE,
+    PLUGIN,
+    PLUGIN_PACKAGE,
+)
 
-PLUGINS = "/usr/lib/*/sasl2/lib*.so"
 PLAIN_TEXT = frozenset({"PLAIN", "LOGIN"})  # hand over the password itself
 # Mechanisms that can encrypt what follows by themselves.
 LAYERED = frozenset({"DIGEST-MD5", "GSSAPI", "GSS-SPNEGO", "SRP"})
 
-# Mechanism by the plug-in that brings it, and the Debian package of the plug-in.
+# Mechanisms by the plug-in that brings them, and the package of the plug-in.
 _BROUGHT_BY = {
-    "anonymous": (("ANONYMOUS",), "libsasl2-modules"),
-    "crammd5": (("CRAM-MD5",), "libsasl2-modules"),
-    "digestmd5": (("DIGEST-MD5",), "libsasl2-modules"),
-    "gs2": (("GS2-KRB5", "GS2-IAKERB"), "libsasl2-modules-gssapi-mit"),
-    "gssapiv2": (("GSSAPI", "GSS-SPNEGO"), "libsasl2-modules-gssapi-mit"),
-    "login": (("LOGIN",), "libsasl2-modules"),
-    "ntlm": (("NTLM",), "libsasl2-modules"),
-    "otp": (("OTP",), "libsasl2-modules-otp"),
-    "plain": (("PLAIN",), "libsasl2-modules"),
+    "anonymous": (("ANONYMOUS",), PLUGIN_PACKAGE),
+    "crammd5": (("CRAM-MD5",), PLUGIN_PACKAGE),
+    "digestmd5": (("DIGEST-MD5",), PLUGIN_PACKAGE),
+    "gs2": (("GS2-KRB5", "GS2-IAKERB"), GSSAPI_PACKAGE),
+    "gssapiv2": (("GSSAPI", "GSS-SPNEGO"), GSSAPI_PACKAGE),
+    "login": (("LOGIN",), PLUGIN_PACKAGE),
+    "ntlm": (("NTLM",), PLUGIN_PACKAGE),
+    "otp": (("OTP",), OTP_PACKAGE),
+    "plain": (("PLAIN",), PLUGIN_PACKAGE),
     "scram": (
         ("SCRAM-SHA-1", "SCRAM-SHA-224", "SCRAM-SHA-256", "SCRAM-SHA-384", "SCRAM-SHA-512"),
-        "libsasl2-modules",
+        PLUGIN_PACKAGE,
     ),
-    "srp": (("SRP",), "libsasl2-modules"),
+    "srp": (("SRP",), PLUGIN_PACKAGE),
 }
 
 
 def installed() -> frozenset[str]:
     """The mechanisms whose plug-ins are on this host."""
-    stems = {os.path.basename(path)[len("lib") : -len(".so")] for path in glob.glob(PLUGINS)}
+    stems = {os.path.basename(path)[len("lib") : -len(".so")] for path in glob.glob(PLUGIN.format("*"))}
     return frozenset(name for stem in stems for name in _BROUGHT_BY.get(stem, ((), ""))[0])
 
 
 def package_of(mechanism: str) -> str:
-    """The Debian package that brings a mechanism, empty where none is known."""
+    """The package that brings a mechanism, empty where none is known."""
     return next((package for names, package in _BROUGHT_BY.values() if mechanism in names), "")
 
 

@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Entry, Filters
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import MAIN
 
 _NOT_ASKED_FOR = frozenset({"shutdown_clients"})  # a kindness of ours that nobody has asked for
 _LONG = 60  # characters of a value that are shown
@@ -89,9 +90,9 @@ class Overrides:
         if self._entries and not any(one.path == asked.path for one in self._entries):
             raise Problem(
                 f"Dovecot does not read {asked.path}",
-                "add the line '!include conf.d/*.conf' to the end of /etc/dovecot/dovecot.conf",
+                f"add the line '!include conf.d/*.conf' to the end of {MAIN}",
                 subject=asked.vserver.title,
-                option="/etc/dovecot/dovecot.conf",
+                option=MAIN,
             )
         switches = [one for one in self._entries if one.name == "ssl" and not one.filters]
         if switches and switches[-1].value == "no":

@@ -18,15 +18,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host im
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import AccountKeeper
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
     doveconf as dovecot_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.drop_in import HEAD
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    ACCOUNTS,
+    ACCOUNTS_DROP_IN,
+)
 
-ACCOUNTS = "/etc/dovecot/postmaster-accounts"
-DROP_IN = "/etc/dovecot/conf.d/99-postmaster-accounts.conf"
 _SCHEME = "{SHA512-CRYPT}"
 _EMPTY_FIELDS = "::::::"  # uid, gid, gecos, home, shell and extra fields
 _CHARACTERS = "auth_username_chars"
@@ -50,7 +52,7 @@ def _plain(key: str) -> str:
     return found
 
 
-class DovecotAccounts(AccountKeeper):
+class DovecotAccounts(AccountDatabase):
     """The accounts.
 
     Args:
@@ -136,7 +138,7 @@ class DovecotAccounts(AccountKeeper):
         hashes = {name: hashed for name, hashed in self._hashes.items() if name not in gone}
         hashes.update({one.name: _SCHEME + libcrypt.hash_of(one.password or "") for one in changed})
         if not hashes:
-            return (FileChange(DROP_IN, None), FileChange(ACCOUNTS, None))
+            return (FileChange(ACCOUNTS_DROP_IN, None), FileChange(ACCOUNTS, None))
         lines = [f"{_escaped(name)}:{hashed}{_EMPTY_FIELDS}\n" for name, hashed in sorted(hashes.items())]
         text = HEAD.format("accounts that remote hosts log in with") + "".join(lines)
         return (
@@ -148,16 +150,16 @@ class DovecotAccounts(AccountKeeper):
                 0o640,
                 secret=True,
                 summary=f"accounts {', '.join(sorted(hashes))} (passwords not shown)",
-                material=True,
+                prerequisite=True,
             ),
-            FileChange(DROP_IN, self._rendered(hashes).encode(), "root", "root", 0o644),
+            FileChange(ACCOUNTS_DROP_IN, self._rendered(hashes).encode(), "root", "root", 0o644),
         )
 
     def _rendered(self, names: Mapping[str, str]) -> str:
         settings: dict[str, Any] = {}
         if any("\\" in name for name in names):
             allowed = self._characters
-            own = dovecot_settings.parse(self._host.read_text(DROP_IN)).get(_CHARACTERS)
+            own = dovecot_settings.parse(self._host.read_text(ACCOUNTS_DROP_IN)).get(_CHARACTERS)
             if own is not None:
                 settings[_CHARACTERS] = own
             elif allowed and "\\" not in allowed:
@@ -167,11 +169,11 @@ class DovecotAccounts(AccountKeeper):
 
     def confirm(self) -> None:
         # a mistake that hides the file, such as a later setting of the same names, is one in another file
-        wanted = dovecot_settings.parse(self._host.read_text(DROP_IN))
+        wanted = dovecot_settings.parse(self._host.read_text(ACCOUNTS_DROP_IN))
         found = self._effective(_CHARACTERS).get(_CHARACTERS, "")
         if wanted and wanted.get(_CHARACTERS, found) != found:
             raise Problem(
-                f"the settings are in {DROP_IN}, but Dovecot does not take over {_CHARACTERS}",
+                f"the settings are in {ACCOUNTS_DROP_IN}, but Dovecot does not take over {_CHARACTERS}",
                 "look for a file that sets the same and is read later, such as local.conf, and remove it there",
-                option=DROP_IN,
+                option=ACCOUNTS_DROP_IN,
             )

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -25,13 +25,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.op
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    Capabilities,
-    KeepingProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
-    Plan,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
     doveconf as dovecot_settings,
 )
@@ -54,6 +53,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
     DovecotAccounts,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    CONFIG_DIRECTORY,
+    CORE_PACKAGE,
+    DROP_IN,
+    MAIN,
+    PACKAGES,
+    UNIT,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.sockets import missing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
@@ -61,11 +68,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
     strength_that,
 )
 
-CONFIG_DIRECTORY = "/etc/dovecot"
-MAIN = CONFIG_DIRECTORY + "/dovecot.conf"
-# Read after Debian's own files; what comes later still or counts for more is looked for, and named.
-DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
-UNIT = "dovecot.service"
 _TRIES = 8  # to open a socket
 _PAUSE = 0.5  # seconds between them
 
@@ -76,13 +78,14 @@ def _path(protocol: str, name: str) -> str:
     return DROP_IN.format(protocol if name == DEFAULT else f"{protocol}_{name}")
 
 
-class Dovecot(KeepingProvider):
+class Dovecot(AccountBackend):
     """The adapter for Dovecot. Each virtual server has a file of its own in conf.d; no other file is touched."""
 
     name = "dovecot"
     protocols = frozenset({"imap", "pop3"})
     processes = frozenset({"dovecot", "imap-login", "pop3-login"})
-    packages: ClassVar[Mapping[str, str]] = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
+    packages = PACKAGES
+    password_package = CORE_PACKAGE
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -323,7 +326,7 @@ class Dovecot(KeepingProvider):
         if vserver.protocol not in served:
             raise Problem(
                 f"Dovecot does not serve {vserver.protocol} on this host",
-                f"install the package dovecot-{vserver.protocol}d, or add {vserver.protocol} to Dovecot's"
+                f"install the package {PACKAGES[vserver.protocol]}, or add {vserver.protocol} to Dovecot's"
                 " protocols setting",
                 subject=vserver.title,
                 option="protocol",
@@ -398,7 +401,7 @@ class Dovecot(KeepingProvider):
     def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
         return (FileChange(DROP_IN.format("auth"), None),)
 
-    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+    def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
         if check.backend != self.name:
             return None
         return DovecotAccounts(self.host, self.name, self.language, self._effective)
@@ -429,7 +432,7 @@ class Dovecot(KeepingProvider):
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         mirror = mirrors[CONFIG_DIRECTORY]
-        done = run(["doveconf", "-c", f"{mirror}/dovecot.conf", "-x", "-n"])
+        done = run(["doveconf", "-c", MAIN.replace(CONFIG_DIRECTORY, mirror), "-x", "-n"])
         if done.code != 0:
             complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
             raise Problem(

@@ -18,11 +18,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.routers import (
-    ACCOUNTS,
-    TRANSPORT,
-    said,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import ACCOUNTS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.routers import TRANSPORT, said
 
 OPTIONS = ("client_condition", "client_send", "client_name", "client_secret")
 _ASIDE = "# set aside for outgoing mail by postmaster.secure_channel: "

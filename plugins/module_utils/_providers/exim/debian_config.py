@@ -18,17 +18,17 @@ from collections.abc import Collection, Iterator
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-
-ROOT = "/etc/exim4"
-SETTINGS = ROOT + "/update-exim4.conf.conf"
-TEMPLATE = ROOT + "/exim4.conf.template"
-LOCALMACROS = ROOT + "/exim4.conf.localmacros"
-MAIN_DIRECTORY = ROOT + "/conf.d/main"
-# read after the administrator's 000_localmacros and before Debian's files, of which the first sets an option
-MAIN_FILE = MAIN_DIRECTORY + "/00_zz_postmaster-secure-channel"
-AUTH_FILE = ROOT + "/conf.d/auth/20_postmaster-secure-channel"
-# takes the place of everything else
-MONOLITH = ROOT + "/exim4.conf"
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    AUTH_FILE,
+    LOCALMACROS,
+    MAIN_DIRECTORY,
+    MAIN_FILE,
+    MONOLITH,
+    SETTINGS,
+    SPLIT_DIRECTORY,
+    TEMPLATE,
+)
 
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
 _BEGIN = "# BEGIN postmaster.secure_channel"
@@ -52,8 +52,8 @@ class Sources:
         """Whether the split form is in force. Raises Problem where neither is."""
         if self._host.state(MONOLITH) is not None:
             raise Problem(
-                f"{MONOLITH} takes the place of the configuration that Debian's tools make",
-                f"remove it, or move what it says below {ROOT}/conf.d or into {LOCALMACROS}",
+                f"{MONOLITH} takes the place of the configuration that {FAMILY}'s tools make",
+                f"remove it, or move what it says below {SPLIT_DIRECTORY} or into {LOCALMACROS}",
                 option=MONOLITH,
             )
         text = self._host.read_text(SETTINGS)
@@ -105,7 +105,7 @@ class Sources:
 def _change(path: str, text: str | None) -> FileChange:
     content = None if text is None else text.encode("utf-8", "surrogateescape")
     # update-exim4.conf looks for this one below /etc, whatever directory it is told to read
-    return FileChange(path, content, material=path == LOCALMACROS)
+    return FileChange(path, content, prerequisite=path == LOCALMACROS)
 
 
 def without_ours(text: str | None) -> str | None:

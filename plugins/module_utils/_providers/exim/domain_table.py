@@ -20,13 +20,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     DomainPolicy,
     SaslAccount,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import lsearch as table
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.routers import ACCOUNTS, DOMAINS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    ACCOUNTS,
+    DOMAINS,
+    HUBBED_HOSTS,
+    RECONFIGURE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import Smarthost
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 
 _SHARED = ("host", "port", "tls", "account", "clear")  # what an entry may have from the one for all mail
-HUBBED_HOSTS = "/etc/exim4/hubbed_hosts"
 _ENCRYPTED = ("encrypt", "verify", "secure", "fingerprint", "dane-only")
 
 
@@ -203,7 +207,7 @@ class DomainEntries:
             if self._usual(domain).none and not fields.get("host"):
                 raise Problem(
                     "this host sends no mail to others (dc_eximconfig_configtype is 'local')",
-                    "give relay_host, or have the host send mail with 'dpkg-reconfigure exim4-config'",
+                    f"give relay_host, or have the host send mail with '{RECONFIGURE}'",
                     subject=f"domain {domain}",
                     option="domain",
                 )

@@ -11,27 +11,36 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    FAMILY,
+    RESOLV_CONF,
+    VALIDATING_RESOLVER,
+    how_to_install,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     managed_sections as sections,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import routers as sending
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import ROOT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
     DomainEntries,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.lsearch import READER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    CONFIG_DIRECTORY,
+    PACKAGES,
+    ROUTER_DIRECTORY,
+    USER,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import (
     Smarthost,
     default_level,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import WITH_DANE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 
-RESOLV_CONF = "/etc/resolv.conf"
 # Debian's routers that send mail to other hosts; ours do what they do.
 _DEBIANS = ("hubbed_hosts", "dnslookup_relay_to_domains", "dnslookup", "smarthost", "hub_user_smarthost")
 _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
@@ -87,8 +96,8 @@ class Sending:
         if done.code != 0 or len(answers) < len(expressions):
             raise Problem(
                 f"Exim cannot be asked about domains ({done.complaint})",
-                f"mend the files below {ROOT} until 'exim4 -be' answers, then run again",
-                option=ROOT,
+                f"mend the files below {CONFIG_DIRECTORY} until 'exim4 -be' answers, then run again",
+                option=CONFIG_DIRECTORY,
             )
         return answers[: len(expressions)]
 
@@ -103,7 +112,7 @@ class Sending:
                     raise Problem(
                         f"this Exim was built without support for {feature}, without which the level {policy.tls}"
                         " cannot be kept",
-                        "install exim4-daemon-light or exim4-daemon-heavy of the distribution, or choose another level",
+                        f"install the distribution's {' or '.join(PACKAGES.values())}, or choose another level",
                         subject=policy.title,
                         option="tls",
                     )
@@ -119,9 +128,9 @@ class Sending:
                 option="ca_file",
             )
         state = self._host.state(ca_file)
-        if state and not state.mode & 0o004 and not (state.group == READER and state.mode & 0o040):
+        if state and not state.mode & 0o004 and not (state.group == USER and state.mode & 0o040):
             raise Problem(
-                f"{ca_file} cannot be read by {READER}, as whom Exim sends mail",
+                f"{ca_file} cannot be read by {USER}, as whom Exim sends mail",
                 f"make it readable for all ('chmod a+r {ca_file}'): certificates are no secret",
                 option="ca_file",
             )
@@ -143,7 +152,7 @@ class Sending:
             return []
         warning = (
             f"mail of domains that have an entry is not seen by {several(found)} of Exim's routers:"
-            " it takes Debian's usual way; a relay_host sends it another one"
+            f" it takes {FAMILY}'s usual way; a relay_host sends it another one"
         )
         return [warning]
 
@@ -167,8 +176,8 @@ class Sending:
             raise Problem(
                 f"{RESOLV_CONF} does not have the option trust-ad, so Exim never sees that an answer is authentic and"
                 " treats DANE as if there were none",
-                f"install a validating resolver on this host (Debian: apt install unbound) and write 'options trust-ad'"
-                f" into {RESOLV_CONF}; or choose a level without DANE",
+                f"install a validating resolver on this host ({how_to_install(VALIDATING_RESOLVER)}) and write"
+                f" 'options trust-ad' into {RESOLV_CONF}; or choose a level without DANE",
                 option="tls",
             )
         return _resolver.far_away(self._host.read_text(RESOLV_CONF), RESOLV_CONF, "Exim")
@@ -201,6 +210,6 @@ def refuse_late(shown: str) -> None:
     if ours and ours[0] > 0:
         raise Problem(
             f"the router {names[0]} stands before those of this collection, and may send mail past them",
-            f"give its file below {ROOT}/conf.d/router a name that sorts behind 050, or move it in the template",
-            option=ROOT,
+            f"give its file below {ROUTER_DIRECTORY} a name that sorts behind 050, or move it in the template",
+            option=CONFIG_DIRECTORY,
         )

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, SaslAccount
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import GROUP
 
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
-READER = "Debian-exim"  # Exim delivers as this user; the group has the same name
 
 Fields = dict[str, str]  # what holds for an entry, by word
 Table = dict[str, Fields]  # by domain
@@ -54,7 +54,7 @@ def change(path: str, table: Mapping[str, Fields], *, secret: bool = False) -> F
         path,
         render(table).encode() if table else None,
         "root",
-        READER,
+        GROUP,
         0o640,
         secret=secret,
         summary="rows for " + ", ".join(sorted(table)) + " (content not shown)",

@@ -16,18 +16,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     set_aside,
     without_aside,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
-    ROOT,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    AUTH_DIRECTORY,
+    SECTION_FILES,
     TEMPLATE,
 )
 
-# In the split form. Our routers go before Debian's.
-FILES = {
-    "routers": ROOT + "/conf.d/router/050_postmaster-secure-channel",
-    "transports": ROOT + "/conf.d/transport/40_postmaster-secure-channel",
-    "authenticators": ROOT + "/conf.d/auth/21_postmaster-secure-channel",
-}
-_AUTHENTICATORS = ROOT + "/conf.d/auth"
 # Behind Debian's macros, and behind what virtual servers have at the beginning.
 _AT_THE_END = ("transports", "authenticators")
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost."
@@ -53,7 +47,7 @@ def changes(host: Host, sections: Mapping[str, str], clients: tuple[str, ...], *
         Problem: the template lacks a section.
     """
     found = []
-    for section, path in FILES.items():
+    for section, path in SECTION_FILES.items():
         text = f"{_HEAD}\n{sections[section]}" if split and section in sections else None
         if text is not None or host.state(path) is not None:
             found.append(FileChange(path, None if text is None else text.encode()))
@@ -71,9 +65,9 @@ def changes(host: Host, sections: Mapping[str, str], clients: tuple[str, ...], *
 
 def _others(host: Host) -> Iterator[str]:
     """Files of authenticators that are not ours."""
-    for name in host.names_in(_AUTHENTICATORS):
-        path = f"{_AUTHENTICATORS}/{name}"
-        if re.fullmatch(r"[\w-]+(\.rul)?", name, re.ASCII) and path != FILES["authenticators"]:
+    for name in host.names_in(AUTH_DIRECTORY):
+        path = f"{AUTH_DIRECTORY}/{name}"
+        if re.fullmatch(r"[\w-]+(\.rul)?", name, re.ASCII) and path != SECTION_FILES["authenticators"]:
             yield path
 
 

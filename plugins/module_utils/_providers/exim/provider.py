@@ -14,11 +14,11 @@ import functools
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
@@ -30,35 +30,38 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    Capabilities,
-    DomainPlan,
-    DomainProvider,
-    Plan,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     expressions as expressions,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import layout as layout
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import listeners as listeners
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
-    ROOT,
-    Sources,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
     Effective,
     servers,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    CONFIG_DIRECTORY,
+    DEFAULTS,
+    GROUP,
+    KEY_PERMISSIONS,
+    LOGS,
+    PACKAGES,
+    SASL_SOCKET,
+    UNIT,
+    USER,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
+    DomainPlan,
+    DomainProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS, strength_that
 
 NEWEST = (4, 98)  # the newest version that the collection was tried with
 OLDEST = (4, 94)  # the first that chooses a certificate by a name it does not trust
-UNIT = "exim4.service"
-DEFAULTS = "/etc/default/exim4"
-USER = "Debian-exim"
-SASL_SOCKET = "/var/spool/exim4/postmaster-auth"
 _SETTLES = 0.3  # seconds after which a reload has begun to have an effect
 _COMES_UP = 10.0  # seconds in which it must have ended
 _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
@@ -71,8 +74,8 @@ class Exim(DomainProvider):
     name = "exim"
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"exim4"})
-    packages: ClassVar[Mapping[str, str]] = {"smtp": "exim4-daemon-light", "submission": "exim4-daemon-heavy"}
-    config_roots = (ROOT,)
+    packages = PACKAGES
+    config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
@@ -96,8 +99,8 @@ class Exim(DomainProvider):
         if done.code != 0:
             raise Problem(
                 f"Exim refuses its own configuration ({done.complaint})",
-                f"mend the files below {ROOT} until update-exim4.conf is content, then run again",
-                option=ROOT,
+                f"mend the files below {CONFIG_DIRECTORY} until update-exim4.conf is content, then run again",
+                option=CONFIG_DIRECTORY,
             )
         return done.out
 
@@ -109,14 +112,14 @@ class Exim(DomainProvider):
         features = re.search(r"^Support for:(.*)$", self._build, re.MULTILINE)
         if not features or "GnuTLS" not in features[1].split():
             raise Problem(
-                "this Exim was not built with GnuTLS, as Debian's is",
-                "install exim4-daemon-light or exim4-daemon-heavy of the distribution",
+                f"this Exim was not built with GnuTLS, as {FAMILY}'s is",
+                f"install the distribution's {' or '.join(PACKAGES.values())}",
             )
         return Capabilities(
             version,
             known=version[:2] <= NEWEST,
             library=TlsLibrary("GnuTLS", ()),
-            reader=("root", USER, 0o640),
+            key_permissions=KEY_PERMISSIONS,
             several=True,
             alternative=True,
             sni=True,
@@ -214,7 +217,7 @@ class Exim(DomainProvider):
         effective, before = self.effective, self.read()
         tables = expressions.Tables.from_macros(effective.macros)
         wanted = layout.of_ours(effective, tables)
-        socket = SaslSocket(SASL_SOCKET, USER, USER)
+        socket = SaslSocket(SASL_SOCKET, USER, GROUP)
         asked = (socket,) if _submission(tables) else ()
         for vserver in desired:
             tables.forget(layout.identifier(vserver))
@@ -289,7 +292,7 @@ class Exim(DomainProvider):
             raise Problem(
                 "nothing can check the passwords of those who log in:"
                 " Exim has no authenticator for them, and this build cannot ask Dovecot",
-                "install the package exim4-daemon-heavy and Dovecot, or set up an authenticator",
+                f"install the package {PACKAGES['submission']} and Dovecot, or set up an authenticator",
                 subject=f"virtual server {ident}",
                 option="protocol",
             )
@@ -331,17 +334,17 @@ class Exim(DomainProvider):
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        mirror = mirrors[ROOT]
+        mirror = mirrors[CONFIG_DIRECTORY]
         made = f"{mirror}/made-of-it"
 
         def ask(*words: str) -> str:
             done = run(list(words))
             if done.code != 0:
-                complaint = done.complaint.replace(mirror, ROOT) or "it does not say why"
+                complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                 raise Problem(
                     f"Exim refuses the configuration ({complaint})",
-                    f"mend the files below {ROOT}, then run again",
-                    option=ROOT,
+                    f"mend the files below {CONFIG_DIRECTORY}, then run again",
+                    option=CONFIG_DIRECTORY,
                 )
             return done.out
 
@@ -352,9 +355,9 @@ class Exim(DomainProvider):
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(
-                    f"something below {ROOT} sets {option} after this collection does",
+                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection does",
                     "look for a line that gives this option or its macro a value, and remove it",
-                    option=ROOT,
+                    option=CONFIG_DIRECTORY,
                 )
 
     def activate(self, run: Callable[..., Completed]) -> None:
@@ -366,7 +369,7 @@ class Exim(DomainProvider):
         # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
         self._stuck = True
         unless = "it ended at once, or cannot listen"
-        bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs="/var/log/exim4")
+        bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs=LOGS)
         self._stuck = False
 
     def _comes_up(self) -> bool:

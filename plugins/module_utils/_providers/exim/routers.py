@@ -14,8 +14,8 @@ Facts: Exim specification, chapters 9 (lookups), 11 (expansions), 15 (routers), 
 
 from __future__ import annotations
 
-DOMAINS = "/etc/exim4/postmaster_domains"
-ACCOUNTS = "/etc/exim4/postmaster_accounts"
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import DOMAINS
+
 CA_FILE = "POSTMASTER_OUT_CA_FILE"  # the macro that keeps which file of roots was asked for
 _ROOTS = "POSTMASTER_OUT_ROOTS"  # the one that says which roots are in force
 ROUTER = "postmaster_to_"  # how the names of our routers begin

@@ -16,14 +16,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     mechanisms as inn_mechanisms,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import (
-    CONFIG_DIRECTORY,
     KEYS,
-    SETTINGS,
     Effective,
     as_line_values,
     rendered,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.key_lines import KeyLines
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
+    CONFIG_DIRECTORY,
+    INN_CONF,
+    SASL_CONF,
+    SASL_FILE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
     AuthGroup,
     Files,
@@ -37,11 +41,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
-SASL_DIRECTORY = "/etc/sasl2"
-SASL_FILE = "INN.conf"  # by this name INN introduces itself to libsasl2
-_SASL = f"{SASL_DIRECTORY}/{SASL_FILE}"
 _MECHANISMS = "mech_list"
-_WIDTHS = {SETTINGS: 28, _SASL: 0}  # where values begin in the file that INN brings
+_WIDTHS = {INN_CONF: 28, SASL_CONF: 0}  # where values begin in the file that INN brings
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
 
 
@@ -91,7 +92,7 @@ class InnFiles:
         return f"groups of {self._effective.readers}"
 
     def _base(self) -> Base:
-        settings = self._lines(SETTINGS)
+        settings = self._lines(INN_CONF)
         for key in KEYS:
             if _note(key) in self._originals:
                 settings.put(key, self._originals.get(_note(key)))
@@ -99,7 +100,7 @@ class InnFiles:
         files = Files(self._host.read_text, self._effective.home)
         notes: Notes = self._originals.get(self._readers_note, {})
         readers = taken_back(self._host.read_text(path), path, files, notes)
-        sasl = self._lines(_SASL)
+        sasl = self._lines(SASL_CONF)
         if _MECHANISMS in self._originals:
             sasl.put(_MECHANISMS, self._originals.get(_MECHANISMS))
         return Base(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
@@ -117,20 +118,20 @@ class InnFiles:
         settings, readers, sasl = self.base.settings, self.base.readers, self.base.sasl
         if vserver.present:
             self._note_what_is_there()
-            settings = self._settings(self._lines(SETTINGS), vserver, certificate)
+            settings = self._settings(self._lines(INN_CONF), vserver, certificate)
             readers, notes = self._readers(vserver)
             self._originals.forget([self._readers_note])
             self._originals.note(self._readers_note, notes)
-            sasl = self._sasl(self._lines(_SASL), vserver)
-        sasl_is_ours = _SASL in self._originals
+            sasl = self._sasl(self._lines(SASL_CONF), vserver)
+        sasl_is_ours = SASL_CONF in self._originals
         if not vserver.present:
-            self._originals.forget([*map(_note, KEYS), self._readers_note, _MECHANISMS, _SASL])
-        yield from self._rewritten(SETTINGS, settings)
+            self._originals.forget([*map(_note, KEYS), self._readers_note, _MECHANISMS, SASL_CONF])
+        yield from self._rewritten(INN_CONF, settings)
         yield from self._rewritten(self._effective.readers, readers)
         if sasl_is_ours and not sasl:
-            yield FileChange(_SASL, None, own_directory=True)
+            yield FileChange(SASL_CONF, None, own_directory=True)
         else:
-            yield from self._rewritten(_SASL, sasl)
+            yield from self._rewritten(SASL_CONF, sasl)
 
     def further(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
         """The files of a virtual server that INN does not have by itself."""
@@ -141,11 +142,11 @@ class InnFiles:
                 yield FileChange(path, None, own_directory=True)
             return
         contents = {
-            "inn.conf": self._settings(KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS]), vserver, certificate),
+            "inn.conf": self._settings(KeyLines(self.base.settings, INN_CONF, _WIDTHS[INN_CONF]), vserver, certificate),
             "readers.conf": self._readers(vserver)[0],
-            SASL_FILE: self._sasl(KeyLines(self.base.sasl, _SASL), vserver),
+            SASL_FILE: self._sasl(KeyLines(self.base.sasl, SASL_CONF), vserver),
         }
-        like = {"inn.conf": SETTINGS, "readers.conf": self._effective.readers, SASL_FILE: _SASL}
+        like = {"inn.conf": INN_CONF, "readers.conf": self._effective.readers, SASL_FILE: SASL_CONF}
         for name, content in contents.items():
             state = self._host.state(like[name])
             yield FileChange(
@@ -158,11 +159,11 @@ class InnFiles:
             )
 
     def _note_what_is_there(self) -> None:
-        settings, sasl = KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS]), KeyLines(self.base.sasl, _SASL)
+        settings, sasl = KeyLines(self.base.settings, INN_CONF, _WIDTHS[INN_CONF]), KeyLines(self.base.sasl, SASL_CONF)
         for key in KEYS:
             self._originals.note(_note(key), settings.raw(key))
-        if _MECHANISMS not in self._originals and self._host.state(_SASL) is None:
-            self._originals.note(_SASL, None)
+        if _MECHANISMS not in self._originals and self._host.state(SASL_CONF) is None:
+            self._originals.note(SASL_CONF, None)
         self._originals.note(_MECHANISMS, sasl.raw(_MECHANISMS))
 
     def _settings(self, lines: KeyLines, vserver: Vserver, certificate: str) -> str:
@@ -172,7 +173,7 @@ class InnFiles:
             **rendered(STRENGTHS[vserver.strength], self._library),
         }
         lines.set(as_line_values(wanted))
-        before = KeyLines(self.base.settings, SETTINGS, _WIDTHS[SETTINGS])
+        before = KeyLines(self.base.settings, INN_CONF, _WIDTHS[INN_CONF])
         for key in KEYS:
             if key not in wanted:
                 lines.put(key, before.raw(key))
@@ -189,7 +190,7 @@ class InnFiles:
         )
 
     def _sasl(self, lines: KeyLines, vserver: Vserver) -> str:
-        there = KeyLines(self.base.sasl, _SASL).value(_MECHANISMS)
+        there = KeyLines(self.base.sasl, SASL_CONF).value(_MECHANISMS)
         offered = there.upper().split() if there else inn_mechanisms.installed(self._host)
         wanted = inn_mechanisms.chosen(vserver, offered)
         if set(lines.value(_MECHANISMS).upper().split()) != set(wanted):

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
+    INN_CONF,
+    TOOLS,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, strength_that
 
-CONFIG_DIRECTORY = "/etc/news"
-SETTINGS = CONFIG_DIRECTORY + "/inn.conf"
-TOOLS = "/usr/lib/news/bin"
 CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
 STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
 KEYS = (*CERTIFICATE_KEYS, *STRENGTH_KEYS)
@@ -65,7 +66,7 @@ class Effective:
         )
 
 
-def effective(host: Host, settings: str = SETTINGS) -> Effective:
+def effective(host: Host, settings: str = INN_CONF) -> Effective:
     """Ask INN for its settings.
 
     Args:

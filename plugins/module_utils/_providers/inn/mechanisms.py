@@ -15,10 +15,10 @@ from collections.abc import Collection
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import LIBRARIES
 
 # mechanisms that send the password itself
 PLAIN = frozenset({"PLAIN", "LOGIN"})
-_LIBRARIES = "/usr/lib"
 _PLUGINS = {
     "libcrammd5.so": ("CRAM-MD5",),
     "libdigestmd5.so": ("DIGEST-MD5",),
@@ -34,8 +34,8 @@ _PLUGINS = {
 
 def installed(host: Host) -> frozenset[str]:
     """The mechanisms of libsasl2's plug-ins on this host, which are offered where no list chooses some."""
-    directories = [f"{_LIBRARIES}/{name}/sasl2" for name in host.names_in(_LIBRARIES) if name.endswith("-linux-gnu")]
-    files = {file for directory in (*directories, f"{_LIBRARIES}/sasl2") for file in host.names_in(directory)}
+    directories = [f"{LIBRARIES}/{name}/sasl2" for name in host.names_in(LIBRARIES) if name.endswith("-linux-gnu")]
+    files = {file for directory in (*directories, f"{LIBRARIES}/sasl2") for file in host.names_in(directory)}
     return frozenset(one for file, mechanisms in _PLUGINS.items() if file in files for one in mechanisms)
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -33,18 +32,24 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import socket_units as inn_units
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.file_plan import (
-    SASL_DIRECTORY,
-    SASL_FILE,
     InnFiles,
     home_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import (
-    CONFIG_DIRECTORY,
-    TOOLS,
     Effective,
     effective,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.key_lines import KeyLines
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
+    CONFIG_DIRECTORY,
+    KEY_PERMISSIONS,
+    NNRPD,
+    PACKAGES,
+    SASL_DIRECTORY,
+    SASL_FILE,
+    TOOLS,
+    UNIT,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
     AuthGroup,
     Files,
@@ -53,7 +58,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 
-UNIT = "inn2.service"
 _DEFAULT = "default"
 _KNOWN = (2, 7)
 _LOOPBACK, _ELSEWHERE = "127.0.0.1", "127.0.0.2"
@@ -65,7 +69,7 @@ class Inn(Provider):
     name = "inn"
     protocols = frozenset({"nntp"})
     processes = frozenset({"innd", "nnrpd"})
-    packages: ClassVar[Mapping[str, str]] = {"nntp": "inn2"}
+    packages = PACKAGES
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -74,7 +78,7 @@ class Inn(Provider):
 
     @classmethod
     def installed(cls, host: Host) -> bool:
-        return host.state(f"{TOOLS}/nnrpd") is not None
+        return host.state(NNRPD) is not None
 
     # ---- reading
 
@@ -88,7 +92,7 @@ class Inn(Provider):
             self._version,
             known=self._version[:2] == _KNOWN,
             library=openssl_library(),
-            reader=("root", "news", 0o640),
+            key_permissions=KEY_PERMISSIONS,
             several=True,
             mechanisms=True,
         )

@@ -18,13 +18,20 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEMD_UNITS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
+    BOOT_DIRECTORY,
+    GROUP,
+    NNRPD,
+    SPOOL,
+    UNIT,
+    USER,
+)
 
-DIRECTORY = "/etc/systemd/system"
 _PREFIX = "postmaster-nntp-"
-_BOOT = DIRECTORY + "/sockets.target.d/" + _PREFIX + "{}.conf"
+_BOOT = f"{BOOT_DIRECTORY}/{_PREFIX}{{}}.conf"
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
-_NNRPD = "/usr/lib/news/bin/nnrpd"
 _LISTEN = re.compile(r"^ListenStream=(?:\[?([0-9A-Fa-f:.]+)\]?:)?(\d+)$", re.MULTILINE)
 
 
@@ -52,7 +59,7 @@ class Listener:
     @property
     def socket_file(self) -> str:
         """Path of the socket unit."""
-        return f"{DIRECTORY}/{self.unit}.socket"
+        return f"{SYSTEMD_UNITS}/{self.unit}.socket"
 
     @property
     def sockets(self) -> set[tuple[str, int]]:
@@ -76,19 +83,19 @@ class Listener:
             f"{_HEAD}[Unit]\nDescription={title}\n\n[Socket]\n{listen}Accept=yes\nFreeBind=yes\nReusePort=yes\n"
             "MaxConnections=1000\nTriggerLimitIntervalSec=0\n"
         )
-        words = [_NNRPD, *(["-S"] if self.tls else []), *flags, *(["-c", readers] if readers else [])]
+        words = [NNRPD, *(["-S"] if self.tls else []), *flags, *(["-c", readers] if readers else [])]
         variables = [*([f"INNCONF={settings}"] if settings else []), *([f"SASL_CONF_PATH={sasl}"] if sasl else [])]
         environment = f"Environment={' '.join(variables)}\n" if variables else ""
         # nnrpd ends with 1 when a client is not let in; what it prints would go to the client
         service = (
-            f"{_HEAD}[Unit]\nDescription={title} (a client)\nAfter=inn2.service\nCollectMode=inactive-or-failed\n\n"
-            f"[Service]\nUser=news\nGroup=news\n{environment}ExecStart={' '.join(words)}\nSuccessExitStatus=1\n"
+            f"{_HEAD}[Unit]\nDescription={title} (a client)\nAfter={UNIT}\nCollectMode=inactive-or-failed\n\n"
+            f"[Service]\nUser={USER}\nGroup={GROUP}\n{environment}ExecStart={' '.join(words)}\nSuccessExitStatus=1\n"
             "StandardInput=socket\nStandardError=journal\nProtectSystem=full\nProtectControlGroups=yes\n"
-            "ProtectHome=yes\nReadWritePaths=/var/spool/news/\n"
+            f"ProtectHome=yes\nReadWritePaths={SPOOL}\n"
         )
         return [
             FileChange(self.socket_file, socket.encode(), "root", "root", 0o644),
-            FileChange(f"{DIRECTORY}/{self.unit}@.service", service.encode(), "root", "root", 0o644),
+            FileChange(f"{SYSTEMD_UNITS}/{self.unit}@.service", service.encode(), "root", "root", 0o644),
         ]
 
 
@@ -101,15 +108,15 @@ def at_boot(vserver: str, listeners: Sequence[Listener]) -> FileChange:
 
 def removed(listener: Listener) -> list[FileChange]:
     """The unit files gone."""
-    return [FileChange(listener.socket_file, None), FileChange(f"{DIRECTORY}/{listener.unit}@.service", None)]
+    return [FileChange(listener.socket_file, None), FileChange(f"{SYSTEMD_UNITS}/{listener.unit}@.service", None)]
 
 
 def present(host: Host) -> list[Listener]:
     """The socket units of ours whose files are on the host."""
     found = []
-    for file in host.names_in(DIRECTORY):
+    for file in host.names_in(SYSTEMD_UNITS):
         match = re.fullmatch(re.escape(_PREFIX) + r"(.+)-(tls|clear)\.socket", file)
-        places = _LISTEN.findall(host.read_text(f"{DIRECTORY}/{file}")) if match else []
+        places = _LISTEN.findall(host.read_text(f"{SYSTEMD_UNITS}/{file}")) if match else []
         if match and places:
             addresses = tuple(sorted(address for address, _port in places if address))
             found.append(Listener(match.group(1), match.group(2) == "tls", addresses, int(places[0][1])))

@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
@@ -34,6 +33,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     warnings_about,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import (
+    CONFIG_DIRECTORY,
+    DEFAULT_SITE,
+    ERROR_LOG,
+    PACKAGES,
+    UNIT,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import (
     EVERYWHERE,
     Site,
@@ -51,13 +57,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS, strength_that
 
-ROOT = "/etc/nginx"
-UNIT = "nginx.service"
 _OLDEST, _NEWEST = (1, 18), (1, 26)
 _PATIENCE = 5.0  # seconds after a reload in which nginx must have opened its sockets; it tries for 2.5 seconds
 _PAUSE = 0.1  # seconds between two looks
 _FILE = re.compile(r"^# configuration file (.+):$", re.M)
-_MEND = "mend the files below /etc/nginx until 'nginx -t' is content, then run again"
+_MEND = f"mend the files below {CONFIG_DIRECTORY} until 'nginx -t' is content, then run again"
 
 
 class Nginx(Provider):
@@ -66,8 +70,8 @@ class Nginx(Provider):
     name = "nginx"
     protocols = frozenset({"http"})
     processes = frozenset({"nginx"})
-    packages: ClassVar[Mapping[str, str]] = {"http": "nginx"}
-    config_roots = (ROOT,)
+    packages = PACKAGES
+    config_roots = (CONFIG_DIRECTORY,)
 
     @classmethod
     def installed(cls, host: Host) -> bool:
@@ -93,7 +97,7 @@ class Nginx(Provider):
         """Texts of all files that nginx reads, and the path of the first."""
         done = self.host.query(["nginx", "-T"])
         if done.code != 0:
-            raise Problem(f"nginx refuses its own configuration ({done.complaint})", _MEND, option=ROOT)
+            raise Problem(f"nginx refuses its own configuration ({done.complaint})", _MEND, option=CONFIG_DIRECTORY)
         paths = list(dict.fromkeys(_FILE.findall(done.out)))
         return {path: self.host.read_text(path) for path in paths}, paths[0]
 
@@ -217,7 +221,7 @@ class Nginx(Provider):
             if site is None:
                 raise Problem(
                     "nginx has no site that answers on port 80",
-                    "enable one first, such as /etc/nginx/sites-available/default",
+                    f"enable one first, such as {DEFAULT_SITE}",
                     subject=vserver.title,
                     option="name",
                 )
@@ -252,14 +256,16 @@ class Nginx(Provider):
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        mirror = mirrors[ROOT]
+        mirror = mirrors[CONFIG_DIRECTORY]
         # nginx.conf includes files by their whole path, which have to be those of the mirror
-        done = run(["find", mirror, "-type", "f", "-exec", "sed", "-i", f"s#{ROOT}/#{mirror}/#g", "{}", "+"])
+        done = run(
+            ["find", mirror, "-type", "f", "-exec", "sed", "-i", f"s#{CONFIG_DIRECTORY}/#{mirror}/#g", "{}", "+"]
+        )
         if done.code == 0:
             done = run(["nginx", "-t", "-q", "-c", f"{mirror}/nginx.conf"])
         if done.code != 0:
-            complaint = done.complaint.replace(mirror, ROOT)
-            raise Problem(f"nginx refuses the configuration ({complaint})", _MEND, option=ROOT)
+            complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY)
+            raise Problem(f"nginx refuses the configuration ({complaint})", _MEND, option=CONFIG_DIRECTORY)
 
     def activate(self, run: Callable[..., Completed]) -> None:
         if self.running():
@@ -273,7 +279,7 @@ class Nginx(Provider):
                 raise Problem(
                     "nginx does not take its files over and goes on as before"
                     f" ({done.complaint if done.code != 0 else f'it has not opened {sockets}'})",
-                    f"look at 'journalctl -u {UNIT}' and /var/log/nginx/error.log on the host",
+                    f"look at 'journalctl -u {UNIT}' and {ERROR_LOG} on the host",
                     subject="nginx",
                 )
         bring_up(run, UNIT, "nginx", self.running)

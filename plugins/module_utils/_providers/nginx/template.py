@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import SNIPPETS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import (
     CLEAR_PORT,
     EVERYWHERE,
@@ -20,9 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
-# Debian's directory for parts of configuration, which nginx does not read by itself
-_DIRECTORY = "/etc/nginx/snippets"
-_INCLUDE = re.compile(re.escape(_DIRECTORY) + r"/postmaster-http-([A-Za-z0-9._-]+)\.conf")
+_INCLUDE = re.compile(re.escape(SNIPPETS) + r"/postmaster-http-([A-Za-z0-9._-]+)\.conf")
 HSTS = "Strict-Transport-Security"
 HSTS_SECONDS = 63072000  # two years, as the guideline has it
 # An ACME client must be able to answer on port 80 (RFC 8555 section 8.3). $uri is normalised, so nothing else gets by.
@@ -35,7 +34,7 @@ _HEAD = "# http/{}: kept by the Ansible collection postmaster.secure_channel; ch
 
 def include_path(name: str) -> str:
     """The file of a virtual server."""
-    return f"{_DIRECTORY}/postmaster-http-{name}.conf"
+    return f"{SNIPPETS}/postmaster-http-{name}.conf"
 
 
 def name_of_include(path: str) -> str:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
@@ -28,14 +29,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
     defaults_file as files,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.slapd import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
     CONFIG_DIRECTORY,
     DEFAULTS_FILE,
+    PACKAGES,
+    ROOT,
     SASL_FILE,
+    SASL_PLUGIN_PACKAGES,
     UNIT,
-    Daemon,
-    State,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.slapd import Daemon, State
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
@@ -59,8 +62,8 @@ class OpenLdap(Provider):
     name = "openldap"
     protocols = frozenset({"ldap"})
     processes = frozenset({"slapd"})
-    packages: ClassVar[Mapping[str, str]] = {"ldap": "slapd"}
-    config_roots = ("/etc/ldap",)
+    packages = PACKAGES
+    config_roots = (ROOT,)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
@@ -80,8 +83,10 @@ class OpenLdap(Provider):
             self._known = self._version(), self._library()
         version, library = self._known
         user, group = self._daemon.account
-        reader = ("root", group or user or "root", 0o640)
-        return Capabilities(version, known=version[:2] in TRIED, library=library, reader=reader, mechanisms=True)
+        key_permissions = ("root", group or user or "root", 0o640)
+        return Capabilities(
+            version, known=version[:2] in TRIED, library=library, key_permissions=key_permissions, mechanisms=True
+        )
 
     def _version(self) -> tuple[int, ...]:
         done = self.host.query(["slapd", "-VV"])
@@ -243,7 +248,7 @@ class OpenLdap(Provider):
             raise Problem(
                 f"slapd does not have the SASL mechanisms {', '.join(sorted(wanted - offered))}"
                 f" (it has: {', '.join(sorted(offered)) or 'none'})",
-                "install the package that brings them (Debian: libsasl2-modules*), or leave them out",
+                f"install the package that brings them ({FAMILY}: {SASL_PLUGIN_PACKAGES}), or leave them out",
                 option="auth_tls",
             )
         possible = config.clear_text_mechanisms(wanted, {})

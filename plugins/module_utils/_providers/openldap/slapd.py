@@ -16,16 +16,20 @@ from urllib.parse import unquote
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY, how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import (
     defaults_file as files,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
+    CLIENT_PACKAGE,
+    CONFIG_DIRECTORY,
+    DEFAULTS_FILE,
+    SASL_FILE,
+    UNIT,
+)
 
-UNIT = "slapd.service"
-CONFIG_DIRECTORY = "/etc/ldap/slapd.d"
-DEFAULTS_FILE = "/etc/default/slapd"
-SASL_FILE = "/etc/ldap/sasl2/slapd.conf"  # where Debian's slapd looks first
 PATIENCE = 10.0  # seconds that slapd may take to answer once it has been started
 _PAUSE = 0.1
 _VERIFY_CLIENT, _ARGUMENTS = "olcTLSVerifyClient", "olcArgsFile"
@@ -33,7 +37,8 @@ _QUESTION = "(|(objectClass=olcGlobal)(objectClass=olcFrontendConfig))"
 _NO_CLIENT_CERTIFICATES = ("", "never", "0", "false", "no", "off")
 _WAY_IN = (
     f"let slapd listen on ldapi:/// too (SLAPD_SERVICES in {DEFAULTS_FILE}), and let root manage cn=config from there"
-    " (olcAccess of olcDatabase={0}config), as Debian has it; a slapd.conf must be converted first (slaptest -f -F)"
+    f" (olcAccess of olcDatabase={{0}}config), as {FAMILY} has it; a slapd.conf must be converted first"
+    " (slaptest -f -F)"
 )
 
 
@@ -118,7 +123,7 @@ class Daemon:
             Problem: root does not get at its configuration.
         """
         if self._host.which("ldapsearch") is None:
-            raise Problem("the program ldapsearch is not installed", "install it (Debian: apt install ldap-utils)")
+            raise Problem("the program ldapsearch is not installed", f"install it ({how_to_install(CLIENT_PACKAGE)})")
         attributes = (*config.MANAGED, _VERIFY_CLIENT)
         done = self._search("cn=config", "sub", _QUESTION, *attributes)
         found = {one["dn"][0]: one for one in config.entries(done.out)}

@@ -24,7 +24,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, InboundDemand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound_services import (
@@ -32,13 +31,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_unreached,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import INBOUND, MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 
-PREFIX = "/etc/postfix/postmaster_inbound_"
 SENDER_LIST, DATA_LIST = "smtpd_sender_restrictions", "smtpd_data_restrictions"
 CLASSES = "smtpd_restriction_classes"
 _CLASS = "postmaster_inbound_"
@@ -53,14 +52,14 @@ _KINDS = {
 _CERTIFIED = "_certified"
 # Mail that this host hands in to itself crosses no wire: so content filters give it back, in clear text.
 _HERE = ("127.0.0.0/8", "::1")
-_FROM_ELSEWHERE, _FROM_HERE = f"{PREFIX}from_elsewhere", f"{PREFIX}from_here"
+_FROM_ELSEWHERE, _FROM_HERE = f"{INBOUND}from_elsewhere", f"{INBOUND}from_here"
 _FIXED: Mapping[str, str] = {  # tables in which the first row that fits decides
     _FROM_ELSEWHERE: "".join(f"{one} DUNNO\n" for one in _HERE)
     + "".join(f"{one} reject_plaintext_session\n" for one in ("0.0.0.0/0", "::/0")),
     _FROM_HERE: "".join(f"{one} permit\n" for one in _HERE),
 }
 TABLES: Mapping[str, tuple[str, str, str]] = {  # by path: type, what asks it, and in which list
-    f"{PREFIX}{kind}{suffix}": (*how, where)
+    f"{INBOUND}{kind}{suffix}": (*how, where)
     for suffix, where in (("", SENDER_LIST), (_CERTIFIED, DATA_LIST))
     for kind, how in _KINDS.items()
 }
@@ -175,13 +174,13 @@ class Inbound:
         for suffix, result in suffixes.items():
             rows: dict[str, list[Row]] = {}
             for kind, key in _keys(policy, demand):
-                rows.setdefault(f"{PREFIX}{kind}{suffix}", []).append(Row(key, result))
+                rows.setdefault(f"{INBOUND}{kind}{suffix}", []).append(Row(key, result))
             for path, wanted in rows.items():
                 self.rows[path][policy.domain] = tuple(sorted(set(wanted), key=lambda row: (row.key, row.value)))
 
     def _refuse_contradictions(self) -> None:
         """Of two rows that fit a session only the first one counts."""
-        path = f"{PREFIX}clients{_CERTIFIED}"
+        path = f"{INBOUND}clients{_CERTIFIED}"
         found = [(ipaddress.ip_network(row.key), domain) for domain, rows in self.rows[path].items() for row in rows]
         found.sort(key=lambda one: (one[0].version, one[0]))
         outer: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []

@@ -11,11 +11,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import socket_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import (
-    MASTER_CF,
-)
 
 _SMTP_PORT = 25
 _LEVELS = ("may", "encrypt")

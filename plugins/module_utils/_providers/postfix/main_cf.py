@@ -19,8 +19,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     split_lines,
 )
 
-MAIN_CF = "/etc/postfix/main.cf"
-
 _ASSIGNMENT = re.compile(r"([A-Za-z0-9_]+)\s*=", re.ASCII)
 
 

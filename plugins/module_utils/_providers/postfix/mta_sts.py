@@ -14,13 +14,18 @@ import re
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    MTA_STS_PACKAGE,
+    MTA_STS_PORT,
+    MTA_STS_RESOLVER,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 
-RESOLVER = "socketmap:inet:127.0.0.1:8461:postfix"  # where Debian's package listens
 TABLES = "smtp_tls_policy_maps"
 # A name that cannot have a policy (RFC 6761), so that nobody has to be asked for the answer.
 _NOBODY = b"nobody.invalid\n"
@@ -29,12 +34,12 @@ _DANE = ("dane", "dane-only")
 
 def is_asked(settings: Settings) -> bool:
     """Whether the resolver is asked as things are."""
-    return RESOLVER in words(settings.value(TABLES))
+    return MTA_STS_RESOLVER in words(settings.value(TABLES))
 
 
 def is_ours(settings: Settings) -> bool:
     """Whether it is asked because of us, or would be."""
-    return RESOLVER not in words(settings.before(TABLES))
+    return MTA_STS_RESOLVER not in words(settings.before(TABLES))
 
 
 def decide(host: Host, settings: Settings, wanted: bool | None) -> bool:
@@ -60,11 +65,11 @@ def decide(host: Host, settings: Settings, wanted: bool | None) -> bool:
             "choose one of the two: leave mta_sts out, or name the domains that dane is for and give '*' another level",
             option="mta_sts",
         )
-    done = host.query(["postmap", "-q", "-", RESOLVER], stdin=_NOBODY) if wanted else None
+    done = host.query(["postmap", "-q", "-", MTA_STS_RESOLVER], stdin=_NOBODY) if wanted else None
     if done and re.search("fatal|error", done.err):  # that the name is not known is told by the exit code alone
         raise Problem(
-            f"nothing that knows MTA-STS policies answers at 127.0.0.1 port 8461 ({done.complaint})",
-            "install a resolver of such policies (Debian: apt install postfix-mta-sts-resolver) and start it, or leave"
+            f"nothing that knows MTA-STS policies answers at 127.0.0.1 port {MTA_STS_PORT} ({done.complaint})",
+            f"install a resolver of such policies ({how_to_install(MTA_STS_PACKAGE)}) and start it, or leave"
             " mta_sts out",
             option="mta_sts",
         )

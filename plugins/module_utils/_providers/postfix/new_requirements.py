@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, Demand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import NewDemands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
@@ -27,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MATCH,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.prerequisites import (
     resolv_conf,
 )
@@ -36,10 +36,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
     PARAMETER_OF,
-    TLS_POLICY,
     DomainTables,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewDemands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import weaker
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})

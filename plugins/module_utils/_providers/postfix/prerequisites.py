@@ -11,14 +11,17 @@ from collections.abc import Callable, Collection
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import MAIN_CF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
+    RESOLV_CONF,
+    SYSTEM_TRUST_STORE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 
-SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 _DANE = frozenset({"dane", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
 
@@ -87,13 +90,13 @@ def _roots(settings: Settings, levels: Collection[str], ca_file: str) -> str:
     if "smtp_tls_CAfile" in settings.noted:
         return settings.value("smtp_tls_CAfile")
     verifies = bool(_VERIFYING & set(levels))
-    return SYSTEM_ROOTS if verifies and not settings.value("smtp_tls_CAfile") else ""
+    return SYSTEM_TRUST_STORE if verifies and not settings.value("smtp_tls_CAfile") else ""
 
 
 def resolv_conf(host: Host, settings: Settings) -> str:
     """The file that names smtp(8)'s resolvers: the copy that it reads where it is chrooted."""
-    in_chroot = os.path.join(settings.value("queue_directory"), "etc/resolv.conf")
-    return in_chroot if host.state(in_chroot) else "/etc/resolv.conf"
+    in_chroot = os.path.join(settings.value("queue_directory"), RESOLV_CONF.lstrip("/"))
+    return in_chroot if host.state(in_chroot) else RESOLV_CONF
 
 
 def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -> list[str]:

@@ -13,7 +13,6 @@ import glob
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -28,16 +27,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     SaslSocket,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    Capabilities,
-    DomainPlan,
-    DomainProvider,
-    KeepingProvider,
-    LoginProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
-    Plan,
+    SubmissionProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     mta_sts as _postfix_mta_sts,
@@ -52,13 +48,21 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Inbound,
     with_reasons,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
     new_demands,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
     Settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    CONFIG_DIRECTORY,
+    INSTANCE_UNIT,
+    MAIN_CF,
+    MASTER_CF,
+    PACKAGES,
+    SASL_ACCOUNTS,
+    UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
@@ -69,25 +73,28 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
-    SASL_ACCOUNTS,
     DomainTables,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import (
-    MASTER_CF,
-    Files,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import Files
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
+    PLUGIN,
+    PLUGIN_PACKAGE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import SaslDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
+    DomainPlan,
+    DomainProvider,
+)
 
 DEFAULT = "default"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
 
-_SASL_PLUGINS = "/usr/lib/*/sasl2/libplain.so*"
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
-class Postfix(DomainProvider, LoginProvider, KeepingProvider):
+class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     """The adapter for Postfix.
 
     The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
@@ -97,9 +104,9 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     name = "postfix"
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"master", "postscreen", "smtpd"})
-    packages: ClassVar[Mapping[str, str]] = {"smtp": "postfix", "submission": "postfix"}
+    packages = PACKAGES
     inbound = True
-    config_roots = ("/etc/postfix",)
+    config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
@@ -216,10 +223,10 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     def plan_domains(
         self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
     ) -> DomainPlan:
-        if any(policy.account for policy in policies if policy.present) and not glob.glob(_SASL_PLUGINS):
+        if any(policy.account for policy in policies if policy.present) and not glob.glob(PLUGIN.format("plain") + "*"):
             raise Problem(
                 "the SASL plug-ins with which Postfix logs in elsewhere are not installed",
-                "install the package libsasl2-modules",
+                f"install the package {PLUGIN_PACKAGE}",
                 option="username",
             )
         originals = Originals(self.host, self.store, self.name)
@@ -285,7 +292,7 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     ) -> Sequence[FileChange]:
         return self._logins.changes(limits, logins)
 
-    def keeper(self, check: PasswordCheck) -> AccountKeeper | None:
+    def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
         return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
 
     # ---- proving
@@ -308,7 +315,7 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        mirror = mirrors[self.config_roots[0]]
+        mirror = mirrors[CONFIG_DIRECTORY]
         smtpd = os.path.join(self.parameters["daemon_directory"], "smtpd")
         # postfix check sees faults of syntax, smtpd -S those of values
         for argv, stdin, environment in (
@@ -318,11 +325,11 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
         ):
             done = run(argv, stdin=stdin, environment=environment)
             if done.code != 0:
-                complaint = (done.complaint or self._logged_complaint(run)).replace(mirror, self.config_roots[0])
+                complaint = (done.complaint or self._logged_complaint(run)).replace(mirror, CONFIG_DIRECTORY)
                 raise Problem(
                     f"Postfix refuses the configuration ({complaint})",
                     f"mend {MAIN_CF} and {MASTER_CF}, then run again",
-                    option=self.config_roots[0],
+                    option=CONFIG_DIRECTORY,
                 )
 
     @staticmethod
@@ -338,7 +345,6 @@ class Postfix(DomainProvider, LoginProvider, KeepingProvider):
             done = run(["postfix", "reload"])
             if done.code == 0 and self.running():
                 return
-        # the unit that really holds the daemon differs: on Debian 12 postfix.service is an empty shell
-        kind = run(["systemctl", "show", "--property=Type", "--value", "postfix.service"]).out.strip()
-        unit = "postfix@-.service" if kind == "oneshot" else "postfix.service"
+        kind = run(["systemctl", "show", "--property=Type", "--value", UNIT]).out.strip()
+        unit = INSTANCE_UNIT if kind == "oneshot" else UNIT
         bring_up(run, unit, "Postfix", self.running)

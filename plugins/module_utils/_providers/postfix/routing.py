@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import MAIN_CF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 
 HERE = ("mydestination", "virtual_alias_domains", "virtual_mailbox_domains")

@@ -16,10 +16,16 @@ from collections.abc import Callable, Mapping, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import PasswordCheck
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import PasswordCheck
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import without_ours
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import compiled
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    LIMITED_LOGINS,
+    MASTER_CF,
+    SASL_CONFIGURATIONS,
+    SENDER_OWNERS,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     SUBMISSION,
     Socket,
@@ -28,14 +34,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     socket_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import (
-    MASTER_CF,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import database_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 
-LIMITED = "/etc/postfix/postmaster_limited_logins"
-OWNERS = "/etc/postfix/postmaster_sender_owners"
 ANY = ("*",)
 
 _HEAD = "# Kept by the Ansible collection postmaster.secure_channel; changes made here are lost.\n"
@@ -44,7 +45,6 @@ _SMTP_PORT = 25
 _RULE = "reject_authenticated_sender_login_mismatch"
 _RESTRICTIONS, _OWNER_MAPS = "smtpd_sender_restrictions", "smtpd_sender_login_maps"
 _NOTES = "limits "  # keys of the notes of what stood in master.cf before
-_CONFIGURATIONS = "/etc/postfix/sasl:/usr/lib/sasl2:/etc/sasl2"  # where Debian's build looks for smtpd.conf
 
 
 class Logins:
@@ -143,7 +143,7 @@ class Logins:
 
     def _options(self, name: str) -> str:
         """The options of the Cyrus SASL library for the servers, as the first file that is there has them."""
-        directories = (self._parameters.get("cyrus_sasl_config_path") or _CONFIGURATIONS).split(":")
+        directories = (self._parameters.get("cyrus_sasl_config_path") or SASL_CONFIGURATIONS).split(":")
         texts = (self._host.read_text(os.path.join(one, f"{name}.conf")) for one in directories)
         return next((text for text in texts if text), "")
 
@@ -153,7 +153,7 @@ class Logins:
         """Senders by account, from the comments of our table of owners."""
         found: dict[str, list[str]] = {}
         accounts: list[str] = []
-        for line in self._host.read_text(OWNERS).split("\n"):
+        for line in self._host.read_text(SENDER_OWNERS).split("\n"):
             if line.startswith(_FOR):
                 accounts = line[len(_FOR) :].split()
             elif line and not line.startswith("#"):
@@ -169,8 +169,8 @@ class Logins:
         if not limits:
             return (
                 FileChange(MASTER_CF, self._without_rule().encode("utf-8", "surrogateescape")),
-                self._table(OWNERS, None, kind),
-                self._table(LIMITED, None, kind),
+                self._table(SENDER_OWNERS, None, kind),
+                self._table(LIMITED_LOGINS, None, kind),
                 self._originals.change(),
             )
         owners: dict[str, list[str]] = {}
@@ -183,8 +183,8 @@ class Logins:
         ]
         limited = [f"{login} {_RULE}\n" for account in sorted(limits) for login in logins[account]]
         return (
-            self._table(OWNERS, "".join(owned), kind),
-            self._table(LIMITED, "".join(limited), kind),
+            self._table(SENDER_OWNERS, "".join(owned), kind),
+            self._table(LIMITED_LOGINS, "".join(limited), kind),
             FileChange(MASTER_CF, self._with_rule(kind).encode("utf-8", "surrogateescape")),
             self._originals.change(),
         )
@@ -197,7 +197,7 @@ class Logins:
     def _with_rule(self, kind: str) -> str:
         """master.cf in which every service with logins obeys the tables; a rule of somebody else's counts as well."""
         text = self._master
-        rule, owners = f"check_sasl_access,{kind}:{LIMITED}", f"{kind}:{OWNERS}"
+        rule, owners = f"check_sasl_access,{kind}:{LIMITED_LOGINS}", f"{kind}:{SENDER_OWNERS}"
         for place in self._services():
             service = by_socket(text)[place]  # earlier changes have moved it
             restrictions, maps = self._restrictions(service), self._value(service, _OWNER_MAPS)

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same
 
-MASTER_CF = "/etc/postfix/master.cf"
 PLAIN = "smtp"
 STOCK = (PLAIN, "relay")
 IMPLICIT_TLS = "postmaster-smtps"

@@ -17,6 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     TlsLibrary,
     Vserver,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SNI_TABLE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
@@ -35,14 +36,13 @@ _SUPERSEDED = (
 )
 _PASSWORD_IN_CLEAR = frozenset({"PLAIN", "LOGIN"})  # mechanisms that Postfix counts as plaintext
 _ANY = ("ANY",)  # stands for whatever the administrator's own settings offer
-_SNI_TABLE = "/etc/postfix/postmaster-sni-{}-{}"
 # No table but a texthash carries no copy of the keys; smtpd(8) reads it before it gives up its privileges.
 _SNI_TYPE = "texthash:"
 
 
 def sni_table(vserver: Vserver) -> str:
     """Path of the table of a virtual server's certificates by name."""
-    return _SNI_TABLE.format(vserver.protocol, vserver.name)
+    return SNI_TABLE.format(vserver.protocol, vserver.name)
 
 
 class Smtpd:
@@ -83,7 +83,7 @@ class Smtpd:
         }
         if vserver.sni:
             found["tls_server_sni_maps"] = _SNI_TYPE + sni_table(vserver)
-        elif effective.get("tls_server_sni_maps", "").startswith(_SNI_TYPE + _SNI_TABLE.partition("{")[0]):
+        elif effective.get("tls_server_sni_maps", "").startswith(_SNI_TYPE + SNI_TABLE.partition("{")[0]):
             found["tls_server_sni_maps"] = ""
         if vserver.auth_tls is not None:
             found["smtpd_sasl_mechanism_filter"] = ", ".join(one.lower() for one in vserver.auth_tls)

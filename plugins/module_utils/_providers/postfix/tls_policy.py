@@ -22,13 +22,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     DomainPolicy,
     SaslAccount,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import RESOLVER
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import (
     is_ours as mta_sts_is_ours,
 )
@@ -39,6 +37,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     relay_of,
     transport_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    MTA_STS_RESOLVER,
+    SASL_ACCOUNTS,
+    TLS_POLICY,
+    TRANSPORT,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
     Hop,
     Route,
@@ -46,11 +50,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     overlaid,
     parents_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
-
-TRANSPORT = "/etc/postfix/postmaster_transport"
-TLS_POLICY = "/etc/postfix/postmaster_tls_policy"
-SASL_ACCOUNTS = "/etc/postfix/postmaster_sasl_password"
 
 PARAMETER_OF = {
     TRANSPORT: "transport_maps",
@@ -347,8 +348,8 @@ class DomainTables:
             self._settings.list_tables(
                 name,
                 first=f"{self._map_type}:{path}" if self.rows[path] else "",
-                last=RESOLVER if mta_sts and path == TLS_POLICY else "",
-                ours=(":" + path, RESOLVER) if mta_sts_is_ours(self._settings) else (":" + path,),
+                last=MTA_STS_RESOLVER if mta_sts and path == TLS_POLICY else "",
+                ours=(":" + path, MTA_STS_RESOLVER) if mta_sts_is_ours(self._settings) else (":" + path,),
             )
 
     def changes(self) -> list[FileChange]:

@@ -12,6 +12,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf as main_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     Socket,
     by_socket,
@@ -25,7 +26,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 
-MASTER_CF = "/etc/postfix/master.cf"
 _MX = ("smtp", "default")
 _SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
 _MAIN = "main.cf "  # keys of the notes of what stood there before

@@ -16,8 +16,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
+    DATABASE_PACKAGE,
+    LIBRARY,
+    LIBRARY_PACKAGE,
+)
 
-_LIBRARY = "libsasl2.so.2"
 _OK = 0
 _END, _GETOPT, _LOG = 0, 1, 2  # kinds of callbacks
 _UNKNOWN = -13  # SASL_BADAUTH, here: this option is not set
@@ -71,18 +76,18 @@ class SaslLibrary:
     @contextmanager
     def _connection(self, realm: str) -> Iterator[tuple[Any, ctypes.c_void_p]]:
         try:
-            library = ctypes.CDLL(_LIBRARY)
+            library = ctypes.CDLL(LIBRARY)
         except OSError as exc:
             raise Problem(
-                "the Cyrus SASL library is not installed", "install it (Debian: apt install libsasl2-2)"
+                "the Cyrus SASL library is not installed", f"install it ({how_to_install(LIBRARY_PACKAGE)})"
             ) from exc
         if library.sasl_server_init(self._callbacks, b"postmaster") != _OK:
-            raise Problem("the Cyrus SASL library does not start", "install libsasl2-modules-db")
+            raise Problem("the Cyrus SASL library does not start", f"install {DATABASE_PACKAGE}")
         connection = ctypes.c_void_p()
         try:
             arguments = (b"smtp", realm.encode(), realm.encode(), None, None, None, 0, ctypes.byref(connection))
             if library.sasl_server_new(*arguments) != _OK:
-                raise Problem("the Cyrus SASL library does not start", "install libsasl2-modules-db")
+                raise Problem("the Cyrus SASL library does not start", f"install {DATABASE_PACKAGE}")
             yield library, connection
         finally:
             if connection:

@@ -19,18 +19,19 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Edit, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountDatabase,
     PasswordCheck,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.library import SaslLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import DATABASE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 
 _LONGEST = 1000  # bytes of a password; saslpasswd2 reads no more than 1024
 _OPEN_TO_ALL = 0o007
 
 
-class SaslDatabase(AccountKeeper):
+class SaslDatabase(AccountDatabase):
     """The accounts.
 
     Args:
@@ -140,7 +141,7 @@ class SaslDatabase(AccountKeeper):
             stat.S_IMODE(state.mode & ~_OPEN_TO_ALL) if state else 0o640,
             secret=True,
             summary=f"accounts {', '.join(sorted(self._afterwards(changed, gone)))} (passwords not shown)",
-            material=True,
+            prerequisite=True,
             edits=tuple(edits),
         )
         return (change, self._notes.change())
@@ -185,5 +186,5 @@ def database_of(options: str, root: str) -> str:
             f"the submission server looks passwords up with the plug-in {settings['auxprop_plugin']}",
             "set 'auxprop_plugin: sasldb', or have Dovecot check the passwords",
         )
-    path = settings.get("sasldb_path", "/etc/sasldb2")
+    path = settings.get("sasldb_path", DATABASE)
     return os.path.join(root, path.lstrip("/"))

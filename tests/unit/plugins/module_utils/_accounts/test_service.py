@@ -15,23 +15,25 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import crypt as libcrypt
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
-    AccountKeeper,
-    KeepingProvider,
-    LoginProvider,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    AccountDatabase,
     PasswordCheck,
+    SubmissionProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import LANGUAGES
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
-    ACCOUNTS,
-    DROP_IN,
     DovecotAccounts,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import (
-    LIMITED,
-    OWNERS,
-    Logins,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    ACCOUNTS,
+    ACCOUNTS_DROP_IN,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    LIMITED_LOGINS,
+    SENDER_OWNERS,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import (
     SaslDatabase,
     database_of,
@@ -163,22 +165,22 @@ def test_the_file_is_closed_and_never_shown():
 
 @pytest.mark.parametrize("version", sorted(LANGUAGES))
 def test_accounts_count_for_submission_alone(version):
-    text = contents(dovecot(version).changes([RelayAccount("abc", "pw")], []))[DROP_IN]
+    text = contents(dovecot(version).changes([RelayAccount("abc", "pw")], []))[ACCOUNTS_DROP_IN]
     assert "protocol smtp {\n  passdb" in text
     assert ACCOUNTS in text
     assert "auth_username_chars" not in text
 
 
 def test_a_backslash_is_allowed_where_a_name_has_one_and_ends_no_line():
-    text = contents(dovecot().changes([RelayAccount("AB\\c", "pw")], []))[DROP_IN]
+    text = contents(dovecot().changes([RelayAccount("AB\\c", "pw")], []))[ACCOUNTS_DROP_IN]
     assert "auth_username_chars = abcABC.-_\\@\n" in text
-    again = dovecot(characters="abcABC.-_\\@", **{DROP_IN: text})
-    assert contents(again.changes([RelayAccount("AB\\c", "pw")], []))[DROP_IN] == text
+    again = dovecot(characters="abcABC.-_\\@", **{ACCOUNTS_DROP_IN: text})
+    assert contents(again.changes([RelayAccount("AB\\c", "pw")], []))[ACCOUNTS_DROP_IN] == text
 
 
 def test_without_accounts_both_files_go():
     files = {ACCOUNTS: "abc:{SHA512-CRYPT}$6$x::::::\n"}
-    assert contents(dovecot(**files).changes([], ["abc"])) == {DROP_IN: None, ACCOUNTS: None}
+    assert contents(dovecot(**files).changes([], ["abc"])) == {ACCOUNTS_DROP_IN: None, ACCOUNTS: None}
 
 
 @pytest.mark.parametrize(
@@ -306,10 +308,10 @@ def test_the_rule_is_asked_first_and_only_where_one_can_log_in():
     rule = "check_sasl_access,hash:/etc/postfix/postmaster_limited_logins"
     assert f"-o smtpd_sender_restrictions={rule},reject_non_fqdn_sender\n" in master
     assert master.count("check_sasl_access") == 1
-    assert "@partner.test one, one@r\n" in written[OWNERS]
-    assert "a@b.test one, one@r\n" in written[OWNERS]
-    assert "one@r reject_authenticated_sender_login_mismatch\n" in written[LIMITED]
-    assert logins(**{OWNERS: written[OWNERS]}).limits() == {"one": ("a@b.test", "partner.test")}
+    assert "@partner.test one, one@r\n" in written[SENDER_OWNERS]
+    assert "a@b.test one, one@r\n" in written[SENDER_OWNERS]
+    assert "one@r reject_authenticated_sender_login_mismatch\n" in written[LIMITED_LOGINS]
+    assert logins(**{SENDER_OWNERS: written[SENDER_OWNERS]}).limits() == {"one": ("a@b.test", "partner.test")}
 
 
 def test_the_rule_goes_and_what_was_there_stays():
@@ -319,7 +321,7 @@ def test_the_rule_goes_and_what_was_there_stays():
     again = contents(logins(notes, **{"/etc/postfix/master.cf": master}).changes(*limits))
     assert again["/etc/postfix/master.cf"] == master
     undone = contents(logins(notes, **{"/etc/postfix/master.cf": master}).changes({}, {}))
-    assert undone == {"/etc/postfix/master.cf": MASTER, OWNERS: None, LIMITED: None, "/notes": ""}
+    assert undone == {"/etc/postfix/master.cf": MASTER, SENDER_OWNERS: None, LIMITED_LOGINS: None, "/notes": ""}
     assert not notes
 
 
@@ -345,7 +347,7 @@ def test_without_a_submission_server_nobody_can_log_in():
 # ---- a call
 
 
-class Keeper(AccountKeeper):
+class Keeper(AccountDatabase):
     def __init__(self, passwords):
         self.passwords = passwords
 
@@ -375,7 +377,7 @@ class Keeper(AccountKeeper):
         return ()
 
 
-class Server(LoginProvider, KeepingProvider):
+class Server(SubmissionProvider, AccountBackend):
     name = "server"
     keeper_of_accounts = None
     limits: Any = None
@@ -393,7 +395,7 @@ class Server(LoginProvider, KeepingProvider):
         self.limited = limits
         return ()
 
-    def keeper(self, check):
+    def account_database(self, check):
         return self.keeper_of_accounts
 
 

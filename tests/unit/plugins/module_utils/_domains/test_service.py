@@ -20,7 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     SaslAccount,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainOutcome,
     DomainPlan,
     DomainProvider,

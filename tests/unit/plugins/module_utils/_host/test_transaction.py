@@ -149,7 +149,7 @@ def everything(tree):
     """One change of each kind."""
     return [
         FileChange(
-            str(tree / "store/deployed/cert.pem"), b"key", mode=0o600, parent_mode=0o700, material=True, **OWNER
+            str(tree / "store/deployed/cert.pem"), b"key", mode=0o600, parent_mode=0o700, prerequisite=True, **OWNER
         ),
         FileChange(str(tree / "etc/main.cf"), b"new"),
         FileChange(str(tree / "etc/table"), b"new row", mode=0o600, compiled=TABLE, **OWNER),
@@ -581,6 +581,15 @@ def test_daemon_that_is_gone_is_not_missed(begin, everything, tree, daemon, jour
         pass
     assert shape(tree) == before
     assert len(daemon.events) == 1
+
+
+def test_journal_of_an_older_release_is_understood(begin, everything, tree, daemon, journal, monkeypatch):
+    before = shape(tree)
+    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    journal.write_text(journal.read_text().replace('"prerequisite"', '"material"'))
+    with begin():
+        pass
+    assert shape(tree) == before
 
 
 def test_check_mode_only_warns_of_a_killed_run(begin, everything, tmp_path, daemon, warnings, monkeypatch):

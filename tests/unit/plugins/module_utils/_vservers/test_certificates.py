@@ -74,7 +74,7 @@ ALL = replace(
 def test_a_copy_of_each(store):
     found = copies(store, ALL)
     assert [one.path for one in found] == [store.deployed_path("daemon", name) for name in ("ecdsa", "rsa", "ecdsa2")]
-    assert {(one.mode, one.secret, one.material) for one in found} == {(0o640, True, True)}
+    assert {(one.mode, one.secret, one.prerequisite) for one in found} == {(0o640, True, True)}
     assert [one.content for one in found] == [store.live(name) for name in ("ecdsa", "rsa", "ecdsa2")]
 
 

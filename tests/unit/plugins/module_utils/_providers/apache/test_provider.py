@@ -23,9 +23,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     statements,
     vhosts,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import COMMON
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.template import (
-    COMMON,
     common,
     original_arguments,
     with_macro,

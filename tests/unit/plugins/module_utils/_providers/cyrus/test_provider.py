@@ -216,7 +216,7 @@ def test_versions(printed, version, known, host):
     host.answers["cyrus info version"] = printed
     found = provider(host).capabilities()
     assert (found.version, found.known) == (version, known)
-    assert found.reader == ("cyrus", "root", 0o400)
+    assert found.key_permissions == ("cyrus", "root", 0o400)
 
 
 @pytest.mark.parametrize("printed", ["cyrus-imapd 3.4.8", "fatal"])

@@ -25,10 +25,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import LANGUAGES
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.doveconf import parse, render
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import (
-    DROP_IN,
-    Dovecot,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import DROP_IN
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import Dovecot
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,

@@ -22,22 +22,23 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import lsearch as table
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
-    LOCALMACROS,
-    MAIN_DIRECTORY,
-    SETTINGS,
-    TEMPLATE,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
-    HUBBED_HOSTS,
     names_expression,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domains_plan import refuse_late
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.managed_sections import (
     with_blocks,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    ACCOUNTS,
+    DOMAINS,
+    HUBBED_HOSTS,
+    LOCALMACROS,
+    MAIN_DIRECTORY,
+    SETTINGS,
+    TEMPLATE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.routers import ACCOUNTS, DOMAINS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import (
     Smarthost,
     default_level,

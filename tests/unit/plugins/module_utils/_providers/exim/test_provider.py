@@ -21,14 +21,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import provider as exim_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import OPTIONS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     LOCALMACROS,
     MAIN_DIRECTORY,
     MAIN_FILE,
     SETTINGS,
     TEMPLATE,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import OPTIONS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_exim import EximHost

@@ -412,4 +412,4 @@ def test_who_reads_the_key(host):
     host.states[READERS] = FileState("root", "news", 0o640)
     take(host, [SECOND])
     assert host.states["/etc/news/postmaster-second/readers.conf"] == FileState("root", "news", 0o640)
-    assert provider(host).capabilities().reader == ("root", "news", 0o640)
+    assert provider(host).capabilities().key_permissions == ("root", "news", 0o640)

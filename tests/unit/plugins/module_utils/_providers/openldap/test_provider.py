@@ -193,7 +193,7 @@ def test_capabilities(release):
     assert found.version[:2] == tuple(int(part) for part in release.rpartition("-")[2].split("."))
     assert found.known
     assert found.library.name == {"openldap-2.5": "GnuTLS", "openldap-2.6": "OpenSSL"}[release]
-    assert found.reader == ("root", "openldap", 0o640)
+    assert found.key_permissions == ("root", "openldap", 0o640)
     assert (found.several, found.sni, found.alternative, found.mechanisms) == (False, False, False, True)
 
 

@@ -20,7 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     provider as postfix_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import PREFIX
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import INBOUND
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
 from ansible_collections.postmaster.secure_channel.tests.support import postfix_sending
@@ -33,7 +33,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts 
 
 ONE, OTHER = (":".join([pair] * 32) for pair in ("AB", "CD"))
 LISTS = ("smtpd_sender_restrictions", "smtpd_data_restrictions", "smtpd_restriction_classes")
-SENDERS = f"check_sender_access regexp:{PREFIX}senders"
+SENDERS = f"check_sender_access regexp:{INBOUND}senders"
 THEIRS = """\
 smtpd_sender_restrictions = reject_non_fqdn_sender,
 # theirs
@@ -64,7 +64,7 @@ def apply(host, *policies, purge=False):
 
 
 def rows(host, table):
-    text = host.files.get(f"{PREFIX}{table}", b"").decode()
+    text = host.files.get(f"{INBOUND}{table}", b"").decode()
     return [line for line in text.split("\n") if line and not line.startswith("#")]
 
 
@@ -85,7 +85,7 @@ def test_clear_text_is_refused_before_all_else(host):
         )
     )
     assert rows(host, "senders") == [r"/@a\.test\.?$/ postmaster_inbound_tls"]
-    assert (host.states[f"{PREFIX}senders"].owner, host.states[f"{PREFIX}senders"].mode) == ("root", 0o600)
+    assert (host.states[f"{INBOUND}senders"].owner, host.states[f"{INBOUND}senders"].mode) == ("root", 0o600)
     assert "smtpd_tls_ask_ccert" not in host.read_text(MAIN_CF)
 
 
@@ -121,8 +121,8 @@ def test_places(host):
         r"/^mx\.a\.test$/ postmaster_inbound_tls",
     ]
     asked = host.parameters["smtpd_sender_restrictions"]
-    assert f"check_client_access, cidr:{PREFIX}clients" in asked
-    assert f"check_client_access, regexp:{PREFIX}client_names" in asked
+    assert f"check_client_access, cidr:{INBOUND}clients" in asked
+    assert f"check_client_access, regexp:{INBOUND}client_names" in asked
 
 
 def test_certificates_are_looked_at_behind_all_else(host):
@@ -134,12 +134,12 @@ def test_certificates_are_looked_at_behind_all_else(host):
     assert rows(host, "senders") == [r"/@a\.test\.?$/ postmaster_inbound_tls"]
     seen = host.parameters
     assert seen["smtpd_data_restrictions"] == (
-        f"reject_unauth_pipelining, check_sender_access, regexp:{PREFIX}senders_certified,"
-        f" check_client_access, cidr:{PREFIX}clients_certified"
+        f"reject_unauth_pipelining, check_sender_access, regexp:{INBOUND}senders_certified,"
+        f" check_client_access, cidr:{INBOUND}clients_certified"
     )
     assert seen["smtpd_restriction_classes"] == f"theirs, {name}, postmaster_inbound_tls"
     assert seen[name] == (
-        f"check_client_access cidr:{PREFIX}from_here,"
+        f"check_client_access cidr:{INBOUND}from_here,"
         f" check_ccert_access inline:{{ {{{ONE} = permit}}, {{{OTHER} = permit}} }},"
         " check_client_access static:{450 4.7.1 The certificate of this partner is required}"
     )
@@ -231,7 +231,7 @@ def test_no_server(host):
 def test_mail_of_this_host_is_let_in(host):
     host.files[MASTER_CF] += FILTER
     apply(host, partner(fingerprints=(ONE,)))
-    assert host.parameters["postmaster_inbound_tls"] == f"check_client_access cidr:{PREFIX}from_elsewhere"
+    assert host.parameters["postmaster_inbound_tls"] == f"check_client_access cidr:{INBOUND}from_elsewhere"
     assert rows(host, "from_elsewhere") == [
         "127.0.0.0/8 DUNNO",
         "::1 DUNNO",
@@ -296,5 +296,5 @@ def test_submission_servers_do_not_see_it(host):
     host.take(logins.changes({"u": ("a.test",)}, {"u": ("u",)}))
     master = host.read_text(MASTER_CF)
     assert "check_sasl_access" in master
-    assert PREFIX not in master
+    assert INBOUND not in master
     apply(host, DomainPolicy("a.test", present=False))

@@ -21,8 +21,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     provider as postfix_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import RESOLVER
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    MTA_STS_RESOLVER,
     SASL_ACCOUNTS,
     TLS_POLICY,
     TRANSPORT,
@@ -415,13 +415,13 @@ def asked(host):
 
 
 def with_resolver(host):
-    host.tables[RESOLVER] = {}
+    host.tables[MTA_STS_RESOLVER] = {}
     return host
 
 
 def test_policies_of_others_are_asked_for_last(host):
     apply(with_resolver(host), PARTNER, mta_sts=True)
-    assert asked(host) == [f"hash:{TLS_POLICY}", RESOLVER]
+    assert asked(host) == [f"hash:{TLS_POLICY}", MTA_STS_RESOLVER]
     assert "smtp_tls_CAfile" in main_cf_settings(host.read_text(MAIN_CF))
     assert not needed(planned(host, PARTNER, mta_sts=True).changes, host)
 
@@ -438,21 +438,21 @@ def test_both_can_go_first(first, left, theirs, host):
     before = dict(host.files)
     apply(host, PARTNER, mta_sts=True)
     apply(host, **first)
-    assert asked(host) == left.format(theirs=theirs, resolver=RESOLVER, policies=TLS_POLICY).split()
+    assert asked(host) == left.format(theirs=theirs, resolver=MTA_STS_RESOLVER, policies=TLS_POLICY).split()
     apply(host, purge=True, mta_sts=False)
     assert {path: text for path, text in host.files.items() if not path.endswith(".db")} == before
 
 
 def test_left_out_it_stays(host):
     apply(with_resolver(host), mta_sts=True)
-    del host.tables[RESOLVER]  # and nobody has to be there
+    del host.tables[MTA_STS_RESOLVER]  # and nobody has to be there
     assert planned(host, PARTNER).mta_sts
     apply(host, PARTNER)
-    assert asked(host) == [f"hash:{TLS_POLICY}", RESOLVER]
+    assert asked(host) == [f"hash:{TLS_POLICY}", MTA_STS_RESOLVER]
 
 
 def test_resolver_that_somebody_else_has_named_stays(host):
-    host.files[MAIN_CF] += f"smtp_tls_policy_maps = {RESOLVER}\n".encode()
+    host.files[MAIN_CF] += f"smtp_tls_policy_maps = {MTA_STS_RESOLVER}\n".encode()
     before = host.files[MAIN_CF]
     for mta_sts in (True, False, None):
         plan = planned(with_resolver(host), mta_sts=mta_sts)

@@ -137,7 +137,7 @@ def test_every_change_of_strength_is_whole(pair, host):
 
 def test_only_postfix_files_are_planned_and_their_owner_and_mode_stay(host):
     changes = provider(host).plan([SMTP, SUBMISSION]).changes
-    assert [(one.path, one.owner, one.group, one.mode, one.material) for one in changes] == [
+    assert [(one.path, one.owner, one.group, one.mode, one.prerequisite) for one in changes] == [
         (MAIN_CF, "", "", None, False),
         (MASTER_CF, "", "", None, False),
         (ORIGINALS, "root", "root", 0o600, False),

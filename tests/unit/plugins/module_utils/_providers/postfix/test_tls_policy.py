@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEM_TRUST_STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     SaslAccount,
@@ -28,10 +29,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     parse,
     render,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.prerequisites import (
-    SYSTEM_ROOTS,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     SASL_ACCOUNTS,
     TLS_POLICY,
     TRANSPORT,
@@ -523,7 +521,7 @@ def test_sasl_options_of_somebody_else(parameters, expected, host):
 @pytest.mark.parametrize(
     ("policy", "before", "ca_file", "expected"),
     [
-        (PARTNER, "", "", SYSTEM_ROOTS),
+        (PARTNER, "", "", SYSTEM_TRUST_STORE),
         (replace(PARTNER, tls="encrypt"), "", "", ""),
         (PARTNER, "/own.pem", "", "/own.pem"),
         (PARTNER, "/own.pem", "/given.pem", "/given.pem"),

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What depends on the distribution, where it belongs to no single daemon: paths, packages, how to install one.
+
+Nothing else in ``module_utils`` knows such a thing, except for the ``paths.py`` of each provider. The values are those
+of Debian 12 and 13.
+"""
+
+from __future__ import annotations
+
+FAMILY = "Debian"
+
+# ---- paths
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ROOT_HOME = "/root"
+SYSTEM_TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
+HOW_TO_TRUST = f"on {FAMILY}: into /usr/local/share/ca-certificates/, then update-ca-certificates"
+RESOLV_CONF = "/etc/resolv.conf"
+SYSTEMD_UNITS = "/etc/systemd/system"  # the administrator's own; systemd.unit(5)
+
+STORE_DIRECTORY = "/etc/postmaster"
+STATE_DIRECTORY = "/var/lib/postmaster-secure-channel"
+LOCK_FILE = "/run/postmaster-secure-channel.lock"  # not below /run/lock, where everybody may make files
+
+# ---- packages
+
+CA_CERTIFICATES = "ca-certificates"
+LIBCRYPT = "libcrypt1"
+PYTHON_CRYPTOGRAPHY = "python3-cryptography"
+VALIDATING_RESOLVER = "unbound"
+
+
+def how_to_install(*packages: str) -> str:
+    """The command that installs a package, or one of several, to stand in parentheses in a remedy."""
+    return f"{FAMILY}: apt install {' or '.join(packages)}"

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Providers for accounts that remote hosts log in with: the submission server, and whatever holds its passwords."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+
+
+@dataclass(frozen=True)
+class PasswordCheck:
+    """Whom a submission server asks whether a password is right.
+
+    Attributes:
+        backend: what holds the accounts, a choice of the module's option.
+        place: absolute path of the socket to ask at, or of the database to look into.
+        realm: the realm of logins that name none, where the backend has realms.
+        user: user as whom the server runs.
+        group: the group of that user.
+    """
+
+    backend: str
+    place: str
+    realm: str = ""
+    user: str = ""
+    group: str = ""
+
+
+class AccountDatabase(ABC):
+    """Where accounts are kept that remote hosts log in with.
+
+    Attributes:
+        daemon: name of the provider that must read the configuration again where it changes; empty for none.
+    """
+
+    daemon: str = ""
+
+    @abstractmethod
+    def check(self, account: RelayAccount) -> None:
+        """Raise Problem where an account of this kind cannot be kept here."""
+
+    @abstractmethod
+    def ours(self) -> set[str]:
+        """Names of the accounts that this collection has made."""
+
+    @abstractmethod
+    def exists(self, account: RelayAccount) -> bool:
+        """Whether there is such an account, also one of somebody else's."""
+
+    @abstractmethod
+    def accepts(self, account: RelayAccount) -> bool:
+        """Whether the account that there is has this password."""
+
+    @abstractmethod
+    def logins(self, account: RelayAccount) -> tuple[str, ...]:
+        """The names by which the submission server may know whoever has logged in with the account.
+
+        Raises:
+            Problem: that cannot be told.
+        """
+
+    @abstractmethod
+    def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
+        """Files as they must be.
+
+        Args:
+            changed: accounts that are to get their password.
+            gone: names of accounts that are to go.
+        """
+
+    @abstractmethod
+    def confirm(self) -> None:
+        """Raise Problem where the daemon's effective settings do not show the accounts."""
+
+    @abstractmethod
+    def warnings(self, account: RelayAccount) -> Sequence[str]:
+        """What the administrator should know of an account."""
+
+
+class SubmissionProvider(Provider):
+    """A daemon with a submission server, where remote hosts log in."""
+
+    @abstractmethod
+    def password_check(self) -> PasswordCheck:
+        """Whom its submission servers ask.
+
+        Raises:
+            Problem: there is none that lets anybody log in, or they cannot be served.
+        """
+
+    @abstractmethod
+    def sender_limits(self) -> dict[str, tuple[str, ...]]:
+        """The senders that accounts of ours are limited to, sorted, by name. An unlimited account is not in it."""
+
+    @abstractmethod
+    def limit_senders(
+        self, limits: Mapping[str, tuple[str, ...]], logins: Mapping[str, tuple[str, ...]]
+    ) -> Sequence[FileChange]:
+        """Files as they must be.
+
+        Args:
+            limits: as in sender_limits(), for all accounts.
+            logins: for the same accounts the names by which the server knows them.
+        """
+
+
+class AccountBackend(Provider):
+    """A daemon that keeps accounts, for itself or for others."""
+
+    @abstractmethod
+    def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
+        """Where the accounts are, None where this daemon does not hold what the check asks for."""

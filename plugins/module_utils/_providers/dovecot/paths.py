@@ -1,0 +1,18 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where the distribution's package keeps Dovecot, and what it is called there."""
+
+from __future__ import annotations
+
+CONFIG_DIRECTORY = "/etc/dovecot"
+MAIN = f"{CONFIG_DIRECTORY}/dovecot.conf"
+# Read after the package's own files; what comes later still or counts for more is looked for, and named.
+DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
+ACCOUNTS = f"{CONFIG_DIRECTORY}/postmaster-accounts"
+ACCOUNTS_DROP_IN = DROP_IN.format("accounts")
+
+UNIT = "dovecot.service"
+PACKAGES = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
+CORE_PACKAGE = "dovecot-core"  # checks passwords, and serves nothing
