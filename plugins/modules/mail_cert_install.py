@@ -390,7 +390,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.proof import prove_served
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},

@@ -450,8 +450,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.options import parse, parse_checks
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import look_at_all, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import parse, parse_checks
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.report import look_at_all, summarised
 
 ELEMENT: Spec = {
     "host": {"type": "str"},

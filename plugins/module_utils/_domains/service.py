@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import options
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.cleartext_audit import uncovered
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight import (
     FAIL,
     OFF,
@@ -31,7 +32,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import exceptions, unauthenticated
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.cleartext_audit import uncovered
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import PATIENCE, expected, prove
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.compare import differences
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.planning import DaemonPlan
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.probe import PATIENCE, expected, prove
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import Found
 
 
@@ -68,21 +67,3 @@ def not_in_effect(plan: DaemonPlan, store: Store) -> str:
     except Problem as exc:
         return exc.found
     return ""
-
-
-def prove_served(providers: Iterable[Provider], name: str, leaf_of: Callable[[str], bytes]) -> None:
-    """Look at every virtual server that is bound to a certificate until each of them shows it.
-
-    Args:
-        providers: the daemons that have a copy of it.
-        name: the certificate's name in the store.
-        leaf_of: DER of the live certificate of a name.
-
-    Raises:
-        Problem: one shows something else.
-    """
-    for provider in providers:
-        bound: Sequence[Vserver] = [one for one in provider.read().values() if name in one.certificates]
-        for vserver in bound:
-            for endpoint, expectation in expected(provider, vserver, leaf_of):
-                prove(endpoint, expectation, vserver.title)

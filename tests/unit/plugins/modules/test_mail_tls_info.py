@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info import options
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import handshake as handshake_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import options
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_tls_info
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME, call
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (

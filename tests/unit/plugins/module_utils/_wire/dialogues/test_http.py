@@ -8,11 +8,11 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.filter.posture_faults import posture_faults
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import Checks, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.report import look_at_all, summarised
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.options import Checks, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import look_at_all, summarised
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.cleartext_audit import uncovered
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.cleartext_audit import uncovered
 
 
 def daemon(*vservers: Vserver, alive: bool = True, problem: Problem | None = None) -> Any:

@@ -19,11 +19,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import Checks, Question
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import Session, handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.injection import injection
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.options import Checks, Question
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.versions import accepted_versions
 

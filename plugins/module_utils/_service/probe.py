@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -98,3 +98,22 @@ def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
     if expectation.clear_text_refused and clear.refused is not True:
         return f"does not refuse clear text ({clear.evidence})"
     return None
+
+
+def prove_served(providers: Iterable[Provider], name: str, leaf_of: Callable[[str], bytes]) -> None:
+    """Look at every virtual server that is bound to a certificate until each of them shows it.
+
+    Args:
+        providers: the daemons that have a copy of it.
+        name: the certificate's name in the store.
+        leaf_of: DER of the live certificate of a name.
+
+    Raises:
+        Problem: one shows something else.
+    """
+    for provider in providers:
+        for vserver in provider.read().values():
+            if name not in vserver.certificates:
+                continue
+            for endpoint, expectation in expected(provider, vserver, leaf_of):
+                prove(endpoint, expectation, vserver.title)

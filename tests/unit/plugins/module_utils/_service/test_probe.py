@@ -5,15 +5,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import probe as probe
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.probe import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe as probe
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import (
     Expectation,
     prove,
+    prove_served,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
@@ -120,3 +122,17 @@ def test_patience_ends(wire):
     with pytest.raises(Problem, match="never"):
         prove(IMAP, Expectation((b"leaf",), True), "s", patience=0.05)
     assert wire.looks > 1
+
+
+def test_every_virtual_server_that_shows_a_certificate_is_proven(monkeypatch):
+    proven = []
+    monkeypatch.setattr(probe, "prove", lambda *args: proven.append(args))
+    bound = Vserver("imap", certificate="mx", require_secure_channel=True)
+    other = Vserver("pop3", certificate="other")
+    daemon: Any = SimpleNamespace(
+        read=lambda: {("imap", "default"): bound, ("pop3", "default"): other},
+        endpoints=lambda vserver: [IMAP, IMAPS] if vserver is bound else pytest.fail("asked for another one"),
+    )
+    prove_served([daemon], "mx", {"mx": b"leaf"}.__getitem__)
+    expectation = Expectation((b"leaf",), True)
+    assert proven == [(IMAP, expectation, bound.title), (IMAPS, expectation, bound.title)]
