@@ -22,7 +22,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.filter.mta_sts_policy import mta_sts_policy
 from ansible_collections.postmaster.secure_channel.plugins.filter.mta_sts_record import mta_sts_record
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import RESOLVER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MTA_STS_RESOLVER
 from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers import daemons, openssl_ca
 from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.lab import Host, Lab, wait_until
 from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.once import once
@@ -312,7 +312,7 @@ class Published:
 
         def look() -> bool:
             domains = [f"{kind}{other(host)}.dane.test" for kind in ("sts", "strange")]
-            return all(self.lab.run_in(host, "postmap", "-q", one, RESOLVER).code == 0 for one in domains)
+            return all(self.lab.run_in(host, "postmap", "-q", one, MTA_STS_RESOLVER).code == 0 for one in domains)
 
         wait_until(look, f"the policies that {host.name} fetches")
 

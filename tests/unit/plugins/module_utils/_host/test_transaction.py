@@ -23,6 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import transaction as transaction_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import LOCK_FILE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.tests.support import killed_transaction
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
@@ -690,4 +691,4 @@ def test_lock_is_nobody_elses_file(begin, tmp_path):
     with pytest.raises(Problem, match=r"symbolic link.*Run the module as root"), begin():
         pytest.fail("the transaction began")
     assert not (tmp_path / "victim").exists()
-    assert not transaction_module.LOCK_FILE.startswith("/run/lock/")  # where everybody may make files
+    assert not LOCK_FILE.startswith("/run/lock/")  # where everybody may make files

@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LOCALMACROS,
     MAIN_DIRECTORY,
     MAIN_FILE,
+    SASL_SOCKET,
     SETTINGS,
     TEMPLATE,
 )
@@ -334,9 +335,9 @@ def test_listeners_on_the_command_line_are_named(host):
 
 
 def test_dovecot_is_asked_for_passwords(host):
-    assert apply(host, SUBMISSION).needs == (SaslSocket(exim_module.SASL_SOCKET, "Debian-exim", "Debian-exim"),)
+    assert apply(host, SUBMISSION).needs == (SaslSocket(SASL_SOCKET, "Debian-exim", "Debian-exim"),)
     assert "postmaster_plain authenticator:" in host.understood()[2]
-    assert apply(host, SMTP).needs == (SaslSocket(exim_module.SASL_SOCKET, "Debian-exim", "Debian-exim"),)
+    assert apply(host, SMTP).needs == (SaslSocket(SASL_SOCKET, "Debian-exim", "Debian-exim"),)
 
 
 def test_no_passwords_where_there_is_no_submission(host):

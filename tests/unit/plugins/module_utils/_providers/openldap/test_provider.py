@@ -25,6 +25,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     provider as openldap_module,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import slapd as daemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
+    DEFAULTS_FILE,
+    SASL_FILE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
@@ -40,7 +44,7 @@ ABSENT = replace(LDAP, present=False)
 SCRAM = tuple(f"SCRAM-SHA-{number}" for number in (1, 224, 256, 384, 512))
 NOT_PLAIN = ("CRAM-MD5", "DIGEST-MD5", "NTLM", *SCRAM)
 ALL = (*NOT_PLAIN, "LOGIN", "PLAIN")
-DEFAULTS, SASL = daemon.DEFAULTS_FILE, daemon.SASL_FILE
+DEFAULTS, SASL = DEFAULTS_FILE, SASL_FILE
 
 CASES = {
     "required": LDAP,
