@@ -161,7 +161,7 @@ EVERYTHING = "*"  # stands for all domains that no other entry names
 
 
 @dataclass(frozen=True)
-class InboundDemand:
+class InboundRequirement:
     """What is demanded of sessions in which a partner's mail comes in: TLS, and perhaps the partner's certificate.
 
     Sessions claim to be the partner's by the domain of the sender, or by where they come from.
@@ -209,7 +209,7 @@ class DomainPolicy:
     account: SaslAccount | None = None
     keep_password: bool = False
     auth_cleartext: bool = False
-    inbound: InboundDemand | None = None
+    inbound: InboundRequirement | None = None
     present: bool = True
 
     @property
@@ -229,7 +229,7 @@ class DomainPolicy:
 
 
 @dataclass(frozen=True)
-class Demand:
+class TlsRequirement:
     """What is demanded of the servers that take one domain's mail.
 
     Attributes:

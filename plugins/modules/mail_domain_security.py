@@ -334,7 +334,7 @@ EXAMPLES = r"""
       addresses: [192.0.2.0/24]
     provider: postfix # Exim cannot do this
 
-- name: Demand TLS for all outgoing mail, unless that would cut somebody off
+- name: TlsRequirement TLS for all outgoing mail, unless that would cut somebody off
   postmaster.secure_channel.mail_domain_security:
     domains:
       - domain: "*"

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, InboundDemand
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, InboundRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
 
 
 def parse_inbound(
     given: Mapping[str, Any] | None, domain: str, fingerprint: Callable[[str, str], str]
-) -> InboundDemand | None:
+) -> InboundRequirement | None:
     """What is demanded of sessions in which a partner's mail comes in; None for nothing.
 
     Args:
@@ -55,7 +55,7 @@ def parse_inbound(
         else:
             hosts.add(_host(text, subject))
     digests = (fingerprint(one, subject) for one in given["certificate_fingerprints"] or ())
-    return InboundDemand(tuple(sorted(networks)), tuple(sorted(hosts)), tuple(sorted(set(digests))))
+    return InboundRequirement(tuple(sorted(networks)), tuple(sorted(hosts)), tuple(sorted(set(digests))))
 
 
 def _looks_numeric(text: str) -> bool:

@@ -15,9 +15,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     EVERYTHING,
-    Demand,
     DomainPolicy,
     QueuedMail,
+    TlsRequirement,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
@@ -113,7 +113,7 @@ def _said(domain: str) -> str:
     return "all other domains" if domain == EVERYTHING else domain
 
 
-def _demands(provider: DomainProvider, plan: DomainPlan, policies: Sequence[DomainPolicy]) -> list[Demand]:
+def _demands(provider: DomainProvider, plan: DomainPlan, policies: Sequence[DomainPolicy]) -> list[TlsRequirement]:
     """What is newly demanded: of the declared domains' servers first, then of those that mail waits for."""
     if plan.demands is None:
         return []

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand, Endpoint
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.ber import BerError, element, read_element
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
@@ -60,15 +60,15 @@ class Findings:
         untried: those that were not looked at because there are too many, or they took too long.
     """
 
-    faults: tuple[tuple[Demand, Fault], ...]
-    untried: tuple[Demand, ...]
+    faults: tuple[tuple[TlsRequirement, Fault], ...]
+    untried: tuple[TlsRequirement, ...]
 
 
 class _LateError(Exception):
     """The time for all destinations is over."""
 
 
-def look(demands: Sequence[Demand], trust: ssl.SSLContext, servers: Sequence[str]) -> Findings:
+def look(demands: Sequence[TlsRequirement], trust: ssl.SSLContext, servers: Sequence[str]) -> Findings:
     """Connect to the destinations, each once, and say what is wrong with them.
 
     Args:
@@ -80,7 +80,7 @@ def look(demands: Sequence[Demand], trust: ssl.SSLContext, servers: Sequence[str
     chosen = list(dict.fromkeys(replace(one, domain="") for one in demands))[:MOST_DESTINATIONS]
     end = time.monotonic() + LONGEST
 
-    def judged(one: Demand) -> Fault | bool | None:
+    def judged(one: TlsRequirement) -> Fault | bool | None:
         try:
             return _judge(one, trust, servers, end)
         except _LateError:
@@ -106,7 +106,7 @@ def _left(end: float) -> float:
     return min(left, TIMEOUT)
 
 
-def _judge(demand: Demand, trust: ssl.SSLContext, servers: Sequence[str], end: float) -> Fault | None:
+def _judge(demand: TlsRequirement, trust: ssl.SSLContext, servers: Sequence[str], end: float) -> Fault | None:
     """What is wrong with a destination; None where one of its servers does what is demanded."""
     faults: list[Fault] = []
     try:
@@ -137,7 +137,7 @@ def _addresses(hosts: Iterable[str], port: int, faults: list[Fault]) -> Iterator
             yield host, address
 
 
-def _fault(demand: Demand, host: str, address: str, trust: ssl.SSLContext, end: float) -> Fault | None:
+def _fault(demand: TlsRequirement, host: str, address: str, trust: ssl.SSLContext, end: float) -> Fault | None:
     """What is wrong with one server; None where it does what is demanded."""
     # asked for by its address, which is never sent as a server name (RFC 6066 section 3): Postfix sends none either
     endpoint = Endpoint(address, demand.port, "smtp", demand.implicit_tls)

@@ -16,7 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
-    InboundDemand,
+    InboundRequirement,
     SaslAccount,
     Vserver,
 )
@@ -389,15 +389,15 @@ NOTHING_SAID = {"required": True, "addresses": None, "certificate_fingerprints":
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, InboundDemand()),
+        ({}, InboundRequirement()),
         ({"required": False}, None),
         (
             {"addresses": ["MX.a.test", "192.0.2.0/24", "2001:DB8::1/128", " 192.0.2.1", ".b.test", "*.c.test"]},
-            InboundDemand(("192.0.2.0/24", "192.0.2.1", "2001:db8::1"), (".b.test", ".c.test", "mx.a.test")),
+            InboundRequirement(("192.0.2.0/24", "192.0.2.1", "2001:db8::1"), (".b.test", ".c.test", "mx.a.test")),
         ),
         (
             {"certificate_fingerprints": ["ab" * 32, ":".join(["AB"] * 32)]},
-            InboundDemand(fingerprints=(":".join(["AB"] * 32),)),
+            InboundRequirement(fingerprints=(":".join(["AB"] * 32),)),
         ),
     ],
 )
@@ -431,7 +431,7 @@ def test_inbound_of_everybody():
 
 
 def test_daemon_that_cannot_demand_anything_of_partners(host):
-    policy = DomainPolicy("a.test", inbound=InboundDemand())
+    policy = DomainPolicy("a.test", inbound=InboundRequirement())
     with pytest.raises(Problem, match=r"sender, .* cannot require TLS of a single partner") as caught:
         call(host, Sender(host), Applied(), policy)
     assert caught.value.option == "inbound"
