@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Pieces of argument specs that several modules share, and the two forms in which they take objects."""
+"""Argument specs that several modules share: single options, and one object or a list of them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def one_or_many(element: Spec, many: str, key: str) -> dict[str, Any]:
 
     Args:
         element: argument spec of one object.
-        many: name of the option that takes the list.
-        key: option that an object cannot do without; it is what tells the two forms apart.
+        many: name of the option for the list.
+        key: option that every object needs; it tells the two forms apart.
 
     Returns:
         Keyword arguments (``argument_spec``, ``mutually_exclusive``, ``required_one_of``).
@@ -53,7 +53,7 @@ def objects(params: dict[str, Any], element: Mapping[str, Mapping[str, Any]], ma
     Args:
         params: the module's parameters.
         element: argument spec of one object.
-        many: name of the option that takes the list.
+        many: name of the option for the list.
 
     Raises:
         Problem: an option of one object is given next to the list, where it would have no effect.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module of this collection does the same way: parameters in, one result or one clear error out."""
+"""What every module does the same way: parameters in, one result or one clear error out."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
 
 Limits = dict[str, tuple[str, ...]]  # for each account that may not send as anybody, its senders
 
-# Names that suggest rights beyond sending mail.
+# Names that suggest more rights than sending mail.
 _ADMINISTRATORS = frozenset({"admin", "administrator", "domainadmin", "hostmaster", "postmaster", "root", "superuser"})
 
 

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import options
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.cleartext_audit import uncovered
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.cleartext_audit import (
+    cleartext_vservers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight import (
     FAIL,
     OFF,
@@ -146,7 +148,7 @@ class Domains(Service[DomainPolicy]):
         """Virtual servers that the host's own users use in clear text, where others must encrypt; and warnings."""
         if not any(policy.present and policy.encrypted for policy in policies):
             return [], []
-        found, unknown = uncovered(self.site.providers.values())
+        found, unknown = cleartext_vservers(self.site.providers.values())
         warnings = [f"cannot tell whether users connect to this host in clear text ({one})" for one in unknown]
         if found:
             warnings.insert(

@@ -34,7 +34,7 @@ def _row(plan: DaemonPlan, vserver: Vserver, reason: str) -> dict[str, Any]:
         "name": vserver.name,
         "provider": plan.provider.name,
         "changed": bool(reason),
-        "reason": reason or ("as desired" if vserver.present else "not there, as desired"),
+        "reason": reason or ("as desired" if vserver.present else "absent, as desired"),
         "before": old.as_result() if old else None,
         "after": _after(vserver, old),
         "oldest_clients": list(STRENGTHS[vserver.strength].oldest_clients) if vserver.present else [],
@@ -64,7 +64,7 @@ def _reason(vserver: Vserver, old: Vserver | None, renewed: Collection[str], *, 
 
 
 def _after(vserver: Vserver, old: Vserver | None) -> dict[str, Any] | None:
-    """As it will be; what is left to the daemon stays as it was found."""
+    """As it will be. What is left to the daemon stays as it was found."""
     if not vserver.present:
         return None
     shown = vserver.as_result()
@@ -73,12 +73,12 @@ def _after(vserver: Vserver, old: Vserver | None) -> dict[str, Any] | None:
 
 
 def _cut_off(vserver: Vserver) -> list[str]:
-    """Clients that cannot use a virtual server as it is desired, in words."""
+    """Clients that the desired virtual server excludes, in words."""
     strength = STRENGTHS[vserver.strength]
     protocol = PROTOCOLS[vserver.protocol]
     lost = [f"clients without TLS {strength.minimum}"]
     if strength.ciphers and not any(suite.startswith("AES") for suite in strength.ciphers):
-        lost[0] += ", or without cipher suites that have forward secrecy and authenticated encryption"
+        lost[0] += ", or without cipher suites with forward secrecy and authenticated encryption"
     if vserver.require_secure_channel:
         lost.append("clients without TLS at all")
     elif protocol.strangers:
@@ -86,5 +86,5 @@ def _cut_off(vserver: Vserver) -> list[str]:
     elif not vserver.auth_clear:
         lost.append("logins of clients without TLS")
     if vserver.auth_tls is not None:
-        lost.append(f"logins by other mechanisms than {', '.join(vserver.auth_tls) or 'none'}")
+        lost.append(f"logins with mechanisms other than {', '.join(vserver.auth_tls) or 'none'}")
     return lost
