@@ -549,7 +549,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
@@ -579,9 +579,6 @@ ELEMENT: Spec = {
 }
 
 
-SENDERS = sorted(one.name for one in PROVIDERS if issubclass(one, DomainProvider))
-
-
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host treat the domains as desired, and answer the module's result."""
     service = Domains(Site.of(module, STORE_DIRECTORY), CallOptions.of(module.params))
@@ -596,7 +593,7 @@ def main() -> None:
         ca_file={"type": "path"},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
-        provider={"type": "str", "choices": ["auto", *SENDERS], "default": "auto"},
+        provider={"type": "str", "choices": provider_choices(DomainProvider), "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

@@ -237,6 +237,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import backend_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
@@ -261,7 +262,7 @@ def main() -> None:
     spec = one_or_many(ELEMENT, "accounts", "name")
     spec["argument_spec"].update(
         PURGE,
-        backend={"type": "str", "choices": ["auto", "dovecot", "sasldb"], "default": "auto"},
+        backend={"type": "str", "choices": backend_choices(), "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 

@@ -419,7 +419,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
@@ -429,7 +429,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 ELEMENT: Spec = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "name": {"type": "str", "default": DEFAULT},
-    "provider": {"type": "str", "choices": ["auto", *sorted(one.name for one in PROVIDERS)], "default": "auto"},
+    "provider": {"type": "str", "choices": provider_choices(), "default": "auto"},
     **STATE,
     "certificate": {"type": "str"},
     "key_passphrase": {"type": "str", "no_log": True},

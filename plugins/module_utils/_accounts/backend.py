@@ -14,6 +14,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
     SubmissionProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
+    account_backends,
+    with_role,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 
@@ -28,7 +32,7 @@ def submission_server(site: Site) -> SubmissionProvider:
             if not provider.running():
                 raise Problem(f"{provider.name} is installed but does not run", provider.remedy_where_down())
             return provider
-    packages = [one.packages["submission"] for one in site.known if issubclass(one, SubmissionProvider)]
+    packages = [one.packages["submission"] for one in with_role(SubmissionProvider)]
     raise Problem(
         "this host has no submission server that accounts can be made for",
         f"install one ({how_to_install(*packages)}), then set it up with mail_vserver_tls and protocol=submission",
@@ -59,6 +63,6 @@ def account_database(site: Site, check: PasswordCheck, backend: str) -> AccountD
             return database
     raise Problem(
         f"the submission server checks passwords with {check.backend}, which is not on this host",
-        "install it, or have the server check passwords with what is on this host",
+        f"install it ({how_to_install(account_backends()[check.backend])})",
         option="backend",
     )

@@ -8,13 +8,9 @@ from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import with_role
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
-
-
-def sending_daemons(site: Site) -> list[type[DomainProvider]]:
-    """The daemons with which domains can be secured, installed or not."""
-    return [one for one in site.known if issubclass(one, DomainProvider)]
 
 
 def sender(site: Site, name: str) -> DomainProvider:
@@ -39,5 +35,5 @@ def sender(site: Site, name: str) -> DomainProvider:
         )
     if name != "auto":
         raise Problem(f"{name} is not installed on this host", "install it, or leave provider out", option="provider")
-    packages = [one.packages["smtp"] for one in sending_daemons(site)]
+    packages = [one.packages["smtp"] for one in with_role(DomainProvider)]
     raise Problem("no daemon that sends mail is installed on this host", f"install one ({how_to_install(*packages)})")

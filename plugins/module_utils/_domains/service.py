@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains
     foresee,
     stuck,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.sender import sender, sending_daemons
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.sender import sender
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
@@ -29,6 +29,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainOutcome,
     DomainPlan,
     DomainProvider,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.capability_check import (
+    refuse_unsupported,
+    used_by_domains,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note, ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
@@ -94,17 +98,12 @@ class Domains(Service[DomainPolicy]):
         """The files of the sending daemon that must change, and whose mail would be cut off."""
         _refuse_duplicates(things)
         provider = sender(self.site, self._call.provider)
-        self._refuse_unsupported(provider, things)
+        uses = used_by_domains(things, mta_sts=self._call.mta_sts, preflight_fails=self._call.preflight == FAIL)
+        refuse_unsupported(provider, uses)
+        self._check_ca_file()
         planned = provider.plan_domains(
             things, purge=self._call.purge, ca_file=self._call.ca_file, mta_sts=self._call.mta_sts
         )
-        if self._call.preflight == FAIL and planned.demands is None:
-            raise Problem(
-                f"{provider.name} does not tell which servers a new requirement would affect, so no preflight is"
-                " possible",
-                "set preflight to warn or off",
-                option="preflight",
-            )
         changes = needed(planned.changes, self.site.host)
         open_vservers, audit_warnings = self._cleartext_audit(things)
         foreseen = self._preflight(provider, planned, things, changes)
@@ -130,16 +129,7 @@ class Domains(Service[DomainPolicy]):
             afterwards=self._queue_check(provider, things),
         )
 
-    def _refuse_unsupported(self, provider: DomainProvider, policies: Sequence[DomainPolicy]) -> None:
-        able = [one for one in sending_daemons(self.site) if one.inbound]
-        for policy in policies:
-            if policy.present and policy.inbound and not provider.inbound:
-                raise Problem(
-                    f"{provider.name}, which this host's mail goes through, cannot require TLS of a single partner",
-                    f"leave inbound out, or use a daemon that can ({_names(able)})",
-                    subject=policy.title,
-                    option="inbound",
-                )
+    def _check_ca_file(self) -> None:
         ca_file = self._call.ca_file
         if ca_file and self.site.host.state(ca_file) is None and not self.site.check_mode:
             raise Problem(f"{ca_file} does not exist", "name a file of CA certificates on the host", option="ca_file")
@@ -182,10 +172,6 @@ class Domains(Service[DomainPolicy]):
             return Note({"stuck_mail": mail}, warnings)
 
         return look
-
-
-def _names(daemons: Iterable[type[DomainProvider]]) -> str:
-    return " or ".join(one.name for one in daemons)
 
 
 def _refuse_duplicates(policies: Sequence[DomainPolicy]) -> None:

@@ -31,20 +31,12 @@ class Capabilities:
         known: whether this version lies within the range that the collection was tried with.
         library: the TLS library it uses.
         key_permissions: owner, group and mode of the key file that it needs.
-        several: whether it can serve more virtual servers of a protocol than its own one.
-        alternative: whether it can show two certificates with keys of different types.
-        sni: whether it can show another certificate for each name that clients ask for.
-        mechanisms: whether the SASL mechanisms that it offers can be chosen.
     """
 
     version: tuple[int, ...]
     known: bool
     library: TlsLibrary
     key_permissions: tuple[str, str, int] = ("root", "root", 0o600)
-    several: bool = False
-    alternative: bool = False
-    sni: bool = False
-    mechanisms: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,8 @@ class Provider(ABC):
         protocols: the protocols it can serve.
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
-        password_package: the package to install for offer(); empty where it never offers anything.
+        options: names of the modules' options that it supports, of those that not every daemon does; see
+            _service/capability_check.py, which refuses the others.
         config_roots: directories, or single files, that its own configuration test reads.
     """
 
@@ -83,7 +76,7 @@ class Provider(ABC):
     protocols: ClassVar[frozenset[str]]
     processes: ClassVar[frozenset[str]]
     packages: ClassVar[Mapping[str, str]]
-    password_package: ClassVar[str] = ""
+    options: ClassVar[frozenset[str]] = frozenset()
     config_roots: ClassVar[tuple[str, ...]]
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -98,6 +91,10 @@ class Provider(ABC):
     @abstractmethod
     def capabilities(self) -> Capabilities:
         """Version and abilities of the installed daemon."""
+
+    def supported_options(self) -> frozenset[str]:
+        """Those of ``options`` that the installed version supports."""
+        return self.options
 
     @abstractmethod
     def read(self) -> dict[tuple[str, str], Vserver]:
@@ -158,6 +155,10 @@ class Provider(ABC):
     @abstractmethod
     def running(self) -> bool:
         """Whether the daemon serves."""
+
+    def remedy_for_no_password_check(self) -> str:
+        """What to do where plan() needs a socket that no daemon on this host offers, as the remedy of a Problem."""
+        return "install a daemon that can check passwords for this one"
 
     def remedy_where_down(self) -> str:
         """What to do where the daemon does not run, as the remedy of a Problem."""

@@ -2,12 +2,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The providers there are. Adding one means adding it here, and nowhere else."""
+"""The providers there are. A new one is a package beside this file, and its line in PROVIDERS.
+
+The choices of the options ``provider`` and ``backend`` come from here.
+"""
 
 from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountBackend
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
@@ -18,7 +22,39 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 
+# Where several could do something, the first comes first in messages.
 PROVIDERS: tuple[type[Provider], ...] = (Postfix, Exim, Dovecot, Cyrus, Inn, OpenLdap, Nginx, Apache)
+
+AUTO = "auto"  # the choice that leaves it to the host
+
+
+def with_role(role: type) -> tuple[type[Provider], ...]:
+    """The providers of one kind, such as DomainProvider."""
+    return tuple(one for one in PROVIDERS if issubclass(one, role))
+
+
+def supporting(option: str, protocol: str) -> tuple[type[Provider], ...]:
+    """The providers of a protocol that support an option; see Provider.options."""
+    return tuple(one for one in PROVIDERS if protocol in one.protocols and option in one.options)
+
+
+def provider_choices(role: type = Provider) -> list[str]:
+    """Choices of an option ``provider``: all providers of one kind."""
+    return [AUTO, *sorted(one.name for one in with_role(role))]
+
+
+def account_backends() -> dict[str, str]:
+    """What can hold accounts, each with the package that brings it."""
+    found: dict[str, str] = {}
+    for one in PROVIDERS:
+        if issubclass(one, AccountBackend):
+            found.update(one.backends)
+    return found
+
+
+def backend_choices() -> list[str]:
+    """Choices of the option ``backend``."""
+    return [AUTO, *sorted(account_backends())]
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import RESOLV_CONF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
@@ -77,13 +76,7 @@ class DomainPlan(Plan):
 
 
 class DomainProvider(Provider):
-    """A daemon that sends mail to other hosts.
-
-    Attributes:
-        inbound: whether it can also demand TLS of partners whose mail comes in.
-    """
-
-    inbound: ClassVar[bool] = False
+    """A daemon that sends mail to other hosts."""
 
     @abstractmethod
     def plan_domains(

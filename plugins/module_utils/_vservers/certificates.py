@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import (
@@ -172,29 +172,3 @@ class Certificates:
                 subject=vserver.title,
                 option="require_128_bit",
             )
-
-
-def refuse_beyond(provider: Provider, vservers: Sequence[Vserver], default: str) -> None:
-    """Raise Problem where a virtual server asks for what its daemon cannot do at all.
-
-    Args:
-        provider: the daemon.
-        vservers: what is asked for.
-        default: name of the virtual server that the daemon has by itself.
-    """
-    able = provider.capabilities()
-    for vserver in vservers:
-        for asked, possible, option, what in (
-            (vserver.name != default, able.several, "name", "more than one virtual server of a protocol"),
-            (vserver.alternative_certificate, able.alternative, "alternative_certificate", "a second certificate"),
-            (vserver.sni, able.sni, "sni", "another certificate for each name that clients ask for"),
-            (vserver.auth_tls is not None, able.mechanisms, "auth_tls", "a choice of SASL mechanisms"),
-            (vserver.auth_clear, able.mechanisms, "auth_clear", "a choice of SASL mechanisms"),
-        ):
-            if asked and not possible and vserver.present:
-                raise Problem(
-                    f"{provider.name} does not know {what}",
-                    "leave the option out, or have another daemon serve this one",
-                    subject=vserver.title,
-                    option=option,
-                )

@@ -15,14 +15,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
     SettingsChange,
     needed,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import (
-    Certificates,
-    refuse_beyond,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.capability_check import (
+    refuse_unsupported,
+    used_by_vservers,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import Certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     Found,
@@ -100,7 +100,7 @@ def plan_daemons(
         one.settings += planned.settings
         warnings += planned.warnings
         for socket in planned.needs:
-            helper, files = _offer(site, socket, one.vservers[0])
+            helper, files = _offer(site, socket, one.provider, one.vservers[0])
             plans.setdefault(helper.name, DaemonPlan(helper)).helps = True
             changes.setdefault(helper.name, []).extend(files)
         for helper, files in _withdrawals(site.providers, planned):
@@ -120,7 +120,7 @@ def _serving(site: Site, vservers: Sequence[Vserver]) -> dict[str, DaemonPlan]:
         provider = choose(vserver, site.providers, site.known, listening)
         served.setdefault(provider.name, []).append(vserver)
     for name, some in served.items():
-        refuse_beyond(site.providers[name], some, DEFAULT)
+        refuse_unsupported(site.providers[name], used_by_vservers(some, DEFAULT))
     before = {name: site.providers[name].read() for name in served}
     refuse_taken_sockets(served, before, site.providers, listening)
     return {name: DaemonPlan(site.providers[name], some, before[name]) for name, some in served.items()}
@@ -134,7 +134,7 @@ def _untried_version(provider: Provider) -> list[str]:
     return [f"{provider.name} {version} is newer than any version this collection was tested with"]
 
 
-def _offer(site: Site, socket: SaslSocket, asking: Vserver) -> tuple[Provider, Sequence[FileChange]]:
+def _offer(site: Site, socket: SaslSocket, asking: Provider, vserver: Vserver) -> tuple[Provider, Sequence[FileChange]]:
     """The daemon that can check passwords at a socket, and the files with which it does."""
     for provider in site.providers.values():
         files = provider.offer(socket)
@@ -142,15 +142,10 @@ def _offer(site: Site, socket: SaslSocket, asking: Vserver) -> tuple[Provider, S
             return provider, files
     raise Problem(
         "nothing on this host can check the passwords of those who log in",
-        f"install a daemon that can ({how_to_install(*_password_packages(site))}), or set up SASL for this service"
-        " yourself",
-        subject=asking.title,
+        asking.remedy_for_no_password_check(),
+        subject=vserver.title,
         option="protocol",
     )
-
-
-def _password_packages(site: Site) -> list[str]:
-    return [one.password_package for one in site.known if one.password_package]
 
 
 def _withdrawals(providers: Mapping[str, Provider], planned: Plan) -> Iterator[tuple[Provider, Sequence[FileChange]]]:

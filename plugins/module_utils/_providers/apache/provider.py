@@ -73,6 +73,7 @@ class Apache(Provider):
     protocols = frozenset({"http"})
     processes = frozenset({"apache2"})
     packages = PACKAGES
+    options = frozenset({"name", "alternative_certificate"})
     config_roots = (CONFIG_DIRECTORY,)
 
     @classmethod
@@ -86,9 +87,7 @@ class Apache(Provider):
         version = tuple(int(part) for part in match.groups()) if match else (0, 0, 0)
         if version < (2, 4, 38):
             raise Problem(f"Apache {'.'.join(map(str, version))} is too old", "upgrade to Apache 2.4.38 or newer")
-        return Capabilities(
-            version, known=version[:2] == (2, 4), library=openssl_library(), several=True, alternative=True
-        )
+        return Capabilities(version, known=version[:2] == (2, 4), library=openssl_library())
 
     def running(self) -> bool:
         return is_active(self.host, UNIT)

@@ -70,6 +70,7 @@ class Cyrus(Provider):
     protocols = frozenset({"imap", "pop3", "nntp"})
     processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
     packages = PACKAGES
+    options = frozenset({"name", "alternative_certificate", "auth_tls", "auth_clear"})
     config_roots = (IMAPD_CONF, CYRUS_CONF)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -95,9 +96,6 @@ class Cyrus(Provider):
             known=self._version[:2] <= NEWEST,
             library=openssl_library(),
             key_permissions=KEY_PERMISSIONS,
-            several=True,
-            alternative=True,
-            mechanisms=True,
         )
 
     def running(self) -> bool:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl import paths as sasl
+
 CONFIG_DIRECTORY = "/etc/dovecot"
 MAIN = f"{CONFIG_DIRECTORY}/dovecot.conf"
 # Read after the package's own files; what comes later still or counts for more is looked for, and named.
@@ -15,4 +17,4 @@ ACCOUNTS_DROP_IN = DROP_IN.format("accounts")
 
 UNIT = "dovecot.service"
 PACKAGES = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
-CORE_PACKAGE = "dovecot-core"  # checks passwords, and serves nothing
+BACKENDS = {"dovecot": sasl.DOVECOT_PACKAGE}

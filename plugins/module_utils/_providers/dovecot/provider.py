@@ -44,6 +44,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DropIn,
     not_plain,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import missing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import (
     Asked,
     Overrides,
@@ -54,14 +55,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DovecotAccounts,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    BACKENDS,
     CONFIG_DIRECTORY,
-    CORE_PACKAGE,
     DROP_IN,
     MAIN,
     PACKAGES,
     UNIT,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.sockets import missing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
     Strength,
@@ -85,7 +85,8 @@ class Dovecot(AccountBackend):
     protocols = frozenset({"imap", "pop3"})
     processes = frozenset({"dovecot", "imap-login", "pop3-login"})
     packages = PACKAGES
-    password_package = CORE_PACKAGE
+    options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
+    backends = BACKENDS
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -108,10 +109,6 @@ class Dovecot(AccountBackend):
             self._version,
             known=self._version[:2] in LANGUAGES,
             library=openssl_library(),
-            several=True,
-            alternative=True,
-            sni=True,
-            mechanisms=True,
         )
 
     @property

@@ -53,6 +53,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import DOVECOT_PACKAGE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
     DomainProvider,
@@ -75,6 +76,7 @@ class Exim(DomainProvider):
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"exim4"})
     packages = PACKAGES
+    options = frozenset({"name", "alternative_certificate", "sni"})
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -120,9 +122,6 @@ class Exim(DomainProvider):
             known=version[:2] <= NEWEST,
             library=TlsLibrary("GnuTLS", ()),
             key_permissions=KEY_PERMISSIONS,
-            several=True,
-            alternative=True,
-            sni=True,
         )
 
     @property
@@ -300,12 +299,6 @@ class Exim(DomainProvider):
     def plan_domains(
         self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
     ) -> DomainPlan:
-        if mta_sts:
-            raise Problem(
-                "Exim cannot follow the MTA-STS policies of others",
-                "leave mta_sts out, and name the domains that TLS is demanded for",
-                option="mta_sts",
-            )
         self.capabilities()  # raises where this Exim is too old, or of another kind
         sending = outgoing.Sending(self.host, self._asked, self.effective.macros, self._build)
         return sending.plan(policies, purge=purge, ca_file=ca_file, split=self.sources.split)
@@ -327,6 +320,9 @@ class Exim(DomainProvider):
         if "0.0.0.0" in found:
             return "127.0.0.1"
         return "::1" if "::0" in found or not found else found[0]
+
+    def remedy_for_no_password_check(self) -> str:
+        return f"install {DOVECOT_PACKAGE}, or set up an authenticator"
 
     def remedy_where_down(self) -> str:
         return f"start it ('systemctl start {UNIT}') and run again"
@@ -402,14 +398,6 @@ def _refuse_impossible(vserver: Vserver) -> None:
             subject=vserver.title,
             option="name",
         )
-    for option in ("auth_clear", "auth_tls"):
-        if getattr(vserver, option):
-            raise Problem(
-                "what an authenticator of Exim offers is said where it is configured",
-                "leave the option out; no login is offered without TLS, and with TLS those there are",
-                subject=vserver.title,
-                option=option,
-            )
 
 
 def _strength_of(ciphers: str) -> str:

@@ -70,6 +70,7 @@ class Inn(Provider):
     protocols = frozenset({"nntp"})
     processes = frozenset({"innd", "nnrpd"})
     packages = PACKAGES
+    options = frozenset({"name", "auth_tls", "auth_clear"})
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -93,8 +94,6 @@ class Inn(Provider):
             known=self._version[:2] == _KNOWN,
             library=openssl_library(),
             key_permissions=KEY_PERMISSIONS,
-            several=True,
-            mechanisms=True,
         )
 
     def running(self) -> bool:

@@ -71,6 +71,7 @@ class Nginx(Provider):
     protocols = frozenset({"http"})
     processes = frozenset({"nginx"})
     packages = PACKAGES
+    options = frozenset({"name", "alternative_certificate"})
     config_roots = (CONFIG_DIRECTORY,)
 
     @classmethod
@@ -86,9 +87,7 @@ class Nginx(Provider):
         if version[:2] < _OLDEST:
             shown = ".".join(map(str, version))
             raise Problem(f"nginx {shown} is too old", "upgrade to nginx 1.18 or newer")
-        return Capabilities(
-            version, known=version[:2] <= _NEWEST, library=openssl_library(), several=True, alternative=True
-        )
+        return Capabilities(version, known=version[:2] <= _NEWEST, library=openssl_library())
 
     def running(self) -> bool:
         return is_active(self.host, UNIT)

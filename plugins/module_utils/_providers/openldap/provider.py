@@ -63,6 +63,7 @@ class OpenLdap(Provider):
     protocols = frozenset({"ldap"})
     processes = frozenset({"slapd"})
     packages = PACKAGES
+    options = frozenset({"auth_tls", "auth_clear"})
     config_roots = (ROOT,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -84,9 +85,7 @@ class OpenLdap(Provider):
         version, library = self._known
         user, group = self._daemon.account
         key_permissions = ("root", group or user or "root", 0o640)
-        return Capabilities(
-            version, known=version[:2] in TRIED, library=library, key_permissions=key_permissions, mechanisms=True
-        )
+        return Capabilities(version, known=version[:2] in TRIED, library=library, key_permissions=key_permissions)
 
     def _version(self) -> tuple[int, ...]:
         done = self.host.query(["slapd", "-VV"])

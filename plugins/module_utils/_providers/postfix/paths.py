@@ -29,4 +29,5 @@ MTA_STS_RESOLVER = f"socketmap:inet:127.0.0.1:{MTA_STS_PORT}:postfix"
 UNIT = "postfix.service"
 INSTANCE_UNIT = "postfix@-.service"  # holds the daemon where UNIT is an empty shell, as on Debian 12
 PACKAGES = {"smtp": "postfix", "submission": "postfix"}
+BACKENDS = {"sasldb": sasl.LIBRARY_PACKAGE}
 MTA_STS_PACKAGE = "postfix-mta-sts-resolver"

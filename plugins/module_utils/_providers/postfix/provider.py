@@ -56,6 +56,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    BACKENDS,
     CONFIG_DIRECTORY,
     INSTANCE_UNIT,
     MAIN_CF,
@@ -78,6 +79,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import Files
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
+    DOVECOT_PACKAGE,
     PLUGIN,
     PLUGIN_PACKAGE,
 )
@@ -105,7 +107,10 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"master", "postscreen", "smtpd"})
     packages = PACKAGES
-    inbound = True
+    options = frozenset(
+        {"name", "alternative_certificate", "sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}
+    )
+    backends = BACKENDS
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -152,10 +157,6 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             version,
             known=version[:2] <= NEWEST,
             library=openssl_library(),
-            several=True,
-            alternative=True,
-            sni=True,
-            mechanisms=True,
         )
 
     def running(self) -> bool:
@@ -275,6 +276,9 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         return queued(self.host)
 
     # ---- whoever logs in
+
+    def remedy_for_no_password_check(self) -> str:
+        return f"install {DOVECOT_PACKAGE}, or set up SASL for this service in main.cf yourself"
 
     @property
     def _logins(self) -> Logins:

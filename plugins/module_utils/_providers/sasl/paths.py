@@ -17,3 +17,4 @@ DATABASE_PACKAGE = "libsasl2-modules-db"
 PLUGIN_PACKAGE = "libsasl2-modules"  # the common mechanisms
 GSSAPI_PACKAGE = "libsasl2-modules-gssapi-mit"
 OTP_PACKAGE = "libsasl2-modules-otp"
+DOVECOT_PACKAGE = "dovecot-core"  # Dovecot, as far as other daemons ask it to check passwords

@@ -21,7 +21,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import (
     Certificates,
-    refuse_beyond,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     Authority,
@@ -43,8 +42,8 @@ NAMES = ("mx.example.test", "*.a.example.test")
 IMAP = Vserver("imap", certificate="ecdsa")
 
 
-def daemon(**able) -> Any:
-    found = Capabilities((1,), True, TlsLibrary("OpenSSL", (3, 0)), ("root", "root", 0o640), **able)
+def daemon() -> Any:
+    found = Capabilities((1,), True, TlsLibrary("OpenSSL", (3, 0)), ("root", "root", 0o640))
     return SimpleNamespace(name="daemon", capabilities=lambda: found)
 
 
@@ -115,21 +114,3 @@ def test_copies_that_nobody_uses_any_more(store, tmp_path):
         (store.deployed_path("daemon", "ecdsa"), None),
         (store.deployed_path("daemon", "ecdsa2"), None),
     ]
-
-
-@pytest.mark.parametrize(
-    ("vserver", "option"),
-    [
-        (replace(IMAP, name="x"), "name"),
-        (replace(IMAP, alternative_certificate="rsa"), "alternative_certificate"),
-        (replace(IMAP, sni=ALL.sni), "sni"),
-        (replace(IMAP, auth_tls=()), "auth_tls"),
-        (replace(IMAP, auth_clear=("PLAIN",)), "auth_clear"),
-    ],
-)
-def test_what_a_daemon_does_not_know_at_all(vserver, option):
-    with pytest.raises(Problem, match="daemon does not know") as caught:
-        refuse_beyond(daemon(), [IMAP, vserver], "default")
-    assert (caught.value.subject, caught.value.option) == (vserver.title, option)
-    refuse_beyond(daemon(several=True, alternative=True, sni=True, mechanisms=True), [vserver], "default")
-    refuse_beyond(daemon(), [replace(vserver, present=False)], "default")

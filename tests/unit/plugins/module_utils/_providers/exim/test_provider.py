@@ -379,7 +379,6 @@ def test_template_without_authenticators(host):
     ("vservers", "option_name"),
     [
         ([replace(PARTNER, name="Ä")], "name"),
-        ([replace(SMTP, auth_clear=("PLAIN",))], "auth_clear"),
         ([PARTNER, replace(PARTNER, name="other")], "port"),
         ([SUBMISSION, replace(PARTNER, port=465)], "port"),
         ([replace(SUBMISSION, port=0, implicit_tls_port=0)], "port"),

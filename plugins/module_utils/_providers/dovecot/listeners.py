@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where Dovecot is told to listen and does not."""
+"""Where Dovecot listens, and where it is told to and does not."""
 
 from __future__ import annotations
 
