@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
 
 ANY_SENDER = ("*",)
+_WHEN = "update_password"
 
 
 def parse(element: Mapping[str, Any]) -> RelayAccount:
@@ -43,7 +44,7 @@ def parse(element: Mapping[str, Any]) -> RelayAccount:
     return RelayAccount(
         name=name,
         password=password,
-        always=element["update_password"] == "always",
+        always=element[_WHEN] == "always",
         realm=realm,
         allowed_senders=_senders(element["allowed_senders"], subject),
         present=element["state"] == "present",

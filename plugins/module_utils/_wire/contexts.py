@@ -56,6 +56,7 @@ def _context() -> ssl.SSLContext:
 
 
 def unverifying() -> ssl.SSLContext:
+    """A context that accepts any certificate."""
     context = _context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -35,6 +35,7 @@ FLOORS = (
     ("_providers.registry",),
     ("_service",),
     ("_certificates", "_vservers", "_domains", "_accounts", "_tls_info"),
+    ("plugin_utils",),
     ("doc_fragments", "filter", "modules"),
 )
 # What may write is the transaction, in one file or several. The host itself writes to memory only (memfd_create).
