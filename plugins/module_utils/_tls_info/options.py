@@ -23,11 +23,11 @@ class Question:
     """One server to look at.
 
     Attributes:
-        host: the name or address as it was given.
+        host: the name or address as given.
         endpoint: where to connect.
-        server_name: the name that the certificate must carry.
+        server_name: the name that must be in the certificate.
         ca_file: PEM file with the trusted certificates; empty for the system's store.
-        source: address of this host to connect from; empty to leave it open.
+        source: address of this host to connect from; empty to leave it to the system.
     """
 
     host: str
@@ -39,13 +39,13 @@ class Question:
 
 @dataclass(frozen=True)
 class Checks:
-    """How to look at each server.
+    """What to try with each server.
 
     Attributes:
         timeout: seconds for each conversation.
         clear_text: whether to try clear text.
         versions: whether to try each TLS version by itself.
-        injection: whether to try to smuggle a command into TLS.
+        injection: whether to try to inject a command into TLS.
     """
 
     timeout: float = TIMEOUT
@@ -58,7 +58,7 @@ def parse(element: Mapping[str, Any]) -> Question:
     """One object of the module.
 
     Raises:
-        Problem: an option makes no sense.
+        Problem: an option has a value that makes no sense.
     """
     protocol, implicit = PROTOCOLS[element["protocol"]], element["tls"] == "implicit"
     subject = f"{protocol.name} on {element['host'] or 'a host without a name'}"
@@ -70,12 +70,12 @@ def parse(element: Mapping[str, Any]) -> Question:
         if not port:
             raise Problem(
                 f"{protocol.name} has no registered port on which TLS starts at once",
-                "name the port, or use protocol submission for port 465",
+                "give the port, or use protocol submission for port 465",
                 subject=subject,
                 option="port",
             )
     if not 1 <= port <= 65535:
-        raise Problem(f"{port} is no TCP port", "give a port from 1 to 65535", subject=subject, option="port")
+        raise Problem(f"{port} is not a TCP port", "give a port from 1 to 65535", subject=subject, option="port")
     return Question(
         host=element["host"],
         endpoint=Endpoint(element["host"], port, protocol.name, implicit, element["server_name"] or ""),
@@ -86,15 +86,15 @@ def parse(element: Mapping[str, Any]) -> Question:
 
 
 def parse_checks(params: Mapping[str, Any]) -> Checks:
-    """The options that hold for all servers of a call.
+    """The options for all servers of a call.
 
     Raises:
-        Problem: an option makes no sense.
+        Problem: an option has a value that makes no sense.
     """
     timeout = params["timeout"]
     if not 0 < timeout <= LONGEST_TIMEOUT:
         raise Problem(
-            f"{timeout:g} seconds is no time to wait",
+            f"a timeout of {timeout:g} seconds is not possible",
             f"give more than 0 and at most {LONGEST_TIMEOUT:g} seconds",
             option="timeout",
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What servers show on the wire, as plain data: many servers at once, and what is wrong is data as well."""
+"""What servers show on the wire, as plain data. Many servers at once; failures are data as well."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.versions import accepted_versions
 
-MOST_AT_ONCE = 16  # servers spoken to at the same time, far below what any daemon allows one client
+MOST_AT_ONCE = 16  # servers at a time, far below what any daemon allows one client
 _NOT_CONNECTED = ("resolve", "refused", "unreachable")  # codes of WireError
-_SILENT = ("timeout",)  # asking such a server more questions would only cost time
+_SILENT = ("timeout",)  # more questions to such a server would only take time
 _NOTHING_SEEN: Mapping[str, Any] = {
     "reachable": False,
     "address": None,
@@ -64,9 +64,9 @@ def look_at_all(questions: Sequence[Question], checks: Checks) -> list[dict[str,
 
 
 def summarised(results: Sequence[Mapping[str, Any]]) -> str:
-    """The whole in one sentence."""
+    """Everything in one sentence."""
     if not results:
-        return "no endpoint was named"
+        return "no endpoint was given"
     secured = [result for result in results if result["implicit_tls"] or PROTOCOLS[result["protocol"]].starttls]
     verified = sum(result["verified"] for result in results)
     verdicts = [result["clear_text"]["refused"] for result in results if result["clear_text"]]
@@ -111,7 +111,7 @@ def _look_at(question: Question, trust: ssl.SSLContext, checks: Checks, now: dat
 
 
 def _clear_facts(question: Question, checks: Checks) -> dict[str, Any]:
-    """What a port without any TLS shows, where the protocol has no STARTTLS: only what is done with clear text."""
+    """What a clear-text port shows where the protocol has no STARTTLS."""
     try:
         found = clear_text(question.endpoint, timeout=checks.timeout, source=question.source)
     except WireError as exc:

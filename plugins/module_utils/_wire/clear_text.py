@@ -17,11 +17,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 
 
 def clear_text(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "") -> ClearText:
-    """Try to use the server without TLS. Nothing is delivered, and the only credential is a made-up one.
+    """Try to use a server without TLS. Nothing is delivered, and the only credentials are made up.
 
     Raises:
         WireError: the server was not reached, or does not speak the protocol.
-        Problem: the source is no address of this host.
+        Problem: the source is not an address of this host.
     """
     dialogue = dialogue_for(endpoint)
     with connect(endpoint, timeout=timeout, source=source) as stream:
@@ -30,13 +30,13 @@ def clear_text(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = ""
         found = dialogue.clear_text(stream, dialogue.open(stream))
         stream.leave(dialogue.farewell)
         if stream.within_one_address and found.refused is False:
-            note = "asked from the server's own address, which some servers take for a secure channel"
+            note = "asked from the server's own address, which some servers treat as secure"
             return ClearText(found.refused, found.auth_offered, f"{found.evidence} ({note})")
         return found
 
 
 def _clear_text_where_tls_is_due(dialogue: Dialogue, stream: Stream) -> ClearText:
-    """Speak clear text to a port on which TLS starts at once: only an answer in clear text is bad news."""
+    """Speak clear text to a port with TLS from the start: only an answer in clear text is bad news."""
     try:
         stream.send(dialogue.opener)
         answer = stream.receive()

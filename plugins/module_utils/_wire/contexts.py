@@ -16,10 +16,10 @@ VERSIONS: tuple[str, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
 def trust_store(ca_file: str = "") -> ssl.SSLContext:
-    """What to verify servers against; make it once and use it for any number of handshakes.
+    """The context that verifies servers; make it once and use it for any number of handshakes.
 
     A name must be among the certificate's subject alternative names; the common name does not count
-    (RFC 9525 section 6.3). TLS 1.2 is the least that is spoken (RFC 8996).
+    (RFC 9525 section 6.3). No version below TLS 1.2 is offered (RFC 8996).
 
     Args:
         ca_file: PEM file with the trusted certificates; empty for the system's own store.
@@ -35,7 +35,7 @@ def trust_store(ca_file: str = "") -> ssl.SSLContext:
             context.load_default_certs()
     except ssl.SSLError as exc:
         raise Problem(
-            f"{ca_file} holds no certificate in PEM form ({exc.reason or exc})",
+            f"{ca_file} contains no certificate in PEM form ({exc.reason or exc})",
             "give a file with the trusted CA certificates in PEM form",
             option="ca_file",
         ) from exc
@@ -47,7 +47,7 @@ def trust_store(ca_file: str = "") -> ssl.SSLContext:
 
 
 def _context() -> ssl.SSLContext:
-    """The same client everywhere, whatever the defaults of the Python version at hand."""
+    """The same client everywhere, whatever the defaults of this Python version."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("DEFAULT")
@@ -60,7 +60,7 @@ def unverifying() -> ssl.SSLContext:
     context = _context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # also a short key is to be seen
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # so that short keys are seen as well
     return context
 
 
@@ -74,7 +74,7 @@ def only_version(version: str) -> ssl.SSLContext:
     }
     number, available = wanted[version]
     if not available:
-        raise WireError("unsupported", f"the TLS library of the host that asks has no {version}")
+        raise WireError("unsupported", f"the TLS library of the connecting host has no {version}")
     context = unverifying()
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = number

@@ -16,15 +16,14 @@ TIMEOUT = 10.0  # seconds for one conversation
 
 
 def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", server_name: str = "") -> Stream:
-    """Connect to an endpoint and say nothing yet. Use the answer as a context manager.
+    """Connect to an endpoint and say nothing yet. Use the stream as a context manager.
 
-    A server on this very host is spoken to from another of the host's addresses, also without a source. Left out, the
-    source is the endpoint's. A server name is for protocols in which clients say which server they want; left out, it
-    is the endpoint's.
+    The source and the server name are the endpoint's unless given; the name is for protocols in which clients say which
+    server they want. For servers on this host see connect_stream().
 
     Raises:
-        WireError: no connection came about.
-        Problem: the source is no address of this host.
+        WireError: the connection failed.
+        Problem: the source is not an address of this host.
     """
     stream = connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source or endpoint.source)
     stream.server_name = server_name or endpoint.server_name or endpoint.address
@@ -43,7 +42,7 @@ def require_starttls(dialogue: Dialogue, opening: Opening) -> None:
 
 
 def reach_tls(dialogue: Dialogue, stream: Stream) -> Opening:
-    """The conversation in clear text up to the point where the handshake begins."""
+    """The conversation in clear text, up to the handshake."""
     opening = dialogue.open(stream)
     require_starttls(dialogue, opening)
     dialogue.ask_tls(stream)

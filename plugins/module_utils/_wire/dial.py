@@ -24,27 +24,27 @@ _IPV6_ADDRESSES = "/proc/net/if_inet6"  # one line per address: 32 hex digits, i
 
 
 def connect_stream(host: str, port: int, *, timeout: float, source: str = "") -> Stream:
-    """Connect to a server, over whichever of its addresses answers first in the resolver's order.
+    """Connect to the first of a server's addresses that answers, in the resolver's order.
 
-    A server on this very host is never spoken to from its own address unless no other is to be had, because
-    Dovecot and others treat such a session as secure even in clear text.
+    To a server on this host, the connection comes from another address than the server's own if there is one, because
+    Dovecot and others treat a session within one address as secure even in clear text.
 
     Args:
         host: host name or IP address.
         port: TCP port.
-        timeout: seconds that the whole conversation may last, the resolver's own waiting not counted.
-        source: address of this host to connect from; empty to leave the choice to the system and to the rule above.
+        timeout: seconds for the whole conversation, not counting the resolver.
+        source: address of this host to connect from; empty to leave it to the system and the rule above.
 
     Raises:
-        WireError: no connection came about.
-        Problem: the source is no address of this host.
+        WireError: the connection failed.
+        Problem: the source is not an address of this host.
     """
     deadline = time.monotonic() + timeout
     return Stream(_dial(host, port, deadline, source), deadline)
 
 
 def other_local_address(address: str) -> str:
-    """An address of this host that differs from a given one of its own; empty where there is none."""
+    """An address of this host other than the given one; empty where there is none."""
     ip = ipaddress.ip_address(address.partition("%")[0])
     if ip.version == 4:
         return "127.0.0.2" if address != "127.0.0.2" else "127.0.0.3"
@@ -58,7 +58,7 @@ def other_local_address(address: str) -> str:
 
 
 def _dial(host: str, port: int, deadline: float, source: str) -> socket.socket:
-    """A connected socket. Each way there gets its share of the time, so that a dead one does not use up all of it."""
+    """A connected socket. Each route gets a share of the time, so that a dead one does not use it up."""
     family, origin = _checked_source(source) if source else (socket.AF_UNSPEC, None)
     try:
         found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
@@ -98,7 +98,7 @@ def _dial_address(family: int, address: Any, start: Any, patience: float) -> soc
 
 
 def _starts(family: int, address: Any) -> list[Any]:
-    """Where to connect from: wherever the system likes, but first elsewhere if it would choose the server's address."""
+    """Where to connect from: the system decides, but another address is tried first if it chose the server's own."""
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
         asking.connect(address)  # sends nothing, but shows the system's choice
         elsewhere = other_local_address(address[0]) if asking.getsockname()[0] == address[0] else ""
@@ -114,14 +114,14 @@ def _checked_source(source: str) -> tuple[int, Any]:
             source, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
         )[0]
     except (OSError, ValueError) as exc:
-        raise Problem(f"{source!r} is no IP address", "give an IP address of this host", option="source") from exc
+        raise Problem(f"{source!r} is not an IP address", "give an IP address of this host", option="source") from exc
     try:
         with socket.socket(family, socket.SOCK_STREAM) as trying:
             trying.bind(address)
     except OSError as exc:
         raise Problem(
-            f"{source} is no address of this host ({exc.strerror})",
-            "give an address that the host has",
+            f"{source} is not an address of this host ({exc.strerror})",
+            "give an address of this host",
             option="source",
         ) from exc
     return family, address

@@ -4,9 +4,8 @@
 
 """What a server shows to a client that uses TLS: version, cipher, certificates, and what it offers.
 
-Advertised STARTTLS proves nothing, so every statement here rests on a completed handshake. All functions make
-connections of their own, keep to a deadline whatever the server does, and raise :class:`WireError` where the
-conversation came to nothing.
+Advertised STARTTLS proves nothing, so everything here rests on a completed handshake. Each call makes its own
+connections, keeps to a deadline whatever the server does, and raises :class:`WireError` where it fails.
 """
 
 from __future__ import annotations
@@ -35,21 +34,21 @@ class Session:
 
     Attributes:
         address: the server's IP address.
-        source: the address of this host that was connected from.
+        source: the address of this host on the connection.
         greeting: the server's first line, whether it came in clear text or inside TLS.
         clear_capabilities: what the server offered before TLS; empty where TLS starts at once.
         tls_capabilities: what it offers inside TLS.
         version: TLS version, such as ``TLSv1.3``.
         cipher: cipher suite by its OpenSSL name.
         bits: strength of the cipher.
-        group: key exchange group; empty where Python does not tell (it does from 3.15 on).
+        group: key exchange group; empty where Python does not know it (it does from 3.15 on).
         chain: certificates in DER as the server sent them, the leaf first.
         whole_chain: whether ``chain`` is all that was sent; before Python 3.10 only the leaf can be seen.
-        names: the names that the leaf stands for, as mail servers read them: its DNS names, or its common name where it
-            has none of these; empty unless it was verified.
-        verified: whether chain, dates and name were checked and found good.
-        verify_error: the TLS library's words when they were not; empty otherwise.
-        error: what went wrong inside the TLS session, None when the server spoke its protocol there.
+        names: the leaf's names as mail servers read them: its DNS names, or its common name where there are none; empty
+            unless it was verified.
+        verified: whether chain, dates and name were checked and are good.
+        verify_error: otherwise the TLS library's reason; empty if verified.
+        error: what went wrong inside TLS; None where the server spoke its protocol there.
     """
 
     address: str
@@ -82,21 +81,21 @@ def handshake(
     timeout: float = TIMEOUT,
     source: str = "",
 ) -> Session:
-    """Connect as a client would, start TLS, and look at what the server shows.
+    """Connect as a client would, start TLS, and collect what the server shows.
 
-    A certificate that is not trusted is no failure: a second connection without verification collects what the
-    server shows, and the answer says what is wrong with it.
+    A certificate that is not trusted is not a failure: a second connection without verification collects what the
+    server shows, and the session says what is wrong with it.
 
     Args:
         endpoint: the server.
         trust: from :func:`trust_store`; None to verify nothing.
-        server_name: the name to ask for (SNI) and to check; the endpoint's own or its address when empty.
-        timeout: seconds for each of the connections.
+        server_name: the name to ask for (SNI) and to check; if empty, the endpoint's own or its address.
+        timeout: seconds for each connection.
         source: address of this host to connect from.
 
     Raises:
-        WireError: no TLS session came about.
-        Problem: the source is no address of this host.
+        WireError: there was no TLS session.
+        Problem: the source is not an address of this host.
     """
 
     def converse(context: ssl.SSLContext, verify_error: str) -> Session:
@@ -122,7 +121,7 @@ def handshake(
 def _converse(
     endpoint: Endpoint, stream: Stream, context: ssl.SSLContext, server_name: str, verify_error: str
 ) -> Session:
-    """One whole conversation: clear text where the protocol begins so, handshake, and a few words inside TLS."""
+    """One whole conversation: clear text where the protocol begins so, the handshake, and a little inside TLS."""
     dialogue = dialogue_for(endpoint)
     before = _NOTHING_SAID if endpoint.implicit_tls else reach_tls(dialogue, stream)
     tls = stream.start_tls(context, server_name)
@@ -157,7 +156,7 @@ def _converse(
 
 
 def _names(tls: ssl.SSLSocket) -> tuple[str, ...]:
-    """The names in the leaf; Python shows them only of a certificate that it has verified."""
+    """The names in the leaf. Python shows them only for a certificate that it has verified."""
     shown: dict[str, Any] = tls.getpeercert() or {}
     names = tuple(value.lower() for kind, value in shown.get("subjectAltName", ()) if kind == "DNS")
     subject = (pair for several in shown.get("subject", ()) for pair in several)
@@ -170,7 +169,7 @@ def _group(tls: ssl.SSLSocket) -> str:
 
 
 def _chain(tls: ssl.SSLSocket) -> tuple[tuple[bytes, ...], bool]:
-    """The certificates as sent, and whether these are all: Python tells since 3.13, and in private since 3.10."""
+    """The certificates as sent, and whether these are all. Python has this since 3.13, and privately since 3.10."""
     if hasattr(tls, "get_unverified_chain"):
         return tuple(tls.get_unverified_chain()), True
     ask = getattr(getattr(tls, "_sslobj", None), "get_unverified_chain", None)

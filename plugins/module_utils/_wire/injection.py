@@ -33,14 +33,14 @@ class Injection:
 
 
 def injection(endpoint: Endpoint, *, server_name: str = "", timeout: float = TIMEOUT, source: str = "") -> Injection:
-    """Whether the server carries a command over from clear text into TLS (CVE-2011-0411).
+    """Whether a server carries a command over from clear text into TLS (CVE-2011-0411).
 
-    The command goes out in the same write as the request for TLS; a server is safe if it does not answer it
-    inside TLS, whatever else it does.
+    The command is sent in the same write as the request for TLS. A server is safe if it does not answer it inside TLS,
+    whatever else it does.
 
     Raises:
         WireError: the server offers no STARTTLS, or was not reached.
-        Problem: the source is no address of this host.
+        Problem: the source is not an address of this host.
     """
     dialogue = dialogue_for(endpoint)
     with connect(endpoint, timeout=timeout, source=source) as stream:

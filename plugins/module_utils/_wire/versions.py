@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 def accepts_version(
     endpoint: Endpoint, version: str, *, server_name: str = "", timeout: float = TIMEOUT, source: str = ""
 ) -> bool:
-    """Whether the server completes a handshake in which only one TLS version is offered, with any cipher.
+    """Whether a server completes a handshake in which only one TLS version is offered, with any cipher.
 
     Args:
         endpoint: the server.
@@ -32,8 +32,8 @@ def accepts_version(
         source: address of this host to connect from.
 
     Raises:
-        WireError: it did not come to a handshake, or (``unsupported``) this host cannot speak that version.
-        Problem: the source is no address of this host.
+        WireError: there was no handshake, or (``unsupported``) this host cannot use that version.
+        Problem: the source is not an address of this host.
     """
     context = only_version(version)
     dialogue = dialogue_for(endpoint)
@@ -58,10 +58,10 @@ def accepted_versions(
     timeout: float = TIMEOUT,
     source: str = "",
 ) -> dict[str, bool | None]:
-    """For each TLS version whether the server accepts it; None where that could not be found out.
+    """For each TLS version whether the server accepts it; None where that could not be determined.
 
     Raises:
-        Problem: the source is no address of this host.
+        Problem: the source is not an address of this host.
     """
     found: dict[str, bool | None] = {}
     for version in versions:

@@ -24,12 +24,12 @@ class Imap(Dialogue):
     opener = b"c CAPABILITY\r\n"
     smuggled = b"n NOOP\r\n"
     farewell = b"q LOGOUT\r\n"
-    # codes of RFC 5530 section 3 with which a server judges the credential, so it was willing to take it
+    # codes of RFC 5530 section 3 about the credentials, so the server was willing to take them
     _JUDGED = ("AUTHENTICATIONFAILED", "AUTHORIZATIONFAILED", "EXPIRED", "UNAVAILABLE")
 
     @staticmethod
     def _ask(stream: Stream, tag: str, command: str, also: bytes = b"") -> tuple[str, str, list[str]]:
-        """Send a command; its status (OK, NO or BAD), the whole answer, and the untagged lines before it."""
+        """Send a command. Returns its status (OK, NO or BAD), the whole answer, and the untagged lines before it."""
         stream.send(f"{tag} {command}\r\n".encode("ascii") + also)
         untagged: list[str] = []
         while True:
@@ -73,7 +73,7 @@ class Imap(Dialogue):
         return ClearText(self._refusal(status, words, disabled=disabled), offered, evidence)
 
     def _refusal(self, status: str, words: str, *, disabled: bool) -> bool | None:
-        """Whether an answer to LOGIN refuses clear text, rather than the made-up credential."""
+        """Whether an answer to LOGIN refuses clear text rather than the made-up credentials."""
         code = re.match(r"\S+ \S+ \[([^\] ]+)", words.upper())
         if status == "OK" or (code and code.group(1) in self._JUDGED):
             return False

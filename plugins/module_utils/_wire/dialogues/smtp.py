@@ -30,7 +30,7 @@ class _Reply:
 
     @property
     def blames_the_channel(self) -> bool:
-        """530 says so by RFC 3207 section 4; some servers use another permanent refusal and say it in words."""
+        """530 means TLS (RFC 3207 section 4); some servers use another permanent refusal and say it in words."""
         return self.code == 530 or (self.code >= 500 and bool(BLAMES_THE_CHANNEL.search(self.words)))
 
 
@@ -93,11 +93,11 @@ class Smtp(Dialogue):
         return self._try_auth(stream, mechanisms, evidence)
 
     def _try_auth(self, stream: Stream, mechanisms: list[str], evidence: str) -> ClearText:
-        """530 can also mean "log in first" (RFC 4954 section 6): AUTH itself shows whether clear text suffices."""
+        """530 can also mean "log in first" (RFC 4954 section 6); AUTH itself shows whether clear text is enough."""
         mechanism = next((word for word in ("PLAIN", "LOGIN") if word in mechanisms), mechanisms[0])
         reply = self._ask(stream, f"AUTH {mechanism}")
         evidence = f"{evidence}, AUTH {mechanism} with {reply.words!r}"
-        if reply.code == 334:  # the server waits for the credential, which it does not get
+        if reply.code == 334:  # the server waits for the credentials, which it does not get
             self._ask(stream, "*")
             return ClearText(False, True, evidence)
         refused = reply.code == 538 or reply.blames_the_channel  # 538: RFC 4954 section 6

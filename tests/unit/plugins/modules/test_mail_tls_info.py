@@ -231,7 +231,7 @@ def test_a_certificate_that_cannot_be_read(run_module, good_tls, monkeypatch):
 def test_no_server_at_all(run_module):
     result = run_module(endpoints=[])
     assert result["endpoints"] == []
-    assert result["reason"] == "no endpoint was named"
+    assert result["reason"] == "no endpoint was given"
 
 
 def test_check_mode_makes_no_difference(run_module, good_tls):

@@ -348,7 +348,7 @@ def warned(host, *policies, levels=None, default=""):
 def test_entry_that_stands_out_is_warned_of(tls, default, less, hidden, host):
     found = warned(host, DomainPolicy("a.test", tls=tls), default=default)
     assert [one for one in found if "mail to a.test is protected less than other mail" in one] == found[: int(less)]
-    assert len([one for one in found if "TLSA records of these domains count for nothing" in one]) == int(hidden)
+    assert len([one for one in found if "TLSA records of these domains are not used" in one]) == int(hidden)
     assert len(found) == less + hidden
 
 
