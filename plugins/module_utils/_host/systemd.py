@@ -23,7 +23,7 @@ def bring_up(
     daemon: str,
     alive: Callable[[], bool],
     *,
-    why: Callable[[], str] = lambda: "it ended at once",
+    why: Callable[[], str] = lambda: "it exited at once",
     logs: str = "",
 ) -> None:
     """Start a daemon anew, also where it has failed too often for systemd's taste.
@@ -43,7 +43,7 @@ def bring_up(
     done = run(["systemctl", "restart", unit])
     if done.code != 0 or not alive():
         raise Problem(
-            f"{daemon} does not come up ({done.complaint or why()})",
+            f"{daemon} does not start ({done.complaint or why()})",
             f"look at 'journalctl -u {unit}'{f' and {logs}' if logs else ''} on the host",
             subject=daemon,
         )

@@ -111,7 +111,7 @@ class Provider(ABC):
         """Files and settings as they must be for the desired virtual servers; every other line stays as it is.
 
         A virtual server that is not to be present is taken back: what had been there before this collection first
-        changed it (see Originals) is there again, and one that is not the daemon's own is gone.
+        changed it (see SavedSettings) is there again, and one that is not the daemon's own is gone.
 
         Raises:
             Problem: the daemon cannot do what is asked.

@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 
 
-class Originals:
+class SavedSettings:
     """The notes of one daemon. A value is anything that JSON can carry; None says that nothing stood there.
 
     Args:

@@ -135,7 +135,7 @@ DAEMONS = (
         vserver("smtp"),
         "/etc/postfix",
         "smtpd_tls_ask_ccert = perhaps",
-        "mend /etc/postfix/main.cf",
+        "fix /etc/postfix/main.cf",
         subject="",
         before=spoil_main_cf(NO_VALUE),
         after=MENDED,

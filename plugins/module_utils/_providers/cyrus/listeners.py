@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf as cyrus_conf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import (
     CYRUS_CONF,

@@ -17,7 +17,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -32,9 +31,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf as cyrus_conf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf as imapd_conf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl as sasl
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import (
+    cyrus_conf,
+    imapd_conf,
+    sasl,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.effective import Effective
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.listeners import (
     Listener,
     Listeners,
@@ -48,19 +50,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PACKAGES,
     UNIT,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.virtual_servers import (
+    VirtualServers,
+    strength_settings,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
-    Strength,
-    strength_that,
 )
 
 OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the newest tried get a warning
-# The one group that may be named here; RFC 8446 section 9.1 has every client know it.
-_GROUP = "prime256v1"
 _SETTLED = 0.5  # seconds in which a master that does not like its files ends
 _PATIENCE = 1.5  # seconds in which a new socket is there
 _PAUSE = 0.1  # seconds between two looks
-_TRUE = ("yes", "on", "1", "t", "true")
 
 
 class Cyrus(Provider):
@@ -76,7 +77,7 @@ class Cyrus(Provider):
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
         self._version: tuple[int, ...] = ()
-        self._of_service: dict[str, dict[str, str]] = {}
+        self._effective = Effective(host)
 
     @classmethod
     def installed(cls, host: Host) -> bool:
@@ -113,117 +114,11 @@ class Cyrus(Provider):
     def _listeners(self, text: str | None = None) -> Listeners:
         return Listeners(self.host.read_text(CYRUS_CONF) if text is None else text)
 
-    def _effective(self, service: str) -> dict[str, str]:
-        """The options of a service as Cyrus itself understands them."""
-        if service not in self._of_service:
-            done = self.host.query(["cyrus", "info", "-n", service, "conf-all"])
-            if done.code != 0:
-                raise Problem(
-                    f"Cyrus refuses its own configuration ({done.complaint})",
-                    f"mend {IMAPD_CONF} until 'cyrus info -n {service} conf-all' is content, then run again",
-                    option=IMAPD_CONF,
-                )
-            pairs = (line.partition(":") for line in done.out.splitlines())
-            self._of_service[service] = {name: value.strip() for name, colon, value in pairs if colon}
-        return self._of_service[service]
-
-    def _sasl_option(self, service: str, name: str) -> str:
-        """An option of the SASL library; these are kept as they were written."""
-        effective = self._effective(service)
-        return effective.get(f"{service}_{name}", effective.get(name, ""))
-
     def read(self) -> dict[tuple[str, str], Vserver]:
-        self._of_service.clear()
-        listeners = self._listeners()
-        found = {}
-        for protocol in sorted(self.protocols):
-            for name in listeners.names(protocol):
-                found[protocol, name] = self._as_vserver(protocol, name, listeners.of(protocol, name))
-        return found
-
-    def _as_vserver(self, protocol: str, name: str, listeners: Sequence[Listener]) -> Vserver:
-        """The services of a virtual server as the model says it."""
-        seen = [self._one(protocol, name, listener) for listener in listeners]
-        clear = [one.port for one in listeners if not one.implicit_tls]
-        implicit = [one.port for one in listeners if one.implicit_tls]
-        first = seen[0]
-        return replace(
-            first,
-            # services that differ are none of ours
-            certificate=first.certificate if all(one.certificate == first.certificate for one in seen) else "",
-            alternative_certificate=first.alternative_certificate,
-            require_secure_channel=all(one.require_secure_channel for one in seen),
-            strength=first.strength if all(one.strength == first.strength for one in seen) else "",
-            addresses=() if name == "default" else tuple(sorted({one.host for one in listeners if one.host})),
-            port=clear[0] if clear else 0,
-            implicit_tls_port=implicit[0] if implicit else 0,
-            auth_clear=tuple(sorted({word for one in seen for word in one.auth_clear})),
-            auth_tls=first.auth_tls if all(one.auth_tls == first.auth_tls for one in seen) else None,
-        )
-
-    def _one(self, protocol: str, name: str, listener: Listener) -> Vserver:
-        """One service as the model says it."""
-        effective = self._effective(listener.service)
-        paths = effective.get("tls_server_cert", "").split(",")
-        certificates = [self.store.behind(self.name, path) for path in paths] + [""]
-        if not effective.get("tls_server_key") or effective["tls_server_key"].lower() == "disabled":
-            certificates = ["", ""]
-        mechanisms = self._mechanisms(listener.service)
-        in_clear: tuple[str, ...] = ()
-        if not listener.implicit_tls and not self._is(listener.service, "tls_required"):
-            in_clear = self._in_clear(listener.service, mechanisms)
-        return Vserver(
-            protocol,
-            name,
-            certificate=certificates[0],
-            alternative_certificate=certificates[1],
-            require_secure_channel=not in_clear
-            and not self._is(listener.service, "allowplaintext")
-            and not (protocol == "nntp" and self._is(listener.service, "allowanonymouslogin")),
-            strength=self._strength_of(effective),
-            auth_clear=in_clear,
-            auth_tls=None if mechanisms is None else tuple(sorted(mechanisms)),
-        )
-
-    def _is(self, service: str, name: str) -> bool:
-        return self._effective(service).get(name, "").lower() in _TRUE
-
-    def _mechanisms(self, service: str) -> frozenset[str] | None:
-        """The mechanisms that are to be offered; None where nobody says, and all that are installed are."""
-        listed = self._sasl_option(service, "sasl_mech_list")
-        return frozenset(listed.upper().replace(",", " ").split()) if listed else None
-
-    def _in_clear(self, service: str, mechanisms: frozenset[str] | None) -> tuple[str, ...]:
-        """The mechanisms that are offered before TLS."""
-        plain_text = self._is(service, "allowplaintext")
-        found = sasl.offered_in_clear(
-            sasl.installed() if mechanisms is None else mechanisms,
-            plain_text=plain_text,
-            anonymous=self._is(service, "allowanonymouslogin"),
-            layer=int(self._effective(service).get("sasl_minimum_layer") or 0),
-        )
-        if plain_text and not found & sasl.PLAIN_TEXT:
-            found |= {"PLAIN"}  # the protocols' own commands take a password as well
-        return tuple(sorted(found))
-
-    def _strength_of(self, effective: Mapping[str, str]) -> str:
-        return strength_that(
-            lambda one: all(effective.get(name) == value for name, value in self._strength(one).items())
-        )
+        self._effective.forget()
+        return VirtualServers(self._effective, self.store, self.name).read(self._listeners(), sorted(self.protocols))
 
     # ---- planning
-
-    @staticmethod
-    def _strength(strength: Strength) -> dict[str, str]:
-        """A strength in Cyrus' words."""
-        settings = {
-            "tls_versions": "tls1_3" if strength.minimum == "1.3" else "tls1_2 tls1_3",
-            "tls_eccurve": _GROUP,
-            "tls_prefer_server_ciphers": "no",
-        }
-        if strength.ciphers:
-            settings["tls_ciphers"] = ":".join(strength.ciphers)
-        return settings
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         self._refuse_other_files()
@@ -322,10 +217,10 @@ class Cyrus(Provider):
         settings = {
             "tls_server_cert": path,
             "tls_server_key": path,
-            **self._strength(STRENGTHS[vserver.strength]),
-            **sasl.login_options(vserver, self._mechanisms(listener.service)),
+            **strength_settings(STRENGTHS[vserver.strength]),
+            **sasl.login_options(vserver, self._effective.mechanisms(listener.service)),
         }
-        if not listener.implicit_tls and "allowstarttls" in self._effective(listener.service):
+        if not listener.implicit_tls and "allowstarttls" in self._effective.options(listener.service):
             settings["allowstarttls"] = "yes"  # since 3.10 it is off where nobody asks for it
         if vserver.require_secure_channel and vserver.protocol == "nntp":
             settings["allowanonymouslogin"] = "no"  # reading, which needs no login, knows no other switch
@@ -354,7 +249,7 @@ class Cyrus(Provider):
             if done.code != 0:
                 raise Problem(
                     f"Cyrus refuses the configuration ({complaint})",
-                    f"mend {IMAPD_CONF} until 'cyrus info -n {service.name} conf-lint' is content, then run again",
+                    f"fix {IMAPD_CONF} until 'cyrus info -n {service.name} conf-lint' accepts it, then run again",
                     option=IMAPD_CONF,
                 )
             unknown = {line.partition(":")[0] for line in done.out.splitlines()}
@@ -368,7 +263,7 @@ class Cyrus(Provider):
                 )
 
     def activate(self, run: Callable[..., Completed]) -> None:
-        self._of_service.clear()
+        self._effective.forget()
         if self.running():
             # systemd picks the process: the unit knows no reload, and no number of a process is ever stale here
             done = run(["systemctl", "kill", "--kill-who=main", "--signal=HUP", UNIT])
@@ -418,7 +313,7 @@ class Cyrus(Provider):
     def _logged(run: Callable[..., Completed]) -> str:
         """The master's last words; it says them to the log and nowhere else."""
         lines = run(["journalctl", "--quiet", "--output=cat", "--lines=3", f"--unit={UNIT}"])
-        return lines.complaint if lines.code == 0 and lines.out else "it ended at once"
+        return lines.complaint if lines.code == 0 and lines.out else "it exited at once"
 
 
 __all__ = ("Cyrus",)

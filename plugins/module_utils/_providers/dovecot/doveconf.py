@@ -2,12 +2,17 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Dovecot's settings as doveconf(1) prints them, and as its configuration files take them."""
+"""Dovecot's settings: what doveconf(1) says is in effect, and the same form in its configuration files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import conflict
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import CONFIG_DIRECTORY
 
 Settings = dict[str, Any]
 
@@ -48,3 +53,44 @@ def render(settings: Mapping[str, Any], indent: str = "") -> str:
         else:
             lines.append(f"{indent}{name} = {value}".rstrip() + "\n")
     return "".join(lines)
+
+
+class Doveconf:
+    """The effective settings of one host's Dovecot."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def effective(self, *names: str, protocol: str = "", address: str = "") -> Settings:
+        """Settings as Dovecot itself understands them, for one protocol at one of its addresses.
+
+        Raises:
+            Problem: Dovecot refuses its present configuration.
+        """
+        filters = [f"{key}={value}" for key, value in (("protocol", protocol), ("local", address)) if value]
+        argv = ["doveconf", *(word for one in filters for word in ("-f", one)), *names]
+        done = self._host.query(argv)
+        if done.code != 0:
+            raise Problem(
+                f"Dovecot refuses its own configuration ({done.complaint})",
+                f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -n' accepts them, then run again",
+                option=conflict(done.complaint, option=CONFIG_DIRECTORY),
+            )
+        return parse(done.out)
+
+    def served(self) -> set[str]:
+        """The protocols that Dovecot is told to serve and can."""
+        protocols = self.effective("protocols")["protocols"]
+        if isinstance(protocols, Mapping):  # 2.4
+            return {name for name, value in protocols.items() if value == "yes"}
+        return set(protocols.split())
+
+    def login_service(self, protocol: str) -> Settings:
+        """The service that takes a protocol's connections, with its listeners."""
+        name = f"{protocol}-login"
+        found: Settings = self.effective(f"service/{name}")[f"service {name}"]
+        return found
+
+    def listen(self) -> str:
+        """The addresses of listeners that name none."""
+        return str(self.effective("listen")["listen"])

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 
 _EVERYWHERE = {"*": "0.0.0.0", "::": "[::]"}  # as ss(8) shows it
 
@@ -37,3 +38,40 @@ def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key:
 
 def _words(addresses: str) -> list[str]:
     return addresses.replace(",", " ").split()
+
+
+def clear_port(login: Mapping[str, Any], protocol: str) -> int:
+    """The port on which a login service starts in clear text; 0 where the administrator has closed it."""
+    return int(login.get(f"inet_listener {protocol}", {}).get("port") or 0)
+
+
+def implicit_tls_port(login: Mapping[str, Any], protocol: str) -> int:
+    """The port on which a login service starts TLS at once; 0 where it has none."""
+    listener = login.get(f"inet_listener {protocol}s", {})
+    return int(listener.get("port") or 0) if listener.get("ssl") == "yes" else 0
+
+
+def local_address(listen: str) -> str:
+    """An address of this host at which Dovecot can be reached.
+
+    Args:
+        listen: the addresses for listeners that name none.
+    """
+    addresses = _words(listen)
+    if not addresses or "*" in addresses:
+        return "127.0.0.1"
+    return "::1" if addresses[0] == "::" else addresses[0]
+
+
+def shared_ports(default: Vserver | None, found: Vserver | None) -> set[int]:
+    """Ports at which Dovecot's own listeners serve every address, also those of a further virtual server.
+
+    Args:
+        default: the protocol's default virtual server as it will be; None where there is none.
+        found: the default one as it is now.
+    """
+    if default is None or found is None:
+        return set()
+    port = found.port if default.port is None or not default.present else default.port
+    implicit = default.implicit_tls_port if default.present else found.implicit_tls_port
+    return {port or 0, implicit} - {0}

@@ -52,8 +52,8 @@ class Sources:
         """Whether the split form is in force. Raises Problem where neither is."""
         if self._host.state(MONOLITH) is not None:
             raise Problem(
-                f"{MONOLITH} takes the place of the configuration that {FAMILY}'s tools make",
-                f"remove it, or move what it says below {SPLIT_DIRECTORY} or into {LOCALMACROS}",
+                f"{MONOLITH} replaces the configuration that {FAMILY}'s tools generate",
+                f"remove it, or move its content below {SPLIT_DIRECTORY} or into {LOCALMACROS}",
                 option=MONOLITH,
             )
         text = self._host.read_text(SETTINGS)
@@ -136,7 +136,7 @@ def _with_authenticators(text: str, lines: str) -> str:
     if not section:
         raise Problem(
             f"{TEMPLATE} has no line 'begin authenticators'",
-            "put that line back where the authenticators are to be, then run again",
+            "put that line back where the authenticators belong, then run again",
             option=TEMPLATE,
         )
     block = f"{_BEGIN}\n{_HEAD}\n{lines}{_END}\n"

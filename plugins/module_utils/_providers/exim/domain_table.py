@@ -112,8 +112,8 @@ class DomainEntries:
         for policy, answer in zip(named, answers):
             if answer == "here":
                 raise Problem(
-                    "its mail is delivered on this host and never sent to another one",
-                    "remove this entry, or take the domain out of dc_other_hostnames",
+                    "its mail is delivered on this host and never relayed",
+                    "remove this entry, or remove the domain from dc_other_hostnames",
                     subject=policy.title,
                     option="domain",
                 )
@@ -155,7 +155,7 @@ class DomainEntries:
     def _put_account(self, policy: DomainPolicy, account: SaslAccount, fields: table.Fields) -> None:
         if not policy.relay_host and (policy.subdomains or policy.domain == EVERYTHING) and not self._smarthost.hosts:
             raise Problem(
-                "an account is looked up by one host, and there is none that takes all of this mail",
+                "an account belongs to one host, and there is no single host that receives all of this mail",
                 "give relay_host",
                 subject=policy.title,
                 option="username",
@@ -206,8 +206,8 @@ class DomainEntries:
         for domain, fields in self.entries.items():
             if self._usual(domain).none and not fields.get("host"):
                 raise Problem(
-                    "this host sends no mail to others (dc_eximconfig_configtype is 'local')",
-                    f"give relay_host, or have the host send mail with '{RECONFIGURE}'",
+                    "this host sends no mail to other hosts (dc_eximconfig_configtype is 'local')",
+                    f"set relay_host, or have the host send mail: run '{RECONFIGURE}'",
                     subject=f"domain {domain}",
                     option="domain",
                 )

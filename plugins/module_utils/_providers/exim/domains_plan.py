@@ -96,7 +96,7 @@ class Sending:
         if done.code != 0 or len(answers) < len(expressions):
             raise Problem(
                 f"Exim cannot be asked about domains ({done.complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until 'exim4 -be' answers, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until 'exim4 -be' answers, then run again",
                 option=CONFIG_DIRECTORY,
             )
         return answers[: len(expressions)]
@@ -110,7 +110,7 @@ class Sending:
                 asked = policy.tls in levels or (feature == "Event" and policy.match)
                 if policy.present and asked and feature not in words:
                     raise Problem(
-                        f"this Exim was built without support for {feature}, without which the level {policy.tls}"
+                        f"this Exim was built without support for {feature}, which the level {policy.tls}"
                         " cannot be kept",
                         f"install the distribution's {' or '.join(PACKAGES.values())}, or choose another level",
                         subject=policy.title,
@@ -123,15 +123,15 @@ class Sending:
             return self._macros.get(sending.CA_FILE, "")
         if not _PATH.fullmatch(ca_file):
             raise Problem(
-                f"Exim's configuration cannot hold the path {ca_file!r}",
+                f"Exim's configuration cannot contain the path {ca_file!r}",
                 "use a path of letters, digits, hyphens, full stops and underscores",
                 option="ca_file",
             )
         state = self._host.state(ca_file)
         if state and not state.mode & 0o004 and not (state.group == USER and state.mode & 0o040):
             raise Problem(
-                f"{ca_file} cannot be read by {USER}, as whom Exim sends mail",
-                f"make it readable for all ('chmod a+r {ca_file}'): certificates are no secret",
+                f"{ca_file} cannot be read by {USER}, the user as which Exim sends mail",
+                f"make it world-readable ('chmod a+r {ca_file}'): certificates are not secret",
                 option="ca_file",
             )
         return ca_file
@@ -174,8 +174,8 @@ class Sending:
             return []
         if not self._sees_authentic():
             raise Problem(
-                f"{RESOLV_CONF} does not have the option trust-ad, so Exim never sees that an answer is authentic and"
-                " treats DANE as if there were none",
+                f"{RESOLV_CONF} does not have the option trust-ad, so Exim cannot tell that an answer is authentic and"
+                " ignores DANE",
                 f"install a validating resolver on this host ({how_to_install(VALIDATING_RESOLVER)}) and write"
                 f" 'options trust-ad' into {RESOLV_CONF}; or choose a level without DANE",
                 option="tls",
@@ -209,7 +209,7 @@ def refuse_late(shown: str) -> None:
     ours = [number for number, name in enumerate(names) if name.startswith(sending.ROUTER)]
     if ours and ours[0] > 0:
         raise Problem(
-            f"the router {names[0]} stands before those of this collection, and may send mail past them",
-            f"give its file below {ROUTER_DIRECTORY} a name that sorts behind 050, or move it in the template",
+            f"the router {names[0]} comes before those of this collection, and may take mail from them",
+            f"give its file below {ROUTER_DIRECTORY} a name that sorts after 050, or move it in the template",
             option=CONFIG_DIRECTORY,
         )

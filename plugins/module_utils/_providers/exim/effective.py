@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
-    expressions as expressions,
+    expressions,
+    listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import listeners as listeners
 
 # options of an authenticator that do not make it one for those who log in here
 _NOT_OF_A_SERVER = {

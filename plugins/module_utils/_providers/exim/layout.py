@@ -12,9 +12,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
-    expressions as expressions,
+    expressions,
+    listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import listeners as listeners
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
 
 
@@ -52,7 +52,7 @@ def of_desired(vserver: Vserver, before: Vserver | None) -> listeners.Listener:
     if port is None:
         port = PROTOCOLS[vserver.protocol].port if before is None or before.port is None else before.port
     if not port and not vserver.implicit_tls_port:
-        raise Problem("it would have no port at all", "name one", subject=vserver.title, option="port")
+        raise Problem("it would have no port", "name one", subject=vserver.title, option="port")
     standard = _standard(vserver.protocol, vserver.name)
     return listeners.Listener(tuple(sorted(vserver.addresses)), port, vserver.implicit_tls_port, standard)
 
@@ -65,8 +65,8 @@ def table(wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
         for other, another in sorted(wanted.items()):
             if one.port and one.port == another.implicit_port:
                 raise Problem(
-                    f"TLS starts at once on port {one.port} of the virtual server {other}, so it does here as well:"
-                    " Exim makes no difference between addresses there",
+                    f"port {one.port} of the virtual server {other} has implicit TLS, so it would here too:"
+                    " Exim does not distinguish addresses there",
                     "give one of the two another port",
                     subject=subject,
                     option="port",
@@ -82,4 +82,27 @@ def table(wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
                         option="port",
                     )
                 found[place] = ident
+    return found
+
+
+def options(effective: Effective, wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
+    """The options that say where Exim listens, as far as they must change.
+
+    Args:
+        effective: the configuration in force.
+        wanted: where our virtual servers are to listen.
+    """
+    former = listeners.ports(effective.former("daemon_smtp_ports"))
+    interfaces = listeners.interfaces(effective.former("local_interfaces"))
+    pairs, ports = listeners.combined(interfaces, former, list(wanted.values()))
+    found = {}
+    if ports != set(former):
+        found["daemon_smtp_ports"] = listeners.render_ports(ports)
+    if pairs is not None:
+        found["local_interfaces"] = listeners.render_interfaces(pairs)
+    before = set(listeners.ports(effective.former("tls_on_connect_ports")))
+    standard = {port for one in wanted.values() for port in one.standard | one.ports}
+    implicit = (before - standard) | {one.implicit_port for one in wanted.values()} - {0}
+    if implicit != before:
+        found["tls_on_connect_ports"] = listeners.render_ports(implicit)
     return found

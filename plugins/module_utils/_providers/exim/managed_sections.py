@@ -78,7 +78,7 @@ def with_blocks(text: str, sections: Mapping[str, str]) -> str:
         if not heading:
             raise Problem(
                 f"{TEMPLATE} has no line 'begin {section}'",
-                f"put that line back where the {section} are to be, then run again",
+                f"put that line back where the {section} belong, then run again",
                 option=TEMPLATE,
             )
         place = heading.end()

@@ -24,19 +24,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
     Endpoint,
-    NamedCertificate,
     SaslSocket,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
-    expressions as expressions,
+    expressions,
+    layout,
+    listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import layout as layout
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import listeners as listeners
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
     Effective,
@@ -53,13 +51,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.virtual_servers import (
+    VirtualServers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import DOVECOT_PACKAGE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
     DomainProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS, strength_that
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 NEWEST = (4, 98)  # the newest version that the collection was tried with
 OLDEST = (4, 94)  # the first that chooses a certificate by a name it does not trust
@@ -101,7 +102,7 @@ class Exim(DomainProvider):
         if done.code != 0:
             raise Problem(
                 f"Exim refuses its own configuration ({done.complaint})",
-                f"mend the files below {CONFIG_DIRECTORY} until update-exim4.conf is content, then run again",
+                f"fix the files below {CONFIG_DIRECTORY} until update-exim4.conf accepts them, then run again",
                 option=CONFIG_DIRECTORY,
             )
         return done.out
@@ -135,75 +136,8 @@ class Exim(DomainProvider):
         return bool(self._listening())
 
     def read(self) -> dict[tuple[str, str], Vserver]:
-        effective = self.effective
-        tables = expressions.Tables.from_macros(effective.macros)
-        own = layout.of_ours(effective, tables)
-        found = [self._own(effective, tables, ident, own[ident]) for ident in tables.certificates]
-        taken = {port for one in own.values() for port in one.ports}
-        for protocol in (PROTOCOLS[name] for name in sorted(self.protocols)):
-            standard = {protocol.port, protocol.implicit_tls_port} & (effective.ports - taken)
-            if standard and f"{protocol.name}/default" not in own:
-                found.append(self._foreign(effective, protocol.name, standard))
-        return {one.key: one for one in found}
-
-    def _own(
-        self, effective: Effective, tables: expressions.Tables, ident: str, listener: listeners.Listener
-    ) -> Vserver:
-        """A virtual server of ours."""
-        protocol, _slash, name = ident.partition("/")
-        files, ciphers = tables.certificates[ident], tables.ciphers.get(ident, "")
-        if not (effective.ours("tls_certificate") and effective.ours("tls_privatekey")):
-            files = effective.options["tls_certificate"]
-        if not effective.ours("tls_require_ciphers"):
-            ciphers = effective.options["tls_require_ciphers"]
-        certificates = self._names(files)
-        prefix = ident + "/"
-        return Vserver(
-            protocol=protocol,
-            name=name,
-            certificate=certificates[0],
-            alternative_certificate=certificates[1],
-            sni=tuple(
-                NamedCertificate(key[len(prefix) :], self._names(file)[0])
-                for key, file in sorted(tables.named.items())
-                if key.startswith(prefix)
-            ),
-            require_secure_channel=ident in tables.demanding and effective.ours("acl_smtp_mail"),
-            strength=_strength_of(ciphers),
-            addresses=listener.addresses,
-            port=listener.port,
-            implicit_tls_port=listener.implicit_port,
-            auth_clear=() if effective.ours("auth_advertise_hosts") else self._offered_in_clear(effective),
-        )
-
-    def _foreign(self, effective: Effective, protocol: str, ports: set[int]) -> Vserver:
-        """A virtual server that is none of ours so far."""
-        implicit = ports & effective.implicit_ports
-        certificates = self._names(effective.former("tls_certificate"))
-        return Vserver(
-            protocol=protocol,
-            certificate=certificates[0],
-            alternative_certificate=certificates[1],
-            strength=_strength_of(effective.former("tls_require_ciphers")),
-            port=min(ports - implicit, default=0),
-            implicit_tls_port=min(implicit, default=0),
-            auth_clear=self._offered_in_clear(effective),
-        )
-
-    def _names(self, files: str) -> tuple[str, str]:
-        """The certificates in a list of files, and an empty name where there is no second one."""
-        if "$" in files:  # an expansion of the administrator's
-            return files, ""
-        paths = [*listeners.words(files), "", ""]
-        one, other = (self.store.behind(self.name, path) for path in paths[:2])
-        return one, other
-
-    def _offered_in_clear(self, effective: Effective) -> tuple[str, ...]:
-        """Mechanisms that anyone is offered without TLS, as far as that can be told."""
-        if "*" not in listeners.words(effective.former("auth_advertise_hosts")):
-            return ()
-        found = self._servers.values()
-        return tuple(sorted(one["public_name"].upper() for one in found if not one["server_advertise_condition"]))
+        found = VirtualServers(self.effective, self.store, self.name, lambda: self._servers)
+        return found.read(sorted(self.protocols))
 
     @property
     def _servers(self) -> dict[str, dict[str, str]]:
@@ -228,7 +162,9 @@ class Exim(DomainProvider):
         if not tables.certificates:
             return Plan(changes=self.sources.changes("", "", ()), unneeded=asked)
         tables.listeners = layout.table(wanted)
-        lists = self._lists(effective, wanted)
+        lists = layout.options(effective, wanted)
+        if lists.keys() & {"daemon_smtp_ports", "local_interfaces"}:
+            self._refuse_command_line()
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
         main = expressions.render(tables, former, lists)
         submission = _submission(tables)
@@ -246,7 +182,7 @@ class Exim(DomainProvider):
             path = self.store.deployed_path(self.name, certificate)
             if not _PATH.fullmatch(path):
                 raise Problem(
-                    f"Exim's tables cannot hold the path {path!r}",
+                    f"Exim's tables cannot contain the path {path!r}",
                     "use a store whose path has letters, digits, hyphens, full stops and underscores only",
                     subject=vserver.title,
                     option="store",
@@ -261,36 +197,22 @@ class Exim(DomainProvider):
         for one in vserver.sni:
             tables.named[f"{ident}/{one.name}"] = file(one.certificate)
 
-    def _lists(self, effective: Effective, wanted: Mapping[str, listeners.Listener]) -> dict[str, str]:
-        """The options that say where Exim listens, as far as they must change."""
-        former = listeners.ports(effective.former("daemon_smtp_ports"))
-        interfaces = listeners.interfaces(effective.former("local_interfaces"))
-        pairs, ports = listeners.combined(interfaces, former, list(wanted.values()))
-        found = {}
-        if ports != set(former):
-            found["daemon_smtp_ports"] = listeners.render_ports(ports)
-        if pairs is not None:
-            found["local_interfaces"] = listeners.render_interfaces(pairs)
+    def _refuse_command_line(self) -> None:
+        """Raise Problem where the command line, and not the configuration, says where Exim listens."""
         for number, line in enumerate(self.host.read_text(DEFAULTS).splitlines(), 1):
-            if found and re.match(r"[^#]*-oX", line):
+            if re.match(r"[^#]*-oX", line):
                 raise Problem(
-                    "-oX there says where Exim listens, so that its configuration cannot",
-                    "remove that -oX, set daemon_smtp_ports in Exim's configuration instead, then run again",
+                    "the option -oX there overrides where Exim's configuration has it listen",
+                    "remove -oX, set daemon_smtp_ports in Exim's configuration instead, then run again",
                     option=f"{DEFAULTS}:{number}",
                 )
-        before = set(listeners.ports(effective.former("tls_on_connect_ports")))
-        standard = {port for one in wanted.values() for port in one.standard | one.ports}
-        implicit = (before - standard) | {one.implicit_port for one in wanted.values()} - {0}
-        if implicit != before:
-            found["tls_on_connect_ports"] = listeners.render_ports(implicit)
-        return found
 
     def _refuse_without_dovecot(self, ident: str) -> None:
         drivers = re.search(r"^Authenticators:(.*)$", self._build, re.MULTILINE)
         if not drivers or "dovecot" not in drivers[1].split():
             raise Problem(
-                "nothing can check the passwords of those who log in:"
-                " Exim has no authenticator for them, and this build cannot ask Dovecot",
+                "there is nothing to check passwords with:"
+                " Exim has no server authenticator, and this build has no dovecot driver",
                 f"install the package {PACKAGES['submission']} and Dovecot, or set up an authenticator",
                 subject=f"virtual server {ident}",
                 option="protocol",
@@ -339,7 +261,7 @@ class Exim(DomainProvider):
                 complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                 raise Problem(
                     f"Exim refuses the configuration ({complaint})",
-                    f"mend the files below {CONFIG_DIRECTORY}, then run again",
+                    f"fix the files below {CONFIG_DIRECTORY}, then run again",
                     option=CONFIG_DIRECTORY,
                 )
             return done.out
@@ -351,8 +273,8 @@ class Exim(DomainProvider):
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(
-                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection does",
-                    "look for a line that gives this option or its macro a value, and remove it",
+                    f"something below {CONFIG_DIRECTORY} sets {option} after this collection's files do",
+                    "find the line that sets this option or its macro, and remove it",
                     option=CONFIG_DIRECTORY,
                 )
 
@@ -364,7 +286,7 @@ class Exim(DomainProvider):
                 return
         # a daemon that cannot listen waits for half a minute, takes no notice of a reload, and looks as if it ran
         self._stuck = True
-        unless = "it ended at once, or cannot listen"
+        unless = "it exited at once, or cannot listen"
         bring_up(run, UNIT, "Exim", self._comes_up, why=lambda: unless, logs=LOGS)
         self._stuck = False
 
@@ -393,12 +315,8 @@ def _refuse_impossible(vserver: Vserver) -> None:
     """What Exim cannot do. Raises Problem."""
     if not _NAME.fullmatch(vserver.name):
         raise Problem(
-            f"Exim's tables cannot hold the name {vserver.name!r}",
+            f"Exim's tables cannot contain the name {vserver.name!r}",
             "use lower-case letters, digits, hyphens, full stops and underscores",
             subject=vserver.title,
             option="name",
         )
-
-
-def _strength_of(ciphers: str) -> str:
-    return strength_that(lambda one: priorities(one) == ciphers)

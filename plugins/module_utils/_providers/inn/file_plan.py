@@ -38,7 +38,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     demanded,
     taken_back,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 _MECHANISMS = "mech_list"
@@ -80,7 +80,7 @@ class InnFiles:
         library: the TLS library that INN uses.
     """
 
-    def __init__(self, host: Host, originals: Originals, effective: Effective, library: TlsLibrary) -> None:
+    def __init__(self, host: Host, originals: SavedSettings, effective: Effective, library: TlsLibrary) -> None:
         self._host = host
         self._originals = originals
         self._effective = effective

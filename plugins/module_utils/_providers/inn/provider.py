@@ -56,7 +56,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     auth_groups,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _DEFAULT = "default"
 _KNOWN = (2, 7)
@@ -151,7 +151,7 @@ class Inn(Provider):
     # ---- planning
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
-        originals = Originals(self.host, self.store, self.name)
+        originals = SavedSettings(self.host, self.store, self.name)
         settings = effective(self.host)
         files = InnFiles(self.host, originals, settings, self.capabilities().library)
         changes: list[FileChange] = []

@@ -39,7 +39,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.slapd import Daemon, State
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
@@ -155,7 +155,7 @@ class OpenLdap(Provider):
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         state = self._daemon.state()
-        originals = Originals(self.host, self.store, self.name)
+        originals = SavedSettings(self.host, self.store, self.name)
         target: dict[str, tuple[str, ...]] = dict(state.settings)
         changes: list[FileChange] = []
         for vserver in desired:
@@ -180,7 +180,7 @@ class OpenLdap(Provider):
         return Plan(tuple(changes), (difference,) if config.changed(state.settings, target) else ())
 
     def _secured(
-        self, vserver: Vserver, state: State, originals: Originals, changes: list[FileChange]
+        self, vserver: Vserver, state: State, originals: SavedSettings, changes: list[FileChange]
     ) -> config.Settings:
         """Settings of cn=config for a virtual server that is to be there; files are added to the changes."""
         path = self.store.deployed_path(self.name, vserver.certificate)
@@ -215,7 +215,7 @@ class OpenLdap(Provider):
         return target
 
     @staticmethod
-    def _noted(originals: Originals) -> config.Settings:
+    def _noted(originals: SavedSettings) -> config.Settings:
         """The attributes that we have changed, as they were before."""
         found: dict[str, tuple[str, ...]] = {}
         for key in originals.keys(_SETTING):
@@ -276,7 +276,7 @@ class OpenLdap(Provider):
                 option="olcSecurity of olcDatabase={-1}frontend,cn=config",
             )
 
-    def _listen(self, vserver: Vserver, originals: Originals, changes: list[FileChange]) -> None:
+    def _listen(self, vserver: Vserver, originals: SavedSettings, changes: list[FileChange]) -> None:
         listeners = self._daemon.listeners()
         urls = files.with_ports(listeners, vserver.port, vserver.implicit_tls_port)
         if set(urls) == {one.url for one in listeners}:
@@ -288,7 +288,7 @@ class OpenLdap(Provider):
         changes.append(FileChange(DEFAULTS_FILE, content.encode("utf-8", "surrogateescape")))
 
     def _taken_back(
-        self, _vserver: Vserver, state: State, originals: Originals, changes: list[FileChange]
+        self, _vserver: Vserver, state: State, originals: SavedSettings, changes: list[FileChange]
     ) -> config.Settings:
         """Settings of cn=config as they were before we first changed them; files likewise."""
         target = dict(self._noted(originals))

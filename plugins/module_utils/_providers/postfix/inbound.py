@@ -192,8 +192,8 @@ class Inbound:
             other = next((whose for _one, whose in outer if whose != domain), "")
             if other:
                 raise Problem(
-                    f"the address {network} is {other}'s too, and each of them has its own certificate",
-                    "name no address for two partners that must show certificates",
+                    f"the address {network} is {other}'s too, and each of them must show a certificate of its own",
+                    "give partners that must show certificates addresses of their own",
                     subject=f"domain {domain}",
                     option="inbound",
                 )
@@ -245,7 +245,7 @@ class Inbound:
         risky = [one for one in theirs if re.match("permit|check_", one)]
         if risky:
             raise Problem(
-                f"{DATA_LIST} names {risky[0]}, which may let a session pass before its certificate is looked at",
+                f"{DATA_LIST} has {risky[0]}, which may accept mail before the client's certificate has been checked",
                 f"move that to another list, such as smtpd_recipient_restrictions, in {MAIN_CF}",
                 option=MAIN_CF,
             )
@@ -260,7 +260,7 @@ class Inbound:
             if settings.written(digest):
                 raise Problem(
                     f"{digest} is {self._expanded(digest)}, while fingerprints are given as SHA-256",
-                    f"take {digest} out of {MAIN_CF}; fingerprints in other tables have to be made anew",
+                    f"remove {digest} from {MAIN_CF}, and recompute the fingerprints in other tables",
                     option=MAIN_CF,
                 )
             settings.set(digest, "sha256")

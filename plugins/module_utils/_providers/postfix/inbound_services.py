@@ -29,8 +29,8 @@ def refuse_dangling(services: Sequence[Service], gone: Collection[str]) -> None:
         for name, override in service.overrides.items():
             if any(one.partition(":")[2] in gone for one in words(override.value)):
                 raise Problem(
-                    f"{MASTER_CF} line {override.line} names a table of this collection that goes away",
-                    f"take the table, and the word before it, out of '-o {name}' there, then run again",
+                    f"{MASTER_CF} line {override.line} refers to a table of this collection that is to be removed",
+                    f"remove the table, and the word before it, from '-o {name}' there, then run again",
                     option=f"{MASTER_CF}:{override.line}",
                 )
 
@@ -98,7 +98,7 @@ def _names_all(value: Sequence[str], tables: Sequence[str]) -> bool:
 
 def _hidden(service: Service, name: str, value: str, line: int) -> None:
     raise Problem(
-        f"{MASTER_CF} line {line} sets '-o {name}={value}' for the service {service.name}, so what is asked has no"
+        f"{MASTER_CF} line {line} sets '-o {name}={value}' for the service {service.name}, so the new setting has no"
         " effect on the mail that it takes",
         "remove that -o setting, or move its value to main.cf, then run again",
         option=f"{MASTER_CF}:{line}",

@@ -74,18 +74,18 @@ def written(text: str, name: str) -> str | None:
     return None if first < 0 else "".join(lines[first:end])
 
 
-def restore(text: str, originals: Mapping[str, str | None]) -> str:
+def restore(text: str, saved: Mapping[str, str | None]) -> str:
     """Put assignments back as written() has found them before assign() changed them.
 
     Args:
         text: content of main.cf.
-        originals: the lines by parameter name; None takes the assignment away.
+        saved: the lines by parameter name; None takes the assignment away.
 
     Returns:
         The new content.
     """
     lines = split_lines(text)
-    for name, original in originals.items():
+    for name, original in saved.items():
         first, end = _last_assignment(lines, name)
         old = split_lines(original or "")
         if first < 0:

@@ -190,13 +190,13 @@ def written(text: str, service: Service, name: str) -> str | None:
     return found[-1] if found and "\n" not in found[-1] else None
 
 
-def restore(text: str, service: Service, originals: Mapping[str, str | None]) -> str:
+def restore(text: str, service: Service, saved: Mapping[str, str | None]) -> str:
     """Put settings of an entry back as written() has found them before override() changed them.
 
     Args:
         text: content of master.cf.
         service: the entry, as found by services() in this same text.
-        originals: the words by parameter name; None takes the setting away.
+        saved: the words by parameter name; None takes the setting away.
 
     Returns:
         The new content.
@@ -204,8 +204,8 @@ def restore(text: str, service: Service, originals: Mapping[str, str | None]) ->
     lines = split_lines(text)
     start, end = next(span for span in _entries(lines) if span[0] == service.line - 1)
     places = {name: word for name, _value, word in _override_words(_words(lines, start, end))}
-    for name in sorted(set(originals) & set(places), key=lambda one: places[one].start, reverse=True):
-        place, original = places[name], originals[name]
+    for name in sorted(set(saved) & set(places), key=lambda one: places[one].start, reverse=True):
+        place, original = places[name], saved[name]
         if original is not None:
             text = text[: place.start] + original + text[place.end :]
             continue

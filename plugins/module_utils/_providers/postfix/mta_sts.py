@@ -60,17 +60,16 @@ def decide(host: Host, settings: Settings, wanted: bool | None) -> bool:
     if level in _DANE:
         # RFC 8461 section 2: a policy must not take the place of TLSA records, which is what Postfix would do with it
         raise Problem(
-            f"all other mail has the level {level}, and Postfix would follow a domain's MTA-STS policy in place of its"
+            f"all other mail has the level {level}, and Postfix would follow a domain's MTA-STS policy instead of its"
             " TLSA records",
-            "choose one of the two: leave mta_sts out, or name the domains that dane is for and give '*' another level",
+            "leave mta_sts out, or set dane for single domains and another level for '*'",
             option="mta_sts",
         )
     done = host.query(["postmap", "-q", "-", MTA_STS_RESOLVER], stdin=_NOBODY) if wanted else None
     if done and re.search("fatal|error", done.err):  # that the name is not known is told by the exit code alone
         raise Problem(
-            f"nothing that knows MTA-STS policies answers at 127.0.0.1 port {MTA_STS_PORT} ({done.complaint})",
-            f"install a resolver of such policies ({how_to_install(MTA_STS_PACKAGE)}) and start it, or leave"
-            " mta_sts out",
+            f"no MTA-STS policy resolver answers at 127.0.0.1 port {MTA_STS_PORT} ({done.complaint})",
+            f"install one ({how_to_install(MTA_STS_PACKAGE)}) and start it, or leave mta_sts out",
             option="mta_sts",
         )
     return ours

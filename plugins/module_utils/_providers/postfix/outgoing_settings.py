@@ -4,8 +4,9 @@
 
 """The parameters of main.cf that outgoing mail needs, and what stood there before them.
 
-A parameter is noted (see Originals) when it is first changed, together with the value that it gets. It is put back when
-nothing needs it any more, but only where that value still stands there: what somebody has set since is theirs.
+When a parameter is first changed, its former value is saved (see SavedSettings) together with the new one. The former
+value is restored when nothing needs the new one any more, but only where that is still set: what somebody has set since
+is theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     IMPLICIT_TLS,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 LEVEL = "smtp_tls_security_level"
 _NOTE = "outgoing "
@@ -77,18 +78,18 @@ class Settings:
     Args:
         text: content of main.cf.
         parameters: Postfix' effective parameters.
-        originals: the notes of what stood there before.
+        saved: the notes of what stood there before.
 
     Attributes:
         text: content of main.cf.
         changed: what was changed, by parameter: the value before and the one after.
     """
 
-    def __init__(self, text: str, parameters: Mapping[str, str], originals: Originals) -> None:
+    def __init__(self, text: str, parameters: Mapping[str, str], saved: SavedSettings) -> None:
         self.text = text
         self.changed: dict[str, tuple[str, str]] = {}
         self._parameters = dict(parameters)
-        self._originals = originals
+        self._saved = saved
 
     def value(self, name: str) -> str:
         """A parameter's value as it will be."""
@@ -97,17 +98,17 @@ class Settings:
     @property
     def noted(self) -> list[str]:
         """Parameters that an earlier run, or this one, has changed."""
-        return [key[len(_NOTE) :] for key in self._originals.keys(_NOTE)]
+        return [key[len(_NOTE) :] for key in self._saved.keys(_NOTE)]
 
     def kept(self, name: str) -> str:
         """The value that a noted parameter was given."""
-        return str(self._originals.get(_NOTE + name)["ours"])
+        return str(self._saved.get(_NOTE + name)["ours"])
 
     def before(self, name: str) -> str:
         """The value of a parameter before we changed it; as it is now where we have not."""
-        if _NOTE + name not in self._originals:
+        if _NOTE + name not in self._saved:
             return self.value(name)
-        return _value_in(self._originals.get(_NOTE + name)["before"])
+        return _value_in(self._saved.get(_NOTE + name)["before"])
 
     def written(self, name: str) -> bool:
         """Whether somebody else has written the parameter down."""
@@ -125,9 +126,9 @@ class Settings:
         if same and (not ours or name in self.noted):
             return
         before = main_cf.written(self.text, name)
-        if _NOTE + name in self._originals:
-            before = self._originals.take(_NOTE + name)["before"]
-        self._originals.note(_NOTE + name, {"before": before, "ours": value})
+        if _NOTE + name in self._saved:
+            before = self._saved.take(_NOTE + name)["before"]
+        self._saved.note(_NOTE + name, {"before": before, "ours": value})
         if not same:
             self._become(name, value)
             self.text = main_cf.assign(self.text, {name: value})
@@ -139,7 +140,7 @@ class Settings:
             name: the parameter.
             default: its value where nothing stands there.
         """
-        note = self._originals.take(_NOTE + name)
+        note = self._saved.take(_NOTE + name)
         before = note["before"]
         if words(self.value(name)) != words(note["ours"]) or main_cf.written(self.text, name) == before:
             return
@@ -166,8 +167,8 @@ class Settings:
     def leave(self, name: str, others: Sequence[str]) -> None:
         """Leave only what others have put into a list: the lines as they stood, where these said the same."""
         listed = words(self.value(name))
-        if _NOTE + name in self._originals:
-            before = self._originals.take(_NOTE + name)["before"]
+        if _NOTE + name in self._saved:
+            before = self._saved.take(_NOTE + name)["before"]
             if words(_value_in(before)) == list(others):
                 self.text = main_cf.restore(self.text, {name: before})
                 self._become(name, ", ".join(others))

@@ -56,8 +56,8 @@ def settle(
         wanted["smtp_dns_support_level"] = "dnssec"  # without it the level dane silently becomes may
         if "dns" not in words(settings.value("smtp_host_lookup")):
             raise Problem(
-                "smtp_host_lookup does not name dns, so Postfix finds no TLSA records",
-                f"take smtp_host_lookup out of {MAIN_CF}, or choose another level",
+                "smtp_host_lookup does not include dns, so Postfix looks up no TLSA records",
+                f"remove smtp_host_lookup from {MAIN_CF}, or choose another level",
                 option=MAIN_CF,
             )
     if "fingerprint" in levels:
@@ -65,7 +65,7 @@ def settle(
         if settings.written(digest) and expanded(digest) != "sha256":
             raise Problem(
                 f"{digest} is {expanded(digest)}, while fingerprints are given as SHA-256",
-                f"take {digest} out of {MAIN_CF}; fingerprints in other tables have to be made anew",
+                f"remove {digest} from {MAIN_CF}, and recompute the fingerprints in other tables",
                 option=MAIN_CF,
             )
         if expanded(digest) != "sha256" or digest in settings.noted:

@@ -34,12 +34,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SubmissionProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
-    mta_sts as _postfix_mta_sts,
+    master_cf,
+    prerequisites,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
-    prerequisites as _postfix_needs,
+    mta_sts as mta_sts_resolver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
@@ -84,7 +84,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PLUGIN_PACKAGE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import SaslDatabase
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
     DomainProvider,
@@ -130,7 +130,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         if done.code != 0:
             raise Problem(
                 f"Postfix refuses its own configuration ({done.complaint})",
-                f"mend {MAIN_CF} until 'postconf -n' and 'postfix check' are content, then run again",
+                f"fix {MAIN_CF} until 'postconf -n' and 'postfix check' report no error, then run again",
                 option=MAIN_CF,
             )
         pairs = (line.partition(" =") for line in done.out.split("\n"))
@@ -185,9 +185,9 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     # ---- planning
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
-        originals = Originals(self.host, self.store, self.name)
+        saved = SavedSettings(self.host, self.store, self.name)
         files = Files(
-            self.host.read_text(MAIN_CF), self.host.read_text(MASTER_CF), dict(self.parameters), self._smtpd, originals
+            self.host.read_text(MAIN_CF), self.host.read_text(MASTER_CF), dict(self.parameters), self._smtpd, saved
         )
         tables: list[FileChange] = []
         # the server on port 25 first, because the others see what is set in main.cf
@@ -201,7 +201,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
                 FileChange(MAIN_CF, files.main.encode("utf-8", "surrogateescape")),
                 FileChange(MASTER_CF, files.master.encode("utf-8", "surrogateescape")),
                 *(change for change in tables if change.content is None),
-                originals.change(),
+                saved.change(),
             ),
             needs=needed,
             unneeded=[one for one in needed_before if one not in needed],
@@ -226,23 +226,23 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     ) -> DomainPlan:
         if any(policy.account for policy in policies if policy.present) and not glob.glob(PLUGIN.format("plain") + "*"):
             raise Problem(
-                "the SASL plug-ins with which Postfix logs in elsewhere are not installed",
+                "the SASL plug-ins that Postfix needs to log in to other hosts are not installed",
                 f"install the package {PLUGIN_PACKAGE}",
                 option="username",
             )
-        originals = Originals(self.host, self.store, self.name)
+        saved = SavedSettings(self.host, self.store, self.name)
         master = self.host.read_text(MASTER_CF)
         services = clients.clients(master)
-        settings = Settings(self.host.read_text(MAIN_CF), self.parameters, originals)
+        settings = Settings(self.host.read_text(MAIN_CF), self.parameters, saved)
         tables = DomainTables(self.host, self.expanded, settings, services)
         outcomes = tables.plan(policies, purge=purge)
         declared = {policy.tls for policy in policies if policy.present}
         everything = {settings.kept(LEVEL)} if LEVEL in settings.noted else set()
-        asks_mta_sts = _postfix_mta_sts.decide(self.host, settings, mta_sts)
+        asks_mta_sts = mta_sts_resolver.decide(self.host, settings, mta_sts)
         # a policy of others that is enforced becomes the level secure
         of_others = {"secure"} if asks_mta_sts else set()
         levels = {*tables.levels().values(), *everything, *declared, *of_others}
-        _postfix_needs.settle(
+        prerequisites.settle(
             settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
         )
         tables.name_in_main_cf(asks_mta_sts)
@@ -262,13 +262,13 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
                 ),
                 FileChange(MAIN_CF, settings.text.encode("utf-8", "surrogateescape")),
                 *(change for change in changes if change.content is None),
-                originals.change(),
+                saved.change(),
             ),
             outcomes=outcomes,
             levels=tables.levels(),
             default_level=settings.value(LEVEL),
-            mta_sts=_postfix_mta_sts.is_asked(settings),
-            warnings=[*tables.warnings, *_postfix_needs.resolver_warnings(self.host, settings, declared)],
+            mta_sts=mta_sts_resolver.is_asked(settings),
+            warnings=[*tables.warnings, *prerequisites.resolver_warnings(self.host, settings, declared)],
             demands=new_demands(self.host, self.expanded, settings, tables, services),
         )
 
@@ -282,8 +282,8 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
 
     @property
     def _logins(self) -> Logins:
-        originals = Originals(self.host, self.store, self.name)
-        return Logins(self.host, self.parameters, self.expanded, originals)
+        saved = SavedSettings(self.host, self.store, self.name)
+        return Logins(self.host, self.parameters, self.expanded, saved)
 
     def password_check(self) -> PasswordCheck:
         return self._logins.password_check()
@@ -332,7 +332,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
                 complaint = (done.complaint or self._logged_complaint(run)).replace(mirror, CONFIG_DIRECTORY)
                 raise Problem(
                     f"Postfix refuses the configuration ({complaint})",
-                    f"mend {MAIN_CF} and {MASTER_CF}, then run again",
+                    f"fix {MAIN_CF} and {MASTER_CF}, then run again",
                     option=CONFIG_DIRECTORY,
                 )
 

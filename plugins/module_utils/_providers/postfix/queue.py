@@ -31,7 +31,7 @@ def queued(host: Host) -> list[QueuedMail]:
     if done.code != 0:
         raise Problem(
             f"the queue cannot be listed ({done.complaint})",
-            "run 'postqueue -j' on the host and mend what it complains of, or set preflight to off",
+            "run 'postqueue -j' on the host and fix what it complains about, or set preflight to off",
             option="preflight",
         )
     return [one for line in done.out.split("\n") if line for one in _in_line(line)]

@@ -92,8 +92,8 @@ def answers(host: Host, one: str, keys: Sequence[str]) -> dict[str, str]:
     done = host.query(["postmap", "-q", "-", one], stdin="".join(f"{key}\n" for key in keys).encode())
     if done.code != 0 and re.search("fatal|error", done.err):
         raise Problem(
-            f"the table {one} cannot be asked ({done.complaint})",
-            f"mend it, or take it out of {MAIN_CF}",
+            f"the table {one} cannot be queried ({done.complaint})",
+            f"fix it, or remove it from {MAIN_CF}",
             option=MAIN_CF,
         )
     pairs = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
@@ -204,8 +204,8 @@ class Routing:
         choice = self._choice(domain)
         if not choice.transport:
             raise Problem(
-                "its mail is delivered on this host and never sent to another one",
-                "remove this entry, or take the domain out of " + ", ".join(HERE),
+                "its mail is delivered on this host and never relayed",
+                "remove this entry, or remove the domain from " + ", ".join(HERE),
                 subject=f"domain {domain}",
                 option="domain",
             )
@@ -213,15 +213,15 @@ class Routing:
         usual = Hop(choice.transport, (choice.fixed or choice.host or unless).lower())
         if usual.transport not in self._clients:
             raise Problem(
-                f"Postfix hands its mail to {usual.transport!r}, on which this policy has no effect",
-                "remove this entry or the transport",
+                f"Postfix delivers its mail with the transport {usual.transport!r}, which does not use this policy",
+                "remove this entry, or the transport table's",
                 subject=f"domain {domain}",
                 option="domain",
             )
         if len(words(usual.next_hop)) != 1:
             raise Problem(
-                f"its mail leaves by one of several next hops ({usual.next_hop}), which is not supported",
-                "give relay_host, or name one next hop only",
+                f"its mail may take any of several next hops ({usual.next_hop}), which is not supported",
+                "set relay_host, or configure a single next hop",
                 subject=f"domain {domain}",
                 option="domain",
             )

@@ -35,7 +35,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import database_of
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 ANY = ("*",)
 
@@ -54,16 +54,16 @@ class Logins:
         host: the machine.
         parameters: Postfix' effective parameters.
         expanded: answers a parameter's value with the parameters it names put in.
-        originals: the notes of what stood in master.cf before.
+        saved: the notes of what stood in master.cf before.
     """
 
     def __init__(
-        self, host: Host, parameters: Mapping[str, str], expanded: Callable[[str], str], originals: Originals
+        self, host: Host, parameters: Mapping[str, str], expanded: Callable[[str], str], saved: SavedSettings
     ) -> None:
         self._host = host
         self._parameters = parameters
         self._expanded = expanded
-        self._originals = originals
+        self._saved = saved
         self._master = host.read_text(MASTER_CF)
 
     def _value(self, service: master_cf.Service, name: str) -> str:
@@ -93,14 +93,14 @@ class Logins:
         }
         if not found:
             raise Problem(
-                "no submission server on this host lets anybody log in",
+                "no submission server on this host accepts logins",
                 "set one up with mail_vserver_tls and protocol=submission, then run again",
             )
         if len(found) > 1:
             places = ", ".join(sorted(one.place for one in found))
             raise Problem(
-                f"the submission servers on this host have their passwords checked at different places ({places})",
-                "have them all use the same",
+                f"the submission servers on this host check passwords in different places ({places})",
+                "configure the same one for all of them",
                 option=MASTER_CF,
             )
         return found.pop()
@@ -112,21 +112,21 @@ class Logins:
         if kind == "dovecot":
             if path.startswith("inet:"):
                 raise Problem(
-                    f"the submission server has its passwords checked by another host ({path})",
-                    "make the accounts there",
+                    f"the submission server has another host check passwords ({path})",
+                    "create the accounts there",
                     option=MASTER_CF,
                 )
             place = os.path.join(queue, path.removeprefix("unix:"))
             if self._host.state(place) is None:
                 raise Problem(
-                    f"{place}, where the submission server has passwords checked, is not there",
-                    "have Dovecot offer it: mail_vserver_tls with protocol=submission sets that up",
+                    f"{place}, the socket at which the submission server has passwords checked, does not exist",
+                    "have Dovecot listen on it: mail_vserver_tls with protocol=submission sets that up",
                     option=MASTER_CF,
                 )
             return PasswordCheck("dovecot", place, user=owner, group=owner)
         if kind != "cyrus":
             raise Problem(
-                f"accounts for a submission server of the SASL type {kind} cannot be made",
+                f"accounts cannot be created for a submission server with smtpd_sasl_type {kind}",
                 "use Dovecot or a Cyrus SASL database",
                 option=MASTER_CF,
             )
@@ -171,7 +171,7 @@ class Logins:
                 FileChange(MASTER_CF, self._without_rule().encode("utf-8", "surrogateescape")),
                 self._table(SENDER_OWNERS, None, kind),
                 self._table(LIMITED_LOGINS, None, kind),
-                self._originals.change(),
+                self._saved.change(),
             )
         owners: dict[str, list[str]] = {}
         for account in sorted(limits):
@@ -186,7 +186,7 @@ class Logins:
             self._table(SENDER_OWNERS, "".join(owned), kind),
             self._table(LIMITED_LOGINS, "".join(limited), kind),
             FileChange(MASTER_CF, self._with_rule(kind).encode("utf-8", "surrogateescape")),
-            self._originals.change(),
+            self._saved.change(),
         )
 
     @staticmethod
@@ -207,7 +207,7 @@ class Logins:
             if owners not in words(maps):
                 wanted[_OWNER_MAPS] = f"{maps},{owners}".lstrip(",")
             for name in wanted:
-                self._originals.note(_note(place, name), master_cf.written(text, service, name))
+                self._saved.note(_note(place, name), master_cf.written(text, service, name))
             text = master_cf.override(text, service, wanted) if wanted else text
         return text
 
@@ -226,11 +226,11 @@ class Logins:
     def _without_rule(self) -> str:
         text = self._master
         for place in by_socket(text):
-            names = [name for name in (_RESTRICTIONS, _OWNER_MAPS) if self._originals.keys(_note(place, name))]
-            originals = {name: self._originals.take(_note(place, name)) for name in names}
-            if originals:
-                text = master_cf.restore(text, by_socket(text)[place], originals)
-        self._originals.forget(self._originals.keys(_NOTES))  # of services that are gone
+            names = [name for name in (_RESTRICTIONS, _OWNER_MAPS) if self._saved.keys(_note(place, name))]
+            saved = {name: self._saved.take(_note(place, name)) for name in names}
+            if saved:
+                text = master_cf.restore(text, by_socket(text)[place], saved)
+        self._saved.forget(self._saved.keys(_NOTES))  # of services that are gone
         return text
 
 

@@ -69,7 +69,7 @@ def refuse_hidden(services: Iterable[master_cf.Service], wanted: Mapping[str, st
             if override and not same(name, override.value, value):
                 raise Problem(
                     f"{MASTER_CF} line {override.line} sets '-o {name}={override.value}' for the service"
-                    f" {service.name}, so what is asked has no effect on the mail that it sends",
+                    f" {service.name}, so the new setting would not apply to the mail that it sends",
                     "remove that -o setting, then run again",
                     option=f"{MASTER_CF}:{override.line}",
                 )

@@ -123,7 +123,7 @@ class Smtpd:
         raise Problem(
             "Postfix offers before TLS either all mechanisms that it offers inside TLS, or all of them but PLAIN and"
             " LOGIN",
-            "name in auth_clear just these, and all mechanisms in auth_tls",
+            "give exactly these in auth_clear, and all mechanisms in auth_tls",
             subject=vserver.title,
             option="auth_clear",
         )

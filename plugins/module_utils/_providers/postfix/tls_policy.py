@@ -261,8 +261,8 @@ class DomainTables:
         usual = self._routes[EVERYTHING].usual
         if relay and usual.next_hop != relay:
             raise Problem(
-                f"a transport table, or default_transport, sends all mail to {usual.next_hop} whatever relay_host says",
-                "take that away, or leave relay_host out",
+                f"a transport table or default_transport sends all mail to {usual.next_hop} and overrides relay_host",
+                "remove it, or leave relay_host out",
                 subject=policy.title,
                 option="relay_host",
             )
@@ -272,7 +272,7 @@ class DomainTables:
     def _account_row(self, policy: DomainPolicy, account: SaslAccount, usual: str) -> Row:
         if usual == EVERYTHING or (policy.subdomains and not policy.relay_host):
             raise Problem(
-                "an account is looked up by one host, and there is none that takes all of this mail",
+                "an account belongs to one host, and there is no single host that receives all of this mail",
                 "give relay_host",
                 subject=policy.title,
                 option="username",

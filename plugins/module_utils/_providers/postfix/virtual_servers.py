@@ -24,7 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _MX = ("smtp", "default")
 _SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
@@ -50,19 +50,19 @@ class Files:
         master: content of master.cf.
         parameters: every parameter of main.cf with its effective value; kept up to date.
         smtpd: the translation.
-        originals: the notes of what stood there before.
+        saved: the notes of what stood there before.
 
     Attributes:
         main: content of main.cf.
         master: content of master.cf.
     """
 
-    def __init__(self, main: str, master: str, parameters: dict[str, str], smtpd: Smtpd, originals: Originals) -> None:
+    def __init__(self, main: str, master: str, parameters: dict[str, str], smtpd: Smtpd, saved: SavedSettings) -> None:
         self.main = main
         self.master = master
         self._parameters = parameters
         self._smtpd = smtpd
-        self._originals = originals
+        self._saved = saved
 
     def take_over(self, vserver: Vserver) -> None:
         """Put in, or take back, one virtual server.
@@ -101,13 +101,13 @@ class Files:
         }
         self._note_end(_MAIN, self.main, different)
         for name in different:
-            self._originals.note(_MAIN + name, main_cf.written(self.main, name))
+            self._saved.note(_MAIN + name, main_cf.written(self.main, name))
         self._parameters.update(different)
         self.main = main_cf.assign(self.main, different)
 
     def _restore_mx(self) -> None:
-        names = [key[len(_MAIN) :] for key in self._originals.keys(_MAIN) if key != _MAIN + _END]
-        self.main = main_cf.restore(self.main, {name: self._originals.take(_MAIN + name) for name in names})
+        names = [key[len(_MAIN) :] for key in self._saved.keys(_MAIN) if key != _MAIN + _END]
+        self.main = main_cf.restore(self.main, {name: self._saved.take(_MAIN + name) for name in names})
         self.main = self._with_end(_MAIN, self.main)
 
     @staticmethod
@@ -118,7 +118,7 @@ class Files:
             if override and not same(name, override.value, value):
                 raise Problem(
                     f"{MASTER_CF} line {override.line} sets '-o {name}={override.value}' for the service "
-                    f"{service.name}, which hides what is asked ({value or 'empty'})",
+                    f"{service.name}, which overrides the new setting ({value or 'empty'})",
                     "remove that -o setting, then run again",
                     subject=vserver.title,
                     option=f"{MASTER_CF}:{override.line}",
@@ -136,7 +136,7 @@ class Files:
                 continue
             if vserver.name != "default" and key_of(service) != vserver.key:
                 raise Problem(
-                    f"{MASTER_CF} line {service.line} has a service {service.name} already, which is somebody else's",
+                    f"{MASTER_CF} line {service.line} has a service {service.name} that this collection did not create",
                     "give this virtual server another address or port, or remove that service",
                     subject=vserver.title,
                     option=f"{MASTER_CF}:{service.line}",
@@ -179,7 +179,7 @@ class Files:
             self._note_end(_MASTER, self.master, different)
             for name in different:
                 written = master_cf.written(self.master, service, name)
-                self._originals.note(f"{_note_key(place)}{name}", written)
+                self._saved.note(f"{_note_key(place)}{name}", written)
         self.master = master_cf.override(self.master, service, different)
 
     def _remove_services(self, vserver: Vserver, keep: frozenset[Socket]) -> None:
@@ -197,7 +197,7 @@ class Files:
                 continue
             for place, _service in unwanted:
                 prefix = _note_key(place)
-                notes = {key[len(prefix) :]: self._originals.take(key) for key in self._originals.keys(prefix)}
+                notes = {key[len(prefix) :]: self._saved.take(key) for key in self._saved.keys(prefix)}
                 self.master = master_cf.restore(self.master, by_socket(self.master)[place], notes)
                 if vserver.present:
                     self.master = master_cf.set_aside(self.master, by_socket(self.master)[place], _label(vserver))
@@ -218,12 +218,12 @@ class Files:
     # ---- files that do not end with a line feed
 
     def _note_end(self, prefix: str, text: str, changes: Mapping[str, str]) -> None:
-        if changes and text and not text.endswith("\n") and not self._originals.keys(prefix):
-            self._originals.note(prefix + _END, "none")
+        if changes and text and not text.endswith("\n") and not self._saved.keys(prefix):
+            self._saved.note(prefix + _END, "none")
 
     def _with_end(self, prefix: str, text: str) -> str:
         """The text as it ended before, once nothing of ours is in it any more."""
-        if self._originals.keys(prefix) != [prefix + _END]:
+        if self._saved.keys(prefix) != [prefix + _END]:
             return text
-        self._originals.forget([prefix + _END])
+        self._saved.forget([prefix + _END])
         return text[:-1] if text.endswith("\n") else text

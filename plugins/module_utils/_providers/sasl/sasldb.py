@@ -25,7 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.library import SaslLibrary
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import DATABASE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _LONGEST = 1000  # bytes of a password; saslpasswd2 reads no more than 1024
 _OPEN_TO_ALL = 0o007
@@ -44,7 +44,7 @@ class SaslDatabase(AccountDatabase):
         self._host = host
         self._check = check
         self._path = check.place
-        self._notes = Originals(host, store, "sasldb")
+        self._notes = SavedSettings(host, store, "sasldb")
         self._listed: frozenset[str] | None = None
 
     def check(self, account: RelayAccount) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,
@@ -23,7 +23,7 @@ def host():
 
 
 def notes(host):
-    return Originals(host, Store(host, STORE), "daemon")
+    return SavedSettings(host, Store(host, STORE), "daemon")
 
 
 def test_the_first_note_counts_also_in_a_later_run(host):

@@ -435,7 +435,7 @@ def test_activation(after_reload, after_restart, codes, ran, host, monkeypatch):
         with pytest.raises(Problem, match="goes on as before"):
             provider(host).activate(run)
     elif after_restart is None:
-        with pytest.raises(Problem, match=r"Apache does not come up \(no\)"):
+        with pytest.raises(Problem, match=r"Apache does not start \(no\)"):
             provider(host).activate(run)
     else:
         provider(host).activate(run)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf as services
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf as imapd_conf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.listeners import Listeners
 
 NAMES = ("imap_tls_versions", "imap_allowplaintext", "umask", "sasl_mech_list")

@@ -14,7 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import provider as cyrus_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl as sasl
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     IMAPD_CONF,

@@ -344,7 +344,7 @@ def test_what_stays_closed_is_for_the_proof_to_judge(host, monkeypatch):
 def test_daemon_that_does_not_come_up(host, monkeypatch):
     machine = Machine([False])
     machine.attach(host, monkeypatch)
-    with pytest.raises(Problem, match=r"Dovecot does not come up \(no\)"):
+    with pytest.raises(Problem, match=r"Dovecot does not start \(no\)"):
         provider(host).activate(machine.run)
 
 

@@ -378,7 +378,7 @@ def test_dane_needs_a_resolver_that_exim_can_trust(one, monkeypatch):
 @pytest.mark.parametrize(
     ("path", "state", "found"),
     [
-        ("/etc/ssl/a b.pem", None, "cannot hold the path"),
+        ("/etc/ssl/a b.pem", None, "cannot contain the path"),
         ("/etc/ssl/own.pem", FileState("root", "root", 0o640), "cannot be read by Debian-exim"),
     ],
 )

@@ -445,7 +445,7 @@ def test_a_daemon_that_does_not_listen_everywhere_is_restarted(places, host):
     host.listening = listening(*places)
     runs = Runs(host)
     exim = provider(host)
-    with pytest.raises(Problem, match="does not come up"):
+    with pytest.raises(Problem, match="does not start"):
         exim.activate(runs)
     assert runs.ran[-2:] == ["systemctl reset-failed", "systemctl restart"]
     # what waits to listen takes no notice of a reload, so that putting things back takes a restart

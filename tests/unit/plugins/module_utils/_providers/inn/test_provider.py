@@ -387,7 +387,7 @@ def test_innd_is_started_where_it_has_ended(running, machine, monkeypatch):
     if running:
         assert activated(machine) == []
         return
-    with pytest.raises(Problem, match="INN does not come up"):
+    with pytest.raises(Problem, match="INN does not start"):
         activated(machine)
     assert "systemctl restart inn2.service" in machine.run_lines
 

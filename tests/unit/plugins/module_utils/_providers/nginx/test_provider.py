@@ -436,5 +436,5 @@ def test_daemon_that_goes_on_is_not_restarted(machine, words, host, monkeypatch)
 
 def test_daemon_that_does_not_come_up(host, monkeypatch):
     found = Machine(host, monkeypatch, alive=False, restart=1)
-    with pytest.raises(Problem, match=r"nginx does not come up \(no\)"):
+    with pytest.raises(Problem, match=r"nginx does not start \(no\)"):
         provider(host).activate(found.run)

@@ -347,7 +347,7 @@ def test_a_daemon_that_does_not_come_up(host):
     openldap = provider(host)
     host.up = False
     host.broken["systemctl"] = 3
-    with pytest.raises(Problem, match="does not come up"):
+    with pytest.raises(Problem, match="does not start"):
         openldap._daemon.restart(lambda argv: Completed(1, "", "") if argv[1] == "restart" else Completed(0, "", ""))
 
 

@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import INBOUND
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import Originals
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.tests.support import postfix_sending
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     MAIN_CF,
@@ -253,7 +253,7 @@ def test_server_without_tls(level, host):
 )
 def test_permit_before_the_certificate_is_looked_at(theirs, host):
     host.set(MAIN_CF, smtpd_data_restrictions=theirs)
-    assert "may let a session pass" in refused(host, partner(fingerprints=(ONE,))).found
+    assert "may accept mail before the client's certificate" in refused(host, partner(fingerprints=(ONE,))).found
     apply(host, partner())
 
 
@@ -266,7 +266,7 @@ def test_address_of_two_partners_with_certificates(host):
     outer = partner("a.test", networks=("192.0.2.0/24", "2001:db8::/32"), fingerprints=(ONE,))
     for inner in ("192.0.2.7", "192.0.2.0/24", "2001:db8:1::/48"):
         problem = refused(host, outer, partner("b.test", networks=(inner,), fingerprints=(OTHER,)))
-        assert "each of them has its own certificate" in problem.found
+        assert "each of them must show a certificate of its own" in problem.found
     apply(
         host,
         outer,
@@ -280,9 +280,7 @@ def test_table_that_a_service_names_is_not_taken_away(host):
     host.files[MASTER_CF] += (
         f"2525 inet n - y - - smtpd\n  -o smtpd_sender_restrictions={SENDERS.replace(' ', ',')}\n".encode()
     )
-    assert (
-        "names a table of this collection that goes away" in refused(host, DomainPolicy("a.test", present=False)).found
-    )
+    assert "refers to a table of this collection" in refused(host, DomainPolicy("a.test", present=False)).found
 
 
 # ---- beside accounts that are limited to their senders
@@ -292,7 +290,7 @@ def test_submission_servers_do_not_see_it(host):
     apply(host, partner())
     host.files[MASTER_CF] += b"submission inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n"
     store = Store(host, STORE)
-    logins = Logins(host, host.parameters, lambda name: host.parameters[name], Originals(host, store, "postfix"))
+    logins = Logins(host, host.parameters, lambda name: host.parameters[name], SavedSettings(host, store, "postfix"))
     host.take(logins.changes({"u": ("a.test",)}, {"u": ("u",)}))
     master = host.read_text(MASTER_CF)
     assert "check_sasl_access" in master

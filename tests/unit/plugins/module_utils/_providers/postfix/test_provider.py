@@ -265,7 +265,7 @@ def test_setting_that_hides_ours_names_file_and_line(host):
     assert caught.value.option == f"{MASTER_CF}:14"
     assert caught.value.subject == "virtual server smtp/default"
     assert "line 14 sets '-o smtpd_tls_security_level=none'" in caught.value.message
-    assert "hides what is asked (may)" in caught.value.message
+    assert "overrides the new setting (may)" in caught.value.message
 
 
 def test_setting_that_says_the_same_is_no_fault(host):
@@ -485,7 +485,7 @@ def test_mechanisms_that_postfix_cannot_tell_apart(host):
 
 def test_socket_of_somebody_else(host):
     host.files[MASTER_CF] += b"192.0.2.1:2465 inet n - y - - smtpd\n"
-    with pytest.raises(Problem, match=r"has a service 192.0.2.1:2465 already, which is somebody else's") as caught:
+    with pytest.raises(Problem, match=r"has a service 192.0.2.1:2465 that this collection did not") as caught:
         provider(host).plan([replace(PARTNERS, addresses=("192.0.2.1",))])
     assert caught.value.subject == "virtual server submission/partners"
     assert caught.value.option.startswith(f"{MASTER_CF}:")
@@ -613,7 +613,7 @@ def test_daemon_that_dies_of_the_reload_is_started(kind, unit, host, monkeypatch
 def test_daemon_that_does_not_come_up(host, monkeypatch):
     machine = Machine([False])
     machine.attach(host, monkeypatch)
-    with pytest.raises(Problem, match=r"Postfix does not come up \(a / b\)"):
+    with pytest.raises(Problem, match=r"Postfix does not start \(a / b\)"):
         provider(host).activate(machine.run)
     assert "postfix reload" not in machine.ran
 
