@@ -2,28 +2,33 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which certificates an ACME CA wants renewed by now."""
+"""Which certificates an ACME CA wants to have renewed by now."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: ari_due
-short_description: Which certificates an ACME CA wants renewed by now
+short_description: List the certificates that an ACME CA wants to have renewed by now
 version_added: 0.2.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - A CA that knows ACME's renewal information (RFC 9773) suggests for each certificate a window of time in which to
-    renew it. This picks a moment within each window, the same in every run, so that not all customers of the CA come
-    at once, and gives those whose moment has come.
+  - A CA that supports ACME Renewal Information (RFC 9773) suggests a time window for the renewal of each certificate.
+    This filter picks a moment within each window, the same one in every run, so that not all of the CA's customers come
+    at once, and returns the names of those certificates whose moment has passed.
 options:
   _input:
     description:
-      - The results of M(community.crypto.acme_ari_info), called in a loop over the names of certificates. Those
+      - The results of M(community.crypto.acme_ari_info), called in a loop over the names of certificates. Results
         without a window are left out.
     type: list
     elements: dict
     required: true
+seealso:
+  - module: community.crypto.acme_ari_info
+  - name: RFC 9773
+    description: ACME Renewal Information (ARI) Extension.
+    link: https://www.rfc-editor.org/rfc/rfc9773
 """
 
 EXAMPLES = r"""
@@ -37,16 +42,17 @@ EXAMPLES = r"""
     - imap.example.test
   register: windows
 
-- name: Show those that it wants renewed now
+- name: Show those that it wants to have renewed now
   ansible.builtin.debug:
     msg: "{{ windows.results | postmaster.secure_channel.ari_due }}"
 """
 
 RETURN = r"""
 _value:
-  description: Names of the certificates that should be renewed now.
+  description: Names of the certificates to renew now, in the order of the results.
   type: list
   elements: str
+  sample: [mx1.example.test]
 """
 
 import hashlib
@@ -58,7 +64,7 @@ from ansible.errors import AnsibleFilterError
 
 
 def _moment(text: str) -> datetime:
-    """A moment in the form of RFC 3339, in UTC. Fractions of a second do not matter."""
+    """A moment in the form of RFC 3339, in UTC, without fractions of a second."""
     whole, _point, rest = text.partition(".")
     zone = rest.lstrip("0123456789")
     moment = datetime.fromisoformat((whole + zone).replace("Z", "+00:00"))
@@ -73,20 +79,20 @@ def _due(results: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
         try:
             begin, end = _moment(window["start"]), _moment(window["end"])
         except (KeyError, ValueError) as exc:
-            raise AnsibleFilterError(f"this is no window of time for {result['item']}: {window}") from exc
+            raise AnsibleFilterError(f"the renewal window for {result['item']} cannot be read: {window}") from exc
         digest = hashlib.sha256(f"{result['item']} {begin.isoformat()}".encode()).digest()
         if now >= begin + (end - begin) * (digest[0] / 256):
             yield str(result["item"])
 
 
 def ari_due(results: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of certificates whose moment has come.
+    """Names of the certificates whose moment has passed.
 
     Args:
-        results: what acme_ari_info returned, each with the ``item`` of the loop.
+        results: what acme_ari_info returned, each with the loop's ``item``.
 
     Raises:
-        AnsibleFilterError: a CA gave a window that cannot be read.
+        AnsibleFilterError: a window cannot be read.
     """
     return list(_due(results, datetime.now(timezone.utc)))
 

@@ -2,28 +2,31 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the certificate stores of many hosts hold, as a table for people."""
+"""The certificates in the stores of many hosts as a table."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: certificates_table
-short_description: What the certificate stores of many hosts hold, as a table for people
+short_description: Show the certificates in the stores of many hosts as a table
 version_added: 0.2.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Makes a table of what M(postmaster.secure_channel.mail_cert_info) found, with host, certificate, the days that it is
-    still valid, what has to be done, kind of key, issuer, and the daemons that have a copy.
-  - Lines are ordered by the days that are left, so what is urgent comes first. What is only pending comes last.
+  - Makes a table of what M(postmaster.secure_channel.mail_cert_info) returned, with host, certificate, days left,
+    state, key type, issuer, and the daemons that have a copy.
+  - Rows are sorted by the days left, so what is urgent comes first. Certificates that are only pending come last.
 options:
   _input:
     description:
-      - What was found, the C(certificates) that the module returns, of one host or of many. Entries without a C(host)
-        get a hyphen.
+      - The C(certificates) that the module returned, for one host or many. Entries without a C(host) get a hyphen.
     type: list
     elements: dict
     required: true
+seealso:
+  - module: postmaster.secure_channel.mail_cert_info
+  - plugin: postmaster.secure_channel.posture_table
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
@@ -41,20 +44,25 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Lines of equal columns, a heading first.
+  description: The lines of the table, the heading first.
   type: list
   elements: str
+  sample:
+    - "host  certificate       days left  state  key         issuer           daemons"
+    - "mx1   mx1.example.test  81         good   ECDSA_P256  CN=Example Root  dovecot, postfix"
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
+
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._table import table
 
 _HEADING = ("host", "certificate", "days left", "state", "key", "issuer", "daemons")
 _PENDING_ONLY = 10**6  # days; longer than any certificate lives
 
 
 def _state(entry: Mapping[str, Any]) -> str:
-    """What an administrator has to know or do."""
+    """What the administrator must know."""
     words = [
         ("FAULT", bool(entry["faults"])),
         ("expired", entry["live"] is not None and entry["live"]["days_left"] < 0),
@@ -85,14 +93,12 @@ def _urgency(entry: Mapping[str, Any]) -> tuple[int, str, str]:
 
 
 def certificates_table(certificates: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines of a table.
+    """The lines of the table.
 
     Args:
-        certificates: what mail_cert_info returned, of any number of hosts.
+        certificates: what mail_cert_info returned, for any number of hosts.
     """
-    cells = [_HEADING, *(_row(entry) for entry in sorted(certificates, key=_urgency))]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADING))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+    return table(_HEADING, map(_row, sorted(certificates, key=_urgency)))
 
 
 class FilterModule:

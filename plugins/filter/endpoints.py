@@ -2,22 +2,22 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where clients find declared virtual servers."""
+"""The endpoints of declared virtual servers."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: endpoints
-short_description: Where clients find declared virtual servers
+short_description: List the endpoints of declared virtual servers
 version_added: 0.1.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Turns virtual servers, as M(postmaster.secure_channel.mail_vserver_tls) takes them, into the endpoints that
-    M(postmaster.secure_channel.mail_tls_info) looks at, for each the port with STARTTLS and, where it has one, the
-    port on which TLS starts at once.
-  - A virtual server with C(addresses) is looked at there, under the first of its C(server_names). One with C(sni) is
-    looked at under each name, but for wildcards. One with C(state=absent) is left out.
+  - Turns virtual servers, as M(postmaster.secure_channel.mail_vserver_tls) takes them, into endpoints for
+    M(postmaster.secure_channel.mail_tls_info). For each there is the port with STARTTLS and, where it has one, the port
+    on which TLS starts at once.
+  - A virtual server with C(addresses) has endpoints at these, under the first of its C(server_names). One with C(sni)
+    has them under each name except wildcards. Virtual servers with C(state=absent) are left out.
 positional: host
 options:
   _input:
@@ -28,13 +28,18 @@ options:
     required: true
   host:
     description:
-      - Name by which clients know the host.
+      - The host's name for clients.
     type: str
     required: true
+seealso:
+  - module: postmaster.secure_channel.mail_tls_info
+  - module: postmaster.secure_channel.mail_vserver_tls
+  - plugin: postmaster.secure_channel.posture_faults
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
-- name: Look at everything a host is declared to serve
+- name: Look at everything that a host is declared to serve
   postmaster.secure_channel.mail_tls_info:
     endpoints: "{{ vservers_list | postmaster.secure_channel.endpoints('mx1.example.test') }}"
   delegate_to: mx2
@@ -42,39 +47,54 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The endpoints.
+  description: The endpoints, as the option O(postmaster.secure_channel.mail_tls_info#module:endpoints) takes them.
   type: list
   elements: dict
+  contains:
+    host:
+      description: Host name or address to connect to.
+      type: str
+      sample: mx1.example.test
+    protocol:
+      description: The protocol.
+      type: str
+      sample: imap
+    tls:
+      description: V(starttls) or V(implicit).
+      type: str
+      sample: implicit
+    port:
+      description: TCP port. Only there where it is not the registered one, or with V(implicit).
+      type: int
+      sample: 993
+    server_name:
+      description: The name to ask for. Only there where it differs from C(host).
+      type: str
+      sample: imap.example.test
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ansible.errors import AnsibleFilterError
-
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import (
     clients_view,
     ports,
-    present,
 )
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import present_vservers
 
 
 def endpoints(vservers: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
-    """Endpoints of virtual servers.
+    """The endpoints of virtual servers.
 
     Args:
         vservers: dictionaries with the options of mail_vserver_tls.
-        host: name by which clients know the host.
+        host: the host's name for clients.
 
     Raises:
         AnsibleFilterError: a protocol is not known.
     """
     found: list[dict[str, Any]] = []
-    for vserver in present(vservers):
-        protocol = PROTOCOLS.get(vserver["protocol"])
-        if protocol is None:
-            raise AnsibleFilterError(f"the protocol {vserver['protocol']!r} is not one of {', '.join(PROTOCOLS)}")
+    for vserver, protocol in present_vservers(vservers):
         for place, name in clients_view(vserver, host):
             for port, registered, tls in zip(
                 ports(vserver), (protocol.port, protocol.implicit_tls_port), ("starttls", "implicit")

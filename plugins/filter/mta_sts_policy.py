@@ -2,49 +2,50 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The MTA-STS policy of a domain, as its web server must show it."""
+"""The MTA-STS policy of a domain, as its web server must serve it."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: mta_sts_policy
-short_description: The MTA-STS policy of a domain
+short_description: Write the MTA-STS policy of a domain
 version_added: 0.3.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Gives the text that C(https://mta-sts.DOMAIN/.well-known/mta-sts.txt) must show, so that other hosts demand TLS with
-    a certificate for one of the domain's mail exchangers (RFC 8461 section 3.2).
+  - Returns the text that C(https://mta-sts.DOMAIN/.well-known/mta-sts.txt) must serve, so that other hosts require TLS
+    with a certificate for one of the domain's mail exchangers (RFC 8461 section 3.2).
 positional: mode, max_age
 options:
   _input:
     description:
-      - Names of all mail exchangers of the domain, as its MX records have them. C(*.) in front stands for one label.
+      - Names of all mail exchangers of the domain, as in its MX records. C(*.) in front matches exactly one label.
     type: list
     elements: str
     required: true
   mode:
     description:
-      - V(enforce) keeps mail from exchangers that do not prove themselves; V(testing) only has such mail reported;
-        V(none) withdraws the policy.
+      - With V(enforce), senders do not deliver to an exchanger whose certificate does not match. With V(testing), they
+        deliver and report it. V(none) withdraws the policy.
     type: str
     choices: [enforce, testing, none]
     default: testing
   max_age:
     description:
-      - Seconds that others may remember the policy, from 1 to 31557600. Less than a day is no protection worth having.
+      - Seconds for which senders may cache the policy, from 1 to 31557600. RFC 8461 recommends weeks or more; less than
+        a day protects little.
     type: int
     default: 604800
 seealso:
   - plugin: postmaster.secure_channel.mta_sts_record
     plugin_type: filter
   - name: RFC 8461
-    description: MTA-STS.
+    description: SMTP MTA Strict Transport Security (MTA-STS).
     link: https://www.rfc-editor.org/rfc/rfc8461
 """
 
 EXAMPLES = r"""
-- name: Write the policy where the web server finds it
+- name: Write the policy to where the web server serves it
   ansible.builtin.copy:
     content: "{{ ['mx1.example.test', 'mx2.example.test'] | postmaster.secure_channel.mta_sts_policy('enforce') }}"
     dest: /var/www/html/.well-known/mta-sts.txt
@@ -53,8 +54,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The policy, each line with carriage return and line feed at its end.
+  description: The policy. Each line ends with carriage return and line feed.
   type: str
+  sample: "version: STSv1\r\nmode: enforce\r\nmx: mx1.example.test\r\nmax_age: 604800\r\n"
 """
 
 import re
@@ -77,14 +79,14 @@ def mta_sts_policy(exchangers: Sequence[str], mode: str = "testing", max_age: in
         max_age: seconds.
 
     Raises:
-        AnsibleFilterError: others could make nothing of such a policy.
+        AnsibleFilterError: the policy would not be valid.
     """
     if isinstance(exchangers, str) or any(not _NAME.fullmatch(str(one)) for one in exchangers):
         raise AnsibleFilterError(f"{exchangers!r} is not a list of host names; give those of the MX records")
     if mode not in MODES:
         raise AnsibleFilterError(f"the mode {mode!r} is not one of {', '.join(MODES)}")
     if not exchangers and mode != "none":
-        raise AnsibleFilterError("no mail exchanger is named; only the mode none goes without")
+        raise AnsibleFilterError("no mail exchanger is given; only the mode none allows that")
     if not 1 <= int(max_age) <= LONGEST:
         raise AnsibleFilterError(f"max_age is {max_age}; give seconds from 1 to {LONGEST}")
     lines = ["version: STSv1", f"mode: {mode}", *(f"mx: {one}" for one in exchangers), f"max_age: {int(max_age)}"]

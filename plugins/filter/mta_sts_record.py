@@ -2,34 +2,37 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The DNS record that tells of an MTA-STS policy."""
+"""The DNS record that announces an MTA-STS policy."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: mta_sts_record
-short_description: The DNS record that tells of an MTA-STS policy
+short_description: Make the DNS record that announces an MTA-STS policy
 version_added: 0.3.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Gives the TXT record C(_mta-sts.DOMAIN) (RFC 8461 section 3.1). Its C(id) is made from the policy's text, so that it
-    changes when the policy does, and only then.
+  - Returns the TXT record C(_mta-sts.DOMAIN) (RFC 8461 section 3.1). Its C(id) is derived from the policy's text, so it
+    changes exactly when the policy does.
 positional: domain
 options:
   _input:
     description:
-      - Text of the policy, as the filter P(postmaster.secure_channel.mta_sts_policy#filter) gives it.
+      - Text of the policy, from the filter P(postmaster.secure_channel.mta_sts_policy#filter).
     type: str
     required: true
   domain:
     description:
-      - The domain, the part after the at sign.
+      - The domain, the part of mail addresses after the at sign.
     type: str
     required: true
 seealso:
   - plugin: postmaster.secure_channel.mta_sts_policy
     plugin_type: filter
+  - name: RFC 8461
+    description: SMTP MTA Strict Transport Security (MTA-STS).
+    link: https://www.rfc-editor.org/rfc/rfc8461
 """
 
 EXAMPLES = r"""
@@ -42,12 +45,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: The record, with C(name), such as C(_mta-sts.example.test), C(type) and C(values).
+  description: The record.
   type: dict
+  contains:
+    name:
+      description: The full name of the record, without a final full stop.
+      type: str
+      sample: _mta-sts.example.test
+    type:
+      description: The type of the record.
+      type: str
+      sample: TXT
+    values:
+      description: The data of the record.
+      type: list
+      elements: str
+      sample: ["v=STSv1; id=0123456789abcdef0123456789abcdef;"]
 """
 
 import hashlib
 from typing import Any, Callable
+
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._dns import record
 
 _LONGEST = 32  # characters of an id, RFC 8461 section 3.1
 
@@ -60,7 +79,7 @@ def mta_sts_record(policy: str, domain: str) -> dict[str, Any]:
         domain: the domain that it is for.
     """
     identity = hashlib.sha256(policy.encode()).hexdigest()[:_LONGEST]
-    return {"name": f"_mta-sts.{domain}", "type": "TXT", "values": [f"v=STSv1; id={identity};"]}
+    return record(f"_mta-sts.{domain}", "TXT", [f"v=STSv1; id={identity};"])
 
 
 class FilterModule:

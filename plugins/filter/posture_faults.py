@@ -2,23 +2,25 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where the wire differs from what is declared."""
+"""Where servers differ from what is declared for them."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: posture_faults
-short_description: Where the wire differs from what is declared
+short_description: List where servers differ from what is declared for them
 version_added: 0.1.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
   - Compares what M(postmaster.secure_channel.mail_tls_info) saw with the virtual servers that are declared.
+  - A fault is an error, a certificate that cannot be verified, a login that is offered in clear text although the
+    virtual server has no C(auth_clear), and clear text that is not refused although it has C(require_secure_channel).
 positional: vservers
 options:
   _input:
     description:
-      - What was seen, the C(endpoints) that the module returns.
+      - The C(endpoints) that the module returned.
     type: list
     elements: dict
     required: true
@@ -28,19 +30,26 @@ options:
     type: list
     elements: dict
     required: true
+seealso:
+  - module: postmaster.secure_channel.mail_tls_info
+  - plugin: postmaster.secure_channel.endpoints
+    plugin_type: filter
+  - plugin: postmaster.secure_channel.posture_table
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
-- name: Fail where something is not as declared
+- name: Fail if a server is not as declared
   ansible.builtin.assert:
     that: seen.endpoints | postmaster.secure_channel.posture_faults(vservers_list) | length == 0
 """
 
 RETURN = r"""
 _value:
-  description: A sentence for each fault. Empty where all is as declared.
+  description: One line for each fault. Empty where everything is as declared.
   type: list
   elements: str
+  sample: ["mx1.example.test imap port 143: the certificate cannot be verified (self-signed certificate)"]
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +69,7 @@ def _faults(endpoint: Mapping[str, Any], *, required: bool, login_in_clear: bool
     if (endpoint["implicit_tls"] or protocol.starttls) and not endpoint["verified"]:
         found.append(f"the certificate cannot be verified ({endpoint['verify_error']})")
     clear = endpoint["clear_text"] or {}
-    # a web page may hold a form for passwords, which nobody can see from outside
+    # a web page may contain a login form, which cannot be seen from here
     harmless = (False,) if protocol.starttls else (False, None)
     if clear.get("auth_offered") not in harmless and not login_in_clear:
         found.append(f"a login is offered in clear text ({clear.get('evidence')})")
@@ -70,7 +79,7 @@ def _faults(endpoint: Mapping[str, Any], *, required: bool, login_in_clear: bool
 
 
 def posture_faults(endpoints: Sequence[Mapping[str, Any]], vservers: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Faults of endpoints, by the declarations of their virtual servers.
+    """The faults of endpoints, measured against their virtual servers.
 
     Args:
         endpoints: what mail_tls_info returned.

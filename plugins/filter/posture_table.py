@@ -2,28 +2,32 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What was seen on the wire, as a table for people."""
+"""What servers show to clients, as a table."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 name: posture_table
-short_description: What was seen on the wire, as a table for people
+short_description: Show what servers show to clients as a table
 version_added: 0.1.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Makes a table of what M(postmaster.secure_channel.mail_tls_info) saw, with host, protocol, port, what is refused
-    in clear text, TLS version, certificate, and the days that it is still valid.
+  - Makes a table of what M(postmaster.secure_channel.mail_tls_info) saw, with host, protocol, port, what is refused in
+    clear text, TLS version, certificate, whether it was verified, and days left.
 requirements:
   - jmespath
 options:
   _input:
     description:
-      - What was seen, the C(endpoints) that the module returns, of one host or of many.
+      - The C(endpoints) that the module returned, for one host or many.
     type: list
     elements: dict
     required: true
+seealso:
+  - module: postmaster.secure_channel.mail_tls_info
+  - plugin: postmaster.secure_channel.posture_faults
+    plugin_type: filter
 """
 
 EXAMPLES = r"""
@@ -34,15 +38,20 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Lines of equal columns, a heading first.
+  description: The lines of the table, the heading first.
   type: list
   elements: str
+  sample:
+    - "host              protocol  port  refused in clear  TLS      certificate          verified  days left"
+    - "mx1.example.test  imap      143   everything        TLSv1.3  CN=mx1.example.test  yes       81"
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
+
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._table import table
 
 try:
     import jmespath
@@ -68,7 +77,7 @@ def _refused(row: Mapping[str, Any]) -> str:
 
 
 def posture_table(endpoints: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Lines of a table.
+    """The lines of the table.
 
     Args:
         endpoints: what mail_tls_info returned.
@@ -78,13 +87,12 @@ def posture_table(endpoints: Sequence[Mapping[str, Any]]) -> list[str]:
     """
     if not HAS_JMESPATH:
         raise AnsibleFilterError("install the Python package jmespath on the control node")
-    cells = [_HEADING]
+    cells = []
     for row in jmespath.search(_ROWS, list(endpoints)):
         seen = (row["tls"], row["certificate"], "yes" if row["verified"] else "NO", str(row["days_left"]))
         shown = seen if row["tls"] else ("-", f"none ({row['error']})", "NO", "-")
         cells.append((row["host"], row["protocol"], row["port"], _refused(row), *shown))
-    widths = [max(len(str(line[column])) for line in cells) for column in range(len(_HEADING))]
-    return ["  ".join(str(cell).ljust(width) for cell, width in zip(line, widths)).rstrip() for line in cells]
+    return table(_HEADING, cells)
 
 
 class FilterModule:

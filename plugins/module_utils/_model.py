@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the administrator means, as typed values. Imports nothing of ours."""
+"""What the administrator wants, as typed values. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ class Vserver:
 
     Attributes:
         protocol: a key of the table of protocols.
-        name: ``default`` is the one that the daemon has by itself; any other one is ours.
-        certificate: name of a live certificate in the store; when read from a host also a foreign file's path,
-            or empty where no certificate is bound.
-        alternative_certificate: a second one for the same names, whose key is of another type; likewise.
+        name: ``default`` is the daemon's own; any other is one that this collection added.
+        certificate: name of a live certificate in the store. When read from a host, it may also be the path of a file
+            that is not ours, or empty where there is no certificate.
+        alternative_certificate: a second one for the same names with a key of another type; likewise.
         sni: certificates for clients that ask for a host name, sorted by name.
         require_secure_channel: whether use in clear text is refused.
-        strength: name of a strength; empty when read from a host whose settings match none.
+        strength: name of a strength; empty when read from a host whose settings match none of them.
         addresses: IP addresses that it listens on; empty for every address.
         port: TCP port on which the conversation starts in clear text; 0 for none; None to leave that to the daemon.
         implicit_tls_port: TCP port on which TLS starts at once; 0 for none.
-        auth_clear: SASL mechanisms that are offered before TLS, in upper case, sorted.
-        auth_tls: SASL mechanisms that are offered inside TLS, likewise; None to leave that to the daemon.
-        present: False takes all of this back. Says nothing in what is read from a host.
-        provider: the daemon that is to serve it; empty for the one that does already.
-        require_128_bit: whether keys and ciphers with less than 128 bits of security are refused.
+        auth_clear: SASL mechanisms offered before TLS, in upper case, sorted.
+        auth_tls: SASL mechanisms offered inside TLS, likewise; None to leave that to the daemon.
+        present: False undoes all of this. Meaningless in what is read from a host.
+        provider: the daemon that is to serve it; empty for the one that already does.
+        require_128_bit: whether keys with less than 128 bits of security are refused.
         server_names: host names that the certificates must cover; empty to check none.
     """
 
@@ -74,7 +74,7 @@ class Vserver:
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells it from the other virtual servers of a host."""
+        """What distinguishes it from the host's other virtual servers."""
         return self.protocol, self.name
 
     @property
@@ -91,8 +91,8 @@ class Vserver:
     def as_result(self) -> dict[str, t.Any]:
         """Plain data for a module's result: what can be seen on a host."""
         shown = asdict(self)
-        for demanded in ("present", "provider", "require_128_bit", "server_names"):
-            del shown[demanded]
+        for intention in ("present", "provider", "require_128_bit", "server_names"):
+            del shown[intention]
         shown["sni"] = [asdict(one) for one in self.sni]
         for several in ("addresses", "auth_clear", "auth_tls"):
             shown[several] = None if shown[several] is None else list(shown[several])
@@ -107,9 +107,9 @@ class Endpoint:
         address: IP address or host name.
         port: TCP port.
         protocol: a key of the table of protocols.
-        implicit_tls: whether TLS starts at once; otherwise STARTTLS is asked for.
+        implicit_tls: whether TLS starts at once; otherwise with STARTTLS.
         server_name: host name to ask for (SNI); empty for none.
-        source: address of this host to connect from, where the server lets in only some; empty for any.
+        source: address of this host to connect from, where the server admits only some; empty for any.
     """
 
     address: str
@@ -128,7 +128,7 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class SaslSocket:
-    """A socket at which one daemon asks another whether an account's password is right.
+    """A socket through which one daemon has another check passwords.
 
     Attributes:
         path: absolute path of the UNIX socket.
@@ -157,19 +157,19 @@ class SaslAccount:
         return f"SaslAccount(username={self.username!r}, password=…)"
 
 
-EVERYTHING = "*"  # stands for all domains that no other entry names
+EVERYTHING = "*"  # all domains without an entry of their own
 
 
 @dataclass(frozen=True)
-class InboundDemand:
-    """What is demanded of sessions in which a partner's mail comes in: TLS, and perhaps the partner's certificate.
+class InboundRequirement:
+    """What incoming sessions of a partner must use: TLS, and perhaps the partner's certificate.
 
-    Sessions claim to be the partner's by the domain of the sender, or by where they come from.
+    A session counts as the partner's by the domain of the envelope sender, or by the client's address or name.
 
     Attributes:
         networks: addresses and networks that the partner sends from, sorted.
-        hosts: names of hosts that the partner sends from, sorted; a leading full stop stands for all names below.
-        fingerprints: as in DomainPolicy, of certificates that the partner's hosts show, sorted; empty to ask for none.
+        hosts: names of hosts that the partner sends from, sorted; a leading full stop means all names below.
+        fingerprints: as in DomainPolicy, of the certificates of the partner's hosts, sorted; empty to require none.
     """
 
     networks: tuple[str, ...] = ()
@@ -179,22 +179,22 @@ class InboundDemand:
 
 @dataclass(frozen=True)
 class DomainPolicy:
-    """What this host demands when it sends mail to one remote domain.
+    """What this host requires when it sends mail to one remote domain.
 
     Attributes:
         domain: the recipients' domain in lower case, ASCII form; or ``*`` for all outgoing mail.
         tls: ``none``, ``may``, ``encrypt``, ``verify``, ``secure``, ``fingerprint``, ``dane`` or ``dane-only``.
-        match: names or patterns of which the peer's certificate must carry one; empty for the level's own default.
-        fingerprints: SHA-256 digests of certificates or public keys, of which the peer's must be one: 32 pairs of
-            hexadecimal digits in upper case, with colons between.
-        subdomains: whether the policy holds for all names below the domain too.
-        relay_host: host that takes the domain's mail; empty to leave the routing as it is.
+        match: names or patterns, one of which the peer's certificate must have; empty for the level's default.
+        fingerprints: SHA-256 digests of certificates or public keys, one of which must be the peer's: 32 pairs of
+            hexadecimal digits in upper case, separated by colons.
+        subdomains: whether the policy also applies to all names below the domain.
+        relay_host: host that takes the domain's mail; empty to leave routing as it is.
         relay_port: TCP port of that host.
-        implicit_tls: whether TLS starts at once there; otherwise STARTTLS is asked for.
+        implicit_tls: whether TLS starts at once there; otherwise with STARTTLS.
         account: the account to log in with, or None.
-        keep_password: whether the password that is kept for that account already stays, whatever the new one is.
-        auth_cleartext: whether the password may cross the wire in clear text.
-        inbound: what is demanded of the domain's own mail when it comes in; None for nothing.
+        keep_password: whether a password that is already stored for that account stays.
+        auth_cleartext: whether the password may be sent in clear text.
+        inbound: what the domain's own incoming mail must use; None for no requirement.
         present: False removes the domain's entries.
     """
 
@@ -209,7 +209,7 @@ class DomainPolicy:
     account: SaslAccount | None = None
     keep_password: bool = False
     auth_cleartext: bool = False
-    inbound: InboundDemand | None = None
+    inbound: InboundRequirement | None = None
     present: bool = True
 
     @property
@@ -219,29 +219,29 @@ class DomainPolicy:
 
     @property
     def encrypted(self) -> bool:
-        """Whether mail never leaves in clear text. With ``dane`` it does, where the peer publishes nothing."""
+        """Whether mail never leaves in clear text. With ``dane`` it does if the peer publishes no records."""
         return self.tls in ("encrypt", "verify", "secure", "fingerprint", "dane-only")
 
     @property
     def authenticated(self) -> bool:
-        """Whether the peer's identity is checked before mail leaves, always."""
+        """Whether the peer's identity is always checked before mail leaves."""
         return self.tls in ("verify", "secure", "fingerprint", "dane-only")
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What is demanded of the servers that take one domain's mail.
+class TlsRequirement:
+    """What the servers that take one domain's mail must offer.
 
     Attributes:
         domain: the recipients' domain; ``*`` for all outgoing mail.
-        next_hop: where their mail goes, in the daemon's own words.
-        host: name or address of that place.
+        next_hop: where the mail goes, as the daemon writes it.
+        host: name or address of the next hop.
         port: TCP port there.
-        exchangers: whether the servers are those that MX records of the host name.
+        exchangers: whether the servers are those in the MX records of the host.
         implicit_tls: whether TLS starts at once there.
         level: as in DomainPolicy; one that encrypts.
         names: names of which the peer's certificate must carry one; a leading full stop stands for all names below.
-        own_name: whether the name by which a server was found is one of these too.
+        own_name: whether the name under which a server was found counts as well.
         fingerprints: as in DomainPolicy.
     """
 
@@ -259,13 +259,13 @@ class Demand:
 
 @dataclass(frozen=True)
 class QueuedMail:
-    """A message that waits to be sent to one recipient.
+    """A message in the queue, for one recipient.
 
     Attributes:
-        queue_id: by what the daemon knows it.
+        queue_id: the daemon's name for it.
         domain: the recipient's domain in lower case.
         reason: why it waits, in the daemon's words; empty where it has not been tried.
-        wants_tls: whether that is because TLS could not be had as demanded.
+        wants_tls: whether it waits because TLS was not available as required.
     """
 
     queue_id: str
@@ -281,9 +281,9 @@ class RelayAccount:
     Attributes:
         name: kept byte for byte, also in the form ``DOMAIN\user``.
         password: an empty password is legal; None was not given.
-        always: whether the password of an account that is there already is set as well.
+        always: whether the password of an existing account is set as well.
         realm: realm of the account, for stores that have realms; empty for the one of the server.
-        allowed_senders: domains and addresses that may stand as the sender of its mail, lower case, ASCII form, sorted;
+        allowed_senders: domains and addresses that it may use as envelope sender, lower case, ASCII form, sorted;
             ``*`` alone for any; None leaves that as it is.
         present: False removes the account.
     """

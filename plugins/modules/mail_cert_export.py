@@ -178,12 +178,13 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import Backups
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import STORE_OPTION, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
@@ -192,7 +193,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "passphrase": {"type": "str", "required": True, "no_log": True},
     "key_passphrase": {"type": "str", "no_log": True},
     "format": {"type": "str", "choices": ["pkcs12", "pem"], "default": "pkcs12"},
-    **STORE_OPTION,
+    **STORE,
 }
 
 

@@ -375,17 +375,18 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.info import Inventory, summarised
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import check_fraction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import STORE_OPTION, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
     "renew_at": {"type": "float", "default": 0.67},
-    **STORE_OPTION,
+    **STORE,
 }
 
 

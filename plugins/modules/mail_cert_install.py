@@ -381,21 +381,16 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import Answers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEM_TRUST_STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    STORE_OPTION,
-    DiscreetModule,
-    objects,
-    one_or_many,
-    run,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.probe import prove_served
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
@@ -455,7 +450,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "certificates", "name")
-    spec["argument_spec"].update(STORE_OPTION)
+    spec["argument_spec"].update(STORE)
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 

@@ -451,6 +451,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
     Outcome,
     Requests,
@@ -463,13 +464,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptog
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    STORE_OPTION,
-    DiscreetModule,
-    objects,
-    one_or_many,
-    run,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
 
 ELEMENT: dict[str, dict[str, Any]] = {
@@ -541,7 +536,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 def main() -> None:
     """Entry point."""
     spec = one_or_many(ELEMENT, "requests", "name")
-    spec["argument_spec"].update(STORE_OPTION)
+    spec["argument_spec"].update(STORE)
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mail_domain_security
-short_description: Say how mail to a remote domain is encrypted and with which account it is handed over
+short_description: Require TLS for mail to and from a remote domain, and log in to its relay
 version_added: 0.1.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Demands TLS of the servers that take a remote domain's mail, and logs in there with an account, for outgoing mail of
-    Postfix (3.6 to 3.10), and of Exim (4.94 to 4.98 as Debian packages it, with GnuTLS).
+  - Requires TLS of the servers that take a remote domain's mail, and logs in there with an account, for outgoing mail
+    of Postfix (3.6 to 3.10), and of Exim (4.94 to 4.98 as packaged by Debian, with GnuTLS).
   - Postfix looks both up by the next hop that mail really takes. Where a transport table or C(relayhost) routes a
-    domain elsewhere, an entry for the domain itself would silently have no effect; so this module works the next hop
-    out and writes the entry for that.
+    domain elsewhere, an entry for the domain itself would silently have no effect, so this module determines the next
+    hop and writes the entry for that.
   - Exim looks them up by the domain itself, and routers of this collection send the domain's mail the way that Debian's
-    would. There an entry holds for its domain alone, and an account only for the mail of its domain.
-  - A message that cannot be sent as demanded stays in the queue; it is neither bounced nor sent in another way.
-  - Entries that somebody else made stay as they are. Own entries come first.
+    would. There an entry applies to its domain alone, and an account only to the mail of its domain.
+  - A message that cannot be sent as required stays in the queue; it is neither bounced nor sent in another way.
+  - Entries made by others stay as they are. This module's entries take precedence.
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
@@ -39,55 +39,55 @@ attributes:
 options:
   domain:
     description:
-      - The recipients' domain. A name in Unicode is taken in its ASCII form.
-      - V(*) stands for all outgoing mail. Every other entry, of this call or of an earlier one, is an exception to it.
-        What stood in the configuration before is put back with O(state=absent).
+      - The recipients' domain. Unicode names are converted to ASCII.
+      - V(*) means all outgoing mail. Every other entry, from this call or an earlier one, is an exception to it.
+        O(state=absent) restores the previous configuration.
       - Either this or O(domains) is needed.
     type: str
   tls:
     description:
-      - What is demanded. Mail that cannot be sent like that stays in the queue.
+      - What is required. Mail that cannot be sent like that stays in the queue.
       - V(none) sends in clear text.
       - V(may) uses TLS where it is offered.
-      - V(encrypt) demands TLS but looks at no certificate.
-      - V(verify) demands a trusted certificate for the name of the mail exchanger, which comes from DNS.
-      - V(secure) demands a trusted certificate for the domain, or for O(relay_host), itself.
-      - V(fingerprint) demands one of O(fingerprints), whoever has signed the certificate.
-      - V(dane) demands what the peer's TLSA records say (RFC 7672). A peer that publishes none is treated as with
-        V(may); a peer whose records cannot be used, as with V(encrypt) by Postfix.
-      - V(dane-only) demands TLSA records and sends to no peer without them.
-      - V(dane) and V(dane-only) need a resolver that validates DNSSEC; without one the call fails, since the daemon
+      - V(encrypt) requires TLS but checks no certificate.
+      - V(verify) requires a trusted certificate for the name of the mail exchanger, which comes from DNS.
+      - V(secure) requires a trusted certificate for the domain, or for O(relay_host), itself.
+      - V(fingerprint) requires one of O(fingerprints), whoever issued the certificate.
+      - V(dane) requires what the peer's TLSA records say (RFC 7672). A peer without records is treated as with V(may);
+        with Postfix, a peer whose records are unusable is treated as with V(encrypt).
+      - V(dane-only) requires TLSA records, and does not send to a peer without them.
+      - V(dane) and V(dane-only) need a resolver that validates DNSSEC. Without one the call fails, because the daemon
         would silently treat V(dane) as V(may). With Exim C(/etc/resolv.conf) must have the option C(trust-ad) too.
-      - Only V(verify), V(secure), V(fingerprint) and V(dane-only) are authenticated; of the others the module warns. It
-        also warns of a domain that is protected less than all other mail, and of one whose TLSA records would count if
-        it had no entry.
+      - Only V(verify), V(secure), V(fingerprint) and V(dane-only) authenticate the peer; the module warns of the
+        others. It also warns of a domain that is protected less than all other mail, and of one whose TLSA records
+        would be used if it had no entry.
     type: str
     choices: [none, may, encrypt, verify, secure, fingerprint, dane, dane-only]
     default: secure
   match:
     description:
-      - Host names of which the peer's certificate must carry one, in place of the level's own. A name with a leading
-        full stop stands for all names below it.
+      - Host names, one of which must be in the peer's certificate, instead of the level's default. A leading full stop
+        means all names below.
       - Only with O(tls=verify) and O(tls=secure).
     type: list
     elements: str
   fingerprints:
     description:
-      - SHA-256 fingerprints, one of which must be that of the peer's certificate or of its public key. 64 hexadecimal
-        digits, with or without colons. Name the next certificate's too before the peer changes it.
-      - Exim compares with the certificate's alone.
+      - SHA-256 fingerprints, one of which must be that of the peer's certificate or public key. 64 hexadecimal digits,
+        with or without colons. Add the next certificate's fingerprint before the peer changes certificates.
+      - Exim compares with the certificate only.
       - Only with O(tls=fingerprint), which needs at least one.
     type: list
     elements: str
   subdomains:
     description:
-      - Whether the entry holds for all names below the domain too. An entry for one of these goes before it.
+      - Whether the entry also applies to all names below the domain. An entry for one of these takes precedence.
       - Together with an account this needs O(relay_host).
     type: bool
     default: false
   relay_host:
     description:
-      - Host that takes the domain's mail, a name or an address without brackets. Left out, the routing stays as it is.
+      - Host that takes the domain's mail, a name or an address without brackets. If left out, routing stays as it is.
     type: str
   relay_port:
     description:
@@ -97,44 +97,44 @@ options:
   implicit_tls:
     description:
       - Whether TLS starts at once on that port; otherwise STARTTLS is used. Needs a O(tls) that encrypts.
-      - Left out, TLS starts at once on port 465 and on no other.
+      - If left out, TLS starts at once on port 465 only.
       - With Postfix such mail gets a service of its own in C(master.cf).
     type: bool
   username:
     description:
-      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) arrives as it is. No colon can be in it.
+      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon.
       - Needs O(password), and a O(tls) that encrypts or O(auth_cleartext).
-      - A peer that offers no login at all gets the mail without one from Postfix, and none from Exim.
+      - To a peer that offers no login at all, Postfix sends without one, and Exim does not send.
     type: str
   password:
     description:
       - Password of the account. An empty string is a blank password, which is not the same as none.
-      - A wrong one leaves the mail in the queue.
+      - With a wrong one, mail stays in the queue.
     type: str
   update_password:
     description:
-      - With V(on_create) a password that is kept for this account at this host already stays as it is.
+      - With V(on_create), a password that is already stored for this account at this host stays as it is.
     type: str
     choices: [always, on_create]
     default: always
   auth_cleartext:
     description:
-      - Consent to send the password of this entry in clear text, where its O(tls) does not encrypt. Needs
-        O(relay_host). No other entry is touched; with Postfix such mail gets a service of its own in C(master.cf).
+      - Allows the password of this entry to be sent in clear text, where its O(tls) does not encrypt. Needs
+        O(relay_host). No other entry is affected; with Postfix such mail gets a service of its own in C(master.cf).
     type: bool
     default: false
   inbound:
     description:
-      - What is demanded of the domain's own mail when it comes in on port 25. Left out, nothing is.
-      - Sessions claim to be the partner's by a sender (C(MAIL FROM)) in the domain, with O(subdomains) also in one
-        below it, or by where they come from. All others go on as before; so do bounces, which have no sender, unless
+      - What is required of the domain's own mail when it comes in on port 25. If left out, nothing is.
+      - A session counts as the partner's by a sender (C(MAIL FROM)) in the domain, with O(subdomains) also below it, or
+        by the client's address or name. All other sessions are unaffected; so are bounces, which have no sender, unless
         they come from the partner's addresses.
-      - What is not as demanded is refused with a temporary error (C(450)), so that the partner tries again. With
-        Postfix' own C(plaintext_reject_code) you choose another code for clear text.
-      - The demand goes before your own C(smtpd_sender_restrictions), which count as before. A service on port 25, or
-        behind postscreen(8), that would not see it is an error.
-      - It holds for whoever hands in mail with such a sender, also from networks you trust, but not for this host's own
-        programs that connect from a loopback address, such as content filters.
+      - Mail that does not meet the requirement is refused with a temporary error (C(450)), so that the partner tries
+        again. Postfix' C(plaintext_reject_code) sets another code for clear text.
+      - The requirement is checked before your own C(smtpd_sender_restrictions), which still apply. A service on port
+        25, or behind postscreen(8), that would not see it is an error.
+      - It applies to everybody who submits mail with such a sender, also from networks you trust, but not to programs
+        that connect from a loopback address, such as content filters.
       - Needs Postfix, and a server there that offers TLS (M(postmaster.secure_channel.mail_vserver_tls)). The entry
         still says with O(tls) how mail is sent to the domain.
       - Not with O(domain=*). To refuse clear text from everybody, see
@@ -144,15 +144,15 @@ options:
     suboptions:
       required:
         description:
-          - Whether TLS is demanded. With V(false) nothing is, and no other suboption may be given.
+          - Whether TLS is required. With V(false), no other suboption may be given.
         type: bool
         default: true
       addresses:
         description:
           - Where the partner's mail comes from, whoever the sender is. Addresses, networks (V(192.0.2.0/24),
-            V(2001:db8::/32)), or names of hosts; a name with a leading full stop stands for all names below it.
-          - A name counts only where the client's address leads to it and it leads back to that address. Anybody whose
-            DNS does not answer is let in in clear text then, so addresses are surer.
+            V(2001:db8::/32)), or host names; a leading full stop means all names below.
+          - A name counts only if the client's address resolves to it and it resolves back to that address. If DNS does
+            not answer, the client is admitted in clear text, so addresses are more reliable.
         type: list
         elements: str
       certificate_fingerprints:
@@ -256,23 +256,21 @@ options:
     type: path
   preflight:
     description:
-      - Whether this host connects to the servers concerned before a level that encrypts is demanded of them anew, and
-        names those that mail could not be sent to any more. With O(domain=*) these are also the servers of mail that is
-        in the queue now. Nobody is connected to where nothing becomes stricter, as in a second run, and none of the
-        mail is sent.
-      - V(warn) names them in warnings and in RV(unreachable_domains), and goes on.
-      - V(fail) fails before anything is changed, in check mode too. A server that does not answer at all at the moment
-        is only warned of, since it takes no mail at any level.
-      - V("off") connects to nobody and does not look into the queue. YAML takes the word without quotes for a boolean,
-        which Ansible takes for the same.
-      - Needs Postfix. With another daemon V(warn) sees nothing, and V(fail) is an error.
-      - Routing and mail exchangers are worked out as the daemon does it. A domain is good when one of the first five
-        addresses does what the level asks, by trust, name or fingerprint. TLSA records are not looked at; with
-        O(tls=dane-only) it is seen only whether TLS comes about, and with O(tls=dane) nobody is connected to. Nor are
-        MTA-STS policies.
-      - In one call no more than 100 destinations are tried, 16 at a time, each conversation for no more than 10
-        seconds, and all for no more than a minute. RV(untried_domains) counts the rest. Domains with the same next hop
-        and demand count once. TLS older than 1.2 is not tried.
+      - Whether this host connects to the servers concerned before TLS is newly required of them, and reports those to
+        which mail could no longer be sent. With O(domain=*) this includes the servers for mail that is in the queue
+        now. Where nothing becomes stricter, as in a second run, no connections are made. No mail is sent.
+      - V(warn) reports them in warnings and in RV(unreachable_domains), and continues.
+      - V(fail) fails before anything is changed, in check mode too. A server that does not answer at all only causes a
+        warning, since it takes no mail at any level.
+      - V("off") makes no connections and does not look into the queue. Without quotes, YAML reads the word as a
+        boolean, which has the same effect.
+      - Needs Postfix. With another daemon V(warn) has no effect, and V(fail) is an error.
+      - Routes and mail exchangers are determined as the daemon does it. A domain passes if one of the first five
+        addresses meets the level, by trust, name or fingerprint. TLSA records and MTA-STS policies are not looked up;
+        with O(tls=dane-only) only TLS itself is tried, and with O(tls=dane) nothing.
+      - One call tries at most 100 destinations, 16 at a time, for at most 10 seconds each and one minute in all.
+        RV(untried_domains) counts the rest. Domains with the same next hop and requirement count once. TLS older than
+        1.2 is not tried.
     type: str
     choices: ["off", warn, fail]
     default: warn
@@ -281,11 +279,11 @@ options:
     description:
       - Whether the MTA-STS policies (RFC 8461) of domains without an entry are followed. Postfix then asks the daemon
         of the package C(postfix-mta-sts-resolver), which must answer at 127.0.0.1 port 8461, after all other tables.
-      - V(false) takes that back. Left out, it stays as it is. Where somebody else has named that daemon in
-        C(smtp_tls_policy_maps), it stays there.
-      - Not together with V(dane) or V(dane-only) for O(domain=*), since Postfix would then follow a policy in place of
+      - V(false) undoes that. If left out, it stays as it is. An entry for that daemon in C(smtp_tls_policy_maps) that
+        somebody else made stays there.
+      - Not together with V(dane) or V(dane-only) for O(domain=*), because Postfix would then follow a policy instead of
         TLSA records, which RFC 8461 section 2 forbids.
-      - Exim cannot do that, so V(true) is an error there.
+      - Exim does not support it, so V(true) is an error there.
     type: bool
     version_added: 0.3.0
   provider:
@@ -326,7 +324,7 @@ EXAMPLES = r"""
       - domain: former.example
         state: absent
 
-- name: Take a partner's mail over TLS only, also what comes from the partner's network
+- name: Accept a partner's mail over TLS only, also whatever comes from the partner's network
   postmaster.secure_channel.mail_domain_security:
     domain: partner.example
     tls: secure
@@ -334,7 +332,7 @@ EXAMPLES = r"""
       addresses: [192.0.2.0/24]
     provider: postfix # Exim cannot do this
 
-- name: Demand TLS for all outgoing mail, unless that would cut somebody off
+- name: Require TLS for all outgoing mail, unless that would cut somebody off
   postmaster.secure_channel.mail_domain_security:
     domains:
       - domain: "*"
@@ -352,7 +350,7 @@ EXAMPLES = r"""
       - domain: old.example
         tls: may
 
-- name: Know a partner by its certificate alone, whoever has signed it
+- name: Recognize a partner by its certificate alone, whoever issued it
   postmaster.secure_channel.mail_domain_security:
     domain: closed.example
     subdomains: true
@@ -360,7 +358,7 @@ EXAMPLES = r"""
     fingerprints:
       - 6F:3C:51:0D:9A:3E:77:04:5D:0E:5B:6A:21:5C:8C:0B:D5:9E:0E:19:4F:BB:7B:80:6D:12:8C:75:1A:93:44:E2
 
-- name: Have all mail taken by a provider's server with TLS from the start, and keep the account that is there
+- name: Relay a domain's mail through a provider's server with TLS from the start, and keep the stored password
   postmaster.secure_channel.mail_domain_security:
     domain: customer.example
     tls: secure
@@ -370,7 +368,7 @@ EXAMPLES = r"""
     password: "{{ partner_password }}"
     update_password: on_create
 
-- name: Have a host that sends with Exim hand all mail to a server of the own network, over TLS
+- name: Have a host with Exim relay all mail through a server of its own network, over TLS
   postmaster.secure_channel.mail_domain_security:
     provider: exim
     domain: "*"
@@ -397,13 +395,14 @@ domains:
       sample: partner.example
     next_hop:
       description:
-        - What Postfix looks the policy up by, or the way that Exim sends the mail; empty for a domain that is removed.
+        - The key under which Postfix looks up the policy, or the route by which Exim sends; empty for a domain that is
+          removed.
       type: str
       sample: "[mail.partner.example]:587"
     other_next_hops:
       description:
-        - What else the policy is looked up by, for subdomains and for mail that goes another way because of its sender.
-          The account is used for none of them.
+        - Other keys for the policy, for subdomains and for mail that is routed by its sender. The account is used for
+          none of them.
       type: list
       elements: str
       sample: [.partner.example]
@@ -416,7 +415,7 @@ domains:
       type: bool
     inbound:
       description:
-        - What is demanded of the domain's own mail when it comes in, V(tls), or V(certificate) for TLS with the right
+        - What is required of the domain's own incoming mail, V(tls), or V(certificate) for TLS with the right
           certificate; empty for nothing.
       type: str
       sample: ""
@@ -433,7 +432,7 @@ provider:
   type: str
   sample: postfix
 reason:
-  description: Why something was changed, or that nothing had to be.
+  description: Why something was changed, or that nothing had to be changed.
   returned: success
   type: str
   sample: all 2 domains are as desired
@@ -449,16 +448,16 @@ mta_sts:
   type: bool
 uncovered_vservers:
   description:
-    - Virtual servers of this host, as C(protocol/name), that its own users use in clear text although mail to others
-      must be encrypted. Told in a warning as well. Only looked for where a domain demands encryption.
+    - Virtual servers of this host, as C(protocol/name), that its own users can use in clear text although mail to
+      others must be encrypted. There is a warning as well. Only checked if a domain requires encryption.
   returned: success
   type: list
   elements: str
   sample: [imap/default]
 unreachable_domains:
   description:
-    - Domains whose mail could not be sent any more as this call demands, as the preflight has seen it. Told in a
-      warning as well. Empty with O(preflight=off), and where nothing becomes stricter.
+    - Domains whose mail could no longer be sent as this call requires, according to the preflight. There is a warning
+      as well. Empty with O(preflight=off), and where nothing becomes stricter.
   returned: success
   type: list
   elements: dict
@@ -473,8 +472,8 @@ unreachable_domains:
       sample: old.example
     cause:
       description:
-        - V(no_tls) where TLS is not to be had, V(certificate) where the certificate is not what is demanded.
-        - V(no_answer) where no server was reached, or none spoke SMTP. Then it is not known what it would do.
+        - V(no_tls) where TLS is not available, V(certificate) where the certificate does not meet the requirement.
+        - V(no_answer) where no server was reached, or none spoke SMTP, so that nothing is known.
       type: str
       sample: no_tls
     reason:
@@ -488,9 +487,9 @@ untried_domains:
   sample: 0
 stuck_mail:
   description:
-    - Mail to the domains of this call that waits in the queue because TLS could not be had as demanded, as the daemon
-      says it, for each domain. Looked for in every run but with O(preflight=off). Told in a warning as well. A message
-      for which nothing has been tried since the demand is not among it.
+    - Mail to the domains of this call that waits in the queue because TLS is not available as required, according to
+      the daemon, for each domain. Checked in every run except with O(preflight=off). There is a warning as well.
+      Messages that have not been tried since the change are not included.
   returned: success
   type: list
   elements: dict
@@ -504,7 +503,7 @@ stuck_mail:
       type: int
       sample: 1
     queue_ids:
-      description: By what the daemon knows them; of very many only the first 20.
+      description: The daemon's names for them; at most the first 20.
       type: list
       elements: str
       sample: [4gLdZT1PJZz3w]
@@ -513,7 +512,7 @@ stuck_mail:
       type: str
       sample: "TLS is required, but was not offered by host mx.old.example[192.0.2.25]"
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The fault in parts, the same as in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -538,26 +537,24 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    DiscreetModule,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import (
+    PASSWORD,
+    PURGE,
+    STATE,
+    Spec,
     objects,
     one_or_many,
-    run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    installed_providers,
-    provider_choices,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "domain": {"type": "str"},
     "tls": {"type": "str", "choices": list(LEVELS), "default": "secure"},
     "match": {"type": "list", "elements": "str"},
@@ -567,8 +564,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "relay_port": {"type": "int", "default": 25},
     "implicit_tls": {"type": "bool"},
     "username": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "update_password": {"type": "str", "choices": ["always", "on_create"], "default": "always", "no_log": False},
+    **PASSWORD,
     "auth_cleartext": {"type": "bool", "default": False},
     "inbound": {
         "type": "dict",
@@ -578,53 +574,21 @@ ELEMENT: dict[str, dict[str, Any]] = {
             "certificate_fingerprints": {"type": "list", "elements": "str"},
         },
     },
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **STATE,
 }
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host treat the domains as desired, and answer the module's result."""
-    host = Host(module.run_command)
-    policies = [parse(element) for element in objects(module.params, ELEMENT, "domains")]
-    providers = installed_providers(host, Store(host, STORE_DIRECTORY))
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        outcome = secure_domains(
-            host,
-            providers,
-            transaction,
-            policies,
-            purge=module.params["purge"],
-            ca_file=module.params["ca_file"] or "",
-            preflight=module.params["preflight"],
-            mta_sts=module.params["mta_sts"],
-            wanted=module.params["provider"],
-        )
-    for warning in outcome.warnings:
-        module.warn(warning)
-    changed = [one for one in outcome.domains if one["changed"]]
-    reason = "; ".join(f"{one['domain']}: {one['reason']}" for one in changed)
-    if not reason:
-        reason = f"files differ: {', '.join(outcome.files)}" if outcome.files else ""
-    return {
-        "changed": bool(outcome.files),
-        "domains": outcome.domains,
-        "provider": outcome.provider,
-        "reason": reason or f"all {len(outcome.domains)} domains are as desired",
-        "files": outcome.files,
-        "mta_sts": outcome.mta_sts,
-        "uncovered_vservers": outcome.uncovered,
-        "unreachable_domains": outcome.unreachable,
-        "untried_domains": outcome.untried,
-        "stuck_mail": outcome.stuck,
-        "diff": outcome.diff,
-    }
+    service = Domains(Site.of(module, STORE_DIRECTORY), CallOptions.of(module.params))
+    return run_service(module, service, objects(module.params, ELEMENT, "domains"))
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "domains", "domain")
     spec["argument_spec"].update(
-        purge={"type": "bool", "default": False},
+        PURGE,
         ca_file={"type": "path"},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},

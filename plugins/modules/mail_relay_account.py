@@ -8,17 +8,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mail_relay_account
-short_description: Make accounts that remote hosts log in with to hand mail over
+short_description: Manage accounts with which remote hosts submit mail
 version_added: 0.3.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Makes the accounts with which other mail hosts log in at this host's submission server, the other end of
-    M(postmaster.secure_channel.mail_domain_security). They are accounts for sending mail and nothing else; nobody
-    reads mail or gets a shell with one.
-  - The submission server (Postfix 3.6 to 3.10) must be set up already, which
-    M(postmaster.secure_channel.mail_vserver_tls) does with C(protocol=submission).
-  - A password is compared with what is stored, and nothing is written where it is the same.
+  - Manages the accounts with which other mail hosts log in to this host's submission server, the other end of
+    M(postmaster.secure_channel.mail_domain_security). They are only for sending mail; nobody can read mail or get a
+    shell with one.
+  - The submission server (Postfix 3.6 to 3.10) must already be set up;
+    M(postmaster.secure_channel.mail_vserver_tls) does that with C(protocol=submission).
+  - Passwords are compared with what is stored, and nothing is written where they are the same.
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
@@ -31,39 +31,39 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Passwords are never shown, hashed ones neither.
+      - Passwords are never shown, not even hashed.
   idempotent:
     support: full
 options:
   name:
     description:
-      - Name to log in with, kept byte for byte, so that it may be C(DOMAIN\\user). No white space, comma or quotation
-        mark can be in it. Two names must differ in more than upper and lower case.
-      - Either this or O(accounts) is needed.
+      - Name to log in with, stored byte for byte, so that it may be C(DOMAIN\\user). It cannot contain white space,
+        commas or quotation marks. Names must differ in more than upper and lower case.
+      - Either this or O(accounts) is required.
     type: str
   password:
     description:
       - Password of the account, at most 511 bytes in Dovecot and 1000 in a Cyrus SASL database, without line breaks.
-      - An empty string is a blank password, which only Dovecot takes. Left out, an account that is there keeps its
-        password, and one that is not cannot be made.
+      - An empty string is a blank password, which only Dovecot accepts. If left out, an existing account keeps its
+        password, and a new one cannot be made.
     type: str
   update_password:
     description:
-      - V(always) sets the password where it differs. V(on_create) sets it only for an account that is not there yet.
+      - V(always) sets the password where it differs. V(on_create) sets it for new accounts only.
     type: str
     choices: [always, on_create]
     default: always
   realm:
     description:
-      - Realm of an account in a Cyrus SASL database. Left out, it is the one that the server takes for logins without
+      - Realm of an account in a Cyrus SASL database. If left out, it is the one that the server uses for logins without
         a realm, which is nearly always right. Accounts in Dovecot have none.
     type: str
   allowed_senders:
     description:
-      - Domains and addresses that may stand as the envelope sender of mail that the account hands over; anything else
-        is refused. A domain does not stand for those below it. Bounces, which have no sender, are always taken.
-      - V(*) alone allows any sender. Left out, an account that is there stays as it is, and a new one may send as
-        anybody.
+      - Domains and addresses that the account may use as envelope sender; anything else is refused. A domain does not
+        include those below it. Bounces, which have no sender, are always accepted.
+      - V(*) alone allows any sender. If left out, an existing account stays as it is, and a new one may use any
+        sender.
     type: list
     elements: str
   state:
@@ -104,17 +104,17 @@ options:
         default: present
   purge:
     description:
-      - Whether all other accounts that this module has made are removed. Those of others are never touched.
+      - Whether all other accounts that this module made are removed. Accounts made by others are never touched.
     type: bool
     default: false
   backend:
     description:
-      - What holds the accounts. V(auto) is whatever the submission server has passwords checked by. V(dovecot) is a
-        file of its own with salted hashes (SHA-512), C(/etc/dovecot/postmaster-accounts), which Dovecot (2.3 and 2.4)
-        asks for submission servers only, after its other databases. V(sasldb) is the Cyrus SASL database that the
-        server looks into, where passwords are not hashed.
-      - The module never changes what the server asks; another choice than that is refused, since nobody could log in
-        with the account.
+      - Where the accounts are stored. V(auto) is wherever the submission server checks passwords. V(dovecot) is a
+        separate file with salted hashes (SHA-512), C(/etc/dovecot/postmaster-accounts), which Dovecot (2.3 and 2.4)
+        uses for submission servers only, after its other databases. V(sasldb) is the server's Cyrus SASL database, in
+        which passwords are not hashed.
+      - The module never changes where the server checks passwords. Any other choice is refused, because nobody could
+        log in with the account.
     type: str
     choices: [auto, dovecot, sasldb]
     default: auto
@@ -122,7 +122,7 @@ seealso:
   - module: postmaster.secure_channel.mail_domain_security
   - module: postmaster.secure_channel.mail_vserver_tls
   - name: Postfix SASL_README
-    description: How Postfix' servers check passwords.
+    description: How Postfix checks passwords.
     link: https://www.postfix.org/SASL_README.html
 """
 
@@ -132,7 +132,7 @@ EXAMPLES = r"""
 #   -a '{"name": "PARTNER\\relay", "password": "{{ partner_password }}", "allowed_senders": ["partner.example"]}'
 #   -e @vault.yml
 
-- name: Let a partner's server hand over mail of the partner's domain
+- name: Let a partner's server submit mail from the partner's domain
   postmaster.secure_channel.mail_relay_account:
     name: 'PARTNER\relay'
     password: "{{ partner_password }}"
@@ -151,7 +151,7 @@ EXAMPLES = r"""
         allowed_senders: [scanner@example.test]
     purge: true
 
-- name: Take an account away
+- name: Remove an account
   postmaster.secure_channel.mail_relay_account:
     name: scanner
     state: absent
@@ -173,7 +173,7 @@ accounts:
       type: str
       sample: present
     allowed_senders:
-      description: What the account may send as, V(*) for anything; empty where it is absent.
+      description: Senders that the account may use, V(*) for any; empty where it is absent.
       type: list
       elements: str
       sample: [partner.example]
@@ -185,12 +185,12 @@ accounts:
       type: str
       sample: "account: made; senders: * -> partner.example"
 backend:
-  description: What holds the accounts, one of the choices of O(backend).
+  description: Where the accounts are stored, one of the choices of O(backend).
   returned: success
   type: str
   sample: dovecot
 reason:
-  description: Why something was changed, or that nothing had to be.
+  description: Why something was changed, or that nothing had to be changed.
   returned: success
   type: str
   sample: all 2 accounts are as desired
@@ -201,7 +201,7 @@ files:
   elements: str
   sample: [/etc/dovecot/postmaster-accounts]
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The fault in parts, the same as in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -226,65 +226,42 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.run import AccountCall, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    DiscreetModule,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.service import Accounts
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import (
+    PASSWORD,
+    PURGE,
+    STATE,
+    Spec,
     objects,
     one_or_many,
-    run,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    backend_choices,
-    installed_providers,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import backend_choices
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "name": {"type": "str"},
-    "password": {"type": "str", "no_log": True},
-    "update_password": {
-        "type": "str",
-        "choices": ["always", "on_create"],
-        "default": "always",
-        "no_log": False,
-    },
+    **PASSWORD,
     "realm": {"type": "str"},
     "allowed_senders": {"type": "list", "elements": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **STATE,
 }
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the host's accounts as desired, and answer the module's result."""
-    host = Host(module.run_command)
-    accounts = [parse(element) for element in objects(module.params, ELEMENT, "accounts")]
-    providers = installed_providers(host, Store(host, STORE_DIRECTORY))
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        call = AccountCall(host, providers, module.params["backend"])
-        outcome = call.run(accounts, transaction, purge=module.params["purge"])
-    for warning in outcome.warnings:
-        module.warn(warning)
-    reason = "; ".join(f"{one['name']}: {one['reason']}" for one in outcome.accounts if one["changed"])
-    if not reason:
-        reason = f"files differ: {', '.join(outcome.files)}" if outcome.files else ""
-    return {
-        "changed": bool(outcome.files),
-        "accounts": outcome.accounts,
-        "backend": outcome.backend,
-        "reason": reason or f"all {len(outcome.accounts)} accounts are as desired",
-        "files": outcome.files,
-        "diff": outcome.diff,
-    }
+    params = module.params
+    service = Accounts(Site.of(module, STORE_DIRECTORY), params["backend"], purge=params["purge"])
+    return run_service(module, service, objects(params, ELEMENT, "accounts"))
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "accounts", "name")
     spec["argument_spec"].update(
-        purge={"type": "bool", "default": False},
+        PURGE,
         backend={"type": "str", "choices": backend_choices(), "default": "auto"},
     )
     run(DiscreetModule(supports_check_mode=True, **spec), work)

@@ -13,15 +13,15 @@ version_added: 0.1.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Connects to mail servers as a client would and reports which TLS version and cipher come about, which certificates
-    are sent, whether they can be verified, and whether use in clear text is refused.
-  - The connections start on the host that the task runs on. Look at a server from another host than its own. Some
-    servers take a client on the same host for secure, and refuse it nothing.
-  - A server on the host itself is spoken to from another of the host's addresses, such as C(127.0.0.2), unless
-    O(source) says otherwise, because Dovecot takes a connection within one address for secure.
-  - A server that is not reached, or shows nothing good, is an answer and no failure of the module. See
+  - Connects to mail servers as a client would and reports which TLS version and cipher are negotiated, which
+    certificates are sent, whether they can be verified, and whether use in clear text is refused.
+  - The connections start on the host that the task runs on. Check a server from another host than its own. Some servers
+    treat a client on the same host as secure, and refuse it nothing.
+  - Connections to the host itself come from another of its addresses, such as C(127.0.0.2), unless O(source) is given,
+    because Dovecot treats a connection within one address as secure.
+  - A server that cannot be reached, or is badly configured, is a result and not a failure of the module. See
     RV(endpoints[].error), RV(endpoints[].verified) and RV(endpoints[].clear_text).
-  - Nothing is ever delivered or logged in to. No credential but a made-up one is sent.
+  - Nothing is delivered, and there is no login. Only made-up credentials are sent.
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.info_module
@@ -31,17 +31,17 @@ options:
   host:
     description:
       - Name or IP address of the server.
-      - Either this or O(endpoints) is needed.
+      - Either this or O(endpoints) is required.
     type: str
   protocol:
     description:
-      - What the server speaks. Needed beside O(host).
+      - The protocol. Required with O(host).
     type: str
     choices: [smtp, submission, imap, pop3, nntp, ldap, http]
   port:
     description:
       - TCP port, from 1 to 65535.
-      - Left out, it is the protocol's registered port. With O(tls=starttls) that is 25 for C(smtp), 587 for
+      - If left out, it is the protocol's registered port. With O(tls=starttls) that is 25 for C(smtp), 587 for
         C(submission), 143 for C(imap), 110 for C(pop3), 119 for C(nntp), 389 for C(ldap) and 80 for C(http). With
         O(tls=implicit) it is 465 for C(submission), 993 for C(imap), 995 for C(pop3), 563 for C(nntp), 636 for C(ldap)
         and 443 for C(http), and none for C(smtp).
@@ -49,30 +49,30 @@ options:
   tls:
     description:
       - How TLS starts. V(starttls) begins in clear text and asks for TLS, V(implicit) begins with TLS.
-      - HTTP has no STARTTLS. There V(starttls) looks only at what is done with clear text, and RV(endpoints[].tls) is
-        null. Look at V(implicit) for the rest.
+      - HTTP has no STARTTLS. There V(starttls) only checks how clear text is handled, and RV(endpoints[].tls) is null.
+        Use V(implicit) for the rest.
     type: str
     choices: [starttls, implicit]
     default: starttls
   server_name:
     description:
-      - The name that is asked for (SNI), and that the certificate must carry among its subject alternative names.
-      - Left out, it is O(host).
+      - The name to ask for (SNI), which must be among the certificate's subject alternative names.
+      - If left out, it is O(host).
     type: str
   ca_file:
     description:
       - PEM file on the host that the task runs on, with the CA certificates to trust.
-      - Left out, it is the system's own store. On Debian that can hold the self-signed certificate that was made when
-        the host was installed, so that the host trusts itself where no other host does.
+      - If left out, it is the system's own store. On Debian that can contain the self-signed certificate from the
+        host's installation, so that the host trusts itself although no other host does.
     type: path
   source:
     description:
       - IP address to connect from, one of those of the host that the task runs on.
-      - Left out, the system chooses, with the one exception that is described above.
+      - If left out, the system chooses, with the exception described above.
     type: str
   endpoints:
     description:
-      - Many servers in one call, each with the options above. They are looked at side by side.
+      - Many servers in one call, each with the options above. They are checked in parallel.
     type: list
     elements: dict
     suboptions:
@@ -104,31 +104,29 @@ options:
         type: str
   timeout:
     description:
-      - Seconds that one conversation with a server may last, more than 0 and at most 120. There are one to eight
-        conversations with each server, according to the other options; a server that falls silent in the first is left
-        alone.
-      - The time that the system's resolver takes to look up a name is not counted.
+      - Seconds for one conversation with a server, more than 0 and at most 120. There are one to eight conversations
+        with each server, depending on the other options; there is only one if the server does not respond in it.
+      - The time that the system's resolver takes is not counted.
     type: float
     default: 10
   clear_text:
     description:
       - Whether to try to use the servers without TLS.
       - An SMTP server is asked C(MAIL FROM:<>), an IMAP server C(LOGIN) with the made-up user C(x), a POP3 server
-        C(USER x), a web server for its page C(/). A server that takes passwords in clear text may write a failed login
-        to its log.
+        C(USER x), a web server for its page C(/). A server that accepts passwords in clear text may log a failed login.
       - A web server refuses clear text when it answers with a redirection to C(https), or with code 400 or 426. It
         offers a login in clear text when it answers with code 401. Forms for passwords are not looked for.
     type: bool
     default: true
   versions:
     description:
-      - Whether to try each TLS version by itself.
+      - Whether to try each TLS version separately.
     type: bool
     default: false
   injection:
     description:
-      - Whether to try if a command that is sent together with the request for TLS takes effect inside TLS
-        (CVE-2011-0411). Has no meaning where TLS starts at once.
+      - Whether to test if a command that is sent together with the request for TLS takes effect inside TLS
+        (CVE-2011-0411). Has no effect where TLS starts at once.
     type: bool
     default: false
 seealso:
@@ -143,14 +141,14 @@ EXAMPLES = r"""
 # From the command line, to see what mx1 sees of mx2:
 # ansible mx1 -m postmaster.secure_channel.mail_tls_info -a "host=mx2.example.test protocol=imap"
 
-- name: Look at one server
+- name: Check one server
   postmaster.secure_channel.mail_tls_info:
     host: mx2.example.test
     protocol: imap
     tls: implicit
   register: mx2_imap
 
-- name: Look at all servers of a host from another one, trusting the own root CA
+- name: Check all servers of a host from another one, trusting your own root CA
   postmaster.secure_channel.mail_tls_info:
     endpoints:
       - host: mx2.example.test
@@ -182,7 +180,7 @@ endpoints:
   elements: dict
   contains:
     host:
-      description: The server as it was named.
+      description: The server as given.
       type: str
       sample: mx2.example.test
     port:
@@ -190,7 +188,7 @@ endpoints:
       type: int
       sample: 143
     protocol:
-      description: What was spoken.
+      description: The protocol.
       type: str
       sample: imap
     implicit_tls:
@@ -202,7 +200,7 @@ endpoints:
       type: str
       sample: mx2.example.test
     reachable:
-      description: Whether a connection came about.
+      description: Whether a connection was made.
       type: bool
       sample: true
     address:
@@ -210,17 +208,17 @@ endpoints:
       type: str
       sample: 10.88.0.12
     source:
-      description: IP address that was connected from. Null where there was no TLS session.
+      description: IP address from which the connection was made. Null where there was no TLS session.
       type: str
       sample: 10.88.0.11
     greeting:
       description:
-        - The server's first line. Of a web server, the first line of its answer to a request for the page C(/).
+        - The server's first line. For a web server, the first line of its answer to a request for the page C(/).
         - Null where there was no TLS session.
       type: str
       sample: "* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] Dovecot (Debian) ready."
     capabilities:
-      description: What the server offers, in the protocol's own words. Null where there was no TLS session.
+      description: What the server offers, as the protocol writes it. Null where there was no TLS session.
       type: dict
       contains:
         before_tls:
@@ -231,13 +229,13 @@ endpoints:
         inside_tls:
           description:
             - Inside TLS.
-            - Of a web server these are the fields C(Strict-Transport-Security) (HSTS), C(WWW-Authenticate),
+            - For a web server these are the fields C(Strict-Transport-Security) (HSTS), C(WWW-Authenticate),
               C(Location), C(Upgrade), C(Alt-Svc) and C(Server) of its answer to a request for the page C(/).
           type: list
           elements: str
           sample: [IMAP4REV1, AUTH=PLAIN]
     tls:
-      description: The TLS session. Null where none came about.
+      description: The TLS session. Null where there was none.
       type: dict
       contains:
         version:
@@ -253,15 +251,15 @@ endpoints:
           type: int
           sample: 256
         group:
-          description: Key exchange group. Null where Python is older than 3.15 and cannot tell.
+          description: Key exchange group. Null with Python older than 3.15, which does not know it.
           type: str
           sample: X25519MLKEM768
     verified:
-      description: Whether chain, dates, purpose and name of the certificate were checked and found good.
+      description: Whether chain, dates, purpose and name of the certificate were checked and are good.
       type: bool
       sample: true
     verify_error:
-      description: The TLS library's words when they were not. Null otherwise.
+      description: The TLS library's reason if they are not. Null otherwise.
       type: str
       sample: self-signed certificate
     chain:
@@ -270,11 +268,11 @@ endpoints:
       elements: dict
       contains:
         subject:
-          description: Subject, after RFC 4514.
+          description: Subject, in the form of RFC 4514.
           type: str
           sample: CN=mx2.example.test
         issuer:
-          description: Issuer, after RFC 4514.
+          description: Issuer, in the form of RFC 4514.
           type: str
           sample: CN=Example Root
         serial:
@@ -299,12 +297,12 @@ endpoints:
           elements: str
           sample: [mx2.example.test]
         purposes:
-          description: Extended key usages. Empty where it is not restricted to any.
+          description: Extended key usages. Empty where there is no restriction.
           type: list
           elements: str
           sample: [serverAuth]
         key_type:
-          description: Kind of key.
+          description: Type of key.
           type: str
           sample: ECDSA_P256
         key_size:
@@ -316,7 +314,7 @@ endpoints:
           type: str
           sample: ecdsa-with-SHA256
         must_staple:
-          description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+          description: Whether clients must require a stapled OCSP response (TLS feature extension, RFC 7633).
           type: bool
         sha256:
           description: SHA-256 hash of the certificate in hexadecimal.
@@ -344,18 +342,18 @@ endpoints:
       sample: 170
     clear_text:
       description:
-        - What the server does with a client that does not use TLS. Null when O(clear_text=false), and when the server
-          was not reached or fell silent.
+        - What the server does with a client that does not use TLS. Null with O(clear_text=false), and where the server
+          could not be reached or did not respond.
       type: dict
       contains:
         refused:
           description:
             - Whether use in clear text is refused. A public mail exchanger on port 25 must not refuse it (RFC 3207).
-            - Null when the server's answer tells neither.
+            - Null where the server's answer does not say.
           type: bool
           sample: true
         auth_offered:
-          description: Whether a login is offered in clear text. Null when that is not known.
+          description: Whether a login is offered in clear text. Null where that is not known.
           type: bool
           sample: false
         evidence:
@@ -369,28 +367,28 @@ endpoints:
       type: dict
       contains:
         accepted:
-          description: With these a handshake was completed.
+          description: Versions with which a handshake was completed.
           type: list
           elements: str
           sample: [TLSv1.2, TLSv1.3]
         refused:
-          description: With these none was completed.
+          description: Versions with which none was completed.
           type: list
           elements: str
           sample: [TLSv1, TLSv1.1]
         unknown:
-          description: These could not be tried, for instance because the host that asked cannot speak them itself.
+          description: Versions that could not be tried, for instance because the connecting host does not support them.
           type: list
           elements: str
           sample: []
     injection:
       description:
         - Whether a command that was sent before TLS takes effect inside TLS. Null unless O(injection=true) and there
-          was a TLS session that did not start at once.
+          was a TLS session that began with STARTTLS.
       type: dict
       contains:
         vulnerable:
-          description: Whether it does. Null when it could not be tried.
+          description: Whether it does. Null where it could not be tried.
           type: bool
           sample: false
         evidence:
@@ -399,29 +397,29 @@ endpoints:
           sample: a command sent before TLS was not answered inside TLS
     error:
       description:
-        - Why no TLS session came about, or what went wrong inside it. Null when all went well. A certificate that
-          cannot be verified is told in RV(endpoints[].verify_error) instead.
+        - Why there was no TLS session, or what went wrong inside it. Null if nothing did. For a certificate that cannot
+          be verified, see RV(endpoints[].verify_error) instead.
       type: str
       sample: "STARTTLS was answered with '454 4.7.0 TLS not available due to local problem'"
     error_code:
       description:
         - The kind of error. C(resolve) means that the name has no address, C(refused) that nothing listens,
-          C(unreachable) that there is no way or no sign of life, C(timeout) that the server fell silent, C(closed) that
-          it hung up, C(rejected) that it greeted with a refusal, C(protocol) that it does not speak the protocol,
-          C(no_starttls) that it does not offer STARTTLS, C(starttls_refused) that it offers STARTTLS but does not give
-          it, C(handshake) that the TLS handshake failed, C(certificate) that a certificate could not be read,
-          C(unsupported) that the host that asked cannot speak TLS as needed. Null when all went well.
+          C(unreachable) that there is no route or no answer, C(timeout) that the server stopped responding, C(closed)
+          that it hung up, C(rejected) that it greeted with a refusal, C(protocol) that it does not speak the protocol,
+          C(no_starttls) that it does not offer STARTTLS, C(starttls_refused) that it offers STARTTLS but refuses it,
+          C(handshake) that the TLS handshake failed, C(certificate) that a certificate could not be read,
+          C(unsupported) that the connecting host cannot use TLS as needed. Null if there was none.
       type: str
       sample: starttls_refused
 reason:
-  description: The whole in one sentence.
+  description: Everything in one sentence.
   returned: success
   type: str
   sample: >-
     1 of 2 endpoints show a certificate that can be verified; 2 refuse clear text, 0 do not; pop3 on mx2.example.test
     port 110: self-signed certificate
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The fault in parts, the same as in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -446,17 +444,14 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import Spec, objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import objects, one_or_many, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.report import (
-    look_at_all,
-    parse,
-    parse_tests,
-    summarised,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import parse, parse_checks
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.report import look_at_all, summarised
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "host": {"type": "str"},
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "port": {"type": "int"},
@@ -465,7 +460,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "ca_file": {"type": "path"},
     "source": {"type": "str"},
 }
-TESTS: dict[str, dict[str, Any]] = {
+CHECKS: Spec = {
     "timeout": {"type": "float", "default": 10},
     "clear_text": {"type": "bool", "default": True},
     "versions": {"type": "bool", "default": False},
@@ -475,16 +470,16 @@ TESTS: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Look at the servers, and answer the module's result."""
-    tests = parse_tests(module.params)
+    checks = parse_checks(module.params)
     questions = [parse(element) for element in objects(module.params, ELEMENT, "endpoints")]
-    found = look_at_all(questions, tests)
+    found = look_at_all(questions, checks)
     return {"changed": False, "endpoints": found, "reason": summarised(found)}
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "endpoints", "host")
-    spec["argument_spec"].update(TESTS)
+    spec["argument_spec"].update(CHECKS)
     spec["argument_spec"]["endpoints"]["options"]["protocol"]["required"] = True
     module = AnsibleModule(supports_check_mode=True, required_by={"host": ["protocol"]}, **spec)
     require_cryptography(module)

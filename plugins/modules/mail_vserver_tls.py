@@ -17,12 +17,11 @@ description:
     refuses use in clear text, how strong TLS must be, at which addresses and ports it listens, and how users log in.
   - The daemon that serves the protocol is found on the host. The guide lists the daemons, their versions, and what is
     done to each of them.
-  - Everything one call says is done as a whole or not at all, also over several daemons. New files are staged, tested
-    by the daemons themselves, and put in place; the daemons are reloaded; then the module connects to every virtual
-    server, from another address than the server's own. Where it does not find what was asked for, everything is put
-    back.
-  - Lines and files that belong to somebody else are left alone, byte for byte. What had to be changed in shared files
-    is noted, and put back with O(state=absent).
+  - A call is done as a whole or not at all, even across several daemons. New files are staged, tested by the daemons
+    themselves, and put in place; the daemons are reloaded; then the module connects to every virtual server, from
+    another address than the server's own. If it does not find what was asked for, everything is put back.
+  - Lines and files of others are left alone, byte for byte. Changes to shared files are recorded, and undone with
+    O(state=absent).
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
@@ -33,7 +32,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - A certificate that is not on the host yet is taken to be installed by an earlier task.
+      - A certificate that is not on the host yet is assumed to be installed by an earlier task.
   diff_mode:
     support: full
   idempotent:
@@ -41,11 +40,11 @@ attributes:
 options:
   protocol:
     description:
-      - What the virtual server speaks.
+      - The protocol of the virtual server.
       - V(smtp) is the server on port 25 that takes mail from other servers. V(submission) is the one on ports 587 and
-        465 at which an organisation's own users hand in mail; it is added where it does not exist, takes mail from
-        authenticated users only, and has Dovecot check their passwords unless SASL is set up for it already.
-      - V(http) is webmail, served by a web server. Its content stays what it is.
+        465 where an organisation's own users submit mail; it is added where it does not exist, accepts mail from
+        authenticated users only, and has Dovecot check their passwords unless SASL is already set up for it.
+      - V(http) is webmail, served by a web server. Its content is not touched.
       - Exactly one of O(protocol) and O(vservers) must be given.
     type: str
     choices: [smtp, submission, imap, pop3, nntp, ldap, http]
@@ -53,60 +52,60 @@ options:
     description:
       - Name of the virtual server among those of its protocol on this host. At most 63 letters, digits, full stops,
         hyphens and underscores.
-      - V(default) is the one that the daemon has by itself. Any other name is a further virtual server, with addresses
-        or ports of its own. Not every daemon can have one.
-      - For V(http) it is the host name (C(server_name), C(ServerName)) of the site, and V(default) is the one that
-        answers whoever asks for none.
+      - V(default) is the daemon's own. Any other name is an additional virtual server, with its own addresses or ports.
+        Not every daemon supports that.
+      - For V(http) it is the host name (C(server_name), C(ServerName)) of the site, and V(default) is the one for
+        clients that ask for no known name.
     type: str
     default: default
   provider: &provider
     version_added: 0.2.0
     description:
-      - The daemon that serves it. With V(auto) it is the one that listens on the protocol's ports, of those that are
-        installed and can serve it.
+      - The daemon that serves it. With V(auto) it is, of the installed ones, the one that listens on the protocol's
+        ports.
     type: str
     choices: [auto, apache, cyrus, dovecot, exim, inn, nginx, openldap, postfix]
     default: auto
   state: &state
     version_added: 0.2.0
     description:
-      - V(absent) takes back what this module did. The daemon's own virtual server is again as it was before the first
-        call, any other one is gone, and the daemon's copies of certificates that nothing uses any more are removed.
+      - V(absent) undoes what this module did. The daemon's own virtual server is again as it was before the first call,
+        any other is removed, and so are the daemon's copies of certificates that nothing uses any more.
     type: str
     choices: [present, absent]
     default: present
   certificate: &certificate
     description:
-      - Name of a live certificate, as M(postmaster.secure_channel.mail_cert_install) installed it. Needed for each
-        virtual server that is to be present.
+      - Name of a live certificate that M(postmaster.secure_channel.mail_cert_install) installed. Required unless
+        O(state=absent).
     type: str
   key_passphrase: &key_passphrase
     version_added: 0.2.0
     description:
-      - Opens the key of the certificate, where it was requested or imported with a passphrase. The daemon gets a copy
-        in which the key is open, and which it alone can read; see the guide.
-      - Needed when a daemon gets its copy of a certificate for the first time. Where it has it already, the passphrase
-        may be left out, and is not looked at.
-      - It opens the keys of O(alternative_certificate) and O(sni) too, where they are protected.
+      - Opens the key of the certificate, if it was requested or imported with a passphrase. The daemon gets a copy with
+        the key decrypted, which only the daemon can read; see the guide.
+      - Needed when a daemon gets its copy of a certificate for the first time. Later it may be left out, and is
+        ignored.
+      - It also opens the keys of O(alternative_certificate) and O(sni), if they are protected.
       - At most 1000 bytes on one line. It is an error to give one for a key that is not protected. Virtual servers with
         the same certificate need it once.
     type: str
   alternative_certificate: &alternative_certificate
     version_added: 0.2.0
     description:
-      - Name of a second live certificate for the same names, whose key is of another type, such as RSA beside ECDSA.
-        Each client gets the one that it understands.
+      - Name of a second live certificate for the same names with another type of key, such as RSA in addition to ECDSA.
+        Each client gets the one that it supports.
     type: str
   sni: &sni
     version_added: 0.2.0
     description:
-      - Certificates for clients that ask for a host name (SNI). Whoever asks for none of these gets O(certificate).
+      - Certificates for clients that ask for a host name (SNI). All others get O(certificate).
     type: list
     elements: dict
     suboptions:
       name:
         description:
-          - The host name. V(*) may be the whole left-most label. The certificate must cover it.
+          - The host name. The left-most label may be V(*). The certificate must cover it.
         type: str
         required: true
       certificate:
@@ -117,15 +116,15 @@ options:
   server_names: &server_names
     version_added: 0.2.0
     description:
-      - Host names by which clients know this virtual server. Each of its certificates, but for those of O(sni), must
-        cover all of them. Left out, nothing is checked.
+      - Host names that clients use for this virtual server. Each of its certificates except those of O(sni) must cover
+        all of them. If left out, nothing is checked.
     type: list
     elements: str
   addresses: &addresses
     version_added: 0.2.0
     description:
-      - IP addresses of this host at which it listens. Left out, it listens on every address. Only for a O(name) other
-        than V(default).
+      - IP addresses of this host to listen on. If left out, it listens on every address. Only for a O(name) other than
+        V(default).
     type: list
     elements: str
   port: &port
@@ -133,14 +132,14 @@ options:
     description:
       - TCP port, from 1 to 65535, on which the conversation starts in clear text; V(0) for none. A virtual server with
         the O(name) V(default) has the registered port or none.
-      - Left out, it is what the daemon has, and for any other O(name) the registered port, 25 for V(smtp), 587 for
+      - If left out, the daemon's setting stays, and any other O(name) uses the registered port, 25 for V(smtp), 587 for
         V(submission), 143 for V(imap), 110 for V(pop3), 119 for V(nntp), 389 for V(ldap).
     type: int
   implicit_tls_port: &implicit_tls_port
     description:
       - TCP port, from 1 to 65535, on which TLS starts at once (RFC 8314); V(0) switches such a port off.
-      - Left out, it is the registered port, 465 for V(submission), 993 for V(imap), 995 for V(pop3), 563 for V(nntp),
-        636 for V(ldap), 443 for V(http), none for V(smtp).
+      - If left out, it is the registered port, 465 for V(submission), 993 for V(imap), 995 for V(pop3), 563 for
+        V(nntp), 636 for V(ldap), 443 for V(http), none for V(smtp).
     type: int
   require_secure_channel: &require_secure_channel
     description:
@@ -148,59 +147,58 @@ options:
         V(imap) and V(pop3) no login is possible before TLS, on V(nntp) neither login nor reading, on V(ldap) every
         operation is refused with C(confidentialityRequired), on V(http) every request is redirected to https and
         browsers are told to ask for nothing else (HSTS).
-      - Passwords are never accepted in clear text, whatever is said here, unless O(auth_clear) says so.
+      - Whatever this says, passwords are never accepted in clear text unless O(auth_clear) allows it.
       - For V(smtp) O(refuse_strangers_in_clear) is needed as well.
     type: bool
     default: false
   refuse_strangers_in_clear: &refuse_strangers_in_clear
     description:
-      - Consent to an V(smtp) virtual server that refuses mail from servers that do not use TLS. RFC 3207 section 4
-        forbids that for a public mail exchanger, since it loses mail. Has no effect on other protocols.
+      - Allows an V(smtp) virtual server to refuse mail from servers that do not use TLS. RFC 3207 section 4 forbids
+        that for a public mail exchanger, because it loses mail. Has no effect on other protocols.
     type: bool
     default: false
   strength: &strength
     description:
-      - How strong TLS must be, after the TLSRef guideline 6.0. Key exchange groups that the host's TLS library does not
-        have are left out.
+      - How strong TLS must be, following the TLSRef guideline 6.0. Key exchange groups that the host's TLS library does
+        not have are left out.
       - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
         TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits.
-      - V(modern) on V(smtp) keeps older senders from using TLS at all; most then send in clear text.
+      - V(modern) on V(smtp) prevents older senders from using TLS at all; most then send in clear text.
     type: str
     choices: [modern, intermediate, legacy]
     default: intermediate
   require_128_bit: &require_128_bit
     version_added: 0.2.0
     description:
-      - Whether certificates must have keys with at least 128 bits of security too, that is 3072 bits for RSA. No
+      - Whether the keys of certificates must have at least 128 bits of security as well, which is 3072 bits for RSA. No
         strength has a cipher below 128 bits.
     type: bool
     default: false
   auth_clear: &auth_clear
     version_added: 0.2.0
     description:
-      - Mechanisms by which users may log in before TLS, such as V(SCRAM-SHA-256). C(PLAIN) and C(LOGIN) send the
-        password as it is. For V(ldap), C(SIMPLE) is the login with a name and a password.
-      - Left out, there is none. Not together with O(require_secure_channel).
+      - SASL mechanisms with which users may log in before TLS, such as V(SCRAM-SHA-256). C(PLAIN) and C(LOGIN) send the
+        password as it is. For V(ldap), C(SIMPLE) is a simple bind with name and password.
+      - If left out, there are none. Not together with O(require_secure_channel).
     type: list
     elements: str
   auth_tls: &auth_tls
     version_added: 0.2.0
     description:
-      - Mechanisms by which users may log in inside TLS. Left out, that is the daemon's own affair.
-      - For V(ldap), C(SIMPLE) is the login with a name and a password, and C(ANONYMOUS) is use without a login.
+      - SASL mechanisms with which users may log in inside TLS. If left out, that is left to the daemon.
+      - For V(ldap), C(SIMPLE) is a simple bind with name and password, and C(ANONYMOUS) is use without a login.
     type: list
     elements: str
   vservers:
     description:
-      - Many virtual servers in one call, each with the options above. The call is a whole. If one of them cannot be
-        had, none is changed.
-      - The options beside it, except O(store), must not be given then.
+      - Many virtual servers in one call, each with the options above. If one of them fails, none is changed.
+      - None of the other options except O(store) may be given with it.
     type: list
     elements: dict
     suboptions:
       protocol:
         description:
-          - What it speaks, as in O(protocol).
+          - The protocol, as in O(protocol).
         type: str
         required: true
         choices: [smtp, submission, imap, pop3, nntp, ldap, http]
@@ -261,7 +259,7 @@ EXAMPLES = r"""
         certificate: mx1.example.test
         require_secure_channel: true
 
-- name: Add a submission server at another port, and take the one for POP3 back
+- name: Add a submission server on another port, and undo what was done to POP3
   postmaster.secure_channel.mail_vserver_tls:
     vservers:
       - protocol: submission
@@ -282,7 +280,7 @@ vservers:
   elements: dict
   contains:
     protocol:
-      description: What it speaks.
+      description: The protocol.
       type: str
       sample: imap
     name:
@@ -302,13 +300,12 @@ vservers:
       sample: "require_secure_channel: False -> True"
     before:
       description:
-        - How it was found, null where it was not there. RV(vservers[].before.certificate) is a path where the
-          certificate is not one of the store, RV(vservers[].before.strength) is empty where the settings are those of
-          no known strength.
+        - How it was found, null where it was absent. RV(vservers[].before.certificate) is a path where the certificate
+          is not from the store. RV(vservers[].before.strength) is empty where the settings match no known strength.
       type: dict
       contains: &vserver
         protocol:
-          description: What it speaks.
+          description: The protocol.
           type: str
         name:
           description: Its name.
@@ -340,11 +337,11 @@ vservers:
           description: TCP port on which TLS starts at once, 0 for none.
           type: int
         auth_clear:
-          description: Mechanisms by which users may log in before TLS.
+          description: Mechanisms with which users may log in before TLS.
           type: list
           elements: str
         auth_tls:
-          description: Mechanisms by which users may log in inside TLS, null where that is not known.
+          description: Mechanisms with which users may log in inside TLS, null where that is not known.
           type: list
           elements: str
     after:
@@ -352,17 +349,17 @@ vservers:
       type: dict
       contains: *vserver
     oldest_clients:
-      description: The oldest clients that can still connect, after the guideline. Empty where it is absent.
+      description: The oldest clients that can still connect, according to the guideline. Empty where it is absent.
       type: list
       elements: str
       sample: [Firefox 27, Chrome 31]
     cut_off:
-      description: Clients that cannot use it as it is, in words. Empty where it is absent.
+      description: Clients that are excluded, in words. Empty where it is absent.
       type: list
       elements: str
       sample: [clients without TLS at all]
 reason:
-  description: Why something was changed, or that nothing had to be.
+  description: Why something was changed, or that nothing had to be changed.
   returned: success
   type: str
   sample: all 4 virtual servers are as desired
@@ -379,12 +376,12 @@ activated:
   elements: str
   sample: [dovecot]
 guideline:
-  description: Name and version of the guideline behind O(strength).
+  description: Name and version of the guideline that O(strength) follows.
   returned: success
   type: str
   sample: TLSRef 6.0 (2026-04-06)
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The fault in parts, the same as in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -409,32 +406,28 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
-    STORE_OPTION,
-    DiscreetModule,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import (
+    STATE,
+    STORE,
+    Spec,
     objects,
     one_or_many,
-    run,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    PROVIDERS,
-    installed_providers,
-    provider_choices,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import GUIDELINE, STRENGTHS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT, parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.run import VserverCall, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import Vservers
 
-ELEMENT: dict[str, dict[str, Any]] = {
+ELEMENT: Spec = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "name": {"type": "str", "default": DEFAULT},
     "provider": {"type": "str", "choices": provider_choices(), "default": "auto"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    **STATE,
     "certificate": {"type": "str"},
     "key_passphrase": {"type": "str", "no_log": True},
     "alternative_certificate": {"type": "str"},
@@ -458,32 +451,15 @@ ELEMENT: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Make the virtual servers as they are desired, and answer the module's result."""
-    host = Host(module.run_command)
-    store = Store(host, module.params["store"])
     elements = objects(module.params, ELEMENT, "vservers")
-    vservers = [parse(element) for element in elements]
-    passphrases = passphrases_of(elements)
-    providers = installed_providers(host, store)
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        call = VserverCall(host, store, providers, PROVIDERS, passphrases)
-        outcome = call.run(vservers, transaction)
-    for warning in outcome.warnings:
-        module.warn(warning)
-    return {
-        "changed": bool(outcome.activated),
-        "vservers": outcome.vservers,
-        "reason": summarised(outcome),
-        "files": outcome.files,
-        "activated": outcome.activated,
-        "guideline": GUIDELINE,
-        "diff": outcome.diff,
-    }
+    site = Site.of(module, module.params["store"])
+    return run_service(module, Vservers(site, passphrases_of(elements)), elements)
 
 
 def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "vservers", "protocol")
-    spec["argument_spec"].update(STORE_OPTION)
+    spec["argument_spec"].update(STORE)
     run(DiscreetModule(supports_check_mode=True, **spec), work)
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The option inbound of mail_domain_security as a demand. Whatever contradicts itself is refused here."""
+"""The option inbound of mail_domain_security, parsed. Contradictions are refused here."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, InboundDemand
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, InboundRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
 
 
 def parse_inbound(
     given: Mapping[str, Any] | None, domain: str, fingerprint: Callable[[str, str], str]
-) -> InboundDemand | None:
-    """What is demanded of sessions in which a partner's mail comes in; None for nothing.
+) -> InboundRequirement | None:
+    """What incoming sessions of a partner must use; None for no requirement.
 
     Args:
         given: the option.
         domain: the partner's domain.
-        fingerprint: answers a digest in the form in which it is kept.
+        fingerprint: returns a digest in the form in which it is stored.
 
     Raises:
         Problem: the options contradict each other.
@@ -33,15 +33,15 @@ def parse_inbound(
     subject = f"domain {domain}"
     if domain == EVERYTHING:
         raise Problem(
-            "clear text from all partners cannot be refused here",
-            "use mail_vserver_tls with require_secure_channel for that, or name the domains",
+            "this option cannot refuse clear text from everybody",
+            "use mail_vserver_tls with require_secure_channel instead, or name the domains",
             subject=subject,
             option="inbound",
         )
     if not given["required"]:
         if given["addresses"] or given["certificate_fingerprints"]:
             raise Problem(
-                "addresses or certificates are given, but nothing is demanded",
+                "addresses or certificates are given, but TLS is not required",
                 "set inbound.required to true, or leave the others out",
                 subject=subject,
                 option="inbound",
@@ -55,7 +55,7 @@ def parse_inbound(
         else:
             hosts.add(_host(text, subject))
     digests = (fingerprint(one, subject) for one in given["certificate_fingerprints"] or ())
-    return InboundDemand(tuple(sorted(networks)), tuple(sorted(hosts)), tuple(sorted(set(digests))))
+    return InboundRequirement(tuple(sorted(networks)), tuple(sorted(hosts)), tuple(sorted(set(digests))))
 
 
 def _looks_numeric(text: str) -> bool:
@@ -74,8 +74,9 @@ def _network(text: str, subject: str) -> str:
         ) from exc
     if not found.prefixlen:
         raise Problem(
-            f"{text} is every address there is",
-            "name the partner's own; mail_vserver_tls with require_secure_channel refuses clear text of everybody",
+            f"{text} includes every address",
+            "give the partner's own networks; to refuse clear text from everybody, use mail_vserver_tls with"
+            " require_secure_channel",
             subject=subject,
             option="inbound",
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of mail_domain_security as policies. Whatever contradicts itself is refused here."""
+"""Options of mail_domain_security, parsed into policies. Contradictions are refused here."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ def _domain(given: str) -> str:
 
 
 def fingerprint(given: str, subject: str) -> str:
-    """A SHA-256 digest as Postfix writes it: upper case, with a colon after every two digits.
+    """A SHA-256 digest in upper case, with a colon after every two digits.
 
     Args:
-        given: with or without colons, in either case, with or without ``sha256:`` before it.
-        subject: the object that it belongs to, for a message.
+        given: with or without colons, in either case, with or without ``sha256:`` in front.
+        subject: the object that it belongs to, for messages.
 
     Raises:
         Problem: it is no such digest.
@@ -97,14 +97,14 @@ def _account(element: Mapping[str, Any], subject: str) -> SaslAccount | None:
         )
     if not username or ":" in username or re.search(r"[\r\n\0]", username) or username != username.strip():
         raise Problem(
-            "the user name is empty, has a colon, a line break, or white space around it",
-            "give the name as the other server knows it",
+            "the user name is empty, contains a colon or a line break, or has white space around it",
+            "give the name exactly as the other server has it",
             subject=subject,
             option="username",
         )
     if re.search(r"[\r\n\0]", password) or password != password.strip():
         raise Problem(
-            "the password has a line break, or white space around it, which the lookup table cannot hold",
+            "the password contains a line break or has white space around it, which a lookup table cannot store",
             "choose another password",
             subject=subject,
             option="password",
@@ -121,11 +121,11 @@ def _is_host(name: str) -> bool:
 
 
 def _check_scope(policy: DomainPolicy) -> None:
-    """For which mail it is meant."""
+    """Which mail it applies to."""
     if policy.domain.startswith("*.") or (policy.domain != EVERYTHING and "*" in policy.domain):
         raise Problem(
             f"{policy.domain} is a pattern, not a domain",
-            "name the domain and set subdomains; '*' alone stands for all outgoing mail",
+            "name the domain and set subdomains; '*' alone means all outgoing mail",
             subject=policy.title,
             option="domain",
         )
@@ -139,21 +139,21 @@ def _check_peer(policy: DomainPolicy) -> None:
     """What the peer must show."""
     if policy.match and policy.tls not in ("verify", "secure"):
         raise Problem(
-            f"names are given to match, but the level {policy.tls} does not look at the peer's name",
+            f"match is given, but the level {policy.tls} does not check the peer's name",
             "set tls to secure or verify, or leave match out",
             subject=policy.title,
             option="match",
         )
     if any(not re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in policy.match):
         raise Problem(
-            f"{', '.join(policy.match)} are not all host names",
+            f"not all of these are host names: {', '.join(policy.match)}",
             "give host names, or a domain with a leading full stop for all names below it",
             subject=policy.title,
             option="match",
         )
     if bool(policy.fingerprints) != (policy.tls == "fingerprint") and policy.present:
         raise Problem(
-            "fingerprints and the level fingerprint need each other",
+            "fingerprints and tls=fingerprint only work together",
             "give both, or choose another level",
             subject=policy.title,
             option="fingerprints",
@@ -164,7 +164,7 @@ def _check_account(policy: DomainPolicy) -> None:
     """How the password travels."""
     if policy.auth_cleartext and not policy.account and policy.present:
         raise Problem(
-            "there is no account whose password could be sent in clear text",
+            "there is no account to log in with",
             "give username and password, or leave auth_cleartext out",
             subject=policy.title,
             option="auth_cleartext",
@@ -173,14 +173,14 @@ def _check_account(policy: DomainPolicy) -> None:
         return
     if not policy.auth_cleartext:
         raise Problem(
-            f"the account's password could cross the wire in clear text at the level {policy.tls}",
-            "set tls to encrypt or more, or consent with auth_cleartext",
+            f"at the level {policy.tls} the account's password could be sent in clear text",
+            "set tls to encrypt or a stricter level, or allow it with auth_cleartext",
             subject=policy.title,
             option="tls",
         )
     if not policy.relay_host:
         raise Problem(
-            "a password in clear text is only sent to a host that is named",
+            "a password is sent in clear text only to a host that is named",
             "give relay_host",
             subject=policy.title,
             option="relay_host",
@@ -191,8 +191,8 @@ def _check_relay(policy: DomainPolicy) -> None:
     """Which host takes the mail, and how it is spoken to."""
     if not policy.relay_host and (policy.relay_port != 25 or policy.implicit_tls):
         raise Problem(
-            "a port, or implicit_tls, is given without a host",
-            "give relay_host too",
+            "relay_port or implicit_tls is given without a host",
+            "give relay_host as well",
             subject=policy.title,
             option="relay_port",
         )
@@ -212,8 +212,8 @@ def _check_relay(policy: DomainPolicy) -> None:
         )
     if policy.implicit_tls and not policy.encrypted and policy.present:
         raise Problem(
-            f"where TLS starts at once, as on port {policy.relay_port}, the level {policy.tls} makes no sense",
-            "set tls to encrypt or more, or use port 587 or 25",
+            f"TLS starts at once on port {policy.relay_port}, so the level {policy.tls} makes no sense",
+            "set tls to encrypt or a stricter level, or use port 587 or 25",
             subject=policy.title,
             option="tls",
         )

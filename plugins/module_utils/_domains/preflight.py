@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whom a demand for TLS cuts off: foreseen before it is made, and seen in the queue afterwards."""
+"""Which domains a new TLS requirement cuts off: tried beforehand, and seen in the queue afterwards."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     EVERYTHING,
-    Demand,
     DomainPolicy,
     QueuedMail,
+    TlsRequirement,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
     DomainProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import servers_in
 
 OFF, WARN, FAIL = "off", "warn", "fail"
@@ -32,19 +32,19 @@ MOST_QUEUE_IDS = 20  # shown for each domain
 _REASONS_SHOWN = 5
 _VERIFYING = ("verify", "secure")
 _WORDS = {
-    _preflight.NO_TLS: "mail to {} will stay in the queue, since TLS is not to be had there",
-    _preflight.CERTIFICATE: "mail to {} will stay in the queue, since the certificates there are not as demanded",
-    _preflight.NO_ANSWER: "whether mail to {} can be sent as demanded is not known, since nobody answers there now",
+    _preflight.NO_TLS: "mail to {} will stay in the queue because TLS is not available there",
+    _preflight.CERTIFICATE: "mail to {} will stay in the queue because the certificates there are not as required",
+    _preflight.NO_ANSWER: "cannot tell whether mail to {} can be sent as required, because no server answers there now",
 }
 
 
 @dataclass
 class Foreseen:
-    """What will come of a plan.
+    """What a plan will lead to.
 
     Attributes:
-        unreachable: for each domain that cannot be sent to ``domain``, ``next_hop``, ``cause`` and ``reason``.
-        untried: how many domains were not looked at.
+        unreachable: for each domain that could no longer be sent to ``domain``, ``next_hop``, ``cause`` and ``reason``.
+        untried: how many domains were not tried.
         warnings: what the administrator should know.
     """
 
@@ -53,17 +53,17 @@ class Foreseen:
     warnings: list[str] = field(default_factory=list)
 
     def refuse(self) -> None:
-        """Raise Problem where somebody would be cut off. A server that does not answer now is no reason to."""
+        """Raise Problem where a domain would be cut off. A server that does not answer now is no reason."""
         faults = [one for one in self.unreachable if one["cause"] != _preflight.NO_ANSWER]
         if not faults:
             return
         told = "; ".join(f"{one['domain']}: {one['reason']}" for one in faults[:_REASONS_SHOWN])
         more = f"; and {len(faults) - _REASONS_SHOWN} more" if len(faults) > _REASONS_SHOWN else ""
         silent = [one["domain"] for one in self.unreachable if one not in faults]
-        also = f", and nobody answers at the moment for {several(silent)}" if silent else ""
+        also = f", and no server answers at the moment for {several(silent)}" if silent else ""
         raise Problem(
-            f"mail could not be sent any more to {several(one['domain'] for one in faults)} ({told}{more}){also}",
-            "have that mended there, give these domains an entry with a weaker level, or set preflight to warn",
+            f"mail could no longer be sent to {several(one['domain'] for one in faults)} ({told}{more}){also}",
+            "have it fixed there, give these domains an entry with a weaker level, or set preflight to warn",
             option="preflight",
         )
 
@@ -71,26 +71,28 @@ class Foreseen:
 def foresee(
     host: Host, provider: DomainProvider, plan: DomainPlan, policies: Sequence[DomainPolicy], *, check_mode: bool
 ) -> Foreseen:
-    """Look at the servers of which a plan demands more than before.
+    """Connect to the servers of which a plan requires more than before.
 
     Raises:
         Problem: the queue or the file of roots cannot be read.
     """
-    demands = _demands(provider, plan, policies)
-    if not demands or plan.demands is None:
+    requirements = _new_requirements(provider, plan, policies)
+    if not requirements or plan.demands is None:
         return Foreseen()
     found = Foreseen()
-    # somebody else's roots are of no account where nothing is verified, and may well be unreadable
-    verifies = any(one.level in _VERIFYING for one in demands)
+    # where nothing is verified the roots do not matter, and may be unreadable
+    verifies = any(one.level in _VERIFYING for one in requirements)
     ca_file = plan.demands.ca_file if verifies else ""
     if check_mode and ca_file and host.state(ca_file) is None:  # an earlier task may put it there
-        found.warnings.append(f"{ca_file} is not there yet, so the preflight has judged no certificate by it")
-        demands = [replace(one, level="encrypt") if one.level in _VERIFYING else one for one in demands]
+        found.warnings.append(
+            f"{ca_file} does not exist yet, so the preflight has not verified certificates against it"
+        )
+        requirements = [replace(one, level="encrypt") if one.level in _VERIFYING else one for one in requirements]
         ca_file = ""
     trust = trust_store(ca_file)
     if verifies and plan.demands.ca_directory:
         trust.load_verify_locations(capath=plan.demands.ca_directory)
-    seen = _preflight.look(demands, trust, servers_in(host.read_text(plan.demands.resolv_conf)))
+    seen = _preflight.look(requirements, trust, servers_in(host.read_text(plan.demands.resolv_conf)))
     found.unreachable = [
         {"domain": one.domain, "next_hop": one.next_hop, "cause": fault.cause, "reason": fault.reason}
         for one, fault in seen.faults
@@ -98,7 +100,7 @@ def foresee(
     for cause, words in _WORDS.items():
         domains = dict.fromkeys(_said(one["domain"]) for one in found.unreachable if one["cause"] == cause)
         if domains:
-            found.warnings.append(f"{words.format(several(domains))}; unreachable_domains tells more")
+            found.warnings.append(f"{words.format(several(domains))}; see unreachable_domains")
     untried = dict.fromkeys(one.domain for one in seen.untried)
     found.untried = len(untried)
     if untried:
@@ -113,8 +115,10 @@ def _said(domain: str) -> str:
     return "all other domains" if domain == EVERYTHING else domain
 
 
-def _demands(provider: DomainProvider, plan: DomainPlan, policies: Sequence[DomainPolicy]) -> list[Demand]:
-    """What is newly demanded: of the declared domains' servers first, then of those that mail waits for."""
+def _new_requirements(
+    provider: DomainProvider, plan: DomainPlan, policies: Sequence[DomainPolicy]
+) -> list[TlsRequirement]:
+    """New requirements: for the declared domains first, then for those that have mail in the queue."""
     if plan.demands is None:
         return []
     domains = [policy.domain for policy in policies if policy.present]
@@ -127,18 +131,18 @@ def _demands(provider: DomainProvider, plan: DomainPlan, policies: Sequence[Doma
 
 
 def stuck(provider: DomainProvider, policies: Sequence[DomainPolicy]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Mail that waits because TLS cannot be had as these policies demand it, by domain; and warnings."""
+    """Mail that waits because TLS is not available as these policies require it, by domain; and warnings."""
     present = {policy.domain: policy for policy in policies if policy.present}
-    if not any(_demands_tls(policy) for policy in present.values()):
+    if not any(_requires_tls(policy) for policy in present.values()):
         return [], []
     try:
         queue = provider.queue()
-    except Problem as exc:  # what was asked is done by now
-        return [], [f"whether mail waits for want of TLS is not known: {exc.found}"]
+    except Problem as exc:  # the change itself has been made by now
+        return [], [f"cannot tell whether mail is waiting for TLS: {exc.found}"]
     by_domain: dict[str, list[QueuedMail]] = {}
     for one in queue:
         policy = _policy_for(one.domain, present) if one.wants_tls else None
-        if policy and _demands_tls(policy):
+        if policy and _requires_tls(policy):
             by_domain.setdefault(one.domain, []).append(one)
     found = []
     for domain, waiting in sorted(by_domain.items()):
@@ -154,13 +158,13 @@ def stuck(provider: DomainProvider, policies: Sequence[DomainPolicy]) -> tuple[l
     if not found:
         return [], []
     messages = len({one.queue_id for waiting in by_domain.values() for one in waiting})
-    how_many = "1 message waits" if messages == 1 else f"{messages} messages wait"
+    how_many = "1 message is" if messages == 1 else f"{messages} messages are"
     return found, [
-        f"{how_many} in the queue because TLS could not be had as demanded: for {several(sorted(by_domain))}"
+        f"{how_many} waiting in the queue because TLS is not available as required: for {several(sorted(by_domain))}"
     ]
 
 
-def _demands_tls(policy: DomainPolicy) -> bool:
+def _requires_tls(policy: DomainPolicy) -> bool:
     return policy.encrypted or policy.tls == "dane"
 
 

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A look at other servers before TLS is demanded of them: which of them could not be sent to any more.
+"""Connects to other servers before TLS is required of them, to see which could no longer be sent to.
 
-Each destination is judged as the sending daemon would: by any of the first few addresses of its mail exchangers. The
-DANE records of a peer are not looked at; for ``dane-only`` it is seen only whether TLS comes about.
+Each destination is judged as the sending daemon would judge it: one good address among the first few of its mail
+exchangers is enough. TLSA records are not looked up; for ``dane-only`` the only question is whether TLS works.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand, Endpoint
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.ber import BerError, element, read_element
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import mail_exchangers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import quoted
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError, quoted
 
 MOST_DESTINATIONS = 100  # in one call
 MOST_ADDRESSES = 5  # of one destination, as many as Postfix tries (smtp_mx_address_limit)
@@ -39,10 +40,10 @@ NO_TLS, CERTIFICATE, NO_ANSWER = "no_tls", "certificate", "no_answer"
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a destination does not do what is demanded.
+    """Why a destination does not meet a requirement.
 
     Attributes:
-        cause: ``no_tls``, ``certificate``, or ``no_answer`` where it cannot be told since it was not reached.
+        cause: ``no_tls``, ``certificate``, or ``no_answer`` where it was not reached, so that nothing is known.
         reason: what was seen, a clause.
     """
 
@@ -52,34 +53,34 @@ class Fault:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a look at many destinations has shown.
+    """What trying many destinations has shown.
 
     Attributes:
-        faults: those with which something is wrong, in the order of the demands.
-        untried: those that were not looked at because there are too many, or they took too long.
+        faults: those that do not meet their requirement, in the order given.
+        untried: those that were not tried because there were too many, or they took too long.
     """
 
-    faults: tuple[tuple[Demand, Fault], ...]
-    untried: tuple[Demand, ...]
+    faults: tuple[tuple[TlsRequirement, Fault], ...]
+    untried: tuple[TlsRequirement, ...]
 
 
 class _LateError(Exception):
-    """The time for all destinations is over."""
+    """The time for all destinations has run out."""
 
 
-def look(demands: Sequence[Demand], trust: ssl.SSLContext, servers: Sequence[str]) -> Findings:
-    """Connect to the destinations, each once, and say what is wrong with them.
+def look(requirements: Sequence[TlsRequirement], trust: ssl.SSLContext, servers: Sequence[str]) -> Findings:
+    """Connect to the destinations, once each, and say what is wrong with them.
 
     Args:
-        demands: what is demanded of whom; the first ones are looked at if there are many.
-        trust: from :func:`_wire.trust_store`; whose names it checks is of no account.
+        requirements: what each destination must do; of a long list only the first are tried.
+        trust: from :func:`_wire.contexts.trust_store`; its own check of names is turned off.
         servers: IP addresses of the resolvers.
     """
-    trust.check_hostname = False  # which names are good is told by the demand
-    chosen = list(dict.fromkeys(replace(one, domain="") for one in demands))[:MOST_DESTINATIONS]
+    trust.check_hostname = False  # the requirement says which names are good
+    chosen = list(dict.fromkeys(replace(one, domain="") for one in requirements))[:MOST_DESTINATIONS]
     end = time.monotonic() + LONGEST
 
-    def judged(one: Demand) -> Fault | bool | None:
+    def judged(one: TlsRequirement) -> Fault | bool | None:
         try:
             return _judge(one, trust, servers, end)
         except _LateError:
@@ -87,7 +88,7 @@ def look(demands: Sequence[Demand], trust: ssl.SSLContext, servers: Sequence[str
 
     with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(chosen)) or 1) as pool:
         seen = dict(zip(chosen, pool.map(judged, chosen)))
-    outcomes = [(one, seen.get(replace(one, domain=""), False)) for one in demands]
+    outcomes = [(one, seen.get(replace(one, domain=""), False)) for one in requirements]
     return Findings(
         tuple((one, fault) for one, fault in outcomes if isinstance(fault, Fault)),
         tuple(one for one, fault in outcomes if fault is False),
@@ -102,29 +103,29 @@ def _left(end: float) -> float:
     left = end - time.monotonic()
     if left <= 0:
         raise _LateError
-    return min(left, wire.TIMEOUT)
+    return min(left, TIMEOUT)
 
 
-def _judge(demand: Demand, trust: ssl.SSLContext, servers: Sequence[str], end: float) -> Fault | None:
-    """What is wrong with a destination; None where one of its servers does what is demanded."""
+def _judge(requirement: TlsRequirement, trust: ssl.SSLContext, servers: Sequence[str], end: float) -> Fault | None:
+    """What is wrong with a destination; None where one of its servers meets the requirement."""
     faults: list[Fault] = []
     try:
-        hosts: Iterable[str] = (demand.host,)
-        if demand.exchangers:
-            hosts = mail_exchangers(servers, demand.host, min(_left(end), wire.TIMEOUT / 2))
-        for host, address in islice(_addresses(hosts, demand.port, faults), MOST_ADDRESSES):
-            fault = _fault(demand, host, address, trust, end)
+        hosts: Iterable[str] = (requirement.host,)
+        if requirement.exchangers:
+            hosts = mail_exchangers(servers, requirement.host, min(_left(end), TIMEOUT / 2))
+        for host, address in islice(_addresses(hosts, requirement.port, faults), MOST_ADDRESSES):
+            fault = _fault(requirement, host, address, trust, end)
             if fault is None:
                 return None
             faults.append(fault)
-    except wire.WireError as exc:
+    except WireError as exc:
         faults.append(Fault(NO_ANSWER, exc.text))
     cause = next((cause for cause in (NO_TLS, CERTIFICATE) if any(one.cause == cause for one in faults)), NO_ANSWER)
     return Fault(cause, "; ".join(dict.fromkeys(one.reason for one in faults)))
 
 
 def _addresses(hosts: Iterable[str], port: int, faults: list[Fault]) -> Iterator[tuple[str, str]]:
-    """Each host with each of its addresses. One without any is a fault."""
+    """Each host with each of its addresses. A host without any is added to the faults."""
     for host in hosts:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -136,31 +137,31 @@ def _addresses(hosts: Iterable[str], port: int, faults: list[Fault]) -> Iterator
             yield host, address
 
 
-def _fault(demand: Demand, host: str, address: str, trust: ssl.SSLContext, end: float) -> Fault | None:
-    """What is wrong with one server; None where it does what is demanded."""
-    # asked for by its address, which is never sent as a server name (RFC 6066 section 3): Postfix sends none either
-    endpoint = Endpoint(address, demand.port, "smtp", demand.implicit_tls)
-    who = f"{host} ({address} port {demand.port})"
-    verifying = demand.level in _VERIFYING
+def _fault(requirement: TlsRequirement, host: str, address: str, trust: ssl.SSLContext, end: float) -> Fault | None:
+    """What is wrong with one server; None where it meets the requirement."""
+    # by its address, which is never sent as a server name (RFC 6066 section 3); Postfix sends none either
+    endpoint = Endpoint(address, requirement.port, "smtp", requirement.implicit_tls)
+    who = f"{host} ({address} port {requirement.port})"
+    verifying = requirement.level in _VERIFYING
     try:
-        session = wire.handshake(endpoint, trust=trust if verifying else None, timeout=_left(end))
-    except wire.WireError as exc:
+        session = handshake(endpoint, trust=trust if verifying else None, timeout=_left(end))
+    except WireError as exc:
         return Fault(NO_TLS if exc.code in _NO_TLS else NO_ANSWER, f"{who}: {exc.text}")
     if session.error:
         return Fault(NO_TLS, f"{who}: {session.error.text}, inside TLS")
     if verifying and not session.verified:
         return Fault(CERTIFICATE, f"{who}: its certificate is not trusted ({session.verify_error})")
-    wanted = (*demand.names, *((host.lower(),) if demand.own_name else ()))
+    wanted = (*requirement.names, *((host.lower(),) if requirement.own_name else ()))
     if verifying and not any(_matches(name, one) for name in session.names for one in wanted):
         shown = ", ".join(session.names[:5]) or "no name"
         return Fault(CERTIFICATE, f"{who}: its certificate is for {quoted(shown)}, not for {' or '.join(wanted)}")
-    if demand.fingerprints and not _digests(session.leaf).intersection(demand.fingerprints):
-        return Fault(CERTIFICATE, f"{who}: its certificate has none of the fingerprints")
+    if requirement.fingerprints and not _digests(session.leaf).intersection(requirement.fingerprints):
+        return Fault(CERTIFICATE, f"{who}: its certificate matches none of the fingerprints")
     return None
 
 
 def _matches(presented: str, wanted: str) -> bool:
-    """Whether a certificate's name is the wanted one, or below it where that begins with a full stop."""
+    """Whether a certificate's name is the wanted one, or below it if that begins with a full stop."""
     if wanted.startswith("."):
         return presented.endswith(wanted) and presented != wanted
     return presented in (wanted, f"*.{wanted.partition('.')[2]}")
@@ -175,7 +176,7 @@ def _digests(leaf: bytes) -> set[str]:
         key = parts[6 if parts[0].tag == _VERSION_TAG else 5]  # RFC 5280 section 4.1: subjectPublicKeyInfo
         found.append(element(key.tag, key.content))
     except (BerError, IndexError, ValueError):
-        pass  # then the key has no digest that could be the wanted one
+        pass  # a key that cannot be read matches nothing
     return {_colons(one) for one in found}
 
 

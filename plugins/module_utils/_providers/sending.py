@@ -11,7 +11,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import RESOLV_CONF
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand, DomainPolicy, QueuedMail
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    DomainPolicy,
+    QueuedMail,
+    TlsRequirement,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
 
 
@@ -45,7 +49,7 @@ class NewDemands:
         resolv_conf: the file that names the daemon's resolvers.
     """
 
-    of: Callable[[Collection[str]], Sequence[Demand]]
+    of: Callable[[Collection[str]], Sequence[TlsRequirement]]
     of_others: bool = False
     ca_file: str = ""
     ca_directory: str = ""

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A strength in the words of GnuTLS: a priority string (GnuTLS manual, section "Priority strings")."""
+"""A strength as a priority string for GnuTLS (GnuTLS manual, section "Priority strings")."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KEY_EXCHANGES = {
     "DHE-RSA": "DHE-RSA",
     "": "RSA",
 }
-# the rest of an OpenSSL name, and the cipher and the MAC that it stands for
+# the rest of an OpenSSL name, with the cipher and the MAC that it means
 _CIPHERS = {
     "AES128-GCM-SHA256": ("AES-128-GCM", "AEAD"),
     "AES256-GCM-SHA384": ("AES-256-GCM", "AEAD"),
@@ -26,16 +26,16 @@ _CIPHERS = {
     "AES256-SHA": ("AES-256-CBC", "SHA1"),
 }
 _TLS13 = ("AES-128-GCM", "AES-256-GCM", "CHACHA20-POLY1305")
-# Among all signatures are these, which a guideline that has no SHA-1 in its suites does not mean.
+# SIGN-ALL includes these, which no guideline without SHA-1 suites means.
 _SHA1_SIGNATURES = ("SIGN-RSA-SHA1", "SIGN-ECDSA-SHA1")
 _GROUPS = ("GROUP-X25519", "GROUP-SECP256R1", "GROUP-SECP384R1")
 
 
 def priorities(strength: Strength) -> str:
-    """The priority string of a strength, from nothing upwards, so that no default of the library remains.
+    """The priority string of a strength. It starts from NONE, so that no default of the library remains.
 
-    GnuTLS chooses key exchange, cipher and MAC one by one, so ``legacy`` also allows pairs that the guideline does not
-    name; none of them is weaker than one that it does.
+    GnuTLS combines key exchange, cipher and MAC freely, so ``legacy`` also allows suites that the guideline does not
+    name; none is weaker than one that it does.
     """
     exchanges: list[str] = []
     ciphers: list[str] = list(_TLS13)

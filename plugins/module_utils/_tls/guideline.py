@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The published guideline behind the strengths, as data. A new edition of it means a new copy of this file's content.
+"""The published guideline behind the strengths, as data. A new edition replaces this file's content.
 
 Source: the TLSRef guideline 6.0 (2026-04-06), which continues Mozilla's "Server Side TLS". Its profile "old" ended with
 5.7; ``legacy`` keeps the ciphers of that profile that have at least 128 bits, and no protocol version below TLS 1.2
@@ -46,8 +46,8 @@ _OLDER = (
     "AES128-SHA",
     "AES256-SHA",
 )
-# Key exchange groups, the preferred one first, and the version of OpenSSL that brought those that not every one has:
-# an older library refuses a whole list in which it does not know one.
+# Key exchange groups, the preferred one first, and the version of OpenSSL that introduced the newer ones: a library
+# refuses a whole list if it does not know one of them.
 GROUPS = ("X25519MLKEM768", "X25519", "prime256v1", "secp384r1")
 GROUPS_SINCE: Mapping[str, tuple[int, ...]] = {"X25519MLKEM768": (3, 5)}
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How strong TLS must be: the named strengths of the guideline, for the TLS library that a host really has."""
+"""How strong TLS must be: the strengths of the guideline, for the TLS library of a host."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gui
 
 @dataclass(frozen=True)
 class Strength:
-    """The TLS floor of a virtual server.
+    """What TLS a virtual server requires at least.
 
     Attributes:
         name: ``modern``, ``intermediate`` or ``legacy``.
         minimum: lowest TLS version accepted, ``1.2`` or ``1.3``.
-        ciphers: TLS 1.2 cipher suites by their OpenSSL names, empty where TLS 1.2 is not spoken.
+        ciphers: TLS 1.2 cipher suites by their OpenSSL names; empty where TLS 1.2 is not allowed.
         oldest_clients: the oldest clients that can still connect.
     """
 
@@ -36,7 +36,7 @@ class Strength:
 
     @staticmethod
     def groups(library: TlsLibrary) -> tuple[str, ...]:
-        """Key exchange groups that the host's library really has, by their OpenSSL names, the preferred one first."""
+        """Key exchange groups that the library has, by their OpenSSL names, the preferred one first."""
         if library.name != "OpenSSL":
             return tuple(group for group in GROUPS if group not in GROUPS_SINCE)
         return tuple(group for group in GROUPS if library.version >= GROUPS_SINCE.get(group, ()))
@@ -46,7 +46,7 @@ STRENGTHS: dict[str, Strength] = {name: Strength(name=name, **profile) for name,
 
 
 def strength_that(fits: Callable[[Strength], bool]) -> str:
-    """Name of the strength that a test holds for, such as that a daemon's settings are those of it; empty for none."""
+    """Name of the first strength that passes a test, such as having a daemon's settings; empty for none."""
     return next((strength.name for strength in STRENGTHS.values() if fits(strength)), "")
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Virtual servers compared by meaning."""
+"""What differs between two virtual servers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 
 
 def differences(before: Vserver | None, after: Vserver) -> list[str]:
-    """In words, what changes from one to the other.
+    """What changes from one to the other, in words.
 
     Args:
-        before: as it was found; None where it was not.
+        before: as it was found; None where it was absent.
         after: as it is desired; what is None in it is left to the daemon.
     """
     if before is None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Virtual servers as an inventory declares them, for those who look at a host from outside."""
+"""Virtual servers as an inventory declares them, for filters that know nothing else of the host."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEFAULT = "default"
 
 
 def ports(vserver: Declaration) -> tuple[int, int]:
-    """The port on which it starts in clear text and the one on which TLS starts at once, 0 for none."""
+    """The port that starts in clear text and the one with TLS from the start; 0 for none."""
     protocol = PROTOCOLS[vserver["protocol"]]
     port, implicit = vserver.get("port"), vserver.get("implicit_tls_port")
     return (
@@ -26,20 +26,20 @@ def ports(vserver: Declaration) -> tuple[int, int]:
 
 
 def present(vservers: Sequence[Declaration]) -> list[Declaration]:
-    """Those that shall be there."""
+    """Those that are to be present."""
     return [one for one in vservers if one.get("state", "present") == "present"]
 
 
 def clients_view(vserver: Declaration, host: str) -> Iterator[tuple[str, str]]:
-    """Where clients connect, and the name that they expect there.
+    """Where clients connect, and the name that they expect in the certificate.
 
     Args:
         vserver: the declaration.
-        host: name by which clients know the host.
+        host: the host's name for clients.
 
     Returns:
-        Host names or addresses, each with the name to ask for; one for each address and each name with a certificate
-        of its own. A wildcard cannot be asked for, and is left out.
+        Host names or addresses, each with the name to ask for: one pair for each address and each name with a
+        certificate of its own. Wildcards are left out, since no client asks for them.
     """
     is_site = not PROTOCOLS[vserver["protocol"]].starttls and vserver.get("name", DEFAULT) != DEFAULT
     main = next(iter(vserver.get("server_names") or ()), vserver["name"] if is_site else host)
@@ -50,7 +50,7 @@ def clients_view(vserver: Declaration, host: str) -> Iterator[tuple[str, str]]:
 
 
 def of_endpoint(vservers: Sequence[Declaration], host: str, protocol: str, port: int) -> Declaration | None:
-    """The virtual server behind what was looked at; one that has the address to itself comes first."""
+    """The virtual server behind an endpoint; one with that address of its own comes first."""
     able = [one for one in present(vservers) if one["protocol"] == protocol and port in ports(one)]
     for one in able:
         if host in (one.get("addresses") or ()):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Options of a virtual server, parsed once into the model. Nothing here looks at the host."""
+"""Options of mail_vserver_tls, parsed into the model. Nothing here looks at the host."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _parsed(element: Mapping[str, Any]) -> Vserver:
     name = element["name"]
     if not _NAME.fullmatch(name):
         raise Problem(
-            f"{name!r} cannot name a virtual server",
-            "use at most 63 letters, digits, full stops, hyphens and underscores, the first of them a letter or digit",
+            f"{name!r} is not a valid name",
+            "use at most 63 letters, digits, full stops, hyphens and underscores, beginning with a letter or a digit",
             option="name",
         )
     port, implicit = element["port"], element["implicit_tls_port"]
@@ -76,9 +76,7 @@ def _addresses(given: Sequence[str]) -> tuple[str, ...]:
         try:
             found.add(str(ipaddress.ip_address(text.strip().strip("[]"))))
         except ValueError as exc:
-            raise Problem(
-                f"{text!r} is not an IP address", "give addresses that this host has", option="addresses"
-            ) from exc
+            raise Problem(f"{text!r} is not an IP address", "give addresses of this host", option="addresses") from exc
     return tuple(sorted(found))
 
 
@@ -97,7 +95,7 @@ def _sni(given: Sequence[Mapping[str, Any]]) -> tuple[NamedCertificate, ...]:
     for one in given:
         name = ascii_name(one["name"], "sni")
         if name in found:
-            raise Problem(f"{name} stands there twice", "name each host name once", option="sni")
+            raise Problem(f"{name} is listed twice", "list each host name once", option="sni")
         found[name] = NamedCertificate(name, one["certificate"])
     return tuple(found[name] for name in sorted(found))
 
@@ -105,31 +103,31 @@ def _sni(given: Sequence[Mapping[str, Any]]) -> tuple[NamedCertificate, ...]:
 def _refuse_contradictions(vserver: Vserver, *, strangers_may_be_refused: bool) -> None:
     protocol = PROTOCOLS[vserver.protocol]
     if not vserver.certificate:
-        raise Problem("no certificate is named", "name one that mail_cert_install has installed", option="certificate")
+        raise Problem("no certificate is given", "name one that mail_cert_install has installed", option="certificate")
     if vserver.alternative_certificate == vserver.certificate:
         raise Problem(
-            "both certificates are the same",
+            "it is the same as certificate",
             "name one with a key of another type, or leave the option out",
             option="alternative_certificate",
         )
     _refuse_sockets(vserver, protocol)
     if vserver.require_secure_channel and vserver.auth_clear:
         raise Problem(
-            "logins before TLS are asked for where use in clear text is to be refused",
+            "it offers logins before TLS, but clear text is to be refused",
             "leave auth_clear out, or set require_secure_channel to false",
             option="auth_clear",
         )
     if vserver.auth_tls is not None and set(vserver.auth_clear) - set(vserver.auth_tls):
         raise Problem(
-            "a mechanism is asked for before TLS that is not offered inside TLS",
+            "it has a mechanism that auth_tls does not have",
             "add it to auth_tls, or take it out of auth_clear",
             option="auth_clear",
         )
     if protocol.strangers and vserver.require_secure_channel and not strangers_may_be_refused:
         raise Problem(
-            "a server that takes mail from strangers must not demand TLS of them (RFC 3207 section 4):"
-            " mail from every sender without TLS would be lost",
-            "leave the option out, or set refuse_strangers_in_clear to true if this server is not a public one",
+            "a public mail exchanger must not require TLS (RFC 3207 section 4): mail from senders without it would be"
+            " lost",
+            "leave the option out, or set refuse_strangers_in_clear to true if this server is not public",
             option="require_secure_channel",
         )
 
@@ -139,35 +137,35 @@ def _refuse_sockets(vserver: Vserver, protocol: Protocol) -> None:
     taken = registered - {protocol.implicit_tls_port}
     if vserver.implicit_tls_port in taken or not 0 <= vserver.implicit_tls_port <= _LAST_PORT:
         raise Problem(
-            f"{vserver.implicit_tls_port} is not a port on which TLS can start at once for {protocol.name}",
+            f"port {vserver.implicit_tls_port} cannot be used for {protocol.name} with TLS from the start",
             f"leave the option out for the registered port ({protocol.implicit_tls_port or 'none'}),"
             " or give 0 for none",
             option="implicit_tls_port",
         )
     if protocol.strangers and vserver.implicit_tls_port:
         raise Problem(
-            f"{protocol.name} has no port on which TLS starts at once",
+            f"{protocol.name} has no port with TLS from the start",
             "use protocol submission for port 465, and leave the option out here",
             option="implicit_tls_port",
         )
     port = vserver.port
     if port is not None and (port in registered - {protocol.port} or not 0 <= port <= _LAST_PORT):
         raise Problem(
-            f"{port} is not a port on which {protocol.name} can start in clear text",
+            f"port {port} cannot be used for {protocol.name} in clear text",
             f"leave the option out for the registered port ({protocol.port}), or give 0 for none",
             option="port",
         )
     if port == 0 and not vserver.implicit_tls_port:
-        raise Problem("there is no port left at which it could be reached", "give one of the two ports", option="port")
+        raise Problem("both ports are 0, so nobody could reach it", "give one of the two ports", option="port")
     if vserver.name == DEFAULT and port not in (None, 0, protocol.port):
         raise Problem(
-            f"the default virtual server has the registered port ({protocol.port}) or none",
-            "give this one another name",
+            f"the default virtual server uses the registered port ({protocol.port}) or none",
+            "give it another name",
             option="port",
         )
     if vserver.name == DEFAULT and vserver.addresses:
         raise Problem(
-            "the default virtual server listens wherever its daemon does",
-            "give this one another name, or leave the addresses out",
+            "the default virtual server listens on every address of its daemon",
+            "give it another name, or leave the addresses out",
             option="addresses",
         )

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which daemon serves which virtual server, and whether its sockets are free."""
+"""Which daemon serves a virtual server, and whether its sockets are free."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def choose(
     Args:
         vserver: what is asked for.
         providers: the daemons on this host, by name.
-        known: all daemons that there are adapters for.
-        listening: processes by the port that they listen on.
+        known: all daemons that there is a provider for.
+        listening: processes, by the port that they listen on.
 
     Raises:
         Problem: there is none, or more than one.
@@ -58,7 +58,7 @@ def choose(
         if not packages:
             raise Problem(
                 f"{vserver.provider} does not serve {vserver.protocol}",
-                "name another provider, or leave the option out",
+                "choose another provider, or leave the option out",
                 subject=vserver.title,
                 option="provider",
             )
@@ -80,7 +80,7 @@ def choose(
 
 
 def _decided(vserver: Vserver, able: Sequence[Provider], listening: Mapping[int, set[str]]) -> Provider:
-    """The one of several daemons that really listens, or at least runs."""
+    """Of several daemons the one that listens, or at least runs."""
     if len(able) == 1:
         return able[0]
     protocol = PROTOCOLS[vserver.protocol]
@@ -91,16 +91,16 @@ def _decided(vserver: Vserver, able: Sequence[Provider], listening: Mapping[int,
     names = " and ".join(one.name for one in able)
     raise Problem(
         f"{names} could both serve {vserver.protocol} on this host",
-        "name the one that shall",
+        "choose one with the option provider",
         subject=vserver.title,
         option="provider",
     )
 
 
 def refuse_foreign_addresses(vservers: Iterable[Vserver]) -> None:
-    """Raise Problem where a virtual server is to listen on an address that is not this host's.
+    """Raise Problem where a virtual server is to listen on an address that this host does not have.
 
-    Some daemons end at once when they cannot listen.
+    Some daemons exit when they cannot listen.
     """
     for vserver in vservers:
         for address in vserver.addresses:
@@ -110,15 +110,15 @@ def refuse_foreign_addresses(vservers: Iterable[Vserver]) -> None:
                     trying.bind((address, 0))
             except OSError as exc:
                 raise Problem(
-                    f"{address} is no address of this host ({exc.strerror})",
-                    "give an address that the host has",
+                    f"{address} is not an address of this host ({exc.strerror})",
+                    "give an address of this host",
                     subject=vserver.title,
                     option="addresses",
                 ) from exc
 
 
 def _sockets(vserver: Vserver, found: Vserver | None) -> Iterator[tuple[str, int]]:
-    """Addresses and ports at which it listens."""
+    """Addresses and ports that it listens on."""
     port = vserver.port if vserver.port is not None else found.port if found else None
     for address in vserver.addresses or (_EVERYWHERE,):
         for number in (port, vserver.implicit_tls_port):
@@ -132,13 +132,13 @@ def refuse_taken_sockets(
     providers: Mapping[str, Provider],
     listening: Mapping[int, set[str]],
 ) -> None:
-    """Raise Problem where two virtual servers, or one and a foreign program, would have the same socket.
+    """Raise Problem where two virtual servers, or one and another program, would use the same socket.
 
     Args:
-        served: the desired virtual servers by the name of their daemon.
+        served: the desired virtual servers, by the name of their daemon.
         before: what each of these daemons serves now.
         providers: the daemons.
-        listening: processes by the port that they listen on.
+        listening: processes, by the port that they listen on.
     """
     taken: dict[tuple[str, int], Vserver] = {}
     for name, vservers in served.items():
@@ -163,8 +163,8 @@ def refuse_taken_sockets(
                 foreign = listening.get(port, set()) - providers[name].processes
                 if foreign and port not in ours:
                     raise Problem(
-                        f"port {port} is taken by {', '.join(sorted(foreign))}",
-                        "stop that program, or give this virtual server another port",
+                        f"port {port} is in use by {', '.join(sorted(foreign))}",
+                        "stop that program, or choose another port",
                         subject=vserver.title,
                         option="implicit_tls_port" if port == vserver.implicit_tls_port else "port",
                     )

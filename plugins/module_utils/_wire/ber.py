@@ -17,7 +17,7 @@ _LONG_LENGTH = 0x80
 
 
 class BerError(Exception):
-    """Bytes that are no such encoding; the text is a clause without a final full stop."""
+    """Bytes that are not valid BER; the text is a clause without a final full stop."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Element:
 
     @property
     def parts(self) -> list[Element]:
-        """The elements that a constructed one consists of. Raises BerError where it is none, or they do not fit."""
+        """The elements of a constructed one. Raises BerError where it is primitive, or they do not fit."""
         if not self.tag & _CONSTRUCTED:
             raise BerError(f"an element with tag {self.tag:#04x} has no parts")
         stream = io.BytesIO(self.content)
@@ -57,7 +57,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """The content as text; bytes that are no UTF-8 are replaced."""
+        """The content as text; bytes that are not UTF-8 are replaced."""
         return self.content.decode("utf-8", "replace")
 
 
@@ -65,15 +65,15 @@ def read_element(take: Callable[[int], bytes], expected: int = 0) -> Element:
     """The next element of a stream of bytes.
 
     Args:
-        take: answers exactly as many of the next bytes as it is asked for.
-        expected: the only tag that it may have; 0 for any.
+        take: returns exactly the number of next bytes it is asked for.
+        expected: the only tag allowed; 0 for any.
 
     Raises:
-        BerError: the bytes are no element, or it is too long.
+        BerError: the bytes are not an element, or it is too long.
     """
     (tag,) = take(1)
     if expected not in (0, tag):
-        raise BerError(f"it says {bytes((tag,))!r} where {bytes((expected,))!r} is due")
+        raise BerError(f"it sends {bytes((tag,))!r} instead of {bytes((expected,))!r}")
     (length,) = take(1)
     if length & _LONG_LENGTH:
         count = length & ~_LONG_LENGTH
@@ -95,7 +95,7 @@ def element(tag: int, *contents: bytes) -> bytes:
 
 
 def integer(value: int, tag: int = INTEGER) -> bytes:
-    """A small number that is not negative; also an enumeration's value."""
+    """A small non-negative number; also the value of an enumeration."""
     return element(tag, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What this host's resolver says: who takes a domain's mail, and whether it validates DNSSEC.
+"""What this host's resolver says: a domain's mail exchangers, and whether it validates DNSSEC.
 
-Of the latter it tells with the AD bit (RFC 4035 section 3.2.3, RFC 6840).
+A validating resolver sets the AD bit (RFC 4035 section 3.2.3, RFC 6840).
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ def servers_in(resolv_conf: str) -> tuple[str, ...]:
 
 
 def question(number: int, name: str, kind: str) -> bytes:
-    """A question as it goes over the wire (RFC 1035 section 4), which asks to be told whether the answer is authentic.
+    """A query in wire format (RFC 1035 section 4), with the AD and DO bits set.
 
     Args:
-        number: what the answer is known by.
+        number: identifies the answer.
         name: a domain name.
         kind: type of record, such as ``ns``.
     """
@@ -56,11 +56,11 @@ def question(number: int, name: str, kind: str) -> bytes:
 
 
 def authentic(servers: Sequence[str], name: str, kind: str) -> bool:
-    """Whether the first server that answers calls its answer authentic.
+    """Whether the first server that answers sets the AD bit.
 
     Args:
         servers: IP addresses.
-        name: a domain name that is signed.
+        name: a signed domain name.
         kind: type of record.
     """
     for server in servers:
@@ -71,38 +71,40 @@ def authentic(servers: Sequence[str], name: str, kind: str) -> bool:
     return False
 
 
-def far_away(resolv_conf: str, path: str, daemon: str, *, name: str = ".", kind: str = "ns") -> list[str]:
-    """Whether the resolver makes DANE worth something.
+def require_dnssec(resolv_conf: str, path: str, daemon: str, *, name: str = ".", kind: str = "ns") -> list[str]:
+    """Make sure that the resolver validates DNSSEC, without which DANE is worth nothing.
 
     Args:
         resolv_conf: content of the resolv.conf(5) that the daemon reads.
-        path: where that is.
+        path: its path.
         daemon: the daemon, as messages name it.
-        name: a domain name that is signed, to ask for.
+        name: a signed domain name to ask for.
         kind: type of record to ask for.
 
     Returns:
-        What the administrator should know.
+        Warnings for the administrator.
 
     Raises:
-        Problem: nobody validates DNSSEC for this host, so that DANE would count for nothing.
+        Problem: nothing validates DNSSEC for this host.
     """
     servers = servers_in(resolv_conf)
     if not authentic(servers, name, kind):
         raise Problem(
-            f"the resolver that {path} names ({', '.join(servers)}) does not validate DNSSEC: asked for {kind} of"
-            f" {name or '.'}, it does not say that the answer is authentic",
+            f"the resolver in {path} ({', '.join(servers)}) does not validate DNSSEC: its answer for {kind} of"
+            f" {name or '.'} is not marked as authentic",
             f"install a validating resolver on this host ({how_to_install(VALIDATING_RESOLVER)}) and name it in"
             f" {RESOLV_CONF},"
             f" then restart {daemon}; or choose a level without DANE",
             option="tls",
         )
-    far = [one for one in servers if not one.startswith("127.") and one != "::1"]
-    return [f"DANE trusts the answers of {', '.join(far)}, which can be forged on their way here"] if far else []
+    remote = [one for one in servers if not one.startswith("127.") and one != "::1"]
+    if not remote:
+        return []
+    return [f"DANE relies on the answers of {', '.join(remote)}, which can be forged on their way to this host"]
 
 
 def _flags(server: str, number: int, asked: bytes) -> int | None:
-    """The flags of a server's answer; None where it does not answer."""
+    """The flags of a server's answer; None where there is none."""
     try:
         answer = _by_datagram(server, asked, PATIENCE)
     except OSError:
@@ -111,7 +113,7 @@ def _flags(server: str, number: int, asked: bytes) -> int | None:
 
 
 def _flags_in(answer: bytes, number: int) -> int | None:
-    """The flags of an answer; None where it is none to that question."""
+    """The flags of an answer; None where it does not belong to the query."""
     if len(answer) < _HEAD:
         return None
     found, flags = struct.unpack("!HH", answer[:4])
@@ -129,14 +131,14 @@ def _by_datagram(server: str, asked: bytes, patience: float) -> bytes:
 
 
 def _by_stream(server: str, asked: bytes, patience: float) -> bytes:
-    """As an answer is asked for that does not fit into a datagram (RFC 7766 section 8)."""
+    """Over TCP, for answers that do not fit into a datagram (RFC 7766 section 8)."""
     with socket.create_connection((server.partition("%")[0], PORT), patience) as channel:
         channel.sendall(struct.pack("!H", len(asked)) + asked)
         received = b""
         while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
             data = channel.recv(4096)
             if not data:
-                raise OSError("the answer is cut off")
+                raise OSError("the answer is truncated")
             received += data
         return received[2:]
 
@@ -145,18 +147,18 @@ def _by_stream(server: str, asked: bytes, patience: float) -> bytes:
 
 
 def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIENCE) -> tuple[str, ...]:
-    """The hosts that take a domain's mail, those that it prefers first (RFC 5321 section 5.1).
+    """A domain's mail exchangers, the preferred ones first (RFC 5321 section 5.1).
 
     Args:
         servers: IP addresses of the resolvers.
         domain: a domain name in ASCII form.
-        patience: seconds for each of them.
+        patience: seconds for each resolver.
 
     Returns:
-        Host names. Without any MX record, that is the domain itself.
+        Host names; the domain itself where it has no MX record.
 
     Raises:
-        WireError: there are none, or no server tells.
+        WireError: there are none, or no resolver answers.
     """
     for server in servers:
         number = int.from_bytes(os.urandom(2), "big")
@@ -172,11 +174,11 @@ def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIE
         except (OSError, IndexError, struct.error, ValueError):
             continue
         if flags & _CODE == _NO_SUCH_NAME:
-            raise WireError("resolve", f"there is no domain {domain}")
+            raise WireError("resolve", f"the domain {domain} does not exist")
         if [name for _preference, name in found] == [""]:
-            raise WireError("resolve", f"{domain} publishes that it takes no mail")  # RFC 7505
+            raise WireError("resolve", f"{domain} accepts no mail (null MX, RFC 7505)")
         return tuple(name for _preference, name in found if name) or (domain,)
-    raise WireError("resolve", f"the resolver does not tell who takes the mail of {domain}")
+    raise WireError("resolve", f"the resolver does not answer for the MX records of {domain}")
 
 
 def _exchangers_in(answer: bytes) -> Iterator[tuple[int, str]]:
@@ -201,7 +203,7 @@ def _name_at(answer: bytes, at: int) -> tuple[str, int]:
     end = 0
     for _step in range(_MOST_LABELS):
         length = answer[at]
-        if length & 0xC0:  # it goes on elsewhere
+        if length & 0xC0:  # a compression pointer
             end = end or at + 2
             at = (length & 0x3F) << 8 | answer[at + 1]
             continue
@@ -210,4 +212,4 @@ def _name_at(answer: bytes, at: int) -> tuple[str, int]:
             return ".".join(labels).lower(), end or at
         labels.append(answer[at : at + length].decode("ascii"))
         at += length
-    raise ValueError("a name without an end")
+    raise ValueError("an endless name")

@@ -2,38 +2,33 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A conversation with a server that need not be friendly: every wait has an end, every answer a limit."""
+"""A conversation with a server that may be hostile: every wait ends, and every answer has a limit."""
 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any
-
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 LONGEST_LINE = 64 * 1024  # bytes; the longest that the protocols allow is IMAP's 8 KiB (RFC 7162 section 4)
 LONGEST_CONVERSATION = 256 * 1024  # bytes that a server may send in one of our short conversations
-LONGEST_QUOTATION = 300  # characters of a server's words in a result
-GOODBYE_PATIENCE = 1.0  # seconds in which a server may answer our farewell
-_IPV6_ADDRESSES = "/proc/net/if_inet6"  # one line per address: 32 hex digits, interface, prefix, scope, flags, name
+LONGEST_QUOTATION = 300  # characters of a server's own words in a result
+GOODBYE_PATIENCE = 1.0  # seconds for the answer to our farewell
 
 
 class WireError(Exception):
-    """A conversation that did not come to its end.
+    """A conversation that could not be completed.
 
     Attributes:
-        code: one of ``resolve`` (the name has no address), ``refused`` (nothing listens), ``unreachable`` (no way
-            there, or no sign of life), ``timeout`` (connected, but silent), ``closed`` (the server hung up),
+        code: one of ``resolve`` (the name has no address), ``refused`` (nothing listens), ``unreachable`` (no route,
+            or no answer), ``timeout`` (connected, but silent), ``closed`` (the server hung up),
             ``rejected`` (the server greets with a refusal), ``protocol`` (the server does not speak the protocol),
-            ``no_starttls`` (STARTTLS is not offered), ``starttls_refused`` (it is offered but not given),
-            ``handshake`` (TLS did not come about), ``certificate`` (the certificate is not trusted) or
-            ``unsupported`` (this host cannot ask).
+            ``no_starttls`` (STARTTLS is not offered), ``starttls_refused`` (it is offered but refused),
+            ``handshake`` (the TLS handshake failed), ``certificate`` (the certificate is not trusted) or
+            ``unsupported`` (this host cannot do what is asked).
         text: what happened, with the server's own words where it had any; a clause without a final full stop.
     """
 
@@ -44,7 +39,7 @@ class WireError(Exception):
 
 
 def quoted(words: str) -> str:
-    """A server's words, fit to be shown: no control characters, no more than a line or two."""
+    """A server's words, safe to show: no control characters, and no more than a line or two."""
     shown = "".join(char if char.isprintable() else "?" for char in words)
     return shown if len(shown) <= LONGEST_QUOTATION else shown[:LONGEST_QUOTATION] + "…"
 
@@ -54,14 +49,14 @@ def _ascii_name(name: str) -> str:
     try:
         encoded = name.rstrip(".").encode("idna").decode("ascii")
     except UnicodeError as exc:
-        raise WireError("resolve", f"{quoted(name)!r} is no host name ({exc})") from exc
+        raise WireError("resolve", f"{quoted(name)!r} is not a host name ({exc})") from exc
     if not encoded or not encoded.isprintable():
-        raise WireError("resolve", f"{quoted(name)!r} is no host name")
+        raise WireError("resolve", f"{quoted(name)!r} is not a host name")
     return encoded
 
 
-def _explain(exc: OSError, doing: str) -> WireError:
-    """Which failure an exception of a socket stands for."""
+def explained(exc: OSError, doing: str) -> WireError:
+    """The failure that an exception of a socket means."""
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)):
         return WireError("closed", f"the server closed the connection {doing}")
     if isinstance(exc, ssl.SSLError):
@@ -74,26 +69,26 @@ def _explain(exc: OSError, doing: str) -> WireError:
 
 
 def _explain_tls(exc: ssl.SSLError) -> WireError:
-    """Which failure an exception of the TLS library stands for; its reasons are spelt like TLSV1_ALERT_UNKNOWN_CA."""
+    """The failure that an exception of the TLS library means; its reasons look like TLSV1_ALERT_UNKNOWN_CA."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return WireError("certificate", quoted(exc.verify_message.rstrip(".")))
     if exc.reason in ("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE"):
-        return WireError("unsupported", "the TLS library of the host that asks does not allow this TLS version")
+        return WireError("unsupported", "the TLS library of the connecting host does not allow this TLS version")
     words = (exc.reason or exc.strerror or str(exc)).replace("_", " ").lower()
     return WireError("handshake", f"TLS failed: {words}")
 
 
 class Stream:
-    """A connection, first in clear text and later perhaps in TLS, with one deadline for all that is done with it.
+    """A connection, in clear text at first and perhaps in TLS later, with one deadline for everything.
 
     Args:
         sock: a connected socket.
-        deadline: when patience ends, on the clock of ``time.monotonic``.
+        deadline: when to give up, on the clock of ``time.monotonic``.
 
     Attributes:
         address: the server's IP address.
-        source: the address of this host that was connected from.
-        server_name: the server that the client wants, for protocols in which it says so.
+        source: the address of this host on the connection.
+        server_name: the name that the client wants, for protocols in which it says so.
     """
 
     def __init__(self, sock: socket.socket, deadline: float) -> None:
@@ -105,7 +100,7 @@ class Stream:
         try:
             self.address: str = sock.getpeername()[0]
             self.source: str = sock.getsockname()[0]
-        except OSError as exc:  # it was reset already
+        except OSError as exc:  # it has already been reset
             sock.close()
             raise WireError("closed", "the server closed the connection at once") from exc
 
@@ -123,12 +118,12 @@ class Stream:
 
     @property
     def within_one_address(self) -> bool:
-        """Whether both ends have the same address, which makes some daemons take clear text for secure."""
+        """Whether both ends have the same address, which some daemons treat as secure even in clear text."""
         return self.address == self.source
 
     @contextlib.contextmanager
     def _patience(self, doing: str) -> Iterator[None]:
-        """Bound one operation on the socket by what is left of the time, and translate its failure."""
+        """Limit one operation on the socket to the time that is left, and translate its failure."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise WireError("timeout", f"the time ran out {doing}")
@@ -136,13 +131,13 @@ class Stream:
             self._socket.settimeout(left)
             yield
         except OSError as exc:
-            raise _explain(exc, doing) from exc
+            raise explained(exc, doing) from exc
 
     def send(self, command: bytes) -> None:
         """Send bytes as they are.
 
         Raises:
-            WireError: the server hung up, or takes nothing.
+            WireError: the server hung up, or does not read.
         """
         with self._patience("while a command was being sent"):
             self._socket.sendall(command)
@@ -151,7 +146,7 @@ class Stream:
         """Whatever the server says next, at least one byte.
 
         Raises:
-            WireError: the server hung up, stays silent, or says too much.
+            WireError: the server hung up, stays silent, or sends too much.
         """
         if self._unread:
             data, self._unread = self._unread, b""
@@ -162,11 +157,11 @@ class Stream:
             raise WireError("closed", "the server closed the connection while an answer was due")
         self._received += len(data)
         if self._received > LONGEST_CONVERSATION:
-            raise WireError("protocol", f"the server said more than {LONGEST_CONVERSATION // 1024} KiB")
+            raise WireError("protocol", f"the server sent more than {LONGEST_CONVERSATION // 1024} KiB")
         return data
 
     def read_line(self) -> str:
-        """The server's next line without its end; bytes that are no UTF-8 are replaced.
+        """The server's next line without its end; bytes that are not UTF-8 are replaced.
 
         Raises:
             WireError: there is no such line.
@@ -180,10 +175,10 @@ class Stream:
         return line.rstrip(b"\r").decode("utf-8", "replace")
 
     def read_bytes(self, count: int) -> bytes:
-        """Exactly so many of the server's next bytes.
+        """Exactly this many of the server's next bytes.
 
         Raises:
-            WireError: there are not so many.
+            WireError: there are fewer.
         """
         data = b""
         while len(data) < count:
@@ -192,7 +187,7 @@ class Stream:
         return data[:count]
 
     def start_tls(self, context: ssl.SSLContext, server_name: str) -> ssl.SSLSocket:
-        """Complete a TLS handshake; from here on everything is said inside TLS.
+        """Complete a TLS handshake; everything after it is inside TLS.
 
         Args:
             context: how to verify the server, and which TLS versions to speak.
@@ -202,120 +197,16 @@ class Stream:
             WireError: the handshake failed; with the code ``certificate`` because of the server's certificate.
         """
         if self._unread:
-            # such bytes would be taken for a part of the TLS session (the client's side of CVE-2011-0411)
-            raise WireError("protocol", "the server went on in clear text after it had agreed to STARTTLS")
+            # these bytes would be taken for part of the TLS session (the client's side of CVE-2011-0411)
+            raise WireError("protocol", "the server went on in clear text after it had accepted STARTTLS")
         name = _ascii_name(server_name)
         with self._patience("during the TLS handshake"):
             self._socket = tls = context.wrap_socket(self._socket, server_hostname=name)
         return tls
 
     def leave(self, farewell: bytes) -> None:
-        """Say goodbye, as servers like it; whether they answer does not matter."""
+        """Say goodbye, as servers prefer. Whether they answer does not matter."""
         self._deadline = min(self._deadline, time.monotonic() + GOODBYE_PATIENCE)
         with contextlib.suppress(WireError):
             self.send(farewell)
             self.receive()
-
-
-def connect_stream(host: str, port: int, *, timeout: float, source: str = "") -> Stream:
-    """Connect to a server, over whichever of its addresses answers first in the resolver's order.
-
-    A server on this very host is never spoken to from its own address unless no other is to be had, because
-    Dovecot and others treat such a session as secure even in clear text.
-
-    Args:
-        host: host name or IP address.
-        port: TCP port.
-        timeout: seconds that the whole conversation may last, the resolver's own waiting not counted.
-        source: address of this host to connect from; empty to leave the choice to the system and to the rule above.
-
-    Raises:
-        WireError: no connection came about.
-        Problem: the source is no address of this host.
-    """
-    deadline = time.monotonic() + timeout
-    return Stream(_dial(host, port, deadline, source), deadline)
-
-
-def other_local_address(address: str) -> str:
-    """An address of this host that differs from a given one of its own; empty where there is none."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if ip.version == 4:
-        return "127.0.0.2" if address != "127.0.0.2" else "127.0.0.3"
-    if not ip.is_loopback:
-        return "::1"
-    with contextlib.suppress(OSError), open(_IPV6_ADDRESSES, encoding="ascii") as table:
-        for words in map(str.split, table):
-            if words[3] == "00":  # a global address, neither link-local nor loopback
-                return str(ipaddress.IPv6Address(int(words[0], 16)))
-    return ""
-
-
-def _dial(host: str, port: int, deadline: float, source: str) -> socket.socket:
-    """A connected socket. Each way there gets its share of the time, so that a dead one does not use up all of it."""
-    family, origin = _checked_source(source) if source else (socket.AF_UNSPEC, None)
-    try:
-        found = socket.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
-    except (OSError, ValueError) as exc:
-        words = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-        raise WireError("resolve", f"{quoted(host)!r} has no address ({words})") from exc
-    ways = [
-        (kin, address, start)
-        for kin, _kind, _protocol, _name, address in found
-        for start in ([origin] if origin else _starts(kin, address))
-    ]
-    failures = []
-    for number, (kin, address, start) in enumerate(ways):
-        patience = max((deadline - time.monotonic()) / (len(ways) - number), 0.001)
-        try:
-            return _dial_address(kin, address, start, patience)
-        except ConnectionRefusedError as exc:
-            failures.append(_explain(exc, f"by {address[0]}"))
-        except socket.timeout:
-            failures.append(WireError("unreachable", f"no answer in time from {address[0]}"))
-        except OSError as exc:
-            failures.append(_explain(exc, f"on the way to {address[0]}"))
-    raise WireError(failures[-1].code, "; ".join(dict.fromkeys(failure.text for failure in failures)))
-
-
-def _dial_address(family: int, address: Any, start: Any, patience: float) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if start:
-            sock.bind(start)
-        sock.settimeout(patience)
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _starts(family: int, address: Any) -> list[Any]:
-    """Where to connect from: wherever the system likes, but first elsewhere if it would choose the server's address."""
-    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.connect(address)  # sends nothing, but shows the system's choice
-        elsewhere = other_local_address(address[0]) if asking.getsockname()[0] == address[0] else ""
-        if elsewhere:
-            return [(elsewhere, 0), None]
-    return [None]
-
-
-def _checked_source(source: str) -> tuple[int, Any]:
-    """Family and socket address of an IP address of this host."""
-    try:
-        family, _kind, _protocol, _name, address = socket.getaddrinfo(
-            source, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
-        )[0]
-    except (OSError, ValueError) as exc:
-        raise Problem(f"{source!r} is no IP address", "give an IP address of this host", option="source") from exc
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as trying:
-            trying.bind(address)
-    except OSError as exc:
-        raise Problem(
-            f"{source} is no address of this host ({exc.strerror})",
-            "give an address that the host has",
-            option="source",
-        ) from exc
-    return family, address

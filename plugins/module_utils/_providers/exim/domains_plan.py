@@ -180,7 +180,7 @@ class Sending:
                 f" 'options trust-ad' into {RESOLV_CONF}; or choose a level without DANE",
                 option="tls",
             )
-        return _resolver.far_away(self._host.read_text(RESOLV_CONF), RESOLV_CONF, "Exim")
+        return _resolver.require_dnssec(self._host.read_text(RESOLV_CONF), RESOLV_CONF, "Exim")
 
 
 def _circumflex(policies: Sequence[DomainPolicy]) -> list[str]:

@@ -23,7 +23,7 @@ from dataclasses import replace
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, InboundDemand
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, InboundRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound_services import (
@@ -66,7 +66,7 @@ TABLES: Mapping[str, tuple[str, str, str]] = {  # by path: type, what asks it, a
 }
 
 
-def _keys(policy: DomainPolicy, demand: InboundDemand) -> Iterator[tuple[str, str]]:
+def _keys(policy: DomainPolicy, demand: InboundRequirement) -> Iterator[tuple[str, str]]:
     """Kind and key of all that stands for a partner."""
     before = "[@.]" if policy.subdomains else "@"
     for name in dict.fromkeys((policy.domain, _unicode(policy.domain))):
@@ -164,7 +164,7 @@ class Inbound:
             if reason
         }
 
-    def _put(self, policy: DomainPolicy, demand: InboundDemand, classes: dict[str, str]) -> None:
+    def _put(self, policy: DomainPolicy, demand: InboundRequirement, classes: dict[str, str]) -> None:
         suffixes = {"": _TLS_CLASS}
         if demand.fingerprints:
             name = _class_of(policy.domain)

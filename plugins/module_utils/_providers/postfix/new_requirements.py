@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, Demand
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
@@ -124,7 +124,7 @@ class _Comparison:
         level = value(LEVEL)
         return _Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else ())
 
-    def demands(self, domains: Collection[str]) -> list[Demand]:
+    def demands(self, domains: Collection[str]) -> list[TlsRequirement]:
         """What is newly demanded of the servers that take the mail of some domains."""
         ways = self._tables.ways(domains)
         hops = {hop.next_hop for several in ways.values() for hop in several}
@@ -162,13 +162,13 @@ class _Comparison:
         other_roots = new.level in _VERIFYING and "smtp_tls_CAfile" in self._settings.changed
         return new != old or other_roots
 
-    def _demand(self, domain: str, transport: str, next_hop: str, policy: _Policy) -> Demand | None:
+    def _demand(self, domain: str, transport: str, next_hop: str, policy: _Policy) -> TlsRequirement | None:
         """What a policy demands at a next hop; None where that stands for many places."""
         place = _PLACE.fullmatch(next_hop)
         if not place or next_hop == EVERYTHING or next_hop.startswith("."):
             return None
         fixed = place["fixed"] or ""
-        found = Demand(
+        found = TlsRequirement(
             domain,
             next_hop,
             fixed or place["domain"],

@@ -118,4 +118,4 @@ def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -
         return []
     path = resolv_conf(host, settings)
     kind, _colon, name = (settings.value("dnssec_probe") or "ns:.").partition(":")
-    return _resolver.far_away(host.read_text(path), path, "Postfix", name=name, kind=kind)
+    return _resolver.require_dnssec(host.read_text(path), path, "Postfix", name=name, kind=kind)

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One protocol from the client's side: what a dialogue is, and what it finds out.
+"""What a dialogue is: one protocol from the client's side.
 
-Nothing is ever delivered, and no credential but a made-up one is ever sent.
+Nothing is ever delivered, and only made-up credentials are sent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream
 
-# How servers say that the channel, not the credential, is at fault.
+# How servers say that the channel, not the credentials, is at fault.
 BLAMES_THE_CHANNEL = re.compile(r"tls|ssl|encrypt|secur|clear ?text|plain ?text|confidential|under a layer", re.I)
 
 
@@ -26,7 +26,7 @@ class Opening:
 
     Attributes:
         greeting: its first line; empty after STARTTLS, when it does not greet again.
-        capabilities: what it offers, one entry per extension, in the protocol's own words.
+        capabilities: what it offers, one entry for each extension, as the protocol writes it.
     """
 
     greeting: str
@@ -38,8 +38,8 @@ class ClearText:
     """What a server does with a client that does not use TLS.
 
     Attributes:
-        refused: whether use in clear text is refused; None when the answer says neither.
-        auth_offered: whether a login is offered in clear text; None when that cannot be known.
+        refused: whether use in clear text is refused; None where the answer does not say.
+        auth_offered: whether a login is offered in clear text; None where that cannot be known.
         evidence: what was asked, and the server's own words.
     """
 
@@ -53,8 +53,8 @@ class Dialogue(ABC):
 
     Attributes:
         starttls: the capability that offers TLS.
-        opener: a harmless first command, with which a port is tested for clear text.
-        smuggled: a harmless command that is sent along with the request for TLS, before the handshake.
+        opener: a harmless first command, to test a port for clear text.
+        smuggled: a harmless command, sent together with the request for TLS.
         farewell: the last command.
     """
 
@@ -65,7 +65,7 @@ class Dialogue(ABC):
 
     @abstractmethod
     def greet(self, stream: Stream) -> str:
-        """The server's greeting. Raises WireError where it is none, or a refusal."""
+        """The server's greeting. Raises WireError where it is a refusal, or not a greeting."""
 
     @abstractmethod
     def capabilities(self, stream: Stream) -> tuple[str, ...]:
@@ -73,7 +73,7 @@ class Dialogue(ABC):
 
     @abstractmethod
     def ask_tls(self, stream: Stream, smuggled: bytes = b"") -> None:
-        """Ask for TLS, and send other bytes in the same write. Raises WireError where it is not given."""
+        """Ask for TLS, with more bytes in the same write. Raises WireError where the server refuses."""
 
     @abstractmethod
     def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
@@ -81,7 +81,7 @@ class Dialogue(ABC):
 
     @abstractmethod
     def answer_to_smuggled(self, stream: Stream) -> str:
-        """Say goodbye inside TLS; the server's answer to the smuggled command, empty where there is none."""
+        """Say goodbye inside TLS. Returns the answer to the smuggled command; empty where there is none."""
 
     def open(self, stream: Stream) -> Opening:
         """Greeting and capabilities."""
@@ -92,5 +92,5 @@ class Dialogue(ABC):
         return self.starttls in opening.capabilities
 
     def refuses_in_clear_text(self, _answer: bytes) -> bool:
-        """Whether an answer in clear text, given where TLS starts at once, says only that TLS is needed."""
+        """Whether an answer in clear text on a port with TLS from the start says only that TLS is needed."""
         return False

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP, whose redirection to https stands for STARTTLS: RFC 9110, RFC 9112, RFC 6797 (HSTS), RFC 7617 (Basic)."""
+"""HTTP from the client's side: RFC 9110, RFC 9112, RFC 6797 (HSTS), RFC 7617 (Basic).
+
+It has no STARTTLS; a server redirects to https instead.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError, quoted
 
-# What a result shows of an answer. Never cookies, which can be as good as a password.
+# Fields that a result shows. Never cookies, which can be as good as a password.
 _SHOWN = ("strict-transport-security", "www-authenticate", "location", "upgrade", "alt-svc", "server")
 _MOST_FIELDS = 200
 _REDIRECTIONS = (301, 302, 303, 307, 308)
-# No page is served to a client in clear text: the request is for TLS (400, as nginx and Apache answer it on their
-# https ports), or another protocol is needed (426, RFC 9110 section 15.5.22).
+# The server asks for TLS: 400 is what nginx and Apache answer to clear text on their https ports, 426 requires another
+# protocol (RFC 9110 section 15.5.22).
 _WANTS_TLS = (400, 426)
 
 
 class Http(Dialogue):
-    """A web server. Its first line is its answer to a request for ``/``, its capabilities are fields of that answer."""
+    """A web server. The greeting is the status line of its answer for ``/``, the capabilities are header fields."""
 
     starttls = ""
     opener = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -61,10 +64,10 @@ class Http(Dialogue):
         evidence = f"GET / was answered with {opening.greeting!r}" + (f" to {target!r}" if target else "")
         if code == 401:
             schemes = _field(opening, "www-authenticate")
-            return ClearText(False, True, f"{evidence}, which asks for a password ({schemes or 'of no known kind'})")
+            return ClearText(False, True, f"{evidence}, which asks for a password ({schemes or 'unknown scheme'})")
         if (code in _REDIRECTIONS and target.lower().startswith("https://")) or code in _WANTS_TLS:
             return ClearText(True, False, evidence)
-        # a page may hold a form for passwords, which cannot be seen from here
+        # a page may contain a login form, which cannot be seen from here
         return ClearText(None if code == 403 or code >= 500 else False, None, evidence)
 
     def refuses_in_clear_text(self, answer: bytes) -> bool:
@@ -86,14 +89,14 @@ def _request(name: str) -> bytes:
     try:
         asked = host.encode("idna") if not host.startswith("[") else host.encode("ascii")
     except UnicodeError as exc:
-        raise WireError("resolve", f"{quoted(name)!r} is no host name ({exc})") from exc
+        raise WireError("resolve", f"{quoted(name)!r} is not a host name ({exc})") from exc
     if re.search(rb"[\x00-\x20]", asked):
-        raise WireError("resolve", f"{quoted(name)!r} is no host name")
+        raise WireError("resolve", f"{quoted(name)!r} is not a host name")
     return b"GET / HTTP/1.1\r\nHost: " + asked + b"\r\nUser-Agent: mail_tls_info\r\nConnection: close\r\n\r\n"
 
 
 def _code(line: str) -> int:
-    """The code of a status line. Raises WireError where it is none."""
+    """The code of a status line. Raises WireError where the line is something else."""
     match = re.match(r"HTTP/\d(?:\.\d)? (\d{3})(?: |$)", line)
     if not match:
         raise WireError("protocol", f"the server does not speak HTTP but says {quoted(line)!r}")

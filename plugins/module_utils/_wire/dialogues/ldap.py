@@ -50,24 +50,24 @@ _NAMES = {
     53: "unwillingToPerform",
 }
 _SUCCESS, _STRONGER, _CONFIDENTIALITY, _GO_ON = 0, 8, 13, 14
-_JUDGED = (_SUCCESS, 32, 49)  # the answer is about the credential, so the server was willing to take it
-_NOT_AT_ALL = (7, 48, 53)  # such a login is not taken, whatever the channel
-# A server that has this backend serves its suffix; where it does not say which ones it serves, this is the best guess.
+_JUDGED = (_SUCCESS, 32, 49)  # the answer is about the credentials, so the server was willing to take them
+_NOT_AT_ALL = (7, 48, 53)  # such a login is refused on any channel
+# Where a server does not say which suffixes it serves, this is the best guess: OpenLDAP has it.
 _GUESSED_SUFFIX = "cn=config"
 _NOBODY = "cn=nobody"
-# Mechanisms that begin without a credential, so that none is needed to see whether they are taken.
+# Mechanisms that begin without credentials, so that none are needed to see whether they are accepted.
 _TRIED = ("DIGEST-MD5", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "NTLM")
 _MOST_TRIED = 3  # suffixes, and mechanisms
 
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a server answers to one request.
+    """A server's answer to one request.
 
     Attributes:
         code: the result code of RFC 4511 section 4.1.9.
-        diagnostic: its explanation in the server's words.
-        attributes: of the only entry found, values by attribute name in lower case.
+        diagnostic: the server's explanation.
+        attributes: of the one entry found, values by attribute name in lower case.
     """
 
     code: int
@@ -82,7 +82,7 @@ class _Answer:
 
     @property
     def blames_the_channel(self) -> bool:
-        """Whether it is the lack of TLS that the server minds; some say so with another result, in words."""
+        """Whether the server objects to the lack of TLS; some say so only in words."""
         if self.code in (_STRONGER, _CONFIDENTIALITY):
             return True
         by_words = self.code not in (*_JUDGED, _GO_ON)
@@ -94,7 +94,7 @@ def _message(number: int, request: bytes) -> bytes:
 
 
 def _search(base: str, *attributes: str) -> bytes:
-    """A search for one entry itself, of whatever class."""
+    """A search for one entry, of any class."""
     return element(
         _SEARCH,
         octets(base),
@@ -113,7 +113,7 @@ def _simple_bind(name: str, password: str) -> bytes:
 
 
 def _sasl_bind(mechanism: str) -> bytes:
-    """The beginning of a SASL login, without a credential."""
+    """The beginning of a SASL login, without credentials."""
     return element(_BIND, integer(3), octets(""), element(_SASL, octets(mechanism)))
 
 
@@ -121,7 +121,7 @@ _DESCRIPTION = _search("", "supportedExtension", "supportedSASLMechanisms")
 
 
 def _read(stream: Stream) -> tuple[int, Element]:
-    """The next message: its number, and what it says."""
+    """The next message: its number and its content."""
     try:
         parts = read_element(stream.read_bytes, SEQUENCE)
         number, said = parts.parts[:2]
@@ -158,7 +158,7 @@ def _answer(stream: Stream, number: int) -> _Answer:
             if answers == number and said.tag in _LAST_ANSWERS:
                 return _Answer(*_result(said), attributes)
             if answers != number or said.tag not in (_ENTRY, _REFERENCE):
-                raise WireError("protocol", f"the server answers what it was not asked (tag {said.tag:#04x})")
+                raise WireError("protocol", f"the server sent an unexpected answer (tag {said.tag:#04x})")
             if said.tag == _ENTRY:
                 attributes = _attributes(said)
         except (BerError, ValueError, IndexError) as exc:
@@ -171,7 +171,7 @@ def _ask(stream: Stream, number: int, request: bytes) -> _Answer:
 
 
 class Ldap(Dialogue):
-    """LDAP. No server greets; what it offers stands in its rootDSE (RFC 4512 section 5.1), if anyone may read that."""
+    """LDAP. Servers do not greet; what they offer is in the rootDSE (RFC 4512 section 5.1), if it is readable."""
 
     starttls = "STARTTLS"
     opener = _message(1, _DESCRIPTION)
@@ -182,7 +182,7 @@ class Ldap(Dialogue):
         return ""
 
     def capabilities(self, stream: Stream) -> tuple[str, ...]:
-        """STARTTLS, the numbers of other extensions, and the SASL mechanisms; empty where the rootDSE is closed."""
+        """STARTTLS, the OIDs of other extensions, and the SASL mechanisms; empty where the rootDSE is not readable."""
         found = _ask(stream, 1, _DESCRIPTION).attributes
         extensions = found.get("supportedextension", [])
         mechanisms = found.get("supportedsaslmechanisms", [])
@@ -193,7 +193,7 @@ class Ldap(Dialogue):
         )
 
     def offers_tls(self, opening: Opening) -> bool:
-        """Whoever does not say what it offers may still give it."""
+        """A server that does not say what it offers may still have it."""
         return not opening.capabilities or super().offers_tls(opening)
 
     def ask_tls(self, stream: Stream, smuggled: bytes = b"") -> None:
@@ -212,7 +212,7 @@ class Ldap(Dialogue):
         evidence = f"an anonymous search was answered with {search.words!r}, a simple bind with {bind.words!r}"
         if sasl:
             evidence += f", a bind by {mechanism} with {sasl.words!r}"
-        # a name below no suffix of the server's is refused as a wrong credential is, wherever it comes from
+        # a name outside all suffixes is refused like wrong credentials, on any channel
         simple = None if bind.code in _JUDGED and not suffixes else bind.code in _JUDGED
         offered = True if sasl and sasl.code == _GO_ON else simple
         if offered is False and not (bind.blames_the_channel or bind.code in _NOT_AT_ALL):
@@ -224,7 +224,7 @@ class Ldap(Dialogue):
 
     @staticmethod
     def _try_sasl(stream: Stream, opening: Opening) -> tuple[str, _Answer | None]:
-        """Begin a SASL login, by one mechanism after the other until one is taken; the last one and its answer."""
+        """Begin a SASL login, with one mechanism after the other until one is accepted; the last one and its answer."""
         offers = (entry.split()[1:] for entry in opening.capabilities if entry.startswith("SASL "))
         offered: Sequence[str] = [word for offer in offers for word in offer]
         mechanism, answer = "", None
@@ -235,7 +235,7 @@ class Ldap(Dialogue):
         return mechanism, answer
 
     def answer_to_smuggled(self, stream: Stream) -> str:
-        """Whether an answer comes that nobody asked for inside TLS."""
+        """The answer that nobody asked for inside TLS, if there is one."""
         stream.send(_message(8, _DESCRIPTION))
         number, said = _read(stream)
         return f"a message with tag {said.tag:#04x}" if number == 3 else ""

@@ -24,7 +24,7 @@ _LOGIN_NEEDED = 480
 _TLS_NEEDED = 483
 _TEMPORARILY_UNAVAILABLE = 400
 _CLOSING = 205
-# what a reader is told who may read: here is the article, or nobody has it (RFC 3977 section 6.2.1)
+# what a reader with access is told: here is the article, or there is none (RFC 3977 section 6.2.1)
 _USED = (220, 430)
 
 
@@ -35,7 +35,7 @@ class _Reply:
 
 
 class Nntp(Dialogue):
-    """NNTP as a reader speaks it. A server for both readers and feeds is switched to readers where it wants that."""
+    """NNTP as a reader speaks it. A server for readers and feeds is switched to reader mode if it asks for that."""
 
     starttls = "STARTTLS"
     opener = b"CAPABILITIES\r\n"
@@ -64,7 +64,7 @@ class Nntp(Dialogue):
         offered = self._capabilities(stream)
         if "MODE-READER" not in offered:
             return offered
-        # it speaks to us as to another server, and would refuse everything that readers do, TLS included
+        # it treats us as another server, and would refuse everything that readers do, TLS included
         reply = self._ask(stream, "MODE READER")
         if reply.code not in _READY:
             raise WireError("rejected", f"MODE READER was answered with {reply.words!r}")
@@ -88,7 +88,7 @@ class Nntp(Dialogue):
     def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
         """Ask for an article that cannot exist, and then try to log in.
 
-        It is asked for as a whole: Cyrus answers STAT and HEAD to everybody, since servers use them among themselves.
+        ARTICLE, because Cyrus answers STAT and HEAD to everybody; servers use them among themselves.
         """
         use = self._ask(stream, "ARTICLE <none@none.invalid>")
         login = self._ask(stream, "AUTHINFO USER x")
@@ -98,7 +98,7 @@ class Nntp(Dialogue):
 
     @staticmethod
     def _refusal(use: int, login: int) -> bool | None:
-        """Whether clear text is refused, by the codes with which use and login are answered."""
+        """Whether clear text is refused, by the codes of the answers to use and login."""
         if use == _TLS_NEEDED:
             return True
         if use in _USED:
@@ -117,7 +117,7 @@ class Nntp(Dialogue):
 
 
 def _offers_login(capabilities: tuple[str, ...]) -> bool:
-    """Whether a login is offered at this point: AUTHINFO without a method means that none is (RFC 4643 section 2.1)."""
+    """Whether a login is offered at this point: AUTHINFO without a method means none (RFC 4643 section 2.1)."""
     words = {word for entry in capabilities if entry.startswith("AUTHINFO ") for word in entry.split()[1:]}
     mechanisms = any(entry.startswith("SASL ") for entry in capabilities)
     return "USER" in words or ("SASL" in words and mechanisms)

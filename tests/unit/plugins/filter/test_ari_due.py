@@ -53,5 +53,5 @@ def test_another_zone_counts() -> None:
 
 @pytest.mark.parametrize("window", [{"start": "soon", "end": "later"}, {"start": "2026-01-01T00:00:00Z"}])
 def test_a_window_that_is_none_is_an_error(window: dict[str, str]) -> None:
-    with pytest.raises(AnsibleFilterError, match="no window of time for mx1"):
+    with pytest.raises(AnsibleFilterError, match="window for mx1 cannot be read"):
         ari_due([{"item": "mx1", "renewal_info": {"suggestedWindow": window}}])

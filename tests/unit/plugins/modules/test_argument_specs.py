@@ -12,8 +12,8 @@ import pytest
 import yaml
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import objects, one_or_many
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 PACKAGE = "ansible_collections.postmaster.secure_channel.plugins"
@@ -125,5 +125,5 @@ def test_objects():
     none = {option: spec.get("default") for option, spec in ELEMENT.items()}
     assert objects({**none, "things": [{"name": "b"}]}, ELEMENT, "things") == [{"name": "b"}]
     assert objects({**none, "things": []}, ELEMENT, "things") == []
-    with pytest.raises(Problem, match="option name: it stands beside things"):
+    with pytest.raises(Problem, match="option name: it cannot be combined with things"):
         objects({**none, "name": "a", "things": [{"name": "b"}]}, ELEMENT, "things")

@@ -14,6 +14,7 @@ from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, Findings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_domain_security
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     call,
@@ -48,7 +49,7 @@ class Transaction:
     def __exit__(self, *_exc):
         pass
 
-    def apply(self, changes, _participants):
+    def apply(self, changes, _participants, _probe):
         if not self.check_mode:
             self.host.take(changes)
 
@@ -77,8 +78,8 @@ def warned(monkeypatch):
 @pytest.fixture
 def module(host, warned, monkeypatch, capsys):
     """Calls the module on a recorded host."""
-    monkeypatch.setattr(mail_domain_security, "Host", lambda _run_command: host)
-    monkeypatch.setattr(mail_domain_security, "Transaction", Transaction)
+    monkeypatch.setattr(site, "Host", lambda _run_command: host)
+    monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(glob, "glob", lambda _pattern: ["libplain.so"])
     monkeypatch.setattr(_preflight, "look", lambda demands, *_how: found_by_preflight(demands))
 
@@ -204,8 +205,8 @@ def test_preflight_warns(module, warned):
     ]
     assert result["untried_domains"] == 1
     for words in (
-        "mail to plain.test will stay in the queue, since TLS is not to be had there",
-        "whether mail to down.test can be sent as demanded is not known",
+        "mail to plain.test will stay in the queue because TLS is not available there",
+        "cannot tell whether mail to down.test can be sent as required",
         "the preflight has not tried untried.test",
     ):
         assert [one for one in warned if words in one], words
@@ -219,7 +220,7 @@ def test_preflight_fails_before_anything_is_changed(check, host, module):
     result = module(domains=CUT_OFF, preflight="fail", check=check)
     assert result["failed"] is True
     assert result["problem"]["option"] == "preflight"
-    for words in ("plain.test: no STARTTLS", "nobody answers at the moment for down.test"):
+    for words in ("plain.test: no STARTTLS", "no server answers at the moment for down.test"):
         assert words in result["msg"]
     assert host.files == files
 
@@ -272,7 +273,7 @@ def test_mail_that_is_stuck(host, module, warned):
         ("sub.plain.test", 1, ["e"]),
     ]
     assert found[1]["reason"] == "Server certificate not verified"
-    assert [one for one in warned if "3 messages wait in the queue because TLS could not be had" in one]
+    assert [one for one in warned if "3 messages are waiting in the queue because TLS is not available" in one]
     assert "x@" not in str(found)
     assert module(domain="plain.test", tls="may")["stuck_mail"] == []
 
@@ -295,4 +296,4 @@ def test_roots_are_read_only_where_something_is_verified(host, module, warned):
     assert module(domain="a.test", tls="encrypt")["changed"] is True
     assert module(domain="b.test")["problem"]["option"] == "ca_file"
     assert module(domain="b.test", check=True)["changed"] is True
-    assert [one for one in warned if "/nowhere.pem is not there yet" in one]
+    assert [one for one in warned if "/nowhere.pem does not exist yet" in one]

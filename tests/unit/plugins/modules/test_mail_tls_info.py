@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as _wire
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import report as report
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info import options
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import handshake as handshake_module
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_tls_info
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME, call
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (
@@ -111,7 +111,7 @@ def agree(result: dict[str, Any], documented: dict[str, Any]) -> None:
 
 def test_options_and_documentation_agree():
     documented = yaml.safe_load(mail_tls_info.DOCUMENTATION)["options"]
-    for option, spec in {**mail_tls_info.ELEMENT, **mail_tls_info.TESTS}.items():
+    for option, spec in {**mail_tls_info.ELEMENT, **mail_tls_info.CHECKS}.items():
         assert documented[option]["type"] == spec["type"]
         assert documented[option].get("default") == spec.get("default")
         assert documented[option].get("choices") == spec.get("choices")
@@ -218,7 +218,7 @@ def test_a_server_that_makes_no_sense_in_clear_text(run_module, material, good_t
 
 
 def test_a_certificate_that_cannot_be_read(run_module, good_tls, monkeypatch):
-    monkeypatch.setattr(_wire, "_chain", lambda _tls: ((b"garbage",), True))
+    monkeypatch.setattr(handshake_module, "_chain", lambda _tls: ((b"garbage",), True))
     with serving(smtp(good_tls)) as server:
         result = run_module(host="127.0.0.1", port=server.port, protocol="smtp")
     (found,) = result["endpoints"]
@@ -231,7 +231,7 @@ def test_a_certificate_that_cannot_be_read(run_module, good_tls, monkeypatch):
 def test_no_server_at_all(run_module):
     result = run_module(endpoints=[])
     assert result["endpoints"] == []
-    assert result["reason"] == "no endpoint was named"
+    assert result["reason"] == "no endpoint was given"
 
 
 def test_check_mode_makes_no_difference(run_module, good_tls):
@@ -282,7 +282,7 @@ def test_options_that_do_not_belong_together(run_module, options):
 def test_default_ports():
     def port(protocol: str, tls: str) -> int:
         element = dict.fromkeys(mail_tls_info.ELEMENT) | {"host": "mx2.example.test", "protocol": protocol, "tls": tls}
-        return report.parse(element).endpoint.port
+        return options.parse(element).endpoint.port
 
     assert [port(one, "starttls") for one in ("smtp", "submission", "imap", "pop3")] == [25, 587, 143, 110]
     assert [port(one, "implicit") for one in ("submission", "imap", "pop3")] == [465, 993, 995]

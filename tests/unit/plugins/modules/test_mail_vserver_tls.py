@@ -17,10 +17,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     provider as postfix_module,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import proof as proof_module
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_vserver_tls
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     call,
@@ -72,12 +73,12 @@ def module(release, monkeypatch, capsys):
         host.files[f"{STORE}/live/{CERTIFICATE}.pem"] = ssl.DER_cert_to_PEM_cert(b"leaf").encode()
         host.answers["systemctl is-active --quiet dovecot.service"] = ""
         host.answers["ss -Hltnp"] = ""
-        monkeypatch.setattr(mail_vserver_tls, "Host", lambda _run_command: host)
+        monkeypatch.setattr(site, "Host", lambda _run_command: host)
         return call(mail_vserver_tls.main, capsys, params, check=check)
 
-    monkeypatch.setattr(mail_vserver_tls, "Transaction", Transaction)
+    monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(certificates_module, "refuse_unusable", lambda _host, _path, _passphrase: None)
-    monkeypatch.setattr(vservers_module, "prove", lambda *_args: None)
+    monkeypatch.setattr(proof_module, "prove", lambda *_args: None)
     return run
 
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, look
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Demand
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsRequirement
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import DAY, NAME, NOW
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (
@@ -39,7 +39,7 @@ def look_at(material):
 
     def run(script, **demand):
         with serving(script) as server:
-            one = Demand("a.test", "[here]", HERE, server.port, exchangers=False, **demand)
+            one = TlsRequirement("a.test", "[here]", HERE, server.port, exchangers=False, **demand)
             found = look([one], trust_store(str(material.ca_file)), [])
         assert found.untried == ()
         return found.faults[0][1] if found.faults else None
@@ -115,7 +115,7 @@ def test_name_by_which_the_server_was_found(look_at, material, monkeypatch):
     with serving(context) as server:
         monkeypatch.setattr(_preflight, "mail_exchangers", lambda _servers, _domain, _patience: ("mx.a.test",))
         _resolve(monkeypatch, {"mx.a.test": [HERE]})
-        one = Demand("a.test", "a.test", "a.test", server.port, level="verify", own_name=True)
+        one = TlsRequirement("a.test", "a.test", "a.test", server.port, level="verify", own_name=True)
         assert look([one], trust_store(str(material.ca_file)), []).faults == ()
 
 
@@ -181,7 +181,7 @@ def judged(monkeypatch):
 
         monkeypatch.setattr(_preflight, "mail_exchangers", told)
         _resolve(monkeypatch, addresses)
-        wanted = demands or tuple(Demand(domain, domain, domain) for domain in exchangers)
+        wanted = demands or tuple(TlsRequirement(domain, domain, domain) for domain in exchangers)
         return look(wanted, ssl.create_default_context(), []), tried
 
     return run
@@ -213,15 +213,15 @@ def test_exchanger_without_an_address_is_passed_over(judged):
 
 
 def test_domain_that_is_not_there(judged):
-    found, tried = judged({}, {}, Demand("a.test", "a.test", "a.test"))
+    found, tried = judged({}, {}, TlsRequirement("a.test", "a.test", "a.test"))
     assert found.faults[0][1] == Fault("no_answer", "there is no domain a.test")
     assert tried == []
 
 
 def test_destinations_are_tried_once_and_in_bounds(judged, monkeypatch):
     monkeypatch.setattr(_preflight, "MOST_DESTINATIONS", 3)
-    shared = [Demand(f"d{one}.test", "[gw]:25", "gw", exchangers=False) for one in range(1000)]
-    others = [Demand(f"e{one}.test", f"e{one}.test", "gw", exchangers=False) for one in range(5)]
+    shared = [TlsRequirement(f"d{one}.test", "[gw]:25", "gw", exchangers=False) for one in range(1000)]
+    others = [TlsRequirement(f"e{one}.test", f"e{one}.test", "gw", exchangers=False) for one in range(5)]
     found, tried = judged({}, {"gw": ["127.0.0.9"]}, *shared, *others)
     assert len(tried) == 3
     assert len(found.faults) == 1002

@@ -88,7 +88,7 @@ def test_options_that_contradict_each_other(given, option):
 
 @pytest.mark.parametrize("name", ["", "a/b", "../x", "-a", "a b", "a" * 64])
 def test_what_cannot_be_a_name(name):
-    with pytest.raises(Problem, match="cannot name a virtual server"):
+    with pytest.raises(Problem, match="is not a valid name"):
         parsed(name=name)
 
 

@@ -89,7 +89,7 @@ def test_none_can_be_chosen(vserver, installed, option, words):
 
 def test_addresses():
     refuse_foreign_addresses([Vserver("imap", "x", addresses=("127.0.0.1",))])
-    with pytest.raises(Problem, match=r"192\.0\.2\.1 is no address of this host") as caught:
+    with pytest.raises(Problem, match=r"192\.0\.2\.1 is not an address of this host") as caught:
         refuse_foreign_addresses([Vserver("imap", "x", addresses=("127.0.0.1", "192.0.2.1"))])
     assert (caught.value.subject, caught.value.option) == ("virtual server imap/x", "addresses")
 
@@ -132,6 +132,6 @@ def test_two_on_one_socket(desired, option):
 
 
 def test_port_of_another_program():
-    with pytest.raises(Problem, match="port 1993 is taken by nginx") as caught:
+    with pytest.raises(Problem, match="port 1993 is in use by nginx") as caught:
         refuse(Vserver("imap", "x", port=1143, implicit_tls_port=1993), listening={1993: {"nginx"}})
     assert caught.value.option == "implicit_tls_port"

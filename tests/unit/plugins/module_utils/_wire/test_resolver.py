@@ -143,11 +143,11 @@ def test_domain_without_exchangers_is_its_own(monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "records", "words"),
     [
-        (0x8183, (), "there is no domain a.test"),
-        (0x8182, (), "does not tell"),  # SERVFAIL
-        (0x8180, (exchanger(0, b"\0"),), "takes no mail"),
-        (0x8180, (exchanger(1, b"\xc0\x30"),), "does not tell"),  # a name that refers to itself, or to nothing
-        (0x8180, (exchanger(1, b"\x09short"),), "does not tell"),
+        (0x8183, (), "the domain a.test does not exist"),
+        (0x8182, (), "does not answer"),  # SERVFAIL
+        (0x8180, (exchanger(0, b"\0"),), "accepts no mail"),
+        (0x8180, (exchanger(1, b"\xc0\x30"),), "does not answer"),  # a name that refers to itself, or to nothing
+        (0x8180, (exchanger(1, b"\x09short"),), "does not answer"),
     ],
 )
 def test_no_exchanger(flags, records, words, monkeypatch):
@@ -161,5 +161,5 @@ def test_no_resolver(domain, monkeypatch):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setattr(_resolver, "PORT", free.getsockname()[1])
-    with pytest.raises(WireError, match="does not tell"):
+    with pytest.raises(WireError, match="does not answer"):
         mail_exchangers(["127.0.0.1", "::1"], domain)

@@ -371,7 +371,7 @@ def test_dane_needs_a_resolver_that_exim_can_trust(one, monkeypatch):
         planned(one, replace(PARTNER, tls="dane"))
     monkeypatch.setattr(_resolver, "authentic", lambda *_asked: True)
     plan = planned(one, replace(PARTNER, tls="dane"))
-    assert plan.warnings == ["DANE trusts the answers of 192.0.2.53, which can be forged on their way here"]
+    assert plan.warnings == ["DANE relies on the answers of 192.0.2.53, which can be forged on their way to this host"]
     assert plan.default_level == "dane"
 
 

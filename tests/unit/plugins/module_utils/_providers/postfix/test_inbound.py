@@ -14,7 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
-    InboundDemand,
+    InboundRequirement,
     TlsLibrary,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
@@ -54,7 +54,7 @@ def host(request):
 
 
 def partner(domain="a.test", *, subdomains=False, tls="may", **demand):
-    return DomainPolicy(domain, tls=tls, subdomains=subdomains, inbound=InboundDemand(**demand))
+    return DomainPolicy(domain, tls=tls, subdomains=subdomains, inbound=InboundRequirement(**demand))
 
 
 def apply(host, *policies, purge=False):

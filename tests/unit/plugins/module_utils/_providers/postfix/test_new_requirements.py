@@ -12,10 +12,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
-    Demand,
     DomainPolicy,
     QueuedMail,
     TlsLibrary,
+    TlsRequirement,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     provider as postfix_module,
@@ -63,27 +63,27 @@ def apply(host, *policies, **options):
     [
         (DomainPolicy("a.test", tls="none"), []),
         (DomainPolicy("a.test", tls="may"), []),
-        (DomainPolicy("a.test", tls="encrypt"), [Demand("a.test", "a.test", "a.test", level="encrypt")]),
+        (DomainPolicy("a.test", tls="encrypt"), [TlsRequirement("a.test", "a.test", "a.test", level="encrypt")]),
         (
             DomainPolicy("a.test", tls="verify"),
-            [Demand("a.test", "a.test", "a.test", level="verify", own_name=True)],
+            [TlsRequirement("a.test", "a.test", "a.test", level="verify", own_name=True)],
         ),
         (
             DomainPolicy("a.test"),
-            [Demand("a.test", "a.test", "a.test", level="secure", names=("a.test", ".a.test"))],
+            [TlsRequirement("a.test", "a.test", "a.test", level="secure", names=("a.test", ".a.test"))],
         ),
         (
             DomainPolicy("a.test", tls="verify", match=("MX.b.test", ".c.test")),
-            [Demand("a.test", "a.test", "a.test", level="verify", names=("mx.b.test", ".c.test"))],
+            [TlsRequirement("a.test", "a.test", "a.test", level="verify", names=("mx.b.test", ".c.test"))],
         ),
         (
             DomainPolicy("a.test", tls="fingerprint", fingerprints=FINGERPRINTS),
-            [Demand("a.test", "a.test", "a.test", level="fingerprint", fingerprints=FINGERPRINTS)],
+            [TlsRequirement("a.test", "a.test", "a.test", level="fingerprint", fingerprints=FINGERPRINTS)],
         ),
         (
             DomainPolicy("a.test", relay_host="gw.test", relay_port=587),
             [
-                Demand(
+                TlsRequirement(
                     "a.test", "[gw.test]:587", "gw.test", 587, exchangers=False, level="secure",
                     names=("gw.test", ".gw.test"),
                 )
@@ -92,7 +92,7 @@ def apply(host, *policies, **options):
         (
             DomainPolicy("a.test", tls="encrypt", relay_host="2001:db8::1", relay_port=465, implicit_tls=True),
             [
-                Demand(
+                TlsRequirement(
                     "a.test", "[2001:db8::1]:465", "2001:db8::1", 465, exchangers=False, implicit_tls=True,
                     level="encrypt",
                 )
@@ -142,7 +142,7 @@ def test_all_mail(host):
     of = ("own.test", "friend.test", "x.friend.test", "strict.test", "here.test", "a.test", "a.test")
     everything = DomainPolicy("*", tls="encrypt")
     assert planned(host, everything).demands.of_others
-    assert demanded(host, everything, of=of) == [Demand("a.test", "a.test", "a.test")]
+    assert demanded(host, everything, of=of) == [TlsRequirement("a.test", "a.test", "a.test")]
 
 
 def test_all_mail_by_one_relay(host):

@@ -384,7 +384,7 @@ def test_dane_without_a_resolver_that_validates(policy, host, monkeypatch):
 def test_resolver_of_a_chrooted_client(host):
     host.files["/etc/resolv.conf"] = b"nameserver 192.0.2.53\n"
     (warning,) = planned(host, replace(PARTNER, tls="dane")).warnings
-    assert "DANE trusts the answers of 192.0.2.53" in warning
+    assert "DANE relies on the answers of 192.0.2.53" in warning
     host.files["/var/spool/postfix/etc/resolv.conf"] = b"nameserver 127.0.0.1\n"
     assert planned(host, replace(PARTNER, tls="dane")).warnings == []
 

@@ -8,8 +8,12 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.filter.posture_faults import posture_faults
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import report as report
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import Checks, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.report import look_at_all, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import (
     Material,
@@ -32,7 +36,7 @@ def material(tmp_path_factory):
 def asked(script, *, implicit_tls=False, server_name="", port=0):
     with serving(script) as server:
         endpoint = Endpoint("127.0.0.1", port or server.port, "http", implicit_tls, server_name)
-        return wire.clear_text(endpoint, timeout=5.0), server.heard
+        return clear_text(endpoint, timeout=5.0), server.heard
 
 
 @pytest.mark.parametrize(
@@ -74,14 +78,14 @@ def test_the_server_is_named(name, host):
 
 def test_an_address_of_version_6_stands_in_brackets():
     with serving(http(), address="::1") as server:
-        wire.clear_text(Endpoint("::1", server.port, "http", implicit_tls=False), timeout=5.0)
+        clear_text(Endpoint("::1", server.port, "http", implicit_tls=False), timeout=5.0)
     assert server.heard[1] == "Host: [::1]"
 
 
 @pytest.mark.parametrize("name", ["a b", "a\r\nX-Smuggled: 1", "ä" * 64])
 def test_nothing_is_smuggled_in_with_a_name(name):
-    with serving(http()) as server, pytest.raises(wire.WireError) as caught:
-        wire.clear_text(Endpoint("127.0.0.1", server.port, "http", False, name), timeout=5.0)
+    with serving(http()) as server, pytest.raises(WireError) as caught:
+        clear_text(Endpoint("127.0.0.1", server.port, "http", False, name), timeout=5.0)
     assert caught.value.code == "resolve"
     assert server.heard == []
 
@@ -105,9 +109,9 @@ def test_clear_text_on_the_port_of_tls(script, refused, offered):
 def test_inside_tls_the_answer_is_shown(material):
     script = http("200 OK", HSTS, "Set-Cookie: session=secret", "Server: fine")
     with serving(implicit(material.context(), script)) as server:
-        session = wire.handshake(
+        session = handshake(
             Endpoint("127.0.0.1", server.port, "http", implicit_tls=True),
-            trust=wire.trust_store(str(material.ca_file)),
+            trust=trust_store(str(material.ca_file)),
             server_name=NAME,
         )
     assert session.verified
@@ -119,20 +123,20 @@ def test_inside_tls_the_answer_is_shown(material):
 
 @pytest.mark.parametrize("words", [b"220 mail.example.test ESMTP\r\n", b"HTTP/1.1 2xx\r\n", b"\r\n"])
 def test_other_protocols_are_told_apart(words):
-    with serving(saying(words)) as server, pytest.raises(wire.WireError) as caught:
-        wire.clear_text(Endpoint("127.0.0.1", server.port, "http", implicit_tls=False), timeout=5.0)
+    with serving(saying(words)) as server, pytest.raises(WireError) as caught:
+        clear_text(Endpoint("127.0.0.1", server.port, "http", implicit_tls=False), timeout=5.0)
     assert caught.value.code == "protocol"
 
 
 def test_fields_without_end():
-    with serving(saying(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 201)) as server, pytest.raises(wire.WireError) as caught:
-        wire.clear_text(Endpoint("127.0.0.1", server.port, "http", implicit_tls=False), timeout=5.0)
+    with serving(saying(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 201)) as server, pytest.raises(WireError) as caught:
+        clear_text(Endpoint("127.0.0.1", server.port, "http", implicit_tls=False), timeout=5.0)
     assert "more than 200 header fields" in caught.value.text
 
 
 def test_there_is_no_starttls():
-    with serving(http()) as server, pytest.raises(wire.WireError) as caught:
-        wire.handshake(Endpoint("127.0.0.1", server.port, "http", implicit_tls=False), trust=None, timeout=5.0)
+    with serving(http()) as server, pytest.raises(WireError) as caught:
+        handshake(Endpoint("127.0.0.1", server.port, "http", implicit_tls=False), trust=None, timeout=5.0)
     assert caught.value.code == "no_starttls"
 
 
@@ -141,8 +145,8 @@ def test_there_is_no_starttls():
 
 def looked_at(port, **tests):
     element = {"host": "127.0.0.1", "protocol": "http", "port": port, "tls": "starttls"}
-    question = report.parse({**element, "server_name": NAME, "ca_file": None, "source": None})
-    return report.look_at_all([question], report.Tests(timeout=5.0, **tests))
+    question = parse({**element, "server_name": NAME, "ca_file": None, "source": None})
+    return look_at_all([question], Checks(timeout=5.0, **tests))
 
 
 def test_a_report_on_the_port_without_tls_shows_what_is_done_with_clear_text():
@@ -153,7 +157,7 @@ def test_a_report_on_the_port_without_tls_shows_what_is_done_with_clear_text():
     assert found["tls"] is None
     assert found["clear_text"]["refused"] is True
     assert f"Host: {NAME}" in server.heard
-    assert report.summarised([found]) == (
+    assert summarised([found]) == (
         "0 of 0 endpoints show a certificate that can be verified; 1 refuse clear text, 0 do not"
     )
     assert posture_faults([found], [{"protocol": "http", "require_secure_channel": True}]) == []

@@ -16,7 +16,11 @@ from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import ber as ber
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.injection import injection
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.support.wire_ldap_server import (
     PASSWORD_MODIFY,
@@ -55,9 +59,9 @@ def at(server: Server, *, implicit_tls: bool = False) -> Endpoint:
     return Endpoint("127.0.0.1", server.port, "ldap", implicit_tls)
 
 
-def error_of(script, *, timeout: float = 5.0) -> wire.WireError:
-    with serving(script) as server, pytest.raises(wire.WireError) as caught:
-        wire.handshake(at(server), trust=None, timeout=timeout)
+def error_of(script, *, timeout: float = 5.0) -> WireError:
+    with serving(script) as server, pytest.raises(WireError) as caught:
+        handshake(at(server), trust=None, timeout=timeout)
     return caught.value
 
 
@@ -65,9 +69,9 @@ def error_of(script, *, timeout: float = 5.0) -> wire.WireError:
 
 
 def test_starttls(material, good_tls):
-    trust = wire.trust_store(str(material.ca_file))
+    trust = trust_store(str(material.ca_file))
     with serving(ldap(good_tls, inside=Answers(mechanisms=["PLAIN", "LOGIN"]))) as server:
-        session = wire.handshake(at(server), trust=trust, server_name=NAME)
+        session = handshake(at(server), trust=trust, server_name=NAME)
     assert session.verified
     assert session.error is None
     assert session.greeting == ""
@@ -79,7 +83,7 @@ def test_starttls(material, good_tls):
 
 def test_implicit_tls(good_tls):
     with serving(implicit(good_tls, ldap())) as server:
-        session = wire.handshake(at(server, implicit_tls=True), trust=None)
+        session = handshake(at(server, implicit_tls=True), trust=None)
     assert session.error is None
     assert session.clear_capabilities == ()
     assert "SASL CRAM-MD5 DIGEST-MD5" in session.tls_capabilities
@@ -87,7 +91,7 @@ def test_implicit_tls(good_tls):
 
 def test_tls_is_asked_for_where_the_server_does_not_say_what_it_offers(good_tls):
     with serving(ldap(good_tls, REFUSING)) as server:
-        session = wire.handshake(at(server), trust=None)
+        session = handshake(at(server), trust=None)
     assert session.clear_capabilities == ()
     assert session.version
 
@@ -152,14 +156,14 @@ def test_hostile_bytes_never_do_more_than_fail():
     def ending_of(ask, endpoint: Endpoint) -> str:
         try:
             return str(ask(endpoint, timeout=2.0))
-        except wire.WireError as exc:
+        except WireError as exc:
             return exc.text
 
     with serving(rambles) as server:
         for pair in itertools.product(fragments, repeat=2):
             said[0] = b"".join(pair)
-            assert ending_of(wire.clear_text, at(server)).isprintable()
-            assert ending_of(functools.partial(wire.handshake, trust=None), at(server)).isprintable()
+            assert ending_of(clear_text, at(server)).isprintable()
+            assert ending_of(functools.partial(handshake, trust=None), at(server)).isprintable()
 
 
 # ---- clear text
@@ -189,7 +193,7 @@ _CLEAR_TEXT = [
 @pytest.mark.parametrize(("answers", "refused", "auth_offered", "words"), _CLEAR_TEXT)
 def test_clear_text(answers, refused, auth_offered, words):
     with serving(ldap(answers=answers)) as server:
-        found = wire.clear_text(at(server))
+        found = clear_text(at(server))
     assert (found.refused, found.auth_offered) == (refused, auth_offered)
     assert words in found.evidence
 
@@ -197,7 +201,7 @@ def test_clear_text(answers, refused, auth_offered, words):
 def test_clear_text_is_tried_without_a_credential_of_anyone():
     answers = Answers(root=0, search=13, simple=13, sasl=48, mechanisms=["PLAIN", "GSSAPI", "NTLM", "EXTERNAL"])
     with serving(ldap(answers=answers)) as server:
-        wire.clear_text(at(server))
+        clear_text(at(server))
     assert server.heard == [
         "search rootDSE supportedExtension supportedSASLMechanisms",
         "search rootDSE namingContexts",
@@ -223,16 +227,16 @@ def test_one_open_suffix_is_enough():
         plain(client)
 
     with serving(script) as server:
-        assert wire.clear_text(at(server)).refused is False
+        assert clear_text(at(server)).refused is False
     assert "search dc=open 1.1" in server.heard
 
 
 def test_clear_text_where_tls_is_due(good_tls):
     with serving(implicit(good_tls, ldap())) as server:
-        found = wire.clear_text(at(server, implicit_tls=True))
+        found = clear_text(at(server, implicit_tls=True))
     assert found.refused is True
     with serving(ldap()) as server:
-        found = wire.clear_text(at(server, implicit_tls=True))
+        found = clear_text(at(server, implicit_tls=True))
     assert found.refused is False
     assert found.evidence.isprintable()
 
@@ -242,17 +246,17 @@ def test_clear_text_where_tls_is_due(good_tls):
 
 def test_injection(good_tls):
     with serving(ldap(good_tls, keep=True)) as server:
-        found = wire.injection(at(server))
+        found = injection(at(server))
     assert found.vulnerable
     assert "answered inside TLS" in found.evidence
     with serving(ldap(good_tls)) as server:
-        assert not wire.injection(at(server)).vulnerable
+        assert not injection(at(server)).vulnerable
 
 
 def test_injection_that_the_server_does_not_put_up_with():
     answers = Answers(start_tls=1, diagnostic="cannot start TLS when operations are outstanding")
     with serving(ldap(answers=answers)) as server:
-        found = wire.injection(at(server))
+        found = injection(at(server))
     assert not found.vulnerable
     assert "operations are outstanding" in found.evidence
 

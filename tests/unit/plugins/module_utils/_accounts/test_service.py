@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.run import AccountCall, parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.options import parse
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.service import Accounts
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import crypt as libcrypt
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
@@ -37,6 +38,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SaslDatabase,
     database_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import carry_out
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 ELEMENT = {
     "name": "PARTNER\\relay",
@@ -410,9 +413,10 @@ def call(passwords, accounts, *, purge=False, backend="auto", limits=None):
     server.keeper_of_accounts = Keeper(passwords)
     server.limits = limits or {}
     host: Any = Files()
+    store: Any = Store()
     transaction: Any = Untouched()
-    outcome = AccountCall(host, {"server": server}, backend).run(accounts, transaction, purge=purge)
-    return server, outcome
+    site = Site(host, store, find=lambda _host, _store: {"server": server})
+    return server, carry_out(Accounts(site, backend, purge=purge), accounts, transaction)
 
 
 def test_only_what_differs_is_written():
@@ -423,17 +427,17 @@ def test_only_what_differs_is_written():
         RelayAccount("silent"),
         RelayAccount("fresh", ""),
     ]
-    server, outcome = call(dict.fromkeys(("same", "other", "kept", "silent"), "pw"), accounts)
+    server, report = call(dict.fromkeys(("same", "other", "kept", "silent"), "pw"), accounts)
     assert server.keeper_of_accounts.asked == (["other", "fresh"], [])
-    assert [one["name"] for one in outcome.accounts if one["changed"]] == ["other", "fresh"]
+    assert [one["name"] for one in report.result["accounts"] if one["changed"]] == ["other", "fresh"]
 
 
 def test_purge_takes_our_others_and_their_limits():
     limits = {"old": ("partner.test",), "one": ("partner.test",)}
-    server, outcome = call({"one": "pw", "old": "pw"}, [RelayAccount("one", "pw")], purge=True, limits=limits)
+    server, report = call({"one": "pw", "old": "pw"}, [RelayAccount("one", "pw")], purge=True, limits=limits)
     assert server.keeper_of_accounts.asked == ([], ["old"])
     assert server.limited == {"one": ("partner.test",)}
-    assert outcome.accounts[-1]["state"] == "absent"
+    assert report.result["accounts"][-1]["state"] == "absent"
 
 
 def test_senders_stay_unless_they_are_given():

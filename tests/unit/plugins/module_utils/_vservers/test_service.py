@@ -28,11 +28,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import carry_out
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site as OnHost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import run as vservers_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.run import VserverCall, summarised
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import planning as planning_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import proof as proof_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import Vservers
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,
@@ -178,14 +181,16 @@ class Site:
     def run(self, *vservers, check_mode=False):
         self.transaction = Transaction(self.host, check_mode)
         transaction: Any = self.transaction
-        return VserverCall(self.host, self.store, self.providers, (Postfix, Dovecot)).run(vservers, transaction)
+        known = (Postfix, Dovecot)
+        on_host = OnHost(self.host, self.store, check_mode, known, lambda _host, _store: self.providers)
+        return carry_out(Vservers(on_host), vservers, transaction)
 
 
 @pytest.fixture
 def site(monkeypatch):
     found = Site()
-    monkeypatch.setattr(vservers_module, "prove", found.prove)
-    monkeypatch.setattr(vservers_module, "listeners", lambda _host: found.listening)
+    monkeypatch.setattr(proof_module, "prove", found.prove)
+    monkeypatch.setattr(planning_module, "listeners", lambda _host: found.listening)
     monkeypatch.setattr(certificates_module, "refuse_unusable", found.refuse_unusable)
     return found
 
@@ -196,45 +201,45 @@ SMTP = Vserver("smtp", certificate="mx")
 SUBMISSION = Vserver("submission", certificate="mx", implicit_tls_port=465, require_secure_channel=True)
 
 
-def reasons(outcome):
-    return {one["protocol"]: (one["changed"], one["reason"]) for one in outcome.vservers}
+def reasons(report):
+    return {one["protocol"]: (one["changed"], one["reason"]) for one in report.result["vservers"]}
 
 
 def test_first_run(site):
-    outcome = site.run(SMTP, IMAP)
-    assert outcome.files == [
+    report = site.run(SMTP, IMAP)
+    assert report.result["files"] == [
         "/etc/postmaster/deployed/postfix/mx.pem",
         "/etc/postmaster/deployed/dovecot/mx.pem",
         "/etc/postfix/smtp.cf",
         "/etc/dovecot/imap.cf",
     ]
-    assert site.transaction.paths == outcome.files
-    assert outcome.activated == site.transaction.activated == ["postfix", "dovecot"]
-    assert reasons(outcome) == {"smtp": (True, "absent -> present"), "imap": (True, "absent -> present")}
+    assert site.transaction.paths == report.result["files"]
+    assert report.result["activated"] == site.transaction.activated == ["postfix", "dovecot"]
+    assert reasons(report) == {"smtp": (True, "absent -> present"), "imap": (True, "absent -> present")}
     assert site.host.state("/etc/postmaster/deployed/dovecot/mx.pem") == FileState("root", "dovecot", 0o640)
-    assert [(one["before"], one["after"]) for one in outcome.vservers] == [
+    assert [(one["before"], one["after"]) for one in report.result["vservers"]] == [
         (None, SMTP.as_result()),
         (None, IMAP.as_result()),
     ]
-    assert [one["provider"] for one in outcome.vservers] == ["postfix", "dovecot"]
-    assert summarised(outcome) == "smtp/default: absent -> present; imap/default: absent -> present"
+    assert [one["provider"] for one in report.result["vservers"]] == ["postfix", "dovecot"]
+    assert report.result["reason"] == "smtp/default: absent -> present; imap/default: absent -> present"
 
 
 def test_second_run(site):
     site.run(SMTP, IMAP)
-    outcome = site.run(SMTP, IMAP)
-    assert (outcome.files, outcome.diff, outcome.activated) == ([], [], [])
-    assert reasons(outcome) == {"smtp": (False, "as desired"), "imap": (False, "as desired")}
-    assert summarised(outcome) == "all 2 virtual servers are as desired"
+    report = site.run(SMTP, IMAP)
+    assert (report.result["files"], report.result["diff"], report.result["activated"]) == ([], [], [])
+    assert reasons(report) == {"smtp": (False, "as desired"), "imap": (False, "as desired")}
+    assert report.result["reason"] == "all 2 virtual servers are as desired"
 
 
 def test_only_the_daemon_that_differs_is_disturbed(site):
     site.run(SMTP, IMAP, POP3)
     changed = replace(IMAP, require_secure_channel=True, implicit_tls_port=0)
-    outcome = site.run(SMTP, changed, POP3)
-    assert outcome.files == ["/etc/dovecot/imap.cf"]
-    assert outcome.activated == ["dovecot"]
-    assert reasons(outcome) == {
+    report = site.run(SMTP, changed, POP3)
+    assert report.result["files"] == ["/etc/dovecot/imap.cf"]
+    assert report.result["activated"] == ["dovecot"]
+    assert reasons(report) == {
         "smtp": (False, "as desired"),
         "imap": (True, "require_secure_channel: False -> True; implicit_tls_port: 993 -> 0"),
         "pop3": (False, "as desired"),
@@ -253,9 +258,9 @@ def test_settings_that_are_nobodys(site):
 def test_renewed_certificate(site):
     site.run(IMAP, POP3)
     site.host.files[f"{STORE}/live/mx.pem"] = bundle(b"second")
-    outcome = site.run(IMAP, POP3)
-    assert outcome.files == ["/etc/postmaster/deployed/dovecot/mx.pem"]
-    assert set(reasons(outcome).values()) == {(True, "certificate: mx has been renewed")}
+    report = site.run(IMAP, POP3)
+    assert report.result["files"] == ["/etc/postmaster/deployed/dovecot/mx.pem"]
+    assert set(reasons(report).values()) == {(True, "certificate: mx has been renewed")}
 
 
 def test_files_that_differ_in_nothing_that_has_a_name(site):
@@ -267,18 +272,22 @@ def test_files_that_differ_in_nothing_that_has_a_name(site):
 def test_mode_of_the_deployed_copy_is_kept_up(site):
     site.run(IMAP)
     site.host.states["/etc/postmaster/deployed/dovecot/mx.pem"] = FileState("root", "dovecot", 0o644)
-    assert site.run(IMAP).files == ["/etc/postmaster/deployed/dovecot/mx.pem"]
+    assert site.run(IMAP).result["files"] == ["/etc/postmaster/deployed/dovecot/mx.pem"]
 
 
 def test_daemon_that_has_not_read_its_files_is_activated(site):
     site.run(SMTP, IMAP)
     site.dovecot.loaded = {}  # an earlier run died between writing and activating
-    outcome = site.run(SMTP, IMAP, check_mode=True)
-    assert (outcome.files, outcome.activated, site.transaction.activated) == ([], ["dovecot"], [])
-    outcome = site.run(SMTP, IMAP)
-    assert (outcome.files, outcome.activated, site.transaction.activated) == ([], ["dovecot"], ["dovecot"])
-    assert reasons(outcome)["smtp"] == (False, "as desired")
-    changed, reason = reasons(outcome)["imap"]
+    report = site.run(SMTP, IMAP, check_mode=True)
+    assert (report.result["files"], report.result["activated"], site.transaction.activated) == ([], ["dovecot"], [])
+    report = site.run(SMTP, IMAP)
+    assert (report.result["files"], report.result["activated"], site.transaction.activated) == (
+        [],
+        ["dovecot"],
+        ["dovecot"],
+    )
+    assert reasons(report)["smtp"] == (False, "as desired")
+    changed, reason = reasons(report)["imap"]
     assert changed
     assert reason.startswith("the running daemon has not read its files: imap on 127.0.0.1 port 143 shows another")
 
@@ -287,7 +296,7 @@ def test_wire_that_does_not_show_it(site, monkeypatch):
     def refuse(endpoint, _expectation, subject, _patience):
         raise Problem(f"{endpoint.title} is silent", "look", subject=subject)
 
-    monkeypatch.setattr(vservers_module, "prove", refuse)
+    monkeypatch.setattr(proof_module, "prove", refuse)
     with pytest.raises(Problem, match=r"imap on 127.0.0.1 port 143 is silent") as caught:
         site.run(IMAP)
     assert caught.value.subject == "virtual server imap/default"
@@ -299,7 +308,7 @@ def test_settings_that_another_file_hides(second, site):
         site.run(IMAP)
     site.dovecot.hidden = {"strength": ""}
     with pytest.raises(
-        Problem, match=r"dovecot does not take them over \(strength: none of ours -> intermediate\)"
+        Problem, match=r"dovecot does not use them \(strength: none of ours -> intermediate\)"
     ) as caught:
         site.run(IMAP)
     assert caught.value.subject == "virtual server imap/default"
@@ -314,17 +323,17 @@ SOCKET = SaslSocket("/var/spool/postfix/private/auth", "postfix", "postfix")
 def test_helper_is_activated_first(vservers, site):
     site.postfix.needs = (SOCKET,)
     site.dovecot.offers = b"socket"
-    outcome = site.run(*vservers)
-    assert "/etc/dovecot/auth.cf" in outcome.files
-    assert outcome.activated == site.transaction.activated == ["dovecot", "postfix"]
+    report = site.run(*vservers)
+    assert "/etc/dovecot/auth.cf" in report.result["files"]
+    assert report.result["activated"] == site.transaction.activated == ["dovecot", "postfix"]
     again = site.run(*vservers)
-    assert (again.files, again.activated) == ([], [])
+    assert (again.result["files"], again.result["activated"]) == ([], [])
 
 
 def test_helper_that_has_arranged_it_already_is_left_alone(site):
     site.postfix.needs = (SOCKET,)
     site.dovecot.offer = lambda _socket: ()
-    assert site.run(SUBMISSION).activated == ["postfix"]
+    assert site.run(SUBMISSION).result["activated"] == ["postfix"]
 
 
 def test_helper_alone_differs(site):
@@ -332,9 +341,9 @@ def test_helper_alone_differs(site):
     site.dovecot.offers = b"socket"
     site.run(SUBMISSION)
     del site.host.files["/etc/dovecot/auth.cf"]
-    outcome = site.run(SUBMISSION)
-    assert (outcome.files, outcome.activated) == (["/etc/dovecot/auth.cf"], ["dovecot"])
-    assert summarised(outcome) == "files differ: /etc/dovecot/auth.cf"
+    report = site.run(SUBMISSION)
+    assert (report.result["files"], report.result["activated"]) == (["/etc/dovecot/auth.cf"], ["dovecot"])
+    assert report.result["reason"] == "files differ: /etc/dovecot/auth.cf"
 
 
 def test_nobody_can_help(site):
@@ -386,15 +395,15 @@ def test_certificate_that_no_server_could_use(site):
 def test_certificate_that_was_usable_when_it_was_bound_does_not_fail_later_runs(site):
     site.run(IMAP)
     site.unusable = "the certificate has expired"
-    assert site.run(IMAP).files == []
+    assert site.run(IMAP).result["files"] == []
 
 
 def test_check_mode_before_the_certificate_is_there(site):
     del site.host.files[f"{STORE}/live/mx.pem"]
     before = dict(site.host.files)
-    outcome = site.run(SMTP, IMAP, check_mode=True)
-    assert {one["protocol"] for one in outcome.vservers if one["changed"]} == {"smtp", "imap"}
-    assert "/etc/postmaster/deployed/dovecot/mx.pem" in outcome.files
+    report = site.run(SMTP, IMAP, check_mode=True)
+    assert {one["protocol"] for one in report.result["vservers"] if one["changed"]} == {"smtp", "imap"}
+    assert "/etc/postmaster/deployed/dovecot/mx.pem" in report.result["files"]
     assert site.host.files == before
     assert site.transaction.activated == []
 
@@ -405,7 +414,7 @@ def test_check_mode_says_what_the_run_will(site):
 
 
 def test_keys_are_not_in_the_diff(site):
-    text = json.dumps(site.run(IMAP).diff)
+    text = json.dumps(site.run(IMAP).result["diff"])
     assert "certificate mx with its key" in text
     assert "BEGIN" not in text
 
@@ -415,5 +424,5 @@ def test_unknown_version_is_warned_of(site):
     site.postfix.warnings = ("of the daemon",)
     assert site.run(SMTP, IMAP).warnings == [
         "of the daemon",
-        "dovecot 9.9 is newer than any version this collection was tried with",
+        "dovecot 9.9 is newer than any version this collection was tested with",
     ]

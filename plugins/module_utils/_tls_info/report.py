@@ -2,14 +2,14 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What servers show on the wire, as plain data: many servers at once, and what is wrong is data as well."""
+"""What servers show on the wire, as plain data. Many servers at once; failures are data as well."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
@@ -18,14 +18,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     summary,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import client as wire
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import Checks, Question
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import Session, handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.injection import injection
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.versions import accepted_versions
 
-MOST_AT_ONCE = 16  # servers spoken to at the same time, far below what any daemon allows one client
-LONGEST_TIMEOUT = 120.0  # seconds
+MOST_AT_ONCE = 16  # servers at a time, far below what any daemon allows one client
 _NOT_CONNECTED = ("resolve", "refused", "unreachable")  # codes of WireError
-_SILENT = ("timeout",)  # asking such a server more questions would only cost time
+_SILENT = ("timeout",)  # more questions to such a server would only take time
 _NOTHING_SEEN: Mapping[str, Any] = {
     "reachable": False,
     "address": None,
@@ -47,105 +51,22 @@ _NOTHING_SEEN: Mapping[str, Any] = {
 }
 
 
-@dataclass(frozen=True)
-class Question:
-    """One server to look at.
-
-    Attributes:
-        host: the name or address as it was given.
-        endpoint: where to connect.
-        server_name: the name that the certificate must carry.
-        ca_file: PEM file with the trusted certificates; empty for the system's store.
-        source: address of this host to connect from; empty to leave it open.
-    """
-
-    host: str
-    endpoint: Endpoint
-    server_name: str
-    ca_file: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True)
-class Tests:
-    """How to look at each server.
-
-    Attributes:
-        timeout: seconds for each conversation.
-        clear_text: whether to try clear text.
-        versions: whether to try each TLS version by itself.
-        injection: whether to try to smuggle a command into TLS.
-    """
-
-    timeout: float = wire.TIMEOUT
-    clear_text: bool = True
-    versions: bool = False
-    injection: bool = False
-
-
-def parse(element: Mapping[str, Any]) -> Question:
-    """One object of the module.
-
-    Raises:
-        Problem: an option makes no sense.
-    """
-    protocol, implicit = PROTOCOLS[element["protocol"]], element["tls"] == "implicit"
-    subject = f"{protocol.name} on {element['host'] or 'a host without a name'}"
-    if not element["host"].strip():
-        raise Problem("it is empty", "give a host name or an IP address", subject=subject, option="host")
-    port = element["port"]
-    if port is None:
-        port = protocol.implicit_tls_port if implicit else protocol.port
-        if not port:
-            raise Problem(
-                f"{protocol.name} has no registered port on which TLS starts at once",
-                "name the port, or use protocol submission for port 465",
-                subject=subject,
-                option="port",
-            )
-    if not 1 <= port <= 65535:
-        raise Problem(f"{port} is no TCP port", "give a port from 1 to 65535", subject=subject, option="port")
-    return Question(
-        host=element["host"],
-        endpoint=Endpoint(element["host"], port, protocol.name, implicit, element["server_name"] or ""),
-        server_name=element["server_name"] or element["host"],
-        ca_file=element["ca_file"] or "",
-        source=element["source"] or "",
-    )
-
-
-def parse_tests(params: Mapping[str, Any]) -> Tests:
-    """The options that hold for all servers of a call.
-
-    Raises:
-        Problem: an option makes no sense.
-    """
-    timeout = params["timeout"]
-    if not 0 < timeout <= LONGEST_TIMEOUT:
-        raise Problem(
-            f"{timeout:g} seconds is no time to wait",
-            f"give more than 0 and at most {LONGEST_TIMEOUT:g} seconds",
-            option="timeout",
-        )
-    return Tests(timeout, params["clear_text"], params["versions"], params["injection"])
-
-
-def look_at_all(questions: Sequence[Question], tests: Tests) -> list[dict[str, Any]]:
+def look_at_all(questions: Sequence[Question], checks: Checks) -> list[dict[str, Any]]:
     """What the servers show, in the order of the questions.
 
     Raises:
         Problem: a file with trusted certificates or a source address cannot be used.
     """
-    stores = {question.ca_file: wire.trust_store(question.ca_file) for question in questions}
+    stores = {question.ca_file: trust_store(question.ca_file) for question in questions}
     now = datetime.now(timezone.utc)
     with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(questions)) or 1) as pool:
-        return list(pool.map(lambda one: _look_at(one, stores[one.ca_file], tests, now), questions))
+        return list(pool.map(lambda one: _look_at(one, stores[one.ca_file], checks, now), questions))
 
 
 def summarised(results: Sequence[Mapping[str, Any]]) -> str:
-    """The whole in one sentence."""
+    """Everything in one sentence."""
     if not results:
-        return "no endpoint was named"
+        return "no endpoint was given"
     secured = [result for result in results if result["implicit_tls"] or PROTOCOLS[result["protocol"]].starttls]
     verified = sum(result["verified"] for result in results)
     verdicts = [result["clear_text"]["refused"] for result in results if result["clear_text"]]
@@ -160,9 +81,9 @@ def summarised(results: Sequence[Mapping[str, Any]]) -> str:
     return "; ".join(parts + troubles)
 
 
-def _look_at(question: Question, trust: ssl.SSLContext, tests: Tests, now: datetime) -> dict[str, Any]:
+def _look_at(question: Question, trust: ssl.SSLContext, checks: Checks, now: datetime) -> dict[str, Any]:
     """What one server shows."""
-    endpoint, timeout, source = question.endpoint, tests.timeout, question.source
+    endpoint, timeout, source = question.endpoint, checks.timeout, question.source
     found: dict[str, Any] = {
         "host": question.host,
         "port": endpoint.port,
@@ -172,35 +93,33 @@ def _look_at(question: Question, trust: ssl.SSLContext, tests: Tests, now: datet
         **_NOTHING_SEEN,
     }
     if not endpoint.implicit_tls and not PROTOCOLS[endpoint.protocol].starttls:
-        return {**found, **_clear_facts(question, tests)}
+        return {**found, **_clear_facts(question, checks)}
     try:
-        session = wire.handshake(
-            endpoint, trust=trust, server_name=question.server_name, timeout=timeout, source=source
-        )
+        session = handshake(endpoint, trust=trust, server_name=question.server_name, timeout=timeout, source=source)
         found.update(_session_facts(session, now), reachable=True)
-    except wire.WireError as exc:
+    except WireError as exc:
         found.update(error=exc.text, error_code=exc.code, reachable=exc.code not in _NOT_CONNECTED)
         if exc.code in _NOT_CONNECTED or exc.code in _SILENT:
             return found
-    if tests.clear_text:
+    if checks.clear_text:
         found["clear_text"] = _clear_text(question, timeout)
-    if tests.versions and found["tls"]:
+    if checks.versions and found["tls"]:
         found["versions"] = _versions(question, timeout)
-    if tests.injection and found["tls"] and not endpoint.implicit_tls:
+    if checks.injection and found["tls"] and not endpoint.implicit_tls:
         found["injection"] = _injection(question, timeout)
     return found
 
 
-def _clear_facts(question: Question, tests: Tests) -> dict[str, Any]:
-    """What a port without any TLS shows, where the protocol has no STARTTLS: only what is done with clear text."""
+def _clear_facts(question: Question, checks: Checks) -> dict[str, Any]:
+    """What a clear-text port shows where the protocol has no STARTTLS."""
     try:
-        found = wire.clear_text(question.endpoint, timeout=tests.timeout, source=question.source)
-    except wire.WireError as exc:
+        found = clear_text(question.endpoint, timeout=checks.timeout, source=question.source)
+    except WireError as exc:
         return {"error": exc.text, "error_code": exc.code, "reachable": exc.code not in _NOT_CONNECTED}
-    return {"reachable": True, "clear_text": asdict(found) if tests.clear_text else None}
+    return {"reachable": True, "clear_text": asdict(found) if checks.clear_text else None}
 
 
-def _session_facts(session: wire.Session, now: datetime) -> dict[str, Any]:
+def _session_facts(session: Session, now: datetime) -> dict[str, Any]:
     chain, chain_error = [], None
     try:
         for number, der in enumerate(session.chain, 1):
@@ -235,13 +154,13 @@ def _session_facts(session: wire.Session, now: datetime) -> dict[str, Any]:
 
 def _clear_text(question: Question, timeout: float) -> dict[str, Any]:
     try:
-        return asdict(wire.clear_text(question.endpoint, timeout=timeout, source=question.source))
-    except wire.WireError as exc:
+        return asdict(clear_text(question.endpoint, timeout=timeout, source=question.source))
+    except WireError as exc:
         return {"refused": None, "auth_offered": None, "evidence": exc.text}
 
 
 def _versions(question: Question, timeout: float) -> dict[str, list[str]]:
-    accepted = wire.accepted_versions(
+    accepted = accepted_versions(
         question.endpoint, server_name=question.server_name, timeout=timeout, source=question.source
     )
     return {
@@ -254,7 +173,7 @@ def _versions(question: Question, timeout: float) -> dict[str, list[str]]:
 def _injection(question: Question, timeout: float) -> dict[str, Any]:
     try:
         return asdict(
-            wire.injection(question.endpoint, server_name=question.server_name, timeout=timeout, source=question.source)
+            injection(question.endpoint, server_name=question.server_name, timeout=timeout, source=question.source)
         )
-    except wire.WireError as exc:
+    except WireError as exc:
         return {"vulnerable": None, "evidence": exc.text}

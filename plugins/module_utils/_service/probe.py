@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proof after a change: what clients of this host would see, from another address than the server's own."""
+"""The proof after a change: what a client sees, connecting from another address than the server's own."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.client import clear_text, handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
-PATIENCE = 20.0  # seconds that a reloaded daemon may take to show its new settings
-_PAUSE = 0.1  # seconds between two looks
-_LOG = "look at the daemon's log on the host (journalctl)"
+PATIENCE = 20.0  # seconds that a daemon may take after a reload
+_PAUSE = 0.1  # seconds between two attempts
+_LOG = "see the daemon's log on the host (journalctl)"
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class Expectation:
     """What an endpoint must show.
 
     Attributes:
-        leaves: the certificates in DER of which it must show one.
-        clear_text_refused: whether use in clear text must be refused; False proves nothing about it.
-        auth_in_clear: whether logins may be offered in clear text.
+        leaves: certificates in DER, one of which it must show.
+        clear_text_refused: whether use without TLS must be refused; False proves nothing about it.
+        auth_in_clear: whether logins may be offered before TLS.
     """
 
     leaves: tuple[bytes, ...]
@@ -40,12 +41,12 @@ class Expectation:
 def expected(
     provider: Provider, vserver: Vserver, leaf_of: Callable[[str], bytes]
 ) -> Iterator[tuple[Endpoint, Expectation]]:
-    """What the endpoints of a virtual server must show, also to clients that ask for a name.
+    """What each endpoint of a virtual server must show, also to clients that ask for a name.
 
     Args:
         provider: the daemon that serves it.
         vserver: the virtual server.
-        leaf_of: DER of the live certificate of a name.
+        leaf_of: returns the live certificate of a name in DER.
     """
     main = tuple(leaf_of(name) for name in (vserver.certificate, vserver.alternative_certificate) if name)
     for endpoint in provider.endpoints(vserver):
@@ -56,13 +57,13 @@ def expected(
 
 
 def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: float = PATIENCE) -> None:
-    """Look at an endpoint until it shows what is expected.
+    """Connect to an endpoint until it shows what is expected.
 
     Args:
         endpoint: the server on this host.
         expectation: what it must show.
         subject: the object that the endpoint belongs to, for the message.
-        patience: seconds to go on looking; 0 looks once.
+        patience: seconds to keep trying; 0 tries once.
 
     Raises:
         Problem: it still shows something else.
@@ -78,20 +79,20 @@ def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: 
 
 
 def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
-    """What is not as expected, as the end of a sentence about the endpoint; None when all is well."""
+    """What is not as expected, as the end of a sentence about the endpoint; None where all is well."""
     try:
         if endpoint.implicit_tls or PROTOCOLS[endpoint.protocol].starttls:
             session = handshake(endpoint, trust=None, server_name=endpoint.server_name)
             if session.error:
-                return f"gave up inside TLS ({session.error})"
+                return f"ended the session inside TLS ({session.error})"
             if session.leaf not in expectation.leaves:
                 return "shows another certificate than the live one"
-        # whoever starts TLS at once has no clear text to refuse; asking would only fill the log
+        # with TLS from the start there is no clear text to refuse; trying would only fill the log
         if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
             return None
         clear = clear_text(endpoint)
     except WireError as exc:
-        return f"does not answer as it should ({exc})"
+        return f"does not answer as expected ({exc})"
     if clear.auth_offered and not expectation.auth_in_clear:
         return f"offers a login in clear text ({clear.evidence})"
     if expectation.clear_text_refused and clear.refused is not True:
@@ -100,12 +101,12 @@ def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
 
 
 def prove_served(providers: Iterable[Provider], name: str, leaf_of: Callable[[str], bytes]) -> None:
-    """Look at every virtual server that is bound to a certificate until each of them shows it.
+    """Connect to every virtual server that uses a certificate until each of them shows it.
 
     Args:
         providers: the daemons that have a copy of it.
         name: the certificate's name in the store.
-        leaf_of: DER of the live certificate of a name.
+        leaf_of: returns the live certificate of a name in DER.
 
     Raises:
         Problem: one shows something else.

@@ -13,12 +13,12 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
-    InboundDemand,
+    InboundRequirement,
     NamedCertificate,
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.capability_check import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.capability_check import (
     OPTIONS,
     refuse_unsupported,
     used_by_domains,
@@ -26,7 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 )
 
 IMAP = Vserver("imap", certificate="one")
-PARTNER = DomainPolicy("partner.example", inbound=InboundDemand())
+PARTNER = DomainPolicy("partner.example", inbound=InboundRequirement())
 
 
 def daemon(*options) -> Any:

@@ -11,12 +11,12 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.options import parse
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.run import secure_domains
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     DomainPolicy,
-    InboundDemand,
+    InboundRequirement,
     SaslAccount,
     Vserver,
 )
@@ -25,6 +25,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainPlan,
     DomainProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import carry_out
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     STORE,
     RecordedHost,
@@ -220,7 +222,7 @@ class Applied:
         self.check_mode = check_mode
         self.applied = []
 
-    def apply(self, changes, participants=()):
+    def apply(self, changes, participants, _probe):
         self.applied.append(([change.path for change in changes], [one.name for one in participants]))
 
 
@@ -231,26 +233,25 @@ def host():
     return found
 
 
-def call(host, provider, transaction, *policies, purge=False, ca_file="", preflight="off"):
+def call(host, provider, transaction, *policies, **options):
     providers = {provider.name: provider} if provider else {}
-    return secure_domains(
-        host, providers, transaction, policies, purge=purge, ca_file=ca_file, mta_sts=None, preflight=preflight
-    )
+    site = Site(host, Store(host, STORE), transaction.check_mode, find=lambda _host, _store: providers)
+    return carry_out(Domains(site, CallOptions(**options)), policies, transaction)
 
 
 def test_only_what_differs_is_applied(host):
     sender, transaction = Sender(host), Applied()
-    outcome = call(host, sender, transaction, DomainPolicy("a.test"), purge=True, ca_file="/same")
+    report = call(host, sender, transaction, DomainPolicy("a.test"), purge=True, ca_file="/same")
     assert sender.asked == ([DomainPolicy("a.test")], True, "/same")
     assert transaction.applied == [(["/table"], ["sender"])]
-    assert outcome.files == ["/table"]
-    assert [one["after_header"] for one in outcome.diff] == ["/table"]
+    assert report.result["files"] == ["/table"]
+    assert [one["after_header"] for one in report.result["diff"]] == ["/table"]
 
 
 def test_nothing_differs(host):
     host.files["/table"] = b"new"
     transaction = Applied()
-    assert call(host, Sender(host), transaction, DomainPolicy("a.test")).files == []
+    assert call(host, Sender(host), transaction, DomainPolicy("a.test")).result["files"] == []
     assert transaction.applied == []
 
 
@@ -266,18 +267,18 @@ def test_results(host):
         DomainPolicy("b.test", tls="encrypt"),
         DomainPolicy("c.test", tls="may", present=False),
     ]
-    outcome = call(host, Sender(host, outcomes=outcomes, warnings=["of the daemon"]), Applied(), *policies)
-    assert outcome.provider == "sender"
+    report = call(host, Sender(host, outcomes=outcomes, warnings=["of the daemon"]), Applied(), *policies)
+    assert report.result["provider"] == "sender"
     keys = ("domain", "next_hop", "tls", "authenticated", "changed")
-    assert [tuple(one[key] for key in keys) for one in outcome.domains] == [
+    assert [tuple(one[key] for key in keys) for one in report.result["domains"]] == [
         ("a.test", "a.test", "secure", True, True),
         ("b.test", "[gw]:25", "encrypt", False, False),
         ("c.test", "", "", False, True),
         ("purged.test", "", "", False, True),
     ]
-    assert outcome.domains[1]["reason"] == "as desired"
-    assert outcome.warnings[0] == "of the daemon"
-    (warning,) = outcome.warnings[1:]
+    assert report.result["domains"][1]["reason"] == "as desired"
+    assert report.warnings[0] == "of the daemon"
+    (warning,) = report.warnings[1:]
     assert "b.test is unauthenticated at the level encrypt" in warning
 
 
@@ -285,10 +286,10 @@ def test_results(host):
 def test_users_of_the_host_in_clear_text_while_others_must_encrypt(tls, host):
     sender = Sender(host)
     sender.vservers = (Vserver("imap", auth_clear=("PLAIN",), port=143), Vserver("pop3", port=110))
-    outcome = call(host, sender, Applied(), DomainPolicy("a.test", tls=tls))
-    assert outcome.uncovered == (["imap/default"] if tls == "encrypt" else [])
-    told = [one for one in outcome.warnings if "users of this host use it in clear text: imap/default;" in one]
-    assert len(told) == len(outcome.uncovered)
+    report = call(host, sender, Applied(), DomainPolicy("a.test", tls=tls))
+    assert report.result["uncovered_vservers"] == (["imap/default"] if tls == "encrypt" else [])
+    told = [one for one in report.warnings if "can connect in clear text to: imap/default;" in one]
+    assert len(told) == len(report.result["uncovered_vservers"])
 
 
 def test_no_daemon_to_send_mail(host):
@@ -306,7 +307,7 @@ def test_domain_that_is_declared_twice(host):
 
 @pytest.mark.parametrize("check_mode", [False, True])
 def test_roots_that_are_not_there(check_mode, host):
-    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match=r"/roots.pem is not there")
+    expected = contextlib.nullcontext() if check_mode else pytest.raises(Problem, match=r"/roots.pem does not exist")
     with expected:  # in check mode an earlier task may have copied them in the real run
         call(host, Sender(host), Applied(check_mode), DomainPolicy("a.test"), ca_file="/roots.pem")
 
@@ -348,7 +349,7 @@ def warned(host, *policies, levels=None, default=""):
 def test_entry_that_stands_out_is_warned_of(tls, default, less, hidden, host):
     found = warned(host, DomainPolicy("a.test", tls=tls), default=default)
     assert [one for one in found if "mail to a.test is protected less than other mail" in one] == found[: int(less)]
-    assert len([one for one in found if "TLSA records of these domains count for nothing" in one]) == int(hidden)
+    assert len([one for one in found if "TLSA records of these domains are not used" in one]) == int(hidden)
     assert len(found) == less + hidden
 
 
@@ -362,9 +363,9 @@ def test_all_entries_are_measured_against_a_new_level_for_all_other_mail(host):
 
 def test_ten_thousand_domains_make_one_warning(host):
     policies = [DomainPolicy(f"d{number}.test", tls="may") for number in range(10_000)]
-    outcome = call(host, Sender(host), Applied(), *policies)
-    assert [one for one in outcome.warnings if "d0.test, d1.test, d2.test, d3.test, d4.test and 9995 others" in one]
-    assert len(outcome.warnings) == 1
+    report = call(host, Sender(host), Applied(), *policies)
+    assert [one for one in report.warnings if "d0.test, d1.test, d2.test, d3.test, d4.test and 9995 others" in one]
+    assert len(report.warnings) == 1
 
 
 # ---- preflight
@@ -372,8 +373,9 @@ def test_ten_thousand_domains_make_one_warning(host):
 
 @pytest.mark.parametrize("preflight", ["off", "warn"])
 def test_daemon_whose_demands_are_not_known(preflight, host):
-    outcome = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
-    assert (outcome.unreachable, outcome.untried, outcome.stuck) == ([], 0, [])
+    report = call(host, Sender(host), Applied(), DomainPolicy("a.test"), preflight=preflight)
+    found = [report.result[key] for key in ("unreachable_domains", "untried_domains", "stuck_mail")]
+    assert found == [[], 0, []]
     transaction = Applied()
     with pytest.raises(Problem, match="sender does not support a forecast"):
         call(host, Sender(host), transaction, DomainPolicy("a.test"), preflight="fail")
@@ -388,15 +390,15 @@ NOTHING_SAID = {"required": True, "addresses": None, "certificate_fingerprints":
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ({}, InboundDemand()),
+        ({}, InboundRequirement()),
         ({"required": False}, None),
         (
             {"addresses": ["MX.a.test", "192.0.2.0/24", "2001:DB8::1/128", " 192.0.2.1", ".b.test", "*.c.test"]},
-            InboundDemand(("192.0.2.0/24", "192.0.2.1", "2001:db8::1"), (".b.test", ".c.test", "mx.a.test")),
+            InboundRequirement(("192.0.2.0/24", "192.0.2.1", "2001:db8::1"), (".b.test", ".c.test", "mx.a.test")),
         ),
         (
             {"certificate_fingerprints": ["ab" * 32, ":".join(["AB"] * 32)]},
-            InboundDemand(fingerprints=(":".join(["AB"] * 32),)),
+            InboundRequirement(fingerprints=(":".join(["AB"] * 32),)),
         ),
     ],
 )
@@ -430,7 +432,7 @@ def test_inbound_of_everybody():
 
 
 def test_daemon_that_cannot_demand_anything_of_partners(host):
-    policy = DomainPolicy("a.test", inbound=InboundDemand())
+    policy = DomainPolicy("a.test", inbound=InboundRequirement())
     with pytest.raises(Problem, match="sender does not support requirements for the incoming mail") as caught:
         call(host, Sender(host), Applied(), policy)
     assert caught.value.option == "inbound"

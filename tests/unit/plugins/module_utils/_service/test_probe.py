@@ -11,8 +11,8 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import probe as probe
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.probe import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe as probe
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import (
     Expectation,
     prove,
     prove_served,
@@ -81,9 +81,9 @@ def test_port_where_tls_starts_at_once_is_not_spoken_to_in_clear(wire):
 @pytest.mark.parametrize(
     ("session", "expected"),
     [
-        ({"error": "alert 40", "leaf": b""}, "gave up inside TLS (alert 40)"),
+        ({"error": "alert 40", "leaf": b""}, "ended the session inside TLS (alert 40)"),
         ({"error": "", "leaf": b"other"}, "shows another certificate than the live one"),
-        (WireError("refused", "connection refused"), "does not answer as it should (connection refused)"),
+        (WireError("refused", "connection refused"), "does not answer as expected (connection refused)"),
     ],
 )
 def test_handshake_that_is_wrong(session, expected, wire):
@@ -103,7 +103,7 @@ def test_handshake_that_is_wrong(session, expected, wire):
             False,
             "offers a login in clear text (AUTH PLAIN)",
         ),
-        (WireError("refused", "reset"), False, "does not answer as it should (reset)"),
+        (WireError("refused", "reset"), False, "does not answer as expected (reset)"),
     ],
 )
 def test_clear_text_that_is_wrong(clear, refused, expected, wire):

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.cleartext_audit import (
+    cleartext_vservers,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.cleartext_audit import uncovered
 
 
 def daemon(*vservers: Vserver, alive: bool = True, problem: Problem | None = None) -> Any:
@@ -38,10 +40,13 @@ def daemon(*vservers: Vserver, alive: bool = True, problem: Problem | None = Non
     ],
 )
 def test_who_is_let_in_in_clear_text(vserver, found):
-    assert uncovered([daemon(vserver)]) == (found, [])
+    assert cleartext_vservers([daemon(vserver)]) == (found, [])
 
 
 def test_daemons_that_do_not_answer():
     nntp = Vserver("nntp", port=119)
     broken = daemon(problem=Problem("it is broken", "mend it"))
-    assert uncovered([daemon(nntp, alive=False), broken, daemon(nntp)]) == (["nntp/default"], ["daemon: it is broken"])
+    assert cleartext_vservers([daemon(nntp, alive=False), broken, daemon(nntp)]) == (
+        ["nntp/default"],
+        ["daemon: it is broken"],
+    )

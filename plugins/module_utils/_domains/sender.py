@@ -1,0 +1,39 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which daemon sends the host's mail."""
+
+from __future__ import annotations
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import with_role
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+
+
+def sender(site: Site, name: str) -> DomainProvider:
+    """The daemon that sends this host's mail.
+
+    Args:
+        site: the host.
+        name: the one that is asked for; ``auto`` for the one that runs.
+
+    Raises:
+        Problem: it is not installed, or does not run.
+    """
+    able = [one for one in site.providers.values() if isinstance(one, DomainProvider) and name in ("auto", one.name)]
+    for provider in able:
+        if provider.running():
+            return provider
+    if able:
+        raise Problem(
+            f"{able[0].name} is installed but does not run",
+            able[0].remedy_where_down(),
+            option="provider" if name != "auto" else "",
+        )
+    if name != "auto":
+        raise Problem(f"{name} is not installed on this host", "install it, or leave provider out", option="provider")
+    packages = [one.packages["smtp"] for one in with_role(DomainProvider)]
+    raise Problem("no daemon that sends mail is installed on this host", f"install one ({how_to_install(*packages)})")

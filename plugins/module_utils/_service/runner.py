@@ -1,0 +1,142 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How every service runs: parse the options, plan, apply, prove, report.
+
+A service says how to parse and how to plan. The rest is here, once: the transaction, check mode, diff, warnings and
+the module's result.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import (
+    Participant,
+    Transaction,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+
+Thing = TypeVar("Thing")  # what a service is about, such as virtual servers
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a call did, or would do in check mode.
+
+    Attributes:
+        result: the module's result.
+        warnings: what the administrator should know.
+    """
+
+    result: dict[str, Any]
+    warnings: Sequence[str] = ()
+
+
+class Service(ABC, Generic[Thing]):
+    """Something that this collection sets up on a host.
+
+    Args:
+        site: the host.
+
+    Attributes:
+        key: key of the module's result that holds the rows.
+        noun: what messages call several of its objects.
+    """
+
+    key: ClassVar[str]
+    noun: ClassVar[str]
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    @abstractmethod
+    def parse(self, element: Mapping[str, Any]) -> Thing:
+        """One object of the module's options. Looks at nothing else.
+
+        Raises:
+            Problem: the options contradict each other.
+        """
+
+    @abstractmethod
+    def plan(self, things: Sequence[Thing]) -> ServicePlan:
+        """What has to be done for these objects. Changes nothing.
+
+        Raises:
+            Problem: it cannot be done.
+        """
+
+    def title(self, row: Mapping[str, Any]) -> str:
+        """How the summary names the object of a row."""
+        return str(row["name"])
+
+    def summary(self, plan: ServicePlan) -> str:
+        """Why something changes, or that nothing has to, in one sentence."""
+        changed = [f"{self.title(row)}: {row['reason']}" for row in plan.rows if row["changed"]]
+        if changed:
+            return "; ".join(changed)
+        if plan.shown_files():
+            return f"files differ: {', '.join(plan.shown_files())}"
+        return f"all {len(plan.rows)} {self.noun} are as desired"
+
+    def participant(self, name: str) -> Participant | None:
+        """The daemon that a run which was killed had disturbed; None where it is gone."""
+        return self.site.providers.get(name)
+
+
+def carry_out(service: Service[Thing], things: Sequence[Thing], transaction: Transaction) -> Report:
+    """Plan, apply, prove and report.
+
+    Raises:
+        Problem: it cannot be done, or the host does not show it; the host is as it was.
+    """
+    plan = service.plan(things)
+    result = {
+        "changed": plan.changed,
+        service.key: plan.rows,
+        "reason": service.summary(plan),
+        "files": plan.shown_files(),
+        "diff": plan.shown_diff(service.site.host),
+        **plan.facts,
+    }
+    warnings = list(plan.warnings)
+    if plan.changes or plan.participants:
+        transaction.apply(plan.changes, plan.participants, plan.prove)
+    if plan.afterwards:
+        note = plan.afterwards()
+        result.update(note.facts)
+        warnings += note.warnings
+    return Report(result, warnings)
+
+
+def run_service(
+    module: AnsibleModule, service: Service[Thing], elements: Iterable[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """All that a module does.
+
+    Args:
+        module: the module; it gets the warnings.
+        service: what it sets up.
+        elements: the objects of its options.
+
+    Returns:
+        The module's result.
+
+    Raises:
+        Problem: it cannot be done; the host is as it was.
+    """
+    things = [service.parse(element) for element in elements]
+    with Transaction(
+        service.site.host, service.participant, check_mode=module.check_mode, warn=module.warn
+    ) as transaction:
+        report = carry_out(service, things, transaction)
+    for warning in report.warnings:
+        module.warn(warning)
+    return report.result

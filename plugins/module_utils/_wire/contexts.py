@@ -1,0 +1,82 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""TLS as a client speaks it: what is verified, and which versions and ciphers are offered."""
+
+from __future__ import annotations
+
+import ssl
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
+
+# TLS versions by the names that results use, the oldest first
+VERSIONS: tuple[str, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+
+
+def trust_store(ca_file: str = "") -> ssl.SSLContext:
+    """The context that verifies servers; make it once and use it for any number of handshakes.
+
+    A name must be among the certificate's subject alternative names; the common name does not count
+    (RFC 9525 section 6.3). No version below TLS 1.2 is offered (RFC 8996).
+
+    Args:
+        ca_file: PEM file with the trusted certificates; empty for the system's own store.
+
+    Raises:
+        Problem: the file cannot be used.
+    """
+    context = _context()
+    try:
+        if ca_file:
+            context.load_verify_locations(cafile=ca_file)
+        else:
+            context.load_default_certs()
+    except ssl.SSLError as exc:
+        raise Problem(
+            f"{ca_file} contains no certificate in PEM form ({exc.reason or exc})",
+            "give a file with the trusted CA certificates in PEM form",
+            option="ca_file",
+        ) from exc
+    except OSError as exc:
+        raise Problem(
+            f"{ca_file} cannot be read ({exc.strerror})", "give a file that exists on this host", option="ca_file"
+        ) from exc
+    return context
+
+
+def _context() -> ssl.SSLContext:
+    """The same client everywhere, whatever the defaults of this Python version."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("DEFAULT")
+    context.hostname_checks_common_name = False
+    return context
+
+
+def unverifying() -> ssl.SSLContext:
+    """A context that accepts any certificate."""
+    context = _context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # so that short keys are seen as well
+    return context
+
+
+def only_version(version: str) -> ssl.SSLContext:
+    """A context that speaks one TLS version with any cipher and any key, however weak."""
+    wanted = {
+        "TLSv1": (ssl.TLSVersion.TLSv1, ssl.HAS_TLSv1),
+        "TLSv1.1": (ssl.TLSVersion.TLSv1_1, ssl.HAS_TLSv1_1),
+        "TLSv1.2": (ssl.TLSVersion.TLSv1_2, ssl.HAS_TLSv1_2),
+        "TLSv1.3": (ssl.TLSVersion.TLSv1_3, ssl.HAS_TLSv1_3),
+    }
+    number, available = wanted[version]
+    if not available:
+        raise WireError("unsupported", f"the TLS library of the connecting host has no {version}")
+    context = unverifying()
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = number
+    context.maximum_version = number
+    return context
