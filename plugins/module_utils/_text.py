@@ -17,3 +17,9 @@ def several(names: Iterable[str]) -> str:
     if len(listed) <= _SHOWN + 1:
         return ", ".join(listed)
     return f"{', '.join(listed[:_SHOWN])} and {len(listed) - _SHOWN} others"
+
+
+def printable(text: str) -> str:
+    """Text from outside, made fit for one line of a message."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return shown if len(shown) <= 200 else shown[:200] + "…"

@@ -409,7 +409,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import passphrases_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction

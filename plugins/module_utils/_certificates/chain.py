@@ -14,9 +14,10 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate, printable
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host, in_memory
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 SYSTEM_TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 AUTH_LEVEL = "2"  # as on Debian: 112 bits, so RSA >= 2048 and no SHA-1 (SSL_CTX_set_security_level(3))

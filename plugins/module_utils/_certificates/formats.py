@@ -18,19 +18,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.kdf_cost import refuse_costly
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import PrivateKey
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.parsing import reading
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import BLOCK
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import (
-    BLOCK,
     Certificate,
-    PrivateKey,
     load_certificate,
-    printable,
-    reading,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 LARGEST_INPUT = 1024 * 1024  # bytes; a leaf with its chain has some ten thousand
@@ -208,7 +208,7 @@ def _key(block: bytes, passphrase: str | None) -> PrivateKey:
             return serialization.load_pem_private_key(block, None)
     if passphrase is None:
         raise _missing("the key in it")
-    if b"Proc-Type" not in block:  # the older form has no choice of rounds
+    if b"Proc-Type" not in block:  # the older form has no choice of iterations
         refuse_costly(_decoded(b"".join(block.splitlines()[1:-1])))
     try:
         with reading("the private key in it", ""):
@@ -330,33 +330,3 @@ def _is_cut_off(der: bytes) -> bool:
 def _der(certificate: x509.Certificate) -> bytes:
     der: bytes = certificate.public_bytes(serialization.Encoding.DER)
     return der
-
-
-# ---- sealing: backups with a key in them
-
-_ROUNDS = 100_000  # of PBKDF2 with SHA-256, in PKCS#12
-
-
-def sealed_pkcs12(
-    key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
-) -> bytes:
-    """A key with its certificate and chain as PKCS#12, with AES-256 and HMAC-SHA-256."""
-    protection = (
-        serialization.PrivateFormat.PKCS12.encryption_builder()
-        .kdf_rounds(_ROUNDS)
-        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
-        .hmac_hash(hashes.SHA256())
-        .build(passphrase.encode())
-    )
-    issuers = [one.parsed for one in chain] or None
-    return pkcs12.serialize_key_and_certificates(friendly_name.encode(), key, leaf.parsed, issuers, protection)
-
-
-def sealed_pem(
-    key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
-) -> bytes:
-    """The same as PEM text: the key as encrypted PKCS#8, its label as openssl-pkcs12(1) writes it."""
-    label = f"Bag Attributes\n    friendlyName: {friendly_name}\n".encode() if "-----" not in friendly_name else b""
-    protection = serialization.BestAvailableEncryption(passphrase.encode())
-    block = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-    return b"".join((label, block, *(one.pem for one in (leaf, *chain))))

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import timestamp
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 SHORTEST_RSA = 2048  # bits: RFC 9325 section 4.1
 _USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed448")  # RFC 8446 section 4.2.3
@@ -20,7 +22,7 @@ _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1
 _ASK_AGAIN = "ask the CA for a certificate for a TLS server"
 
 
-def only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certificate:
+def only_leaf(found: Sequence[Certificate], option: str) -> Certificate:
     """The one certificate that is not a CA's.
 
     Raises:
@@ -44,25 +46,25 @@ def only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certific
     return leaves[0]
 
 
-def check_leaf(leaf: _x509.Certificate, names: Sequence[str], now: datetime) -> None:
+def check_leaf(leaf: Certificate, names: Sequence[str], now: datetime) -> None:
     """Everything about the leaf alone that would make clients refuse it.
 
     Raises:
         Problem: they would.
     """
     if now > leaf.not_after:
-        raise Problem(f"the certificate expired on {_x509.timestamp(leaf.not_after)}", "get a new one from the CA")
+        raise Problem(f"the certificate expired on {timestamp(leaf.not_after)}", "get a new one from the CA")
     if now < leaf.not_before:
         raise Problem(
-            f"the certificate is not valid before {_x509.timestamp(leaf.not_before)}"
-            f" and this host's clock says {_x509.timestamp(now)}",
+            f"the certificate is not valid before {timestamp(leaf.not_before)}"
+            f" and this host's clock says {timestamp(now)}",
             "set the host's clock, or wait",
         )
     missing = [one for one in names if not covers(leaf.names, one)]
     if missing:
         raise Problem(
             f"the certificate does not cover {', '.join(missing)}; its subject alternative names are:"
-            f" {_x509.printable(', '.join(leaf.names)) or 'none'}",
+            f" {printable(', '.join(leaf.names)) or 'none'}",
             "have the CA put that DNS name among the subject alternative names, or correct the option names",
         )
     if leaf.purposes is not None and "serverAuth" not in leaf.purposes:
