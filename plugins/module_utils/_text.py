@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How messages speak of many things: in one line, however many there are."""
+"""Text for messages: always one line, however long a list or strange a string is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SHOWN = 5
 
 
 def several(names: Iterable[str]) -> str:
-    """Names in a row; of very many only the first few, and how many more there are."""
+    """Names as a list; of many only the first few, and how many more there are."""
     listed = list(names)
     if len(listed) <= _SHOWN + 1:
         return ", ".join(listed)

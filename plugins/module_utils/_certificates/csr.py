@@ -36,7 +36,7 @@ def subject_name(attributes: Sequence[tuple[str, str]]) -> x509.Name:
 
 
 def default_digest(key_type: str) -> str:
-    """The hash as strong as a kind of key (RFC 5480 section 4); empty where the key brings its own (RFC 8032)."""
+    """The hash that is as strong as a type of key (RFC 5480 section 4); empty where it has its own (RFC 8032)."""
     return {"ECDSA_P384": "sha384", "Ed25519": ""}.get(key_type, "sha256")
 
 
@@ -52,7 +52,7 @@ def new_request(
         key: signs the request.
         subject: its subject.
         names: its DNS names.
-        digest: the hash that is signed, ``sha256`` to ``sha512``; empty for the one as strong as the key.
+        digest: the hash in its signature, ``sha256`` to ``sha512``; empty for the one as strong as the key.
         must_staple: whether it asks for the TLS feature extension with status_request (RFC 7633).
     """
     is_rsa = isinstance(key, rsa.RSAPrivateKey)
@@ -83,12 +83,12 @@ def new_request(
 
 
 def load_request(data: bytes, path: str) -> x509.CertificateSigningRequest:
-    """A request as it lies on the disk.
+    """A request in the store.
 
     Raises:
         Problem: it is damaged.
     """
-    with reading(f"the request {path}", f"remove {path}; the next run makes it anew with the same key"):
+    with reading(f"the request {path}", f"remove {path}; the next run makes it again with the same key"):
         request = x509.load_pem_x509_csr(data)
         request.public_key()
         return request

@@ -62,7 +62,7 @@ class ExportPlan:
 
 @dataclass(frozen=True)
 class _Live:
-    """A live certificate with all that belongs to it; without its key, where nobody said how to open that."""
+    """A live certificate with all that belongs to it; the key is None where it is protected and stays closed."""
 
     path: str
     key: PrivateKey | None = field(repr=False)
@@ -106,11 +106,11 @@ class ExportPlanner:
 
     def _check(self, params: Mapping[str, Any]) -> None:
         if not params["passphrase"]:
-            raise Problem("an empty passphrase protects nothing", "give a long one", option="passphrase")
+            raise Problem("the passphrase is empty", "give a long one", option="passphrase")
         if self._store.holds(params["path"]):
             raise Problem(
                 f"{params['path']} is within the certificate store",
-                "name a file outside it, on a disk that outlives this one",
+                "give a file outside it, better still on another disk",
                 option="path",
             )
 
@@ -118,7 +118,7 @@ class ExportPlanner:
         """What a check run says before the certificate is live.
 
         Raises:
-            Problem: this is no check run.
+            Problem: this is not a check run.
         """
         if not self._check_mode:
             known = ", ".join(self._store.names()) or "none"
@@ -149,9 +149,9 @@ class ExportPlanner:
         )
         changes = [change] if change.needed(self._host) else []
         if same:
-            reason = "the backup's owner or mode was put right" if changes else "the backup is there already"
+            reason = "the backup's owner or mode was corrected" if changes else "the backup is there already"
         else:
-            reason = "the backup was replaced, since it was out of date" if found else "the backup was made"
+            reason = "the backup was replaced, since it differed" if found else "the backup was made"
         result = {
             **_entry(params, reason),
             "changed": bool(changes),
@@ -178,7 +178,7 @@ class ExportPlanner:
         except Problem as exc:
             raise Problem(
                 f"{path} is not a backup that can be read with this passphrase ({exc.found})",
-                "give the passphrase it was made with, name another file, or move it away",
+                "give the passphrase it was made with, give another path, or move it away",
                 option="path",
             ) from exc
 

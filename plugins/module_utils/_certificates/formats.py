@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The forms in which certificates and keys travel: PEM, DER, PKCS#7 and PKCS#12, each also as base64 text.
+"""The file formats of certificates and keys: PEM, DER, PKCS#7 and PKCS#12, each also as base64 text.
 
-Everything is turned into plain values here, at the door. What lies in the store is PEM, always.
+Everything is converted here, before anything else sees it. The store has PEM only.
 """
 
 from __future__ import annotations
@@ -47,7 +47,10 @@ _WHOLE = "get the file from the CA again, whole"
 _NO_CERTIFICATE = "there is no certificate in it"
 _GIVE_ONE = "give the certificate that the CA sent, as PEM, DER, PKCS#7 or PKCS#12"
 _A_KEY = ("there is a private key in it", "give certificates only")
-_A_REQUEST = ("this is a request, not the CA's answer to it", "send it to the CA and give here what comes back")
+_A_REQUEST = (
+    "this is a request, not the CA's answer to it",
+    "send it to the CA, and give the certificate that the CA returns",
+)
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,11 @@ class _Found:
 def opened(data: bytes, passphrase: str | None = None) -> Content:
     """Everything in a file of certificates, and of a key where there is one.
 
-    Text around PEM blocks is ignored and lost line breaks do no harm.
+    Text around PEM blocks is ignored, and line breaks may be missing.
 
     Args:
         data: the file's bytes.
-        passphrase: opens the key in it; None where none was given, which is not the same as an empty one.
+        passphrase: opens the key in it; None where none was given, which differs from an empty one.
 
     Raises:
         Problem: there is no certificate, there are too many, something else is there, or the passphrase does not fit.
@@ -104,16 +107,16 @@ def opened(data: bytes, passphrase: str | None = None) -> Content:
 
 
 def opened_key(data: bytes, passphrase: str | None = None) -> PrivateKey:
-    """The private key in a PEM file of its own; certificates beside it do not count.
+    """The private key in a PEM file of its own; certificates in it are ignored.
 
     Raises:
         Problem: there is none, there are several, or the passphrase does not fit.
     """
     if len(data) > LARGEST_INPUT:
-        raise Problem(f"{len(data)} bytes are too many for a key", "name the file that has the key")
+        raise Problem(f"{len(data)} bytes are too many for a key", "give the file that has the key")
     keys = [one.group(0) + b"\n" for one in BLOCK.finditer(data) if one.group(1).endswith(b"PRIVATE KEY")]
     if len(keys) != 1:
-        raise Problem(f"there are {len(keys) or 'no'} private keys in it", "name a PEM file with one private key")
+        raise Problem(f"there are {len(keys) or 'no'} private keys in it", "give a PEM file with one private key")
     return _key(keys[0], passphrase)
 
 
@@ -226,7 +229,7 @@ def _missing(what: str) -> Problem:
 def _wrong(what: str) -> Problem:
     return Problem(
         f"the passphrase does not open {what}",
-        "give the passphrase with which it was made; if it is the right one, the file is damaged: get it again",
+        "give the passphrase it was made with; if this is the right one, the file is damaged: get it again",
         option="passphrase",
     )
 
@@ -234,7 +237,7 @@ def _wrong(what: str) -> Problem:
 def _needless(why: str) -> Problem:
     return Problem(
         f"a passphrase was given, but {why}",
-        "leave the passphrase out, or give the file that it belongs to",
+        "omit the passphrase, or give the file that it belongs to",
         option="passphrase",
     )
 

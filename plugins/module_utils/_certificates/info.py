@@ -61,18 +61,18 @@ class StoreReport:
         return sorted({*self._store.names(), *self._store.pending_names()})
 
     def entry(self, name: str) -> dict[str, Any]:
-        """What there is under one name.
+        """What the store holds under one name.
 
         Raises:
-            Problem: the name is none, or the store cannot be read at all.
+            Problem: the name is not safe as a file name, or the store cannot be read at all.
         """
         faults: list[str] = []
         stored = self._store.entry(name)
         live, pending = stored.live, stored.pending
-        shown = _told(faults, lambda: self._live(name, live)) if live.exists else None
+        shown = _or_fault(faults, lambda: self._live(name, live)) if live.exists else None
         if live.exists:
-            _told(faults, lambda: self._check_live_key(name, live))
-        key = _told(faults, lambda: _checked_pending(pending)) if pending.exists else None
+            _or_fault(faults, lambda: self._check_live_key(name, live))
+        key = _or_fault(faults, lambda: _checked_pending(pending)) if pending.exists else None
         leaf = self._leaves.get(name)
         return {
             "name": name,
@@ -121,7 +121,7 @@ class StoreReport:
             raise Problem(f"the key in {live.path} does not belong to its certificate", "have it renewed")
 
     def _previous(self, previous: StoredCertificate, faults: list[str]) -> dict[str, Any] | None:
-        found = _told(faults, lambda: certificates_in(previous))
+        found = _or_fault(faults, lambda: certificates_in(previous))
         return {"path": previous.path, **summary(found[0], self._now)} if found else None
 
 
@@ -148,7 +148,7 @@ def _checked_pending(pending: PendingRequest) -> bytes:
         raise Problem("the pending request has lost its key", again)
     request = load_request(pending.request or b"", pending.request_path)
     if public_key_of(request) != key.public_key:
-        raise Problem("the pending request belongs to another key than the one beside it", again)
+        raise Problem("the pending request belongs to a different key than the one stored with it", again)
     if CertificateSpec.from_record(pending.record) is None:
         raise Problem("it is not known what the pending request asks for", "cancel it with state=absent")
     return key.public_key
@@ -161,8 +161,8 @@ def _tlsa(live: Certificate | None, pending: bytes | None) -> dict[str, str | No
     return {"current": current, "next": following if following != current else None}
 
 
-def _told(faults: list[str], look: Callable[[], Any]) -> Any:
-    """What can be seen; a problem is noted instead."""
+def _or_fault(faults: list[str], look: Callable[[], Any]) -> Any:
+    """What can be seen; a problem is added to the faults instead."""
     try:
         return look()
     except Problem as exc:
@@ -171,7 +171,7 @@ def _told(faults: list[str], look: Callable[[], Any]) -> Any:
 
 
 def summarised(entries: Sequence[dict[str, Any]]) -> str:
-    """One line over all certificates."""
+    """All certificates in one line."""
     live = [one for one in entries if one["live"]]
     counts = {
         "live": len(live),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the administrator hands over to be installed: the CA's answer, a backup, or the files of another tool."""
+"""What is to be installed: the CA's answer, a backup, or the files of another tool."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 
 @dataclass(frozen=True)
 class Input:
-    """What the administrator hands over.
+    """What the options of one element give.
 
     Attributes:
         option: the option it came with.
@@ -58,10 +58,10 @@ class Input:
         if content and src:
             raise Problem("content and src are both given", "give one of them", option="src")
         if key_src and not src:
-            raise Problem("there is a key, but no certificate", "name its certificate with src", option="key_src")
+            raise Problem("there is a key, but no certificate", "give its certificate as src", option="key_src")
         chain = _bytes(params["chain"])
         if src:
-            remedy = "copy the CA's answer to the host, or give it with content"
+            remedy = "copy the CA's answer to the host, or give it as content"
             data = _file(host, "src", src, remedy, check_mode=check_mode)
             key = None
             if key_src:
@@ -71,8 +71,8 @@ class Input:
             return cls("src", data, chain, params["passphrase"], params["key_passphrase"], key)
         if not content and not check_mode:
             raise Problem(
-                "there is no answer of the CA to install",
-                f"send {pending_request} to the CA; give its answer with content or src",
+                "there is no answer from the CA to install",
+                f"send {pending_request} to the CA, and give its answer as content or src",
                 option="content",
             )
         return cls("content", _bytes(content) or None, chain, params["passphrase"], params["key_passphrase"])
@@ -93,7 +93,7 @@ class Input:
         if content.key is not None:
             raise Problem(
                 "it has a private key already",
-                "leave key_src out, or name a file of certificates",
+                "omit key_src, or give a file of certificates",
                 option="src",
             )
         try:
@@ -119,7 +119,7 @@ def _bytes(text: str | None) -> bytes:
 
 
 def _file(host: Host, option: str, path: str, remedy: str, *, check_mode: bool) -> bytes | None:
-    """Content of a file of the host; a symbolic link is followed. Only in check mode it may be missing."""
+    """Content of a file of the host; a symbolic link is followed. It may be missing in check mode only."""
     data = host.read(path)
     if data is None and not check_mode:
         raise Problem(f"{path} is not there", remedy, option=option)

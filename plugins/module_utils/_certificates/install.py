@@ -229,8 +229,8 @@ class InstallPlanner:
         issued_later = from_lineage and bool(live) and leaf.not_before > live[0].not_before
         if live and leaf.not_after <= live[0].not_after and not issued_later:
             raise Problem(
-                f"the live certificate expires on {timestamp(live[0].not_after)}, later than this one"
-                f" ({timestamp(leaf.not_after)}); its key would be lost",
+                f"the live certificate is valid at least as long (until {timestamp(live[0].not_after)}) as this one"
+                f" (until {timestamp(leaf.not_after)}); its key would be lost",
                 "keep the live certificate, or move its file away if this one really is to replace it",
             )
 
@@ -299,14 +299,14 @@ def _reason(
     """Why something changes or nothing does, for a leaf with its chain and the live one before it."""
     if new != old:
         if match.imported:
-            return (
-                f"the certificate that came with its key {'replaced the live certificate' if old else 'was imported'}"
-            )
-        if not match.pending:
-            return "a new certificate for the live key was installed"
-        return f"the CA's answer to the pending request {'replaced the live certificate' if old else 'was installed'}"
+            outcome = "replaced the live certificate" if old else "was imported"
+            return f"the certificate that came with its key {outcome}"
+        if match.pending:
+            outcome = "replaced the live certificate" if old else "was installed"
+            return f"the CA's answer to the pending request {outcome}"
+        return "a new certificate for the live key was installed"
     if not changes:
         return "this certificate is live already"
     if match.pending:
         return "this certificate is live already; what was left of its request was removed"
-    return "this certificate is live already; files that differed from it were put right"
+    return "this certificate is live already; files that differed from it were corrected"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Private keys and their public halves: made, read, compared."""
+"""Private keys and their public keys: generated, loaded, compared."""
 
 from __future__ import annotations
 
@@ -116,6 +116,6 @@ def same_kind(one: KeyType, other: KeyType) -> bool:
 
 
 def spki(key: PublicKey) -> bytes:
-    """A public key as SubjectPublicKeyInfo, DER, written anew so that it can be compared."""
+    """A public key as SubjectPublicKeyInfo, DER, re-encoded so that it can be compared."""
     der: bytes = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     return der

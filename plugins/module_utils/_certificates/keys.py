@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keys that are stored under a passphrase, and the open copies of them that daemons read.
+"""Keys that are stored encrypted, and the open copies of them that daemons read.
 
 The store keeps the original as encrypted PKCS#8. Hardly a daemon could open it, and one that starts unattended would
 need the passphrase on the same disk; so each daemon's copy has the key open, for that daemon alone to read.
@@ -45,7 +45,7 @@ def sealed(host: Host, key: bytes, passphrase: str) -> bytes:
     done = _with_passphrase(host, [*argv, "-passout"], key, passphrase)
     found = key_block(done.out.encode())
     if done.code != 0 or not is_protected(found):
-        raise Problem(f"openssl could not encrypt the key ({done.complaint})", "look whether openssl works here")
+        raise Problem(f"openssl could not encrypt the key ({done.complaint})", "check that openssl works on this host")
     return found
 
 
@@ -77,8 +77,8 @@ def daemon_copy(host: Host, live: bytes, live_path: str, copy_path: str, passphr
     Args:
         host: the machine.
         live: content of the live file.
-        live_path: where that lies.
-        copy_path: where the daemon's copy lies, or shall.
+        live_path: where that is.
+        copy_path: where the daemon's copy is, or is to be.
         passphrase: opens the live key; None where none was given.
 
     Raises:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server's certificate must be for clients to accept it, as far as it alone can show."""
+"""What a server's certificate must have for clients to accept it, leaving aside its chain."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def only_leaf(found: Sequence[Certificate], option: str) -> Certificate:
         leaves = [one for one in leaves if not one.is_self_issued] or leaves  # old roots do not say that they are CAs
     if not leaves:
         raise Problem(
-            f"there are only certificates of CAs in it ({found[0].subject})",
-            "give the certificate that the CA made for this host, and its chain after it",
+            f"there are only CA certificates in it ({found[0].subject})",
+            "give the certificate that the CA issued for this host, followed by its chain",
             option=option,
         )
     if len(leaves) > 1:
         raise Problem(
             f"there are {len(leaves)} certificates of servers in it ({'; '.join(one.subject for one in leaves)})",
-            "give one certificate with its chain; install others under their own names",
+            "give one certificate with its chain; install the others under their own names",
             option=option,
         )
     return leaves[0]
 
 
 def check_leaf(leaf: Certificate, names: Sequence[str], now: datetime) -> None:
-    """Everything about the leaf alone that would make clients refuse it.
+    """Refuse a leaf that clients would not accept.
 
     Raises:
-        Problem: they would.
+        Problem: they would not.
     """
     if now > leaf.not_after:
         raise Problem(f"the certificate expired on {timestamp(leaf.not_after)}", "get a new one from the CA")
@@ -65,7 +65,7 @@ def check_leaf(leaf: Certificate, names: Sequence[str], now: datetime) -> None:
         raise Problem(
             f"the certificate does not cover {', '.join(missing)}; its subject alternative names are:"
             f" {printable(', '.join(leaf.names)) or 'none'}",
-            "have the CA put that DNS name among the subject alternative names, or correct the option names",
+            "have the CA add that DNS name to the subject alternative names, or correct the option names",
         )
     if leaf.purposes is not None and "serverAuth" not in leaf.purposes:
         raise Problem(
@@ -76,7 +76,7 @@ def check_leaf(leaf: Certificate, names: Sequence[str], now: datetime) -> None:
         raise Problem("the certificate's key usage does not include digital signatures", _ASK_AGAIN)
     if leaf.key_type.name not in _USABLE_KEYS:
         raise Problem(
-            f"the certificate's key is of the type {leaf.key_type}, which few TLS clients understand, if any",
+            f"the certificate's key is of the type {leaf.key_type}, which few TLS clients support, if any",
             f"request one with a key of the type {', '.join(_USABLE_KEYS)}",
         )
     if leaf.key_type.name == "RSA" and leaf.key_type.size < SHORTEST_RSA:

@@ -35,10 +35,10 @@ def certificates_in(stored: StoredCertificate) -> list[Certificate]:
 
 
 def check_renew_at(renew_at: float) -> None:
-    """Refuse what is no fraction of a certificate's life.
+    """Refuse a number that is not a fraction of a certificate's life.
 
     Raises:
-        Problem: it is none.
+        Problem: it is not.
     """
     if not 0 < renew_at <= 1:
         raise Problem(

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Bytes from outside, given to ``cryptography``: whatever is wrong with them is one clear problem."""
+"""Untrusted bytes for ``cryptography``: whatever is wrong with them becomes one clear problem."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._text im
 
 @contextlib.contextmanager
 def reading(what: str, remedy: str) -> Iterator[None]:
-    """Turn whatever ``cryptography`` makes of hostile bytes into one clear problem.
+    """Turn whatever ``cryptography`` raises for hostile bytes into one clear problem.
 
-    Besides ValueError and its kin that is pyo3's PanicException, which is a BaseException.
+    That includes pyo3's PanicException, which is a BaseException.
     """
     try:
         yield

@@ -22,7 +22,7 @@ def missing(path: str) -> Problem:
     """A protected key for which no passphrase was given."""
     return Problem(
         f"the key in {path} is protected with a passphrase, and none was given",
-        f"give the one that it was made with as {_OPTION}; the key stays as it is",
+        f"give the one it was encrypted with as {_OPTION}; the key stays as it is",
         option=_OPTION,
     )
 
@@ -31,7 +31,7 @@ def wrong(path: str) -> Problem:
     """A protected key that the given passphrase does not open."""
     return Problem(
         f"the passphrase does not open the key in {path}",
-        "give the one that it was made with; the key stays as it is",
+        "give the one it was encrypted with; the key stays as it is",
         option=_OPTION,
     )
 
@@ -40,7 +40,7 @@ def needless(path: str) -> Problem:
     """An open key for which a passphrase was given."""
     return Problem(
         f"a passphrase was given, but the key in {path} is not protected with one",
-        f"leave {_OPTION} out",
+        f"omit {_OPTION}",
         option=_OPTION,
     )
 
@@ -60,7 +60,7 @@ def check_passphrase(passphrase: str | None) -> None:
     if passphrase is None:
         return
     if not passphrase:
-        raise Problem("an empty passphrase protects nothing", "give a long one, or leave it out", option=_OPTION)
+        raise Problem("the passphrase is empty", "give a long one, or omit it", option=_OPTION)
     if any(char in passphrase for char in "\n\r\0") or len(encoded(passphrase)) > LONGEST_PASSPHRASE:
         raise Problem(
             "the passphrase is too long, or more than one line",
@@ -73,7 +73,7 @@ def passphrases_of(elements: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     """The passphrases of the keys of certificates, from the objects of a module that names certificates.
 
     Raises:
-        Problem: one of them is unfit, or two differ for one certificate.
+        Problem: one of them is unsuitable, or one certificate has different ones.
     """
     found: dict[str, str] = {}
     for element in elements:
@@ -86,10 +86,12 @@ def passphrases_of(elements: Iterable[Mapping[str, Any]]) -> dict[str, str]:
             except Problem as exc:
                 raise exc.about(subject=title(name)) from exc
             if found.setdefault(name, passphrase) != passphrase:
-                raise Problem("two passphrases are given for its key", "give one", subject=title(name), option=_OPTION)
+                raise Problem(
+                    "different passphrases are given for its key", "give one", subject=title(name), option=_OPTION
+                )
     return found
 
 
 def encoded(passphrase: str) -> bytes:
-    """The bytes of a passphrase, as the administrator's file has them."""
+    """A passphrase as the bytes that were given."""
     return passphrase.encode("utf-8", "surrogateescape")

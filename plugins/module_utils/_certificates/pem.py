@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""PEM text (RFC 7468): its blocks, found and written. Works without ``cryptography``."""
+"""PEM text (RFC 7468): finding and writing its blocks. Works without ``cryptography``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def leaf_of(bundle: bytes) -> bytes:
 
 
 def key_block(bundle: bytes) -> bytes:
-    """The first private key in PEM text, as it stands there; empty where there is none."""
+    """The first private key in PEM text, byte for byte; empty where there is none."""
     found = _KEY.search(bundle)
     return found.group(0).rstrip(b"\n") + b"\n" if found else b""
 

@@ -62,11 +62,13 @@ def check_copies(elements: Sequence[Mapping[str, Any]]) -> None:
     """Refuse a list in which two requests have the same ``csr_path``.
 
     Raises:
-        Problem: they have.
+        Problem: two have.
     """
     paths = [params["csr_path"] for params in elements if params["csr_path"]]
     if len(set(paths)) < len(paths):
-        raise Problem("two requests go to the same file", "give each its own", option="csr_path")
+        raise Problem(
+            "two requests would be written to the same file", "give each a file of its own", option="csr_path"
+        )
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class RequestPlanner:
         if faults and params["check_dns"] == "fail":
             raise Problem(
                 f"{'; '.join(faults)}; expected: {dns_check.shown(expected)}",
-                "correct the DNS or the names, or say with expected_addresses where the names must lead",
+                "correct the DNS or the names, or give the right addresses as expected_addresses",
                 option="check_dns",
             )
         return [f"{title(order.entry.name)}: {fault}; expected: {dns_check.shown(expected)}" for fault in faults]

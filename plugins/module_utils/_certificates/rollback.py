@@ -60,7 +60,7 @@ class Rollback:
         if given:
             raise Problem(
                 "it cannot be given with state=previous, which puts back what the store has",
-                f"leave {' and '.join(given)} out",
+                f"omit {' and '.join(given)}",
                 option=given[0],
             )
         previous, passphrase = entry.previous, params["key_passphrase"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a certificate is asked for with: from the options, in the store's record, as the modules show it."""
+"""What a certificate is to have: read from the options, kept in the store as a record, shown in results and diffs."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ _SUBJECT = (
     ("common_name", "COMMON_NAME", 64),
     ("email", "EMAIL_ADDRESS", 255),
 )
-_LONGEST_LABEL = 128  # characters; more than any dialogue shows
+_LONGEST_LABEL = 128  # characters; more than any dialog shows
 
 
 @dataclass(frozen=True)
 class CertificateSpec:
-    """What a certificate is asked for with. Names are in ASCII form; an empty attribute is left out of the subject.
+    """What a certificate is to have. Names are in ASCII form; an empty attribute is left out of the subject.
 
     Attributes:
         common_name: the main host name, always among the names.
         names: every DNS name, the common name first, the others sorted.
         key_type: a choice of the option.
         key_size: bits of an RSA key; 0 for other types, whose name says it.
-        must_staple: whether clients shall demand a stapled OCSP answer.
-        digest: the hash in the request's own signature; empty for the default of the key type. The certificate has
-            nothing of it, so a live one need not be asked for with the same.
-        friendly_name: a label for people; it is in no request, so another one makes no other request.
+        must_staple: whether clients must demand a stapled OCSP response.
+        digest: the hash in the request's own signature; empty for the default of the key type. It does not appear in
+            the certificate, so a live one need not have been requested with the same.
+        friendly_name: a label for people; it is not in the request, so changing it makes no new request.
         renews: SHA-256 of the live certificate whose key is asked for again; empty for a key of its own.
     """
 
@@ -96,18 +96,18 @@ class CertificateSpec:
             value = getattr(self, option)
             if len(value) > most or not value.isprintable():
                 raise Problem(
-                    f"{value[:80]!r} does not fit into a certificate's subject",
+                    f"{value[:80]!r} does not fit in a certificate's subject",
                     f"give at most {most} characters on one line"
-                    + ("; a longer name can stand in subject_alt_names" if option == "common_name" else ""),
+                    + ("; a longer name can be in subject_alt_names" if option == "common_name" else ""),
                     option=option,
                 )
         if self.country and not (len(self.country) == 2 and self.country.isascii() and self.country.isalpha()):
             raise Problem(
-                f"{self.country!r} is no country code", "give two letters of ISO 3166, such as DE", option="country"
+                f"{self.country!r} is not a country code", "give two letters of ISO 3166, such as DE", option="country"
             )
         if len(self.friendly_name) > _LONGEST_LABEL or not self.friendly_name.isprintable():
             raise Problem(
-                f"{self.friendly_name[:80]!r} is no label",
+                f"{self.friendly_name[:80]!r} is not a label",
                 f"give at most {_LONGEST_LABEL} characters on one line",
                 option="friendly_name",
             )
@@ -116,7 +116,7 @@ class CertificateSpec:
 
     @classmethod
     def from_record(cls, record: bytes | None) -> CertificateSpec | None:
-        """What a note in the store says was asked for, or None where it cannot be known."""
+        """What was asked for according to a record in the store, or None where it does not say."""
         try:
             found = json.loads(record or b"")
             known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
@@ -127,7 +127,7 @@ class CertificateSpec:
 
     @property
     def record(self) -> bytes:
-        """The note for the store."""
+        """The record for the store, JSON."""
         return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
 
     @property
@@ -166,7 +166,7 @@ class CertificateSpec:
 
 
 def friendly_name_in(record: bytes | None) -> str:
-    """The label in a note of the store; empty where there is none."""
+    """The label in a record of the store; empty where there is none."""
     try:
         found = json.loads(record or b"{}")["friendly_name"]
     except (ValueError, TypeError, KeyError):
@@ -175,7 +175,7 @@ def friendly_name_in(record: bytes | None) -> str:
 
 
 def label_record(friendly_name: str) -> bytes | None:
-    """The note for a certificate of which nothing but its label is known; None where even that is not."""
+    """The record of a certificate of which only the label is known; None where even that is not."""
     return (json.dumps({"friendly_name": friendly_name}) + "\n").encode() if friendly_name else None
 
 

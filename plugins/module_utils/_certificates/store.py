@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where certificates lie on a host: what is pending, what is live, and the copies that daemons read.
+"""Where certificates are on a host: what is pending, what is live, and the copies that daemons read.
 
 ::
 
     ROOT/pending/NAME/key.pem        the key that waits for the CA's answer (0600, directory 0700)
     ROOT/pending/NAME/request.csr    the request for the CA, PEM (0600; nothing in it is secret)
-    ROOT/pending/NAME/request.json   what was asked for, to be compared by meaning
+    ROOT/pending/NAME/request.json   what was asked for
     ROOT/live/NAME.pem               key, leaf, intermediates in this order: one file, replaced by one rename (0600)
     ROOT/live/NAME.json              what was asked for when it was requested; nothing depends on it
     ROOT/previous/NAME.pem, .json    what was live before that, in the same form, to be put back (0600, directory 0700)
@@ -52,7 +52,7 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise Problem(
             f"{name!r} cannot name a certificate",
-            "use the host name that it is for: at most 200 letters, digits, full stops, hyphens and underscores,"
+            "use the host name it is for: at most 200 letters, digits, full stops, hyphens and underscores,"
             " the first of them a letter or digit",
             option="name",
         )
@@ -60,14 +60,14 @@ def checked_name(name: str) -> str:
 
 
 def check_distinct(names: Sequence[str]) -> None:
-    """Refuse a list in which one certificate stands twice.
+    """Refuse a list that has a certificate twice.
 
     Raises:
-        Problem: it does.
+        Problem: it has.
     """
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Problem("it stands in the list more than once", "name it once", subject=title(twice[0]), option="name")
+        raise Problem("it is in the list more than once", "list it once", subject=title(twice[0]), option="name")
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ class Store:
         return os.path.join(self.pending_directory(name), "request.csr")
 
     def pending_record_path(self, name: str) -> str:
-        """Path of the note of what was asked for."""
+        """Path of the record of what was asked for."""
         return os.path.join(self.pending_directory(name), "request.json")
 
     def live_path(self, name: str) -> str:
@@ -181,7 +181,7 @@ class Store:
         return os.path.join(self.root, "live", checked_name(name) + _SUFFIX)
 
     def live_record_path(self, name: str) -> str:
-        """Path of the note of what was asked for when the live certificate was requested."""
+        """Path of the record of what was asked for when the live certificate was requested."""
         return os.path.join(self.root, "live", checked_name(name) + ".json")
 
     def previous_path(self, name: str) -> str:
@@ -189,7 +189,7 @@ class Store:
         return os.path.join(self.root, "previous", checked_name(name) + _SUFFIX)
 
     def previous_record_path(self, name: str) -> str:
-        """Path of the note of what was asked for when that one was requested."""
+        """Path of the record of what was asked for when that one was requested."""
         return os.path.join(self.root, "previous", checked_name(name) + ".json")
 
     def deployed_path(self, daemon: str, name: str) -> str:
@@ -197,16 +197,16 @@ class Store:
         return os.path.join(self.root, "deployed", daemon, checked_name(name) + _SUFFIX)
 
     def originals_path(self, daemon: str) -> str:
-        """Path of the notes of what stood in a daemon's configuration before it was first changed."""
+        """Path of the record of a daemon's own settings before they were first changed."""
         return os.path.join(self.root, "originals", daemon + ".json")
 
     # ---- what is there
 
     def entry(self, name: str) -> StoreEntry:
-        """What is there under one name.
+        """What the store holds under one name.
 
         Raises:
-            Problem: it is no name.
+            Problem: it is not safe as a file name.
         """
         return StoreEntry(self, checked_name(name))
 
@@ -237,7 +237,7 @@ class Store:
         return [name for name in found if _NAME.fullmatch(name) and self.entry(name).pending.exists]
 
     def holds(self, path: str) -> bool:
-        """Whether a path lies within this store."""
+        """Whether a path is within this store."""
         return os.path.realpath(path).startswith(os.path.realpath(self.root) + os.sep)
 
     def deployed_daemons(self, name: str) -> list[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A certificate as plain data: what an administrator wants to know of it, and what pins its key."""
+"""A certificate as plain data: what an administrator wants to know about it, and what pins its key."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 
 
 def summary(cert: Certificate, now: datetime) -> dict[str, Any]:
-    """What an administrator wants to know of a certificate, as plain data; hashes and serial in hex, dates ISO 8601."""
+    """What an administrator wants to know about a certificate; hashes and serial in hexadecimal, dates ISO 8601."""
     return {
         "subject": cert.subject,
         "issuer": cert.issuer,

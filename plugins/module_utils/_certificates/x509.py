@@ -74,10 +74,10 @@ class Certificate:
         signs: whether its key usage, if stated, includes digital signatures, which every modern handshake needs.
         is_ca: whether it may issue certificates.
         key_type: kind and size of its key.
-        public_key: its key as SubjectPublicKeyInfo, written anew so that it can be compared.
-        spki: its key as SubjectPublicKeyInfo, byte for byte as it stands in the certificate.
+        public_key: its key as SubjectPublicKeyInfo, re-encoded so that it can be compared.
+        spki: its key as SubjectPublicKeyInfo, byte for byte as in the certificate.
         signature_algorithm: how its issuer signed it, in OpenSSL's words.
-        must_staple: whether clients shall demand a stapled OCSP answer (RFC 7633).
+        must_staple: whether clients must demand a stapled OCSP response (RFC 7633).
         parsed: the certificate as the library has it.
     """
 
@@ -114,7 +114,7 @@ class Certificate:
         return self.parsed.subject == self.parsed.issuer
 
     def may_have_issued(self, other: Certificate) -> bool:
-        """Whether this is the issuer of another: by name, by CA flag and, as far as it can be judged, by signature."""
+        """Whether this is the issuer of another by name, CA flag and, as far as that can be verified, signature."""
         if not self.is_ca or self.parsed.subject != other.parsed.issuer:
             return False
         return _signature_holds(other.parsed, self.parsed.public_key())
@@ -177,7 +177,7 @@ def _purpose(oid: str) -> str:
 
 
 def _signature_holds(child: x509.Certificate, key: PublicKey) -> bool:
-    """Whether a key signed a certificate; True also where this library cannot judge it, since OpenSSL will."""
+    """Whether a key signed a certificate; True also where the library cannot verify that, since OpenSSL will."""
     signature, signed = child.signature, child.tbs_certificate_bytes
     try:
         digest: Any = child.signature_hash_algorithm
@@ -199,7 +199,7 @@ def _signature_holds(child: x509.Certificate, key: PublicKey) -> bool:
 def _spki_in(tbs: bytes) -> bytes:
     """The SubjectPublicKeyInfo within a TBSCertificate, byte for byte (RFC 5280 section 4.1).
 
-    ``cryptography`` would write it anew, and a TLSA record must match what is on the wire.
+    ``cryptography`` would re-encode it, and a TLSA record must match what is on the wire.
     """
     start, _end = _contents(tbs, 0)
     if tbs[start] == 0xA0:  # the version is optional

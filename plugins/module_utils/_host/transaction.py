@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The only code that writes files, runs programs with an effect, or makes daemons act.
+"""The only code that changes a host: with journal, staging and mirror, it writes files and makes daemons act.
 
 A transaction is all or nothing: stage -> commit what configuration refers to -> the daemons' own tests on a
 mirror of their configuration -> commit -> activate -> probe. On any failure everything is put back (the very
@@ -64,7 +64,7 @@ class Transaction:
         participant_by_name: finds the daemon that a killed run had disturbed, None where it is gone.
         check_mode: nothing is written, run or locked.
         warn: takes a warning for the administrator.
-        state_directory: where the journal lies.
+        state_directory: where the journal is.
         lock_file: the host-wide lock.
     """
 
@@ -124,7 +124,7 @@ class Transaction:
         files = [file for change in changes for file in staging.registered(change)]
         record = Record(False, files, staging.missing_directories(files), {})
         for file in files:
-            unlink(file.saved)  # nobody's: there is no journal that speaks of it
+            unlink(file.saved)  # stale: there is no journal that mentions it
         disturbed = False
         try:
             record = replace(record, snapshots={one.name: one.snapshot() for one in participants})

@@ -198,7 +198,7 @@ def refuse_beyond(provider: Provider, vservers: Sequence[Vserver], default: str)
             if asked and not possible and vserver.present:
                 raise Problem(
                     f"{provider.name} does not know {what}",
-                    "leave the option out, or have another daemon serve this one",
+                    "omit the option, or have another daemon serve this one",
                     subject=vserver.title,
                     option=option,
                 )

@@ -125,5 +125,5 @@ def test_objects():
     none = {option: spec.get("default") for option, spec in ELEMENT.items()}
     assert objects({**none, "things": [{"name": "b"}]}, ELEMENT, "things") == [{"name": "b"}]
     assert objects({**none, "things": []}, ELEMENT, "things") == []
-    with pytest.raises(Problem, match="option name: it stands beside things"):
+    with pytest.raises(Problem, match="option name: it cannot be combined with things"):
         objects({**none, "name": "a", "things": [{"name": "b"}]}, ELEMENT, "things")

@@ -112,7 +112,7 @@ def test_for_root_alone(export, form):
     os.chmod(path, 0o644)
     again = export(format=form)
     assert again["files"] == [path]
-    assert again["reason"] == "the backup's owner or mode was put right"
+    assert again["reason"] == "the backup's owner or mode was corrected"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
@@ -165,7 +165,7 @@ def test_backup_follows_a_renewal(export, store, form):
     make_live(store, key, ISSUING.certify(key.public_key(), distinguished(NAME)))
     again = export(format=form)
     assert again["changed"]
-    assert "out of date" in again["reason"]
+    assert "differed" in again["reason"]
     assert not export(format=form)["changed"]
 
 

@@ -212,7 +212,7 @@ def test_key_of_another_certificate(entry, store):
     [
         ("key", None, "lost its key"),
         ("key", b"garbage", "no private key"),
-        ("key", key_pem(KEY), "another key"),
+        ("key", key_pem(KEY), "a different key"),
         ("request", None, "has only its key"),
         ("request", b"\xffgarbage", "cannot be read"),
         ("record", b"{", "not known"),

@@ -329,7 +329,7 @@ def test_backup_does_not_disturb_a_pending_request(request_, refused, backup):
 
 def test_backup_never_replaces_a_newer_certificate(request_, good, refused, backup):
     good(ISSUING.answer(request_(), not_after=NOW + 91 * DAY), ISSUING.certificate)
-    assert "later than this one" in refused(src=backup, passphrase="secret")["found"]
+    assert "at least as long" in refused(src=backup, passphrase="secret")["found"]
 
 
 def test_backup_replaces_an_older_certificate(request_, good, store, backup):
@@ -507,7 +507,7 @@ def test_copy_that_fell_behind_is_put_right(in_use, install, store, journal):
     result = install(in_use, ISSUING.certificate)
     assert result["activated"] == ["postfix"]
     assert result["files"] == [store.deployed_path("postfix", NAME)]
-    assert "put right" in result["reason"]
+    assert "corrected" in result["reason"]
     assert journal[0] == "postfix check"
 
 
@@ -669,7 +669,7 @@ def test_kind_of_key_that_tls_does_not_have(refused):
 def test_certificate_of_the_ca(request_, refused):
     request_()
     problem = refused(ISSUING.certificate, ROOT.certificate)
-    assert "only certificates of CAs" in problem["found"]
+    assert "only CA certificates" in problem["found"]
     assert "CN=Issuing" in problem["found"]
 
 

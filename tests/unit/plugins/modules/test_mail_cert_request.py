@@ -756,11 +756,11 @@ def test_names_that_lead_elsewhere(request_, one, dns, tmp_path):
     before = snapshot(tmp_path)
     refused = request_(name=NAME, check_dns="fail", **EC, **elsewhere)
     assert refused["problem"]["option"] == "check_dns"
-    assert f"{NAME} leads to 192.0.2.1; expected: 192.0.2.7" in refused["msg"]
+    assert f"{NAME} resolves to 192.0.2.1; expected: 192.0.2.7" in refused["msg"]
     assert {**snapshot(tmp_path), "": ()}.keys() - before.keys() <= {"", str(tmp_path / "lock")}
     warned = request_(name=NAME, check_dns="warn", **EC, **elsewhere)
     assert warned["changed"]
-    assert "leads to 192.0.2.1" in str(warned["warnings"])
+    assert "resolves to 192.0.2.1" in str(warned["warnings"])
     assert dns == [NAME] * 3
     assert "warnings" not in request_(name=NAME, check_dns="fail", **EC, **elsewhere)  # pending: not looked at again
     assert dns == [NAME] * 3

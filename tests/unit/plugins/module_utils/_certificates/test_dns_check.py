@@ -49,7 +49,7 @@ def test_given_addresses():
 
 @pytest.mark.parametrize("text", ["mx1", "192.0.2.0/24", ""])
 def test_no_address(text):
-    with pytest.raises(Problem, match="no IP address") as caught:
+    with pytest.raises(Problem, match="not an IP address") as caught:
         dns_check.expected_addresses(Resolving(), [text])
     assert caught.value.option == "expected_addresses"
 
@@ -71,9 +71,9 @@ def test_faults():
     host = Resolving(names=names)
     expected = dns_check.expected_addresses(host, None)
     assert dns_check.dns_faults(host, ["*.example.test", *names, "missing"], expected) == [
-        "elsewhere leads to 198.51.100.6, 198.51.100.7",
-        "both leads to 198.51.100.7",
-        "missing leads to no address",
+        "elsewhere resolves to 198.51.100.6, 198.51.100.7",
+        "both resolves to 198.51.100.7",
+        "missing does not resolve",
     ]
     assert host.asked == [*names, "missing"]
 

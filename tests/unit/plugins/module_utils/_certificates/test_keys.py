@@ -107,7 +107,7 @@ def test_passphrases_by_certificate():
     }
     several = {**one, "alternative_certificate": "b", "sni": [{"name": "n", "certificate": "c"}]}
     assert passphrases.passphrases_of([several]) == {"a": "x", "b": "x", "c": "x"}
-    with pytest.raises(Problem, match="certificate a, option key_passphrase: two"):
+    with pytest.raises(Problem, match="certificate a, option key_passphrase: different"):
         passphrases.passphrases_of([one, {**one, "key_passphrase": "y"}])
-    with pytest.raises(Problem, match="certificate a, option key_passphrase: an empty"):
+    with pytest.raises(Problem, match="certificate a, option key_passphrase: the passphrase is empty"):
         passphrases.passphrases_of([{**one, "key_passphrase": ""}])

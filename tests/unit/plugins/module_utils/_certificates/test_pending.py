@@ -30,8 +30,14 @@ OPEN = PendingRequest("/key.pem", "/request.csr", "/request.json", key_pem(KEY),
 PROTECTED = replace(OPEN, key=key_pem(KEY, b"secret"))
 
 
+def key_of(stored, passphrase=None):
+    found = pending.pending_key(stored, passphrase)
+    assert found is not None
+    return found
+
+
 def test_open_key():
-    found = pending.pending_key(OPEN, None)
+    found = key_of(OPEN)
     assert found.public_key == key_pair.public_key_of(KEY)
     assert key_pair.public_key_of(found.opened()) == found.public_key
     assert "PRIVATE" not in repr(found)
@@ -42,7 +48,7 @@ def test_no_key():
 
 
 def test_protected_key_is_known_by_its_request():
-    found = pending.pending_key(PROTECTED, None)
+    found = key_of(PROTECTED)
     assert found.public_key == key_pair.public_key_of(KEY)
     with pytest.raises(Problem, match=r"key in /key\.pem is protected") as caught:
         found.opened()
@@ -50,7 +56,7 @@ def test_protected_key_is_known_by_its_request():
 
 
 def test_protected_key_that_is_opened():
-    assert pending.pending_key(PROTECTED, "secret").opened() is not None
+    assert key_of(PROTECTED, "secret").opened() is not None
     with pytest.raises(Problem, match="does not open the key"):
         pending.pending_key(PROTECTED, "other")
 

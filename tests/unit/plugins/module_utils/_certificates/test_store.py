@@ -10,6 +10,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
@@ -98,16 +99,15 @@ def test_a_name_stands_in_a_list_once():
     assert "certificate a" in caught.value.message
 
 
-class Counting:
-    """A host that counts how often each file is read."""
+class Counting(Host):
+    """A host that notes each file that is read."""
 
     def __init__(self):
-        self.host = this_host()
         self.read_paths = []
 
     def read(self, path):
         self.read_paths.append(path)
-        return self.host.read(path)
+        return super().read(path)
 
 
 def test_each_file_is_read_once_and_only_when_asked_for(tmp_path):
