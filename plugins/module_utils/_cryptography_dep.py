@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the Python library ``cryptography`` is there. Twin of the doc fragment of the same name."""
+"""Whether the Python library ``cryptography`` is installed. Goes with the doc fragment of the same name."""
 
 from __future__ import annotations
 

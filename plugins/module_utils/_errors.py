@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How this collection reports that something is wrong."""
+"""How this collection reports what is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 
 
 class Problem(Exception):
-    """A fault that the administrator can understand and correct.
+    """A fault that the administrator can understand and fix.
 
     Every problem names four things: the object it concerns (such as ``virtual server imap/default``),
     the option (or file) at fault, what was found, and what to do about it. The host's name is added here.

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every module does the same way: parameters in, one result or one clear error out."""
+"""What all modules have in common: parameters in, one result or one clear error out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DiscreetModule(AnsibleModule):
     character, such as a backslash or a line break: it would stay in the log.
 
     Ansible also looks for every secret in every string of the result, which takes minutes with ten thousand of each. So
-    secrets of which there is no trace in the result are told apart first.
+    secrets that cannot be in the result are sorted out first.
     """
 
     no_log_values: set[str]
@@ -45,11 +45,11 @@ class DiscreetModule(AnsibleModule):
         kwargs.setdefault("invocation", {"module_args": _masked(self.params, secrets)})
         self.no_log_values = seen_in(kwargs, secrets)
         super().exit_json(**kwargs)
-        raise AssertionError("a module goes on behind its end")
+        raise AssertionError("the module went on after its exit")
 
 
 def _masked(value: Any, secrets: Set[str]) -> Any:
-    """Options in which Ansible's own placeholder stands for each secret."""
+    """Options with Ansible's own placeholder in place of each secret."""
     if isinstance(value, Mapping):
         return {key: _masked(one, secrets) for key, one in value.items()}
     if isinstance(value, (list, tuple, set)):
@@ -71,7 +71,7 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def seen_in(result: Any, secrets: Iterable[str]) -> set[str]:
-    """Those of the secrets that may occur in a result; none that does occur is left out.
+    """The secrets that may occur in a result; all that do occur are among them.
 
     One pass over the result, however many secrets there are: pieces of one length are looked up in a set.
     """
@@ -93,7 +93,7 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
 
     Args:
         module: the module.
-        work: answers the result's keys.
+        work: returns the keys of the result.
     """
     try:
         result = work(module)

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Host names: the one form in which they are kept, and which names a certificate stands for."""
+"""Host names: the one form in which they are kept, and which of them a certificate covers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def _is_address(name: str) -> bool:
 def _ascii_label(label: str, name: str, option: str) -> str:
     if _DEVIATIONS.intersection(label):
         raise Problem(
-            f"{name!r} has a letter of which older and newer rules make different names",
+            f"{name!r} has a letter that IDNA 2003 and IDNA 2008 encode differently",
             "give its ASCII form (xn--...) as your registrar shows it",
             option=option,
         )
     try:
         return encodings.idna.ToASCII(label).decode("ascii").lower()
     except UnicodeError:
-        return ""  # no label; the caller says so
+        return ""  # not a label; the caller reports it
 
 
 def ascii_name(name: str, option: str) -> str:
@@ -50,7 +50,7 @@ def ascii_name(name: str, option: str) -> str:
         option: module option that it comes from.
 
     Raises:
-        Problem: this is no host name.
+        Problem: this is not a host name.
     """
     labels = _DOTS.split(name.strip())
     if len(labels) > 1 and not labels[-1]:
@@ -61,7 +61,7 @@ def ascii_name(name: str, option: str) -> str:
     if _is_address(name.strip()):
         raise Problem(
             f"{name!r} is an address, not a host name",
-            "give the name under which clients know this server",
+            "give the name that clients use for this server",
             option=option,
         )
     if len(result) > _LONGEST or not all(_LABEL.fullmatch(label) for label in converted):
@@ -74,7 +74,7 @@ def ascii_name(name: str, option: str) -> str:
 
 
 def covers(presented: Iterable[str], wanted: str) -> bool:
-    """Whether a certificate with these DNS names stands for a name (RFC 9525 section 6.3).
+    """Whether a certificate with these DNS names covers a name (RFC 9525 section 6.3).
 
     Args:
         presented: the certificate's DNS names; its common name counts for nothing.

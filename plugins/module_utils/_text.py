@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Lists of names in messages: on one line, however long they are."""
+"""Text for messages: always one line, however long a list or strange a string is."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ _SHOWN = 5
 
 
 def several(names: Iterable[str]) -> str:
-    """Names, separated by commas; of a long list only the first few, and how many more there are."""
+    """Names as a list; of many only the first few, and how many more there are."""
     listed = list(names)
     if len(listed) <= _SHOWN + 1:
         return ", ".join(listed)
     return f"{', '.join(listed[:_SHOWN])} and {len(listed) - _SHOWN} others"
+
+
+def printable(text: str) -> str:
+    """Text from outside, made fit for one line of a message."""
+    shown = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
+    return shown if len(shown) <= 200 else shown[:200] + "…"

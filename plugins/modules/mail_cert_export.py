@@ -12,11 +12,10 @@ short_description: Back up a live certificate with its key, under a passphrase
 version_added: 0.1.0
 description:
   - Writes the live certificate with its key and chain into one file, protected with a passphrase, for another host or
-    for the day when this one is lost. M(postmaster.secure_channel.mail_cert_install) imports it.
-  - The file belongs to root and nobody else can read it at any instant.
-  - What matters is what is in the backup. A backup of the same key, certificate, chain and friendly name, in the same
-    format and under the same passphrase, stays as it is. An older one of a certificate for one of the same names is
-    replaced, as after a renewal.
+    in case this one is lost. M(postmaster.secure_channel.mail_cert_install) imports it.
+  - The file belongs to root, and nobody else can read it at any moment.
+  - A backup of the same key, certificate, chain and friendly name, in the same format and with the same passphrase,
+    stays as it is. An older one of a certificate for one of the same names is replaced, as after a renewal.
   - A file that cannot be read with this passphrase, or that is the backup of a certificate for other names, is never
     overwritten. To change the passphrase, name a new file, or remove the old one first.
 extends_documentation_fragment:
@@ -27,12 +26,11 @@ attributes:
   check_mode:
     support: full
     details:
-      - Where the certificate is not live yet, as in a check of a whole play on a new host, the module predicts its
-        change.
+      - If the certificate is not live yet, as in a check of a whole play on a new host, the module predicts its change.
   diff_mode:
     support: full
     details:
-      - Says that the backup differs, and never shows what is in it.
+      - Says that the backup differs, but never shows its content.
   idempotent:
     support: full
 options:
@@ -43,29 +41,28 @@ options:
     required: true
   path:
     description:
-      - Absolute path of the backup on the host, outside the certificate store. A missing directory is made for root
-        alone.
+      - Absolute path of the backup on the host, outside the certificate store. A missing directory is created
+        for root alone.
     type: path
     required: true
   passphrase:
     description:
-      - Protects the backup. Without it the backup is worthless, so keep it somewhere else, as in a vault.
-      - Ansible hides it wherever it occurs in the result, so with a common word for a passphrase the result is hard to
-        read.
+      - Protects the backup. Without it the backup is worthless, so keep it somewhere else, such as in a vault.
+      - Ansible masks it wherever it occurs in the result, so a common word as passphrase makes the result hard to read.
     type: str
     required: true
   key_passphrase:
     version_added: 0.2.0
     description:
-      - Opens the key of the live certificate, where M(postmaster.secure_channel.mail_cert_request) was told to protect
-        it. The backup has the key under O(passphrase) instead; both may be the same.
-      - May be left out where the backup is there already.
+      - Opens the key of the live certificate, if M(postmaster.secure_channel.mail_cert_request) protected it. In the
+        backup the key is protected with O(passphrase) instead; both may be the same.
+      - May be left out if the backup is there already.
       - It is an error to give one for a key that is not protected.
     type: str
   format:
     description:
-      - V(pkcs12) is one encrypted file (AES-256, with an HMAC over it) that programs of all makes read.
-      - V(pem) is text, of which only the key is encrypted.
+      - V(pkcs12) is one encrypted file (AES-256, with an HMAC) that most programs can read.
+      - V(pem) is text in which only the key is encrypted.
       - Both keep the friendly name.
     type: str
     choices: [pkcs12, pem]
@@ -94,7 +91,7 @@ EXAMPLES = r"""
     path: /root/backup/mx1.example.test.p12
     passphrase: "{{ backup_passphrase }}"
 
-- name: Take the backup to the control node
+- name: Fetch the backup to the control node
   ansible.builtin.fetch:
     src: /root/backup/mx1.example.test.p12
     dest: backups/
@@ -128,7 +125,7 @@ files:
   elements: str
   sample: [/root/backup/mx1.example.test.p12]
 friendly_name:
-  description: The label in the backup, that of the certificate, or its name where it has none.
+  description: The label in the backup. That of the certificate, or its name if it has none.
   returned: success, when the certificate is live
   type: str
   sample: Default SMTP Virtual Server
@@ -153,7 +150,7 @@ chain:
   elements: str
   sample: [CN=Example Issuing CA]
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The parts of the error message in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -164,7 +161,7 @@ problem:
       description: The object concerned.
       type: str
     option:
-      description: The option or the file at fault, empty where there is none.
+      description: The option or file at fault; empty where there is none.
       type: str
     found:
       description: What was found.
@@ -179,7 +176,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import Backups
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import ExportPlanner
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -201,18 +198,20 @@ def work(module: AnsibleModule) -> dict[str, Any]:
     """Plan the backup, then write it."""
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
-    backups = Backups(host, store, check_mode=module.check_mode, require_library=lambda: require_cryptography(module))
+    planner = ExportPlanner(
+        host, store, check_mode=module.check_mode, require_library=lambda: require_cryptography(module)
+    )
     with Transaction(
         host,
         lambda daemon: installed_providers(host, store).get(daemon),
         check_mode=module.check_mode,
         warn=module.warn,
     ) as transaction:
-        outcome = backups.plan(module.params)
-        diff = [change.diff(host) for change in outcome.changes]
-        if outcome.changes:
-            transaction.apply(outcome.changes)
-    return {**outcome.result, "diff": diff}
+        plan = planner.plan(module.params)
+        diff = [change.diff(host) for change in plan.changes]
+        if plan.changes:
+            transaction.apply(plan.changes)
+    return {**plan.result, "diff": diff}
 
 
 def main() -> None:

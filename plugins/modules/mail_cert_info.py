@@ -11,10 +11,10 @@ module: mail_cert_info
 short_description: Report which certificates are pending and live on a host
 version_added: 0.1.0
 description:
-  - Reports what the certificate store of a host holds. For each name it tells what is pending, what is live and for how
+  - Reports what the certificate store of a host holds. For each name it says what is pending, what is live and for how
     long, whether it is due for renewal, and which daemons have a copy of it.
-  - What is wrong, such as a damaged file or a key that does not belong to its certificate, is an answer and no failure
-    of the module. See RV(certificates[].faults).
+  - Faults, such as a damaged file or a key that does not belong to its certificate, are reported in
+    RV(certificates[].faults); the module does not fail.
   - Never returns a key.
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
@@ -55,7 +55,7 @@ EXAMPLES = r"""
   postmaster.secure_channel.mail_cert_info:
   register: store
 
-- name: Name what is due for renewal
+- name: Show which certificates are due for renewal
   ansible.builtin.debug:
     msg: "{{ store.certificates | selectattr('due') | map(attribute='name') | list }}"
 
@@ -66,7 +66,7 @@ EXAMPLES = r"""
          | postmaster.secure_channel.certificates_table }}
   run_once: true
 
-- name: Stop a play over all hosts where a certificate has a fault or less than a week to live
+- name: Fail where a certificate has a fault or expires within a week
   ansible.builtin.assert:
     that:
       - item.faults | length == 0
@@ -79,7 +79,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: What there is under each name, in the order of the names.
+  description: What the store holds under each name, sorted by name.
   returned: success
   type: list
   elements: dict
@@ -90,7 +90,7 @@ certificates:
       type: str
       sample: mx1.example.test
     host:
-      description: Name of the host as it calls itself, so that entries of many hosts can be put together.
+      description: The host's own name, so that entries of many hosts can be put together.
       returned: always
       type: str
       sample: mx1
@@ -105,14 +105,14 @@ certificates:
       elements: str
       sample: [dovecot, postfix]
     faults:
-      description: What is wrong and what to do about it; empty when all is well.
+      description: What is wrong and what to do about it; empty if nothing is.
       returned: always
       type: list
       elements: str
     tlsa:
       description:
         - Data of the TLSA records that pin the keys (DANE-EE, RFC 7671). Publish both before the answer to the pending
-          request is installed, and take the old one away later than its time to live after that.
+          request is installed, and remove the old one once its time to live has passed after that.
       returned: always
       type: dict
       contains:
@@ -170,19 +170,19 @@ certificates:
           type: int
           sample: 199
         names: &names
-          description: DNS names that it stands for.
+          description: DNS names that it covers.
           returned: when there is one
           type: list
           elements: str
           sample: [mx1.example.test]
         purposes: &purposes
-          description: What it may be used for (extended key usage); empty when it does not say, which means everything.
+          description: Its extended key usage; empty where it has none, which means every use.
           returned: when there is one
           type: list
           elements: str
           sample: [serverAuth]
         key_type: &key_type
-          description: Kind of its key.
+          description: Type of its key.
           returned: when there is one
           type: str
           sample: RSA
@@ -192,12 +192,12 @@ certificates:
           type: int
           sample: 3072
         signature_algorithm: &signature_algorithm
-          description: How the CA signed it.
+          description: The algorithm with which the CA signed it.
           returned: when there is one
           type: str
           sample: sha256WithRSAEncryption
         must_staple: &must_staple
-          description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+          description: Whether clients must demand a stapled OCSP response (TLS feature extension, RFC 7633).
           returned: when there is one
           type: bool
         sha256: &sha256
@@ -240,7 +240,7 @@ certificates:
         key_size: *key_size
         signature_algorithm: *signature_algorithm
         key_protected:
-          description: Whether a passphrase protects its key. Whether that key belongs to it is not told then.
+          description: Whether a passphrase protects its key. If so, the key is not compared with the certificate.
           returned: when there is one
           type: bool
         must_staple: *must_staple
@@ -287,7 +287,7 @@ certificates:
           elements: str
           sample: [mx1.example.test]
         key_type:
-          description: Kind of key that is asked for.
+          description: Type of key that is asked for.
           returned: when there is one
           type: str
           sample: RSA
@@ -297,7 +297,7 @@ certificates:
           type: int
           sample: 3072
         digest:
-          description: The hash in the request's own signature; V(null) where the key type brings its own.
+          description: The hash in the request's own signature; V(null) where the key type has its own.
           returned: when there is one
           type: str
           sample: sha256
@@ -319,8 +319,8 @@ certificates:
           type: bool
 shared_names:
   description:
-    - DNS names for which more than one of the reported live certificates stands, with keys of the same kind. One
-      certificate for each name is enough for all protocols. The module warns of them.
+    - DNS names that more than one of the reported live certificates covers, with keys of the same kind. One certificate
+      for each name is enough for all protocols. The module warns about them.
   returned: success
   type: list
   elements: dict
@@ -337,19 +337,19 @@ shared_names:
       elements: str
 paired_names:
   description:
-    - DNS names for which reported live certificates with keys of different kinds stand, such as RSA and ECDSA. That is
-      nothing wrong; a server can show each client the one that it understands.
+    - DNS names that reported live certificates with keys of different kinds cover, such as RSA and ECDSA. This is fine;
+      a server can show each client the one that it supports.
   returned: success
   type: list
   elements: dict
   contains: *shared
 reason:
-  description: How many certificates are live, due, pending and at fault, in one line.
+  description: How many certificates are live, due, pending and faulty, in one line.
   returned: success
   type: str
   sample: 2 live, 1 due for renewal, 1 pending, 0 with faults
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The parts of the error message in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -360,7 +360,7 @@ problem:
       description: The object concerned.
       type: str
     option:
-      description: The option or the file at fault, empty where there is none.
+      description: The option or file at fault; empty where there is none.
       type: str
     found:
       description: What was found.
@@ -376,8 +376,11 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.info import Inventory, summarised
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import check_fraction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.info import (
+    StoreReport,
+    summarised,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import check_renew_at
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -392,21 +395,21 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Look at one certificate or at all of them."""
-    check_fraction(module.params["renew_at"])
+    check_renew_at(module.params["renew_at"])
     store = Store(Host(module.run_command), module.params["store"])
-    inventory = Inventory(store, datetime.now(timezone.utc), module.params["renew_at"])
-    names = inventory.names() if module.params["name"] is None else [module.params["name"]]
+    report = StoreReport(store, datetime.now(timezone.utc), module.params["renew_at"])
+    names = report.names() if module.params["name"] is None else [module.params["name"]]
     if names:  # an empty store can be told empty without the library
         require_cryptography(module)
-    entries = [inventory.entry(name) for name in names]
-    shared = inventory.shared(same_kind=True)
+    entries = [report.entry(name) for name in names]
+    shared = report.shared(same_kind=True)
     for one in shared:
         module.warn(f"{one['dns_name']} is in several certificates ({', '.join(one['certificates'])}); one is enough")
     return {
         "changed": False,
         "certificates": entries,
         "shared_names": shared,
-        "paired_names": inventory.shared(same_kind=False),
+        "paired_names": report.shared(same_kind=False),
         "reason": summarised(entries),
     }
 

@@ -11,22 +11,21 @@ module: mail_cert_install
 short_description: Check the CA's answer to a request, or a backup with its key, and make it the live certificate
 version_added: 0.1.0
 description:
-  - Takes the certificate that the CA made for a pending request of M(postmaster.secure_channel.mail_cert_request),
+  - Takes the certificate that the CA issued for a pending request of M(postmaster.secure_channel.mail_cert_request),
     checks it, and makes it the live certificate, as one unit of key, certificate and chain.
   - Everything is checked before anything is written. The certificate must belong to the pending key, be valid now,
-    cover the names, be made for a server, have a key and a signature that are strong enough, and lead to a trusted
+    cover the names, be issued for a server, have a key and a signature that are strong enough, and chain to a trusted
     root.
-  - Certificates may come in any order. The chain is put into order, roots and certificates that do not belong to it are
-    left out, and a missing issuer is named.
-  - Without a pending request, a certificate that the CA made anew for the live key is accepted.
+  - Certificates may come in any order. The chain is sorted, roots and certificates that do not belong to it are left
+    out, and a missing issuer is named.
+  - Without a pending request, a certificate that the CA reissued for the live key is accepted.
   - Without a pending request, a certificate that comes with its own key is imported, such as a backup that
-    M(postmaster.secure_channel.mail_cert_export) made, also on another host. It is checked like a CA's answer. It never
-    takes the place of a live certificate with another key that expires later.
-  - A certificate that takes the place of another one leaves that one behind as the previous one, which
-    O(state=previous) puts back.
-  - Warns of another live certificate for the same name with the same kind of key, since one for each name is enough
-    for all protocols. A pair of an RSA and an ECDSA certificate is not warned of.
-  - PEM, DER, PKCS#7 and PKCS#12 are recognized by their content and converted. What daemons get is PEM.
+    M(postmaster.secure_channel.mail_cert_export) made on this or another host. It is checked like a CA's answer. It
+    never replaces a live certificate with another key that expires later.
+  - A certificate that is replaced is kept as the previous one, which O(state=previous) puts back.
+  - Warns about another live certificate for the same name with the same kind of key, since one for each name is enough
+    for all protocols. An RSA and an ECDSA certificate for one name cause no warning.
+  - PEM, DER, PKCS#7 and PKCS#12 are recognized by their content and converted. Daemons get PEM.
   - Daemons that use the live certificate of this name get the new one in the same step, are reloaded, and must serve
     it; otherwise everything is put back as it was.
 extends_documentation_fragment:
@@ -40,8 +39,8 @@ attributes:
     support: full
     details:
       - All checks are done in check mode too.
-      - Where the certificate is not known yet, or its request is not pending yet, as in a check of a whole play on a
-        new host, the module predicts its changes.
+      - If the certificate is not known yet, or its request is not pending yet, as in a check of a whole play on a new
+        host, the module predicts its changes.
   diff_mode:
     support: full
     details:
@@ -49,7 +48,7 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(state=previous) each run exchanges the two certificates.
+      - With O(state=previous) each run swaps the two certificates.
 options:
   name:
     description:
@@ -67,78 +66,77 @@ options:
     type: str
   src: &src
     description:
-      - Absolute path of a file on the host that has the CA's answer, PEM, DER, PKCS#7 or PKCS#12, with the same limits
-        as O(content).
+      - Absolute path of a file on the host with the CA's answer, PEM, DER, PKCS#7 or PKCS#12, with the same limits as
+        O(content).
       - In check mode the file may be missing.
     type: path
   key_src: &key_src
     version_added: 0.2.0
     description:
       - Absolute path of a PEM file on the host with the key of the certificate in O(src), for a certificate that
-        another tool looks after, such as certbot or acme.sh, or that a web server has. Both files are read only, and
-        stay as they are, with whom they belong to. Symbolic links are followed.
-      - Run it again after that tool has renewed, and the renewal is installed; until then nothing changes.
-      - Such a certificate also takes the place of a live one that expires later, if it was issued later.
+        another tool looks after, such as certbot or acme.sh, or that a web server has. Both files are only read, and
+        their owner and mode do not change. Symbolic links are followed.
+      - Run it again after that tool has renewed the certificate, and the renewal is installed; until then nothing
+        changes.
+      - Such a certificate also replaces a live one that expires later, if it was issued later.
       - In check mode the file may be missing.
     type: path
   passphrase: &passphrase
     description:
-      - Opens PKCS#12, or a private key in PEM that is protected with a passphrase. A file that asks for more than ten
-        million rounds of key derivation is refused, since it would hold the host up.
-      - It is an error to give one for what is not protected, so leave it out then.
-      - An empty passphrase is one too. Leaving it out is something else.
+      - Opens PKCS#12, or an encrypted private key in PEM. A file that asks for more than ten
+        million iterations of key derivation is refused, since it would tie up the host.
+      - It is an error to give one for a file that is not protected.
+      - An empty passphrase is not the same as none.
     type: str
   key_passphrase: &key_passphrase
     version_added: 0.2.0
     description:
-      - Opens the key on this host that the certificate belongs to, where
-        M(postmaster.secure_channel.mail_cert_request) was told to protect it. What O(passphrase) opens is what is in
-        the answer.
-      - For a certificate that comes with its own key, that key is stored under it.
+      - Opens the key on this host that the certificate belongs to, if M(postmaster.secure_channel.mail_cert_request)
+        protected it. O(passphrase) opens what is in the answer.
+      - If a certificate comes with its own key, that key is encrypted with it in the store.
       - The store keeps the key protected. Daemons get copies in which it is open; see the guide.
-      - May be left out where this certificate is live already and its copies are in place. It is an error to give one
-        for a key that is not protected.
+      - May be left out if this certificate is live already and its copies are in place. It is an error to give one for
+        a key that is not protected.
       - At most 1000 bytes on one line, not empty.
     type: str
   chain: &chain
     description:
-      - Further certificates of the chain, for CAs that send them apart; in the forms and with the limits of O(content),
-        but without a key.
+      - Further certificates of the chain, for CAs that send them separately; in the forms and with the limits of
+        O(content), but without a key.
     type: str
   names: &names
     description:
-      - DNS names that the certificate must cover. A wildcard in the certificate stands for one label (RFC 9525).
-      - When not given, the names that were requested; where that is not known, O(name).
+      - DNS names that the certificate must cover. A wildcard in the certificate covers one label (RFC 9525).
+      - When not given, the names that were requested; if these are not known, O(name).
     type: list
     elements: str
   trust_store: &trust_store
     description:
-      - Absolute path of a PEM file on the host with the roots that are trusted. The default is what Debian's package
-        C(ca-certificates) keeps.
+      - Absolute path of a PEM file on the host with the trusted roots. The default is maintained by Debian's package
+        C(ca-certificates).
     type: path
     default: /etc/ssl/certs/ca-certificates.crt
   state: &state
     version_added: 0.2.0
     description:
       - V(present) installs what is given.
-      - V(previous) puts the certificate back that was live before the present one, with its key, and keeps the present
-        one in its stead. So the same call again undoes it; it is an order, and no state that a second run would find.
-        It is checked, proven and undone on failure like any other; a pending request stays. The store keeps one
-        previous certificate for each name, and only where another one took its place. Give neither O(content) nor
-        O(src) then.
+      - V(previous) goes back to the certificate that was live before the present one, with its key, and keeps the
+        present one as the previous one. The same call again undoes it, since it is an action and not a state. It is
+        checked, proven and undone on failure like any other; a pending request stays. The store keeps one previous
+        certificate for each name, and only if another one replaced it. It cannot be combined with O(content) or O(src).
     type: str
     choices: [present, previous]
     default: present
   certificates:
     description:
       - Several certificates in one call. Either all of them are installed, or none.
-      - The options beside it, except O(store), must not be given then.
+      - It cannot be combined with the other options, except O(store).
     type: list
     elements: dict
     suboptions:
       name:
         description:
-          - Name of the certificate, as in O(name). Each name may stand in the list once.
+          - Name of the certificate, as in O(name). No name may be in the list twice.
         type: str
         required: true
       content: *content
@@ -168,7 +166,7 @@ EXAMPLES = r"""
 #
 #   ansible mx1 -m postmaster.secure_channel.mail_cert_install -a "name=mx1.example.test src=/root/mx1.pem"
 #
-# To see what is in it, and whether it would do, without installing it:
+# To see what is in it, and whether it would be accepted, without installing it:
 #
 #   ansible mx1 -m postmaster.secure_channel.mail_cert_install -a "name=mx1.example.test src=/root/mx1.pem" --check
 
@@ -182,7 +180,7 @@ EXAMPLES = r"""
     name: mx1.example.test
     content: "{{ lookup('ansible.builtin.pipe', 'base64 answers/mx1.example.test.p7b') }}"
 
-- name: Bring a backup with its key to another host
+- name: Copy a backup with its key to another host
   ansible.builtin.copy:
     src: backups/mx1.example.test.p12
     dest: /root/mx1.example.test.p12
@@ -194,7 +192,7 @@ EXAMPLES = r"""
     src: /root/mx1.example.test.p12
     passphrase: "{{ backup_passphrase }}"
 
-- name: Use what certbot keeps on the host; run again after it has renewed
+- name: Use the certificate that certbot keeps on the host; run again after each renewal
   postmaster.secure_channel.mail_cert_install:
     name: mx1.example.test
     src: /etc/letsencrypt/live/mx1.example.test/fullchain.pem
@@ -205,7 +203,7 @@ EXAMPLES = r"""
     name: mx1.example.test
     state: previous
 
-- name: Install certificates of a public CA and of an own one
+- name: Install certificates of a public CA and of your own
   postmaster.secure_channel.mail_cert_install:
     certificates:
       - name: mx1.example.test
@@ -218,7 +216,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 certificates:
-  description: What became of each certificate, in the order of the call.
+  description: The result for each certificate, in the order of the call.
   returned: success
   type: list
   elements: dict
@@ -279,19 +277,19 @@ certificates:
       type: int
       sample: 199
     names:
-      description: DNS names that it stands for.
+      description: DNS names that it covers.
       returned: when the certificate is known
       type: list
       elements: str
       sample: [mx1.example.test]
     purposes:
-      description: What it may be used for (extended key usage); empty when it does not say, which means everything.
+      description: Its extended key usage; empty where it has none, which means every use.
       returned: when the certificate is known
       type: list
       elements: str
       sample: [serverAuth]
     key_type:
-      description: Kind of its key.
+      description: Type of its key.
       returned: when the certificate is known
       type: str
       sample: RSA
@@ -301,12 +299,12 @@ certificates:
       type: int
       sample: 3072
     signature_algorithm:
-      description: How the CA signed it.
+      description: The algorithm with which the CA signed it.
       returned: when the certificate is known
       type: str
       sample: sha256WithRSAEncryption
     must_staple:
-      description: Whether clients shall demand a stapled OCSP answer (TLS feature extension, RFC 7633).
+      description: Whether clients must demand a stapled OCSP response (TLS feature extension, RFC 7633).
       returned: when the certificate is known
       type: bool
     sha256:
@@ -355,7 +353,7 @@ activated:
   elements: str
   sample: [dovecot, postfix]
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The parts of the error message in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -366,7 +364,7 @@ problem:
       description: The object concerned.
       type: str
     option:
-      description: The option or the file at fault, empty where there is none.
+      description: The option or file at fault; empty where there is none.
       type: str
     found:
       description: What was found.
@@ -382,7 +380,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import Answers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import InstallPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import module_result
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -407,13 +406,13 @@ ELEMENT: dict[str, dict[str, Any]] = {
 
 
 def work(module: AnsibleModule) -> dict[str, Any]:
-    """Check all answers, then promote them together."""
-    wanted = objects(module.params, ELEMENT, "certificates")
-    check_distinct([params["name"] for params in wanted])
+    """Check all certificates, then make them live together."""
+    elements = objects(module.params, ELEMENT, "certificates")
+    check_distinct([params["name"] for params in elements])
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
     providers = installed_providers(host, store)
-    answers = Answers(
+    planner = InstallPlanner(
         host,
         store,
         datetime.now(timezone.utc),
@@ -422,29 +421,21 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         require_library=lambda: require_cryptography(module),
     )
     with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        outcomes = [answers.plan(params) for params in wanted]
-        changes = [change for outcome in outcomes for change in outcome.changes]
-        disturbed = sorted({daemon for outcome in outcomes for daemon in outcome.daemons})
+        plans = [planner.plan(params) for params in elements]
+        changes = [change for plan in plans for change in plan.changes]
+        disturbed = sorted({daemon for plan in plans for daemon in plan.daemons})
 
         def prove() -> None:
-            for outcome in outcomes:
-                if outcome.leaf and outcome.daemons:
-                    serving = [providers[daemon] for daemon in outcome.daemons]
-                    prove_served(serving, outcome.result["name"], store.leaf)
+            for plan in plans:
+                if plan.leaf and plan.daemons:
+                    serving = [providers[daemon] for daemon in plan.daemons]
+                    prove_served(serving, plan.result["name"], store.leaf)
 
         if changes:
             transaction.apply(changes, [providers[daemon] for daemon in disturbed], prove)
-    for outcome in outcomes:
-        for warning in outcome.warnings:
-            module.warn(warning)
-    return {
-        "changed": any(outcome.result["changed"] for outcome in outcomes),
-        "certificates": [outcome.result for outcome in outcomes],
-        "reason": "; ".join(f"{outcome.result['name']}: {outcome.result['reason']}" for outcome in outcomes),
-        "files": [path for outcome in outcomes for path in outcome.result["files"]],
-        "activated": disturbed,
-        "diff": [outcome.diff() for outcome in outcomes],
-    }
+    for warning in (warning for plan in plans for warning in plan.warnings):
+        module.warn(warning)
+    return {**module_result(plans, "certificates"), "activated": disturbed}
 
 
 def main() -> None:

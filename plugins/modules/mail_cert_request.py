@@ -8,20 +8,19 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: mail_cert_request
-short_description: Make a key and a certificate request, and keep them pending until the CA answers
+short_description: Create a key and a certificate request, and keep them pending until the CA answers
 version_added: 0.1.0
 description:
-  - Makes a private key and a certificate request (CSR) for a mail server, and remembers both as a pending request. The
-    key never leaves the host.
-  - The CA may take its time. The play can be run again meanwhile; the same key and the same request stay pending, and
+  - Creates a private key and a certificate signing request (CSR) for a mail server, and keeps both as a pending
+    request. The key never leaves the host.
+  - The CA may take its time. Meanwhile the play can be run again; the same key and the same request stay pending, and
     nothing changes. M(postmaster.secure_channel.mail_cert_install) takes the CA's answer.
   - A pending request never disturbs the live certificate of the same name, which stays in use until the answer is
     installed.
-  - The module decides by meaning. Where a live certificate of this name has all the names, the key type and the subject
-    that are asked for and is not due for renewal, there is nothing to do. Otherwise a new key and request are made
-    beside it.
-  - What was asked for is compared with what is asked for now, not with what the CA made of it, since a CA may drop
-    attributes of the subject.
+  - If the live certificate of this name has all the names, the key type and the subject that are asked for and is not
+    due for renewal, there is nothing to do. Otherwise a new key and request are created, and it stays in use meanwhile.
+  - The subject that is asked for now is compared with the one that was requested, not with the one in the certificate,
+    since a CA may drop attributes.
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
@@ -30,7 +29,7 @@ attributes:
   check_mode:
     support: full
     details:
-      - The request is returned in check mode too, but where it is not pending yet it is made with a throw-away key.
+      - The request is returned in check mode too. If it is not pending yet, it is made with a key that is thrown away.
       - On a host that does not have C(cryptography) yet, the module predicts its changes, and RV(requests[].csr) is
         V(null).
   diff_mode:
@@ -40,25 +39,25 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(renew=now) each run after the installation of an answer makes one more request.
+      - With O(renew=now) each run after an answer was installed makes another request.
 options:
   name:
     description:
-      - Name of the certificate, under which it is installed and bound to virtual servers later. Use the main host name.
+      - Name under which the certificate is installed and bound to virtual servers later. Use the main host name.
       - "Letters, digits, full stops, hyphens and underscores, at most 200 of them, a letter or digit first."
       - Exactly one of O(name) and O(requests) must be given.
     type: str
   common_name: &common_name
     description:
-      - The main host name that the certificate shall stand for, at most 64 characters. It is always among the subject
-        alternative names too, since clients look at nothing else.
+      - The main host name, at most 64 characters. It is always among the subject alternative names too, since clients
+        look at nothing else.
       - A name in Unicode is stored in its ASCII form (A-labels). C(*) is allowed as the whole left-most label.
       - The value of O(name) when not given.
     type: str
   subject_alt_names: &subject_alt_names
     description:
-      - Further DNS names that the certificate shall stand for; written like O(common_name), at most 253 characters
-        each. Their order does not matter.
+      - Further DNS names that the certificate is to cover, written like O(common_name), at most 253 characters each.
+        Their order does not matter.
     type: list
     elements: str
   organization: &organization
@@ -67,7 +66,7 @@ options:
     type: str
   organizational_unit: &organizational_unit
     description:
-      - Part of the organization, at most 64 characters. Public CAs ignore or refuse it today.
+      - Department of the organization, at most 64 characters. Public CAs ignore or refuse it today.
     type: str
   country: &country
     description:
@@ -87,19 +86,19 @@ options:
     type: str
   key_type: &key_type
     description:
-      - Kind of the key.
-      - V(RSA) is understood by every client, also by the strangers that bring mail to an MX, and is the default for
-        that reason. V(ECDSA_P256) and V(ECDSA_P384) make shorter certificates and faster handshakes; nearly every
-        client of today understands them.
-      - V(Ed25519) is for own CAs and for clients that one knows. No public CA issues certificates for it (the Baseline
-        Requirements of the CA/Browser Forum do not allow it), and many senders of mail do not understand it.
+      - Type of the key.
+      - V(RSA) is supported by every client, including unknown servers that deliver mail to an MX, and is therefore the
+        default. V(ECDSA_P256) and V(ECDSA_P384) make certificates shorter and handshakes faster; nearly every client
+        supports them today.
+      - V(Ed25519) is for your own CA and for clients that you know. No public CA issues certificates for it (the
+        Baseline Requirements of the CA/Browser Forum do not allow it), and many mail servers do not support it.
     type: str
     choices: [RSA, ECDSA_P256, ECDSA_P384, Ed25519]
     default: RSA
   key_size: &key_size
     description:
-      - Length of an RSA key in bits. NCSC-NL (2025) counts less than 3072 bits among what is to be phased out.
-      - Without meaning for other types of keys.
+      - Length of an RSA key in bits. NCSC-NL (2025) rates less than 3072 bits as "phase out".
+      - Ignored for other types of keys.
     type: int
     choices: [2048, 3072, 4096]
     default: 3072
@@ -108,41 +107,41 @@ options:
     description:
       - Protects the key on the host's disk, while it is pending and while it is live (PKCS#8, AES-256, PBKDF2). Daemons
         get copies in which the key is open; see the guide for what that does and does not protect.
-      - A run that finds the request pending needs no passphrase. If one is given, it must be the right one. A key that
-        is pending without protection is put under it; a live key stays as it is until it is renewed.
+      - A run that finds the request pending needs no passphrase. If one is given, it must be the right one. A pending
+        key without a passphrase is encrypted with it; a live key stays as it is until it is renewed.
       - At most 1000 bytes on one line, not empty. It takes the program C(openssl).
-      - M(postmaster.secure_channel.mail_cert_install) needs it to install the answer. Nobody can recover it; a key
-        whose passphrase is lost must be given up.
+      - M(postmaster.secure_channel.mail_cert_install) needs it to install the answer. It cannot be recovered; a key
+        whose passphrase is lost must be replaced.
     type: str
   digest: &digest
     description:
-      - The hash in the signature of the request itself. Which one the certificate is signed with is the CA's choice.
+      - The hash in the signature of the request itself. The CA chooses the one in the certificate's signature.
       - When not given, the one that is as strong as the key, V(sha384) for V(ECDSA_P384) and V(sha256) for the others.
-        Without meaning for V(Ed25519), which brings its own.
-      - With another one a pending request is a request for something else. A live certificate stays as it is.
+        Ignored for V(Ed25519), which has its own.
+      - Another digest makes a pending request a different one. A live certificate stays as it is.
     type: str
     choices: [sha256, sha384, sha512]
   must_staple: &must_staple
     description:
-      - Whether to ask for a certificate that clients shall accept only together with a stapled OCSP answer (TLS feature
+      - Whether to ask for a certificate that clients must accept only with a stapled OCSP response (TLS feature
         extension, RFC 7633).
-      - Not for mail. Postfix and Dovecot staple nothing, so that a client which heeds the extension would refuse them.
-        Public CAs give OCSP up; Let's Encrypt has refused such requests since 2025.
+      - Not for mail. Postfix and Dovecot do not staple, so a client that honors the extension would reject them. Public
+        CAs are abandoning OCSP; Let's Encrypt has refused such requests since 2025.
     type: bool
     default: false
   friendly_name: &friendly_name
     description:
-      - A label for people, at most 128 characters. It is kept beside the certificate and goes into its backups, not
-        into the request, so another label makes no other request.
-      - When not given, the label that the certificate has stays. An empty one takes it away.
+      - A label for people, at most 128 characters. It is kept with the certificate and goes into its backups, not into
+        the request, so changing it makes no new request.
+      - When not given, the certificate keeps the label it has. An empty string removes it.
     type: str
   renewal_key: &renewal_key
     description:
-      - Which key a request gets that is made while there is a live certificate of this name.
+      - Which key is used for a request that renews a live certificate.
       - V(new) makes a new key for each request. With DANE, its TLSA record (RV(requests[].tlsa_3_1_1)) must then be
         published before the answer is installed.
-      - V(reuse) asks for the live key again, so that a TLSA record of the form C(3 1 1) stays true. Where the live key
-        is not of the kind that O(key_type) and O(key_size) ask for, a new one is made.
+      - V(reuse) asks for the live key again, so that a TLSA record of the form C(3 1 1) stays valid. If the live key
+        is not of the type and size that O(key_type) and O(key_size) ask for, a new one is made.
       - A request that is pending already keeps its key.
     type: str
     choices: [new, reuse]
@@ -150,45 +149,46 @@ options:
   renew_at: &renew_at
     description:
       - A live certificate is due for renewal when this fraction of its life is over. Above 0, at most 1.
-      - A fraction fits certificates of 47 days as well as those of two years, which a number of days does not.
+      - Unlike a number of days, a fraction suits certificates of 47 days as well as those of two years.
     type: float
     default: 0.67
   renew: &renew
     version_added: 0.2.0
     description:
-      - V(due) waits until the live certificate is due for renewal, or something else is asked for.
-      - V(now) makes a request even so, with a new key unless O(renewal_key=reuse), such as when the key may have become
-        known to others. A request that is pending already is kept, so nothing changes until its answer is installed.
-      - V(now) is an order and no state. Each run after the answer was installed makes one more request, so give it in a
-        call by hand or as an extra variable, not in an inventory.
+      - V(due) waits until the live certificate is due for renewal, or something different is asked for.
+      - V(now) makes a request in any case, with a new key unless O(renewal_key=reuse), for instance because the key may
+        have been compromised. A request that is pending already is kept, so nothing changes until its answer is
+        installed.
+      - V(now) is an action, not a state. Each run after the answer was installed makes another request, so give it on
+        the command line or as an extra variable, not in an inventory.
     type: str
     choices: [due, now]
     default: due
   pending_policy: &pending_policy
     description:
-      - What to do when a request for something else is pending under this name.
+      - What to do when a different request is pending under this name.
       - V(keep) fails, since a CA may be working on it.
-      - V(replace) gives up its key and makes a new request.
+      - V(replace) discards its key and makes a new request.
       - A key that cannot be read, because it is damaged or O(key_passphrase) does not open it, is never overwritten,
-        and the module fails. This goes for pending and for live keys.
+        and the module fails. This applies to pending and live keys.
     type: str
     choices: [keep, replace]
     default: keep
   check_dns: &check_dns
     version_added: 0.2.0
     description:
-      - Whether to look, before a request is made, if each name that has no wildcard leads to O(expected_addresses) and
-        nowhere else. The DNS is asked from the host, without C(/etc/hosts).
-      - V(off) does not look, V(warn) warns, V(fail) makes no request. A request that is pending, or a live certificate
-        that will do, is not looked at again.
+      - Whether to check, before a request is made, that each name without a wildcard resolves to O(expected_addresses)
+        and to nothing else. The host asks the DNS, without C(/etc/hosts).
+      - V(off) does not check, V(warn) warns, V(fail) fails. The names of a pending request or of a live certificate
+        that stays in use are not checked again.
     type: str
     choices: ["off", warn, fail]
     default: "off"
   expected_addresses: &expected_addresses
     version_added: 0.2.0
     description:
-      - IP addresses that the names must lead to, for O(check_dns). When not given, those of the host itself, without
-        loopback and link-local ones; behind address translation they must be given.
+      - IP addresses that the names must resolve to, for O(check_dns). When not given, those of the host itself, without
+        loopback and link-local ones; behind NAT they must be given.
     type: list
     elements: str
   csr_path: &csr_path
@@ -198,21 +198,22 @@ options:
     type: path
   state: &state
     description:
-      - V(present) has a request pending unless the live certificate is as asked for and not due for renewal.
-      - V(absent) cancels the pending request and destroys its key. The live certificate stays as it is.
+      - V(present) makes sure that a request is pending unless the live certificate is as asked for and not due for
+        renewal.
+      - V(absent) cancels the pending request and deletes its key. The live certificate stays as it is.
     type: str
     choices: [present, absent]
     default: present
   requests:
     description:
       - Several requests in one call. Either all of them are made, or none.
-      - The options beside it, except O(store), must not be given then.
+      - It cannot be combined with the other options, except O(store).
     type: list
     elements: dict
     suboptions:
       name:
         description:
-          - Name of the certificate, as in O(name). Each name may stand in the list once.
+          - Name of the certificate, as in O(name). No name may be in the list twice.
         type: str
         required: true
       common_name: *common_name
@@ -253,7 +254,7 @@ EXAMPLES = r"""
 #
 #   ansible mx1 -m postmaster.secure_channel.mail_cert_request -a "name=mx1.example.test"
 #
-# To see what would be asked for, without making anything:
+# To see what would be requested, without creating anything:
 #
 #   ansible mx1 -m postmaster.secure_channel.mail_cert_request -a "name=mx1.example.test" --check --diff
 
@@ -271,7 +272,7 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ result.requests | selectattr('pending') | map(attribute='csr') | list }}"
 
-- name: Request certificates from two CAs, a public one for strangers and an own one for colleagues
+- name: Request certificates from two CAs, a public one for the world and your own for colleagues
   postmaster.secure_channel.mail_cert_request:
     requests:
       - name: mx1.example.test
@@ -280,23 +281,23 @@ EXAMPLES = r"""
         key_type: ECDSA_P256
         renew_at: 0.5
 
-- name: Renew, with the same key for the sake of DANE, and a label
+- name: Renew with the same key, so that TLSA records stay valid, and set a label
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
     friendly_name: Default SMTP Virtual Server
     renewal_key: reuse
 
-- name: Keep the key under a passphrase, which mail_cert_install needs as well
+- name: Protect the key with a passphrase, which mail_cert_install needs as well
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
     key_passphrase: "{{ key_passphrase }}"
 
-- name: Ask for a certificate with a new key now, since the old one may be known to others
+- name: Ask for a certificate with a new key now, since the old one may have been compromised
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
     renew: now
 
-- name: Be warned of names that do not lead to this host, before the CA is asked
+- name: Warn about names that do not resolve to this host, before the CA is asked
   postmaster.secure_channel.mail_cert_request:
     name: mx1.example.test
     check_dns: warn
@@ -309,7 +310,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 requests:
-  description: What became of each request, in the order of the call.
+  description: The result of each request, in the order of the call.
   returned: success
   type: list
   elements: dict
@@ -329,7 +330,7 @@ requests:
       type: str
       sample: the live certificate is due for renewal (30 days left)
     pending:
-      description: Whether an answer of the CA is awaited for what was asked for.
+      description: Whether a request for what was asked for is waiting for the CA's answer.
       returned: always
       type: bool
     files:
@@ -377,7 +378,7 @@ requests:
       elements: str
       sample: [mx1.example.test, imap.example.test]
     key_type:
-      description: Kind of key that is asked for.
+      description: Type of key that is asked for.
       returned: O(state=present)
       type: str
       sample: RSA
@@ -387,7 +388,7 @@ requests:
       type: int
       sample: 3072
     digest:
-      description: The hash in the request's own signature; V(null) where the key type brings its own.
+      description: The hash in the request's own signature; V(null) where the key type has its own.
       returned: O(state=present)
       type: str
       sample: sha256
@@ -425,7 +426,7 @@ files:
   type: list
   elements: str
 problem:
-  description: The fault in parts, also told in RV(ignore:msg).
+  description: The parts of the error message in RV(ignore:msg).
   returned: failure, unless an option was malformed
   type: dict
   contains:
@@ -436,7 +437,7 @@ problem:
       description: The object concerned.
       type: str
     option:
-      description: The option or the file at fault, empty where there is none.
+      description: The option or file at fault; empty where there is none.
       type: str
     found:
       description: What was found.
@@ -452,9 +453,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import Plan, module_result
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
-    Outcome,
-    Requests,
+    RequestPlanner,
     check_copies,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
@@ -496,20 +497,20 @@ ELEMENT: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Plan all requests, then make them together."""
-    wanted = objects(module.params, ELEMENT, "requests")
-    check_distinct([params["name"] for params in wanted])
-    check_copies(wanted)
+    elements = objects(module.params, ELEMENT, "requests")
+    check_distinct([params["name"] for params in elements])
+    check_copies(elements)
     host = Host(module.run_command)
     store = Store(host, module.params["store"])
-    requests = Requests(host, store, datetime.now(timezone.utc), check_mode=module.check_mode)
+    planner = RequestPlanner(host, store, datetime.now(timezone.utc), check_mode=module.check_mode)
 
-    def plan(params: dict[str, Any]) -> Outcome:
+    def planned(params: dict[str, Any]) -> Plan:
         if params["state"] == "present" and not has_cryptography():
-            foreseen = requests.foresee(params) if module.check_mode else None
+            foreseen = planner.foresee(params) if module.check_mode else None
             if foreseen:
                 return foreseen
             require_cryptography(module)
-        return requests.plan(params)
+        return planner.plan(params)
 
     with Transaction(
         host,
@@ -517,20 +518,13 @@ def work(module: AnsibleModule) -> dict[str, Any]:
         check_mode=module.check_mode,
         warn=module.warn,
     ) as transaction:
-        outcomes = [plan(params) for params in wanted]
-        changes = [change for outcome in outcomes for change in outcome.changes]
+        plans = [planned(params) for params in elements]
+        changes = [change for plan in plans for change in plan.changes]
         if changes:
             transaction.apply(changes)
-    for outcome in outcomes:
-        for warning in outcome.warnings:
-            module.warn(warning)
-    return {
-        "changed": any(outcome.result["changed"] for outcome in outcomes),
-        "requests": [outcome.result for outcome in outcomes],
-        "reason": "; ".join(f"{outcome.result['name']}: {outcome.result['reason']}" for outcome in outcomes),
-        "files": [path for outcome in outcomes for path in outcome.result["files"]],
-        "diff": [outcome.diff() for outcome in outcomes],
-    }
+    for warning in (warning for plan in plans for warning in plan.warnings):
+        module.warn(warning)
+    return module_result(plans, "requests")
 
 
 def main() -> None:

@@ -413,7 +413,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
     objects,
     one_or_many,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import passphrases_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import passphrases_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""From a heap of certificates to the chain that a server sends, verified up to a trusted root.
+"""Finding the chain that a server sends among any certificates, verified up to a trusted root.
 
-The judge of a path is ``openssl verify``, on every release alike: cryptography has a verifier only since version 42,
-and the mail daemons and their clients use OpenSSL themselves. It reads public data only, from memory.
+A path is verified by ``openssl verify`` on every release: cryptography has a verifier only since version 42, and the
+mail daemons and their clients use OpenSSL themselves. It reads public data only, from memory.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate, printable
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host, in_memory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
     CA_CERTIFICATES,
     HOW_TO_TRUST,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 AUTH_LEVEL = "2"  # as on Debian: 112 bits, so RSA >= 2048 and no SHA-1 (SSL_CTX_set_security_level(3))
 MOST_PATHS = 8  # cross-signed CAs give two or three
@@ -39,7 +40,7 @@ def verified_chain(host: Host, leaf: Certificate, others: Sequence[Certificate],
     """The intermediates that the server must send with its leaf, the leaf's issuer first, without the root.
 
     Args:
-        host: the machine whose trust store and OpenSSL are asked.
+        host: the machine whose trust store and OpenSSL are used.
         leaf: the server's own certificate.
         others: what came with it, in any order; roots and foreign certificates are left out.
         trust_store: path of a PEM file with trusted roots.
@@ -50,7 +51,7 @@ def verified_chain(host: Host, leaf: Certificate, others: Sequence[Certificate],
     if host.state(trust_store) is None:
         raise Problem(
             f"the trust store {trust_store} is not there",
-            f"install the package {CA_CERTIFICATES}, or name a PEM file with the CA's root",
+            f"install the package {CA_CERTIFICATES}, or give a PEM file with the CA's root",
             option="trust_store",
         )
     paths = list(itertools.islice(_paths(leaf, others), MOST_PATHS))
@@ -64,7 +65,7 @@ def verified_chain(host: Host, leaf: Certificate, others: Sequence[Certificate],
 
 
 def _paths(last: Certificate, pool: Sequence[Certificate]) -> Iterator[Chain]:
-    """Every way up from a certificate, as far as the pool reaches; roots are left out."""
+    """Every path from a certificate towards a root, as far as the pool goes; roots are left out."""
     issuers = [one for one in pool if not one.is_self_issued and one.may_have_issued(last)]
     if last.is_self_issued or not issuers:
         yield ()
@@ -75,7 +76,7 @@ def _paths(last: Certificate, pool: Sequence[Certificate]) -> Iterator[Chain]:
 
 
 def _ask_openssl(host: Host, leaf: Certificate, path: Chain, trust_store: str) -> Completed:
-    """Have OpenSSL build and judge the path as a TLS client would."""
+    """Have OpenSSL build and verify the path as a TLS client would."""
     argv = ["openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", trust_store]
     argv += ["-purpose", "sslserver", "-auth_level", AUTH_LEVEL, "-show_chain", "-nameopt", "RFC2253"]
     with in_memory(b"".join(one.pem for one in path)) as handle:
@@ -85,7 +86,7 @@ def _ask_openssl(host: Host, leaf: Certificate, path: Chain, trust_store: str) -
 
 
 def _missing(answer: Completed) -> str:
-    """Subject of an intermediate that OpenSSL took from the trust store: the clients would not get it."""
+    """Subject of an intermediate that OpenSSL took from the trust store, so that clients would not get it."""
     trusted = [subject for subject in _DEPTH.findall(answer.out) if not subject.endswith(_SENT)]
     return trusted[0] if len(trusted) > 1 else ""
 
@@ -93,11 +94,9 @@ def _missing(answer: Completed) -> str:
 def _explanation(
     leaf: Certificate, path: Chain, others: Sequence[Certificate], answer: Completed, trust_store: str
 ) -> Problem:
-    """What is wrong with the most obvious path, in the administrator's words."""
+    """What is wrong with the most likely path, and what to do about it."""
     top = (leaf, *path)[-1]
-    how_to_trust = (
-        f"put its certificate into {trust_store} ({HOW_TO_TRUST}), or name a file that has it with trust_store"
-    )
+    how_to_trust = f"put its certificate into {trust_store} ({HOW_TO_TRUST}), or give a file that has it as trust_store"
     if answer.code == 0:
         subject = printable(_missing(answer))
         return Problem(
@@ -109,7 +108,7 @@ def _explanation(
     if error is None:
         return Problem(
             f"openssl could not verify it ({printable(answer.complaint)})",
-            f"look whether {trust_store} is a PEM file of certificates",
+            f"check that {trust_store} is a PEM file of certificates",
             option="trust_store",
         )
     code, depth, words = int(error.group(1)), int(error.group(2)), error.group(3)
@@ -128,14 +127,14 @@ def _explanation(
     culprit = (leaf, *path)[depth].subject if depth <= len(path) else top.issuer
     if code == _OTHER_KEY:
         return Problem(
-            f"{culprit} was signed by another CA than the one of the same name in {trust_store}",
-            f"replace the CA's old root by its present one: {how_to_trust}",
+            f"{culprit} was signed by a different CA with the same name as the one in {trust_store}",
+            f"replace the CA's old root with its current one: {how_to_trust}",
             option="trust_store",
         )
     if code in _NOT_IN_TIME:
         return Problem(
             f"the chain's certificate {culprit} is not valid now ({words})",
-            "get the CA's present chain, or set the host's clock",
+            "get the CA's current chain, or set the host's clock",
             option="chain",
         )
     return Problem(

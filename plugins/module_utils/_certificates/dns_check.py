@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether the names that a certificate is asked for lead to this host."""
+"""Whether the names in a certificate request resolve to this host."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _NOT_FOUND = 2  # getent(1): the key was not found
 
 
 def expected_addresses(host: Host, given: Sequence[str] | None) -> set[Address]:
-    """The addresses that names must lead to.
+    """The addresses that names must resolve to.
 
     Args:
         host: the machine, whose own addresses are taken where none are given.
         given: the option ``expected_addresses``.
 
     Raises:
-        Problem: one of them is no address, or there are none.
+        Problem: one of them is not an address, or the host's own cannot be found.
     """
     if given:
         return {_address(one) for one in given}
@@ -38,16 +38,16 @@ def expected_addresses(host: Host, given: Sequence[str] | None) -> set[Address]:
     except (ValueError, KeyError, TypeError) as exc:
         raise Problem(
             f"this host's own addresses cannot be found ({done.complaint or exc})",
-            "name the addresses that the names must lead to",
+            "give the addresses that the names must resolve to",
             option="expected_addresses",
         ) from exc
     return {one for one in found if not (one.is_loopback or one.is_link_local)}
 
 
 def dns_faults(host: Host, names: Sequence[str], expected: set[Address]) -> list[str]:
-    """What is wrong with where names lead, one clause for each; names with a wildcard are left out.
+    """Names that resolve to nothing or to other addresses, one clause for each; wildcards are left out.
 
-    The DNS alone is asked, not ``/etc/hosts``, where a host usually calls itself by a loopback address.
+    Only the DNS is asked, not ``/etc/hosts``, where a host's own name usually has a loopback address.
     """
     faults = []
     for name in names:
@@ -56,9 +56,9 @@ def dns_faults(host: Host, names: Sequence[str], expected: set[Address]) -> list
         found = _resolved(host, name)
         strange = sorted(str(one) for one in found - expected)
         if not found:
-            faults.append(f"{name} leads to no address")
+            faults.append(f"{name} does not resolve")
         elif strange:
-            faults.append(f"{name} leads to {', '.join(strange)}")
+            faults.append(f"{name} resolves to {', '.join(strange)}")
     return faults
 
 
@@ -72,7 +72,7 @@ def _resolved(host: Host, name: str) -> set[Address]:
     if done.code not in (0, _NOT_FOUND):
         raise Problem(
             f"the DNS cannot be asked ({done.complaint or f'getent: exit code {done.code}'})",
-            "look whether this host resolves names, or leave check_dns off",
+            "check that this host resolves names, or leave check_dns off",
             option="check_dns",
         )
     return {ipaddress.ip_address(line.split()[0].partition("%")[0]) for line in done.out.splitlines() if line.strip()}
@@ -83,7 +83,7 @@ def _address(text: str) -> Address:
         return ipaddress.ip_address(text.strip())
     except ValueError as exc:
         raise Problem(
-            f"{text!r} is no IP address",
+            f"{text!r} is not an IP address",
             "give addresses such as 192.0.2.1 or 2001:db8::1",
             option="expected_addresses",
         ) from exc

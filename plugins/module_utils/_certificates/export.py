@@ -2,36 +2,53 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Backups of a live certificate with its key, under a passphrase, for another host or for the day after a fire."""
+"""Backups of a live certificate with its key, under a passphrase, for another host or in case this one is lost."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
-    friendly_name_in,
-    live_certificates,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.backup import (
+    sealed_pem,
+    sealed_pkcs12,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content, opened
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
+    PrivateKey,
+    load_key,
+    public_key_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import certificates_in
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import (
+    check_passphrase,
+    missing,
+    refuse_needless,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import friendly_name_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
+    PRIVATE,
     Store,
-    checked_name,
+    StoreEntry,
     title,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import (
+    hexadecimal,
+    timestamp,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 
-_SEALED: Mapping[str, Callable[..., bytes]] = {"pkcs12": _forms.sealed_pkcs12, "pem": _forms.sealed_pem}
+_SEALED: Mapping[str, Callable[..., bytes]] = {"pkcs12": sealed_pkcs12, "pem": sealed_pem}
 _CONVERTED_FROM = {"pkcs12": "PKCS#12", "pem": None}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ExportPlan:
     """What a backup comes to.
 
     Attributes:
@@ -45,15 +62,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class _Live:
-    """A live certificate with all that belongs to it; without its key, where nobody said how to open that."""
+    """A live certificate with all that belongs to it; the key is None where it is protected and stays closed."""
 
-    key: _x509.PrivateKey | None
-    leaf: _x509.Certificate
-    chain: Sequence[_x509.Certificate]
+    path: str
+    key: PrivateKey | None = field(repr=False)
+    leaf: Certificate
+    chain: Sequence[Certificate]
     friendly_name: str
 
 
-class Backups:
+class ExportPlanner:
     """Plans backups of one host's certificates; writes nothing.
 
     Args:
@@ -69,39 +87,38 @@ class Backups:
         self._check_mode = check_mode
         self._require_library = require_library
 
-    def plan(self, params: Mapping[str, Any]) -> Outcome:
+    def plan(self, params: Mapping[str, Any]) -> ExportPlan:
         """What to do for the module's options.
 
         Raises:
             Problem: there is nothing to back up, or something else would be lost.
         """
-        name = params["name"]
         try:
-            _keys.check_passphrase(params["key_passphrase"])
-            bundle = self._store.live(checked_name(name))
+            check_passphrase(params["key_passphrase"])
+            entry = self._store.entry(params["name"])
             self._check(params)
-            if bundle is None:
+            if not entry.live.exists:
                 return self._foreseen(params)
             self._require_library()
-            return self._planned(params, self._live(name, bundle, params["key_passphrase"]))
+            return self._planned(params, _live(entry, params["key_passphrase"]))
         except Problem as exc:
-            raise exc.about(subject=title(name)) from exc
+            raise exc.about(subject=title(params["name"])) from exc
 
     def _check(self, params: Mapping[str, Any]) -> None:
         if not params["passphrase"]:
-            raise Problem("an empty passphrase protects nothing", "give a long one", option="passphrase")
+            raise Problem("the passphrase is empty", "give a long one", option="passphrase")
         if self._store.holds(params["path"]):
             raise Problem(
-                f"{params['path']} lies within the certificate store",
-                "name a file outside it, on a disk that outlives this one",
+                f"{params['path']} is within the certificate store",
+                "give a file outside it, better still on another disk",
                 option="path",
             )
 
-    def _foreseen(self, params: Mapping[str, Any]) -> Outcome:
+    def _foreseen(self, params: Mapping[str, Any]) -> ExportPlan:
         """What a check run says before the certificate is live.
 
         Raises:
-            Problem: this is no check run.
+            Problem: this is not a check run.
         """
         if not self._check_mode:
             known = ", ".join(self._store.names()) or "none"
@@ -111,22 +128,9 @@ class Backups:
                 option="name",
             )
         reason = "the certificate is not live yet, as it may be in a real run"
-        return Outcome((), {**_entry(params, reason), "changed": True, "files": [params["path"]]})
+        return ExportPlan((), {**_entry(params, reason), "changed": True, "files": [params["path"]]})
 
-    def _live(self, name: str, bundle: bytes, passphrase: str | None) -> _Live:
-        path, protected = self._store.live_path(name), _keys.is_protected(bundle)
-        if passphrase is not None and not protected:
-            raise _keys.needless(path)
-        leaf, *chain = live_certificates(bundle, path)
-        key = None if protected and passphrase is None else _x509.load_key(bundle, path, passphrase)
-        if key is not None and _x509.public_key_of(key) != leaf.public_key:
-            raise Problem(
-                f"the key in {path} does not belong to its certificate",
-                "have it renewed with mail_cert_request and mail_cert_install",
-            )
-        return _Live(key, leaf, chain, friendly_name_in(self._store.live_record(name)) or name)
-
-    def _planned(self, params: Mapping[str, Any], live: _Live) -> Outcome:
+    def _planned(self, params: Mapping[str, Any], live: _Live) -> ExportPlan:
         path, form, passphrase = params["path"], params["format"], params["passphrase"]
         there = self._host.read(path)
         found = self._opened(path, there, passphrase)
@@ -134,55 +138,52 @@ class Backups:
             self._refuse_foreign(path, found, live)
         same = found is not None and _is_same(found, form, live)
         if not same and live.key is None:
-            raise _keys.missing(self._store.live_path(params["name"]))
+            raise missing(live.path)
         content = there if same else _SEALED[form](live.key, live.leaf, live.chain, live.friendly_name, passphrase)
         change = FileChange(
             path,
             content,
-            "root",
-            "root",
-            0o600,
-            parent_mode=0o700,
+            **PRIVATE,
             secret=True,
             summary=f"backup of certificate {live.leaf.serial:X} with its key, {form}",
         )
         changes = [change] if change.needed(self._host) else []
         if same:
-            reason = "the backup's owner or mode was put right" if changes else "the backup is there already"
+            reason = "the backup's owner or mode was corrected" if changes else "the backup is there already"
         else:
-            reason = "the backup was made anew, since it had something else" if found else "the backup was made"
+            reason = "the backup was replaced, since it differed" if found else "the backup was made"
         result = {
             **_entry(params, reason),
             "changed": bool(changes),
             "files": [one.path for one in changes],
             "friendly_name": live.friendly_name,
-            "serial": _x509.hexadecimal(live.leaf.serial),
+            "serial": hexadecimal(live.leaf.serial),
             "sha256": live.leaf.fingerprint,
-            "not_after": _x509.timestamp(live.leaf.not_after),
+            "not_after": timestamp(live.leaf.not_after),
             "chain": [one.subject for one in live.chain],
         }
-        return Outcome(changes, result)
+        return ExportPlan(changes, result)
 
     @staticmethod
-    def _opened(path: str, there: bytes | None, passphrase: str) -> _forms.Content | None:
-        """The backup that lies there already, None where there is none.
+    def _opened(path: str, there: bytes | None, passphrase: str) -> Content | None:
+        """The backup that is there already, None where there is none.
 
         Raises:
-            Problem: something lies there that cannot be read, and it could be a key.
+            Problem: something is there that cannot be read, and it could be a key.
         """
         if not there:
             return None
         try:
-            return _forms.opened(there, passphrase)
+            return opened(there, passphrase)
         except Problem as exc:
             raise Problem(
-                f"{path} is no backup that could be read with this passphrase ({exc.found})",
-                "give the passphrase that it was made with, name another file, or move it away",
+                f"{path} is not a backup that can be read with this passphrase ({exc.found})",
+                "give the passphrase it was made with, give another path, or move it away",
                 option="path",
             ) from exc
 
     @staticmethod
-    def _refuse_foreign(path: str, found: _forms.Content, live: _Live) -> None:
+    def _refuse_foreign(path: str, found: Content, live: _Live) -> None:
         """Refuse to overwrite the backup of some other certificate."""
         names = {name.lower() for one in found.certificates for name in one.names}
         if not names.intersection(name.lower() for name in live.leaf.names):
@@ -193,14 +194,27 @@ class Backups:
             )
 
 
-def _is_same(found: _forms.Content, form: str, live: _Live) -> bool:
+def _live(entry: StoreEntry, passphrase: str | None) -> _Live:
+    path, bundle = entry.live.path, entry.live.bundle or b""
+    refuse_needless(bundle, path, passphrase)
+    leaf, *chain = certificates_in(entry.live)
+    key = None if is_protected(bundle) and passphrase is None else load_key(bundle, path, passphrase)
+    if key is not None and public_key_of(key) != leaf.public_key:
+        raise Problem(
+            f"the key in {path} does not belong to its certificate",
+            "have it renewed with mail_cert_request and mail_cert_install",
+        )
+    return _Live(path, key, leaf, chain, friendly_name_in(entry.live.record) or entry.name)
+
+
+def _is_same(found: Content, form: str, live: _Live) -> bool:
     """Whether a backup is what would be made now; two of the same are never equal byte for byte."""
     return (
         found.converted_from == _CONVERTED_FROM[form]
         and found.friendly_name == live.friendly_name
         and {one.der for one in found.certificates} == {one.der for one in (live.leaf, *live.chain)}
         and found.key is not None
-        and _x509.public_key_of(found.key) == live.leaf.public_key
+        and public_key_of(found.key) == live.leaf.public_key
     )
 
 

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The forms in which certificates and keys travel: PEM, DER, PKCS#7 and PKCS#12, each also as base64 text.
+"""The file formats of certificates and keys: PEM, DER, PKCS#7 and PKCS#12, each also as base64 text.
 
-Everything is turned into plain values here, at the door. What lies in the store is PEM, always.
+Everything is converted here, before anything else sees it. The store has PEM only.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.kdf_cost import refuse_costly
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import PrivateKey
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.parsing import reading
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import BLOCK
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import (
-    BLOCK,
     Certificate,
-    PrivateKey,
     load_certificate,
-    printable,
-    reading,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
     from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 
 LARGEST_INPUT = 1024 * 1024  # bytes; a leaf with its chain has some ten thousand
@@ -47,7 +47,10 @@ _WHOLE = "get the file from the CA again, whole"
 _NO_CERTIFICATE = "there is no certificate in it"
 _GIVE_ONE = "give the certificate that the CA sent, as PEM, DER, PKCS#7 or PKCS#12"
 _A_KEY = ("there is a private key in it", "give certificates only")
-_A_REQUEST = ("this is a request, not the CA's answer to it", "send it to the CA and give here what comes back")
+_A_REQUEST = (
+    "this is a request, not the CA's answer to it",
+    "send it to the CA, and give the certificate that the CA returns",
+)
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,11 @@ class _Found:
 def opened(data: bytes, passphrase: str | None = None) -> Content:
     """Everything in a file of certificates, and of a key where there is one.
 
-    Text around PEM blocks is ignored and lost line breaks do no harm.
+    Text around PEM blocks is ignored, and line breaks may be missing.
 
     Args:
         data: the file's bytes.
-        passphrase: opens the key in it; None where none was given, which is not the same as an empty one.
+        passphrase: opens the key in it; None where none was given, which differs from an empty one.
 
     Raises:
         Problem: there is no certificate, there are too many, something else is there, or the passphrase does not fit.
@@ -104,16 +107,16 @@ def opened(data: bytes, passphrase: str | None = None) -> Content:
 
 
 def opened_key(data: bytes, passphrase: str | None = None) -> PrivateKey:
-    """The private key in a PEM file of its own; certificates beside it do not count.
+    """The private key in a PEM file of its own; certificates in it are ignored.
 
     Raises:
         Problem: there is none, there are several, or the passphrase does not fit.
     """
     if len(data) > LARGEST_INPUT:
-        raise Problem(f"{len(data)} bytes are too many for a key", "name the file that has the key")
+        raise Problem(f"{len(data)} bytes are too many for a key", "give the file that has the key")
     keys = [one.group(0) + b"\n" for one in BLOCK.finditer(data) if one.group(1).endswith(b"PRIVATE KEY")]
     if len(keys) != 1:
-        raise Problem(f"there are {len(keys) or 'no'} private keys in it", "name a PEM file with one private key")
+        raise Problem(f"there are {len(keys) or 'no'} private keys in it", "give a PEM file with one private key")
     return _key(keys[0], passphrase)
 
 
@@ -208,7 +211,7 @@ def _key(block: bytes, passphrase: str | None) -> PrivateKey:
             return serialization.load_pem_private_key(block, None)
     if passphrase is None:
         raise _missing("the key in it")
-    if b"Proc-Type" not in block:  # the older form has no choice of rounds
+    if b"Proc-Type" not in block:  # the older form has no choice of iterations
         refuse_costly(_decoded(b"".join(block.splitlines()[1:-1])))
     try:
         with reading("the private key in it", ""):
@@ -226,7 +229,7 @@ def _missing(what: str) -> Problem:
 def _wrong(what: str) -> Problem:
     return Problem(
         f"the passphrase does not open {what}",
-        "give the passphrase with which it was made; if it is the right one, the file is damaged: get it again",
+        "give the passphrase it was made with; if this is the right one, the file is damaged: get it again",
         option="passphrase",
     )
 
@@ -234,7 +237,7 @@ def _wrong(what: str) -> Problem:
 def _needless(why: str) -> Problem:
     return Problem(
         f"a passphrase was given, but {why}",
-        "leave the passphrase out, or give the file that it belongs to",
+        "omit the passphrase, or give the file that it belongs to",
         option="passphrase",
     )
 
@@ -330,33 +333,3 @@ def _is_cut_off(der: bytes) -> bool:
 def _der(certificate: x509.Certificate) -> bytes:
     der: bytes = certificate.public_bytes(serialization.Encoding.DER)
     return der
-
-
-# ---- sealing: backups with a key in them
-
-_ROUNDS = 100_000  # of PBKDF2 with SHA-256, in PKCS#12
-
-
-def sealed_pkcs12(
-    key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
-) -> bytes:
-    """A key with its certificate and chain as PKCS#12, with AES-256 and HMAC-SHA-256."""
-    protection = (
-        serialization.PrivateFormat.PKCS12.encryption_builder()
-        .kdf_rounds(_ROUNDS)
-        .key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC)
-        .hmac_hash(hashes.SHA256())
-        .build(passphrase.encode())
-    )
-    issuers = [one.parsed for one in chain] or None
-    return pkcs12.serialize_key_and_certificates(friendly_name.encode(), key, leaf.parsed, issuers, protection)
-
-
-def sealed_pem(
-    key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
-) -> bytes:
-    """The same as PEM text: the key as encrypted PKCS#8, its label as openssl-pkcs12(1) writes it."""
-    label = f"Bag Attributes\n    friendlyName: {friendly_name}\n".encode() if "-----" not in friendly_name else b""
-    protection = serialization.BestAvailableEncryption(passphrase.encode())
-    block = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, protection)
-    return b"".join((label, block, *(one.pem for one in (leaf, *chain))))

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the certificate store of one host holds, as plain data. What is wrong in it is told, and stops nothing."""
+"""What the certificate store of one host holds, as plain data. What is wrong in it is reported, and stops nothing."""
 
 from __future__ import annotations
 
@@ -12,26 +12,37 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
-    Wanted,
-    asked_for,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.csr import load_request
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
+    load_key,
+    public_key_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
+    same_kind as are_same_kind,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import (
+    certificates_in,
+    is_due,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pending import pending_key
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import (
+    CertificateSpec,
     friendly_name_in,
-    held_key,
-    live_certificates,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
-    Pending,
+    PendingRequest,
     Store,
-    checked_name,
+    StoredCertificate,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import pin, summary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
 
 
-class Inventory:
-    """Reads a store; writes nothing.
+class StoreReport:
+    """What a store holds under each name; writes nothing.
 
     Args:
         store: the store.
@@ -43,120 +54,115 @@ class Inventory:
         self._store = store
         self._now = now
         self._renew_at = renew_at
-        self._leaves: dict[str, _x509.Certificate] = {}
+        self._leaves: dict[str, Certificate] = {}
 
     def names(self) -> list[str]:
         """Names of all certificates that are live or pending."""
         return sorted({*self._store.names(), *self._store.pending_names()})
 
     def entry(self, name: str) -> dict[str, Any]:
-        """What there is under one name.
+        """What the store holds under one name.
 
         Raises:
-            Problem: the name is none, or the store cannot be read at all.
+            Problem: the name is not safe as a file name, or the store cannot be read at all.
         """
         faults: list[str] = []
-        bundle, pending = self._store.live(checked_name(name)), self._store.pending(name)
-        live = _told(faults, lambda: self._live(name, bundle)) if bundle is not None else None
-        if bundle is not None:
-            _told(faults, lambda: self._check_live_key(name, bundle))
-        key = _told(faults, lambda: self._checked_pending(name, pending)) if pending else None
+        stored = self._store.entry(name)
+        live, pending = stored.live, stored.pending
+        shown = _or_fault(faults, lambda: self._live(name, live)) if live.exists else None
+        if live.exists:
+            _or_fault(faults, lambda: self._check_live_key(name, live))
+        key = _or_fault(faults, lambda: _checked_pending(pending)) if pending.exists else None
         leaf = self._leaves.get(name)
         return {
             "name": name,
             "host": socket.gethostname(),
-            "live": live,
-            "pending": self._pending(name, pending, key) if pending else None,
+            "live": shown,
+            "pending": _pending(pending, key) if pending.exists else None,
             "tlsa": _tlsa(leaf, key),
-            "previous": self._previous(name, faults),
+            "previous": self._previous(stored.previous, faults),
             "daemons": self._store.deployed_daemons(name),
-            "due": leaf is not None and _x509.is_due(leaf, self._renew_at, self._now),
+            "due": leaf is not None and is_due(leaf, self._renew_at, self._now),
             "faults": faults,
         }
 
     def shared(self, *, same_kind: bool) -> list[dict[str, Any]]:
-        """DNS names for which two of the certificates that were looked at stand.
+        """DNS names that two of the reported certificates cover.
 
         Args:
-            same_kind: whether those with keys of the same kind are told, of which one is enough; or those with keys of
+            same_kind: True for those with keys of the same kind, of which one is enough; False for those with keys of
                 different kinds, which a server can have side by side.
         """
         found: dict[str, set[str]] = {}
         for (one, first), (other, second) in itertools.permutations(self._leaves.items(), 2):
-            if _x509.same_kind(first.key_type, second.key_type) is same_kind:
+            if are_same_kind(first.key_type, second.key_type) is same_kind:
                 for dns_name in first.names:
                     if covers(second.names, dns_name.lower()):
                         found.setdefault(dns_name.lower(), set()).update((one, other))
         return [{"dns_name": name, "certificates": sorted(found[name])} for name in sorted(found)]
 
-    # ---- live
-
-    def _live(self, name: str, bundle: bytes) -> dict[str, Any]:
-        path = self._store.live_path(name)
-        leaf, *chain = live_certificates(bundle, path)
+    def _live(self, name: str, live: StoredCertificate) -> dict[str, Any]:
+        leaf, *chain = certificates_in(live)
         self._leaves[name] = leaf
         return {
-            "path": path,
-            "friendly_name": friendly_name_in(self._store.live_record(name)) or None,
-            "key_protected": _keys.is_protected(bundle),
+            "path": live.path,
+            "friendly_name": friendly_name_in(live.record) or None,
+            "key_protected": is_protected(live.bundle or b""),
             "chain": [one.subject for one in chain],
-            **_x509.summary(leaf, self._now),
+            **summary(leaf, self._now),
         }
 
-    def _check_live_key(self, name: str, bundle: bytes) -> None:
-        path, leaf = self._store.live_path(name), self._leaves.get(name)
-        if _keys.is_protected(bundle):
+    def _check_live_key(self, name: str, live: StoredCertificate) -> None:
+        bundle, leaf = live.bundle or b"", self._leaves.get(name)
+        if is_protected(bundle):
             return  # nobody gives a passphrase to a report
-        key = _x509.load_key(bundle, path)
-        if leaf and _x509.public_key_of(key) != leaf.public_key:
-            raise Problem(f"the key in {path} does not belong to its certificate", "have it renewed")
+        key = load_key(bundle, live.path)
+        if leaf and public_key_of(key) != leaf.public_key:
+            raise Problem(f"the key in {live.path} does not belong to its certificate", "have it renewed")
 
-    # ---- previous
-
-    def _previous(self, name: str, faults: list[str]) -> dict[str, Any] | None:
-        bundle, path = self._store.previous(name), self._store.previous_path(name)
-        found = _told(faults, lambda: live_certificates(bundle, path)) if bundle is not None else None
-        return {"path": path, **_x509.summary(found[0], self._now)} if found else None
-
-    # ---- pending
-
-    def _pending(self, name: str, pending: Pending, key: bytes | None) -> dict[str, Any]:
-        asked = Wanted.from_record(pending.record)
-        unknown = ("subject_alt_names", "key_type", "key_size", "digest", "must_staple", "friendly_name", "key_reused")
-        return {
-            "csr": pending.request.decode("ascii", "replace") if pending.request else None,
-            "csr_path": self._store.pending_request_path(name),
-            "key_protected": _keys.is_protected(pending.key or b""),
-            "subject": asked.subject.rfc4514_string() if asked else None,
-            **_x509.pin(key),
-            **(asked_for(asked) if asked else dict.fromkeys(unknown)),
-        }
-
-    def _checked_pending(self, name: str, pending: Pending) -> bytes:
-        """The public key of the pending request. Raises Problem where the CA's answer could not be installed."""
-        again = "run mail_cert_request again"
-        if pending.request is None and pending.key is not None:
-            raise Problem("the pending request has a key only", again)
-        held = held_key(self._store, name, pending, None)
-        if held is None:
-            raise Problem("the pending request has lost its key", again)
-        request = _x509.load_request(pending.request or b"", self._store.pending_request_path(name))
-        if _x509.public_key_of(request) != held.public_key:
-            raise Problem("the pending request belongs to another key than the one beside it", again)
-        if Wanted.from_record(pending.record) is None:
-            raise Problem("it is not known what the pending request asks for", "cancel it with state=absent")
-        return held.public_key
+    def _previous(self, previous: StoredCertificate, faults: list[str]) -> dict[str, Any] | None:
+        found = _or_fault(faults, lambda: certificates_in(previous))
+        return {"path": previous.path, **summary(found[0], self._now)} if found else None
 
 
-def _tlsa(live: _x509.Certificate | None, pending: bytes | None) -> dict[str, str | None]:
+def _pending(pending: PendingRequest, key: bytes | None) -> dict[str, Any]:
+    requested = CertificateSpec.from_record(pending.record)
+    unknown = ("subject_alt_names", "key_type", "key_size", "digest", "must_staple", "friendly_name", "key_reused")
+    return {
+        "csr": pending.request.decode("ascii", "replace") if pending.request else None,
+        "csr_path": pending.request_path,
+        "key_protected": is_protected(pending.key or b""),
+        "subject": requested.subject.rfc4514_string() if requested else None,
+        **pin(key),
+        **(requested.for_result() if requested else dict.fromkeys(unknown)),
+    }
+
+
+def _checked_pending(pending: PendingRequest) -> bytes:
+    """The public key of the pending request. Raises Problem where the CA's answer could not be installed."""
+    again = "run mail_cert_request again"
+    if pending.request is None and pending.key is not None:
+        raise Problem("the pending request has only its key", again)
+    key = pending_key(pending, None)
+    if key is None:
+        raise Problem("the pending request has lost its key", again)
+    request = load_request(pending.request or b"", pending.request_path)
+    if public_key_of(request) != key.public_key:
+        raise Problem("the pending request belongs to a different key than the one stored with it", again)
+    if CertificateSpec.from_record(pending.record) is None:
+        raise Problem("it is not known what the pending request asks for", "cancel it with state=absent")
+    return key.public_key
+
+
+def _tlsa(live: Certificate | None, pending: bytes | None) -> dict[str, str | None]:
     """The TLSA record for the live key, and the one that must be there before the pending key becomes live."""
-    current = _x509.pin(live.spki if live else None)["tlsa_3_1_1"]
-    following = _x509.pin(pending)["tlsa_3_1_1"]
+    current = pin(live.spki if live else None)["tlsa_3_1_1"]
+    following = pin(pending)["tlsa_3_1_1"]
     return {"current": current, "next": following if following != current else None}
 
 
-def _told(faults: list[str], look: Callable[[], Any]) -> Any:
-    """What can be seen; a problem is noted instead."""
+def _or_fault(faults: list[str], look: Callable[[], Any]) -> Any:
+    """What can be seen; a problem is added to the faults instead."""
     try:
         return look()
     except Problem as exc:
@@ -165,7 +171,7 @@ def _told(faults: list[str], look: Callable[[], Any]) -> Any:
 
 
 def summarised(entries: Sequence[dict[str, Any]]) -> str:
-    """One line over all certificates."""
+    """All certificates in one line."""
     live = [one for one in entries if one["live"]]
     counts = {
         "live": len(live),

@@ -4,9 +4,9 @@
 
 """How much work a file asks for before its passphrase can be tried.
 
-A file names the rounds of its key derivation itself. With some thousand million of them it would hold this host's
-processor for hours, whatever the passphrase. So they are counted before anything is derived. A key that lies within
-another encrypted part cannot be looked at beforehand; whoever makes such a file must have made its passphrase too.
+A file itself names the iterations of its key derivation. Billions of them would keep this host's processor busy for
+hours, whatever the passphrase, so they are counted before anything is derived. A key inside another encrypted part
+cannot be looked at beforehand; whoever makes such a file must have made its passphrase too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
-MOST_ROUNDS = 10_000_000  # in all of a file, some five seconds; programs use 2048 to 600,000 for each part
+MOST_ITERATIONS = 10_000_000  # in all of a file, some five seconds; programs use 2048 to 600,000 for each part
 
 _INTEGER, _OCTETS, _OID, _SEQUENCE, _OCTETS_IN_PARTS = 0x02, 0x04, 0x06, 0x30, 0x24
 _CONSTRUCTED = 0x20
@@ -42,14 +42,14 @@ def refuse_costly(der: bytes) -> None:
         der: PKCS#12, or encrypted PKCS#8.
 
     Raises:
-        Problem: it asks for too many rounds.
+        Problem: it asks for too many iterations.
     """
     with contextlib.suppress(ValueError, IndexError, RecursionError):  # damaged: whoever opens it says so better
-        total = sum(_rounds(_elements(der)))
-        if total > MOST_ROUNDS:
+        total = sum(_iterations(_elements(der)))
+        if total > MOST_ITERATIONS:
             raise Problem(
-                f"it asks for {total} rounds of key derivation, which would hold this host up",
-                f"make the file again with fewer rounds, at most {MOST_ROUNDS} in all of it",
+                f"it asks for {total} iterations of key derivation, which would tie up this host",
+                f"make the file again with fewer iterations, at most {MOST_ITERATIONS} in all of it",
             )
 
 
@@ -83,8 +83,8 @@ def _element(data: bytes, at: int, depth: int) -> tuple[_Element, int]:
     return _Element(tag, contents, _elements(contents, depth + 1) if tag & _CONSTRUCTED else ()), end
 
 
-def _rounds(elements: tuple[_Element, ...], depth: int = 0) -> Iterator[int]:
-    """The rounds that each key derivation in some elements asks for."""
+def _iterations(elements: tuple[_Element, ...], depth: int = 0) -> Iterator[int]:
+    """The iterations that each key derivation in some elements asks for."""
     if depth > _DEEPEST:
         return
     for one in elements:
@@ -92,15 +92,15 @@ def _rounds(elements: tuple[_Element, ...], depth: int = 0) -> Iterator[int]:
         if one.tag == _SEQUENCE and len(parts) >= 2:
             yield from _named(parts)
             yield from _mac(parts)
-        yield from _rounds(parts, depth + 1)
+        yield from _iterations(parts, depth + 1)
         text = _joined(one)
         if text[:1] == bytes([_SEQUENCE]):
             with contextlib.suppress(ValueError, IndexError):  # octets that only look like an element
-                yield from _rounds(_elements(text), depth + 1)
+                yield from _iterations(_elements(text), depth + 1)
 
 
 def _named(parts: tuple[_Element, ...]) -> Iterator[int]:
-    """Of a key derivation that an object identifier names, with a salt and its rounds as parameters."""
+    """Of a key derivation that an object identifier names, with a salt and its iterations as parameters."""
     oid, parameters = parts[0], parts[1].children
     if oid.tag != _OID or len(parameters) < 2 or parameters[1].tag != _INTEGER:
         return
@@ -114,7 +114,7 @@ def _named(parts: tuple[_Element, ...]) -> Iterator[int]:
 
 
 def _mac(parts: tuple[_Element, ...]) -> Iterator[int]:
-    """Of the MacData of PKCS#12: what is compared, a salt and its rounds (RFC 7292 appendix A)."""
+    """Of the MacData of PKCS#12: what is compared, a salt and its iterations (RFC 7292 appendix A)."""
     if [one.tag for one in parts] == [_SEQUENCE, _OCTETS, _INTEGER]:
         yield abs(int.from_bytes(parts[2].contents, "big", signed=True))
 

@@ -2,16 +2,18 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a server's certificate must be for clients to accept it, as far as it alone can show."""
+"""What a server's certificate must have for clients to accept it, leaving aside its chain."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import timestamp
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 SHORTEST_RSA = 2048  # bits: RFC 9325 section 4.1
 _USABLE_KEYS = ("RSA", "ECDSA_P256", "ECDSA_P384", "ECDSA_P521", "Ed25519", "Ed448")  # RFC 8446 section 4.2.3
@@ -20,7 +22,7 @@ _BROKEN_HASHES = ("md2", "md4", "md5", "sha1")  # RFC 9155 forbids MD5 and SHA-1
 _ASK_AGAIN = "ask the CA for a certificate for a TLS server"
 
 
-def only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certificate:
+def only_leaf(found: Sequence[Certificate], option: str) -> Certificate:
     """The one certificate that is not a CA's.
 
     Raises:
@@ -31,39 +33,39 @@ def only_leaf(found: Sequence[_x509.Certificate], option: str) -> _x509.Certific
         leaves = [one for one in leaves if not one.is_self_issued] or leaves  # old roots do not say that they are CAs
     if not leaves:
         raise Problem(
-            f"there are only certificates of CAs in it ({found[0].subject})",
-            "give the certificate that the CA made for this host, and its chain after it",
+            f"there are only CA certificates in it ({found[0].subject})",
+            "give the certificate that the CA issued for this host, followed by its chain",
             option=option,
         )
     if len(leaves) > 1:
         raise Problem(
             f"there are {len(leaves)} certificates of servers in it ({'; '.join(one.subject for one in leaves)})",
-            "give one certificate with its chain; install others under their own names",
+            "give one certificate with its chain; install the others under their own names",
             option=option,
         )
     return leaves[0]
 
 
-def check_leaf(leaf: _x509.Certificate, names: Sequence[str], now: datetime) -> None:
-    """Everything about the leaf alone that would make clients refuse it.
+def check_leaf(leaf: Certificate, names: Sequence[str], now: datetime) -> None:
+    """Refuse a leaf that clients would not accept.
 
     Raises:
-        Problem: they would.
+        Problem: they would not.
     """
     if now > leaf.not_after:
-        raise Problem(f"the certificate expired on {_x509.timestamp(leaf.not_after)}", "get a new one from the CA")
+        raise Problem(f"the certificate expired on {timestamp(leaf.not_after)}", "get a new one from the CA")
     if now < leaf.not_before:
         raise Problem(
-            f"the certificate is not valid before {_x509.timestamp(leaf.not_before)}"
-            f" and this host's clock says {_x509.timestamp(now)}",
+            f"the certificate is not valid before {timestamp(leaf.not_before)}"
+            f" and this host's clock says {timestamp(now)}",
             "set the host's clock, or wait",
         )
     missing = [one for one in names if not covers(leaf.names, one)]
     if missing:
         raise Problem(
             f"the certificate does not cover {', '.join(missing)}; its subject alternative names are:"
-            f" {_x509.printable(', '.join(leaf.names)) or 'none'}",
-            "have the CA put that DNS name among the subject alternative names, or correct the option names",
+            f" {printable(', '.join(leaf.names)) or 'none'}",
+            "have the CA add that DNS name to the subject alternative names, or correct the option names",
         )
     if leaf.purposes is not None and "serverAuth" not in leaf.purposes:
         raise Problem(
@@ -74,7 +76,7 @@ def check_leaf(leaf: _x509.Certificate, names: Sequence[str], now: datetime) -> 
         raise Problem("the certificate's key usage does not include digital signatures", _ASK_AGAIN)
     if leaf.key_type.name not in _USABLE_KEYS:
         raise Problem(
-            f"the certificate's key is of the type {leaf.key_type}, which few TLS clients understand, if any",
+            f"the certificate's key is of the type {leaf.key_type}, which few TLS clients support, if any",
             f"request one with a key of the type {', '.join(_USABLE_KEYS)}",
         )
     if leaf.key_type.name == "RSA" and leaf.key_type.size < SHORTEST_RSA:

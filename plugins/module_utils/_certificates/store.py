@@ -2,13 +2,13 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where certificates lie on a host: what is pending, what is live, and the copies that daemons read.
+"""Where certificates are on a host: what is pending, what is live, and the copies that daemons read.
 
 ::
 
     ROOT/pending/NAME/key.pem        the key that waits for the CA's answer (0600, directory 0700)
     ROOT/pending/NAME/request.csr    the request for the CA, PEM (0600; nothing in it is secret)
-    ROOT/pending/NAME/request.json   what was asked for, to be compared by meaning
+    ROOT/pending/NAME/request.json   what was asked for
     ROOT/live/NAME.pem               key, leaf, intermediates in this order: one file, replaced by one rename (0600)
     ROOT/live/NAME.json              what was asked for when it was requested; nothing depends on it
     ROOT/previous/NAME.pem, .json    what was live before that, in the same form, to be put back (0600, directory 0700)
@@ -22,16 +22,20 @@ from __future__ import annotations
 
 import os
 import re
-import ssl
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import leaf_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 _SUFFIX = ".pem"
+
+# how the store's own files are written; only root needs them
+PRIVATE: Mapping[str, Any] = {"owner": "root", "group": "root", "mode": 0o600, "parent_mode": 0o700}
 
 
 def title(name: str) -> str:
@@ -48,7 +52,7 @@ def checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise Problem(
             f"{name!r} cannot name a certificate",
-            "use the host name that it is for: at most 200 letters, digits, full stops, hyphens and underscores,"
+            "use the host name it is for: at most 200 letters, digits, full stops, hyphens and underscores,"
             " the first of them a letter or digit",
             option="name",
         )
@@ -56,50 +60,95 @@ def checked_name(name: str) -> str:
 
 
 def check_distinct(names: Sequence[str]) -> None:
-    """Refuse a list in which one certificate stands twice.
+    """Refuse a list that has a certificate twice.
 
     Raises:
-        Problem: it does.
+        Problem: it has.
     """
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise Problem("it stands in the list more than once", "name it once", subject=title(twice[0]), option="name")
-
-
-def certificate_blocks(bundle: bytes) -> list[bytes]:
-    """The PEM blocks of the certificates in a file, in their order."""
-    return _CERTIFICATE.findall(bundle)
-
-
-def leaf_of(bundle: bytes) -> bytes:
-    """DER of the first certificate in PEM text.
-
-    Raises:
-        Problem: there is none.
-    """
-    blocks = certificate_blocks(bundle)
-    try:
-        return ssl.PEM_cert_to_DER_cert(blocks[0].decode("ascii"))
-    except (IndexError, ValueError) as exc:
-        raise Problem("there is no certificate in this file", "install the certificate again") from exc
+        raise Problem("it is in the list more than once", "list it once", subject=title(twice[0]), option="name")
 
 
 @dataclass(frozen=True)
-class Pending:
-    """A pending request as it lies on the disk; a part that is missing is None.
+class PendingRequest:
+    """A pending request: where its files are, and what is in them; None for a file that is missing.
 
     Attributes:
+        key_path: path of the private key.
+        request_path: path of the request.
+        record_path: path of the record of what was asked for.
         key: the private key, PEM.
         request: the request for the CA, PEM.
         record: what was asked for, JSON.
     """
 
-    key: bytes | None
+    key_path: str
+    request_path: str
+    record_path: str
+    key: bytes | None = field(repr=False)
     request: bytes | None
     record: bytes | None
 
-    def __repr__(self) -> str:
-        return f"Pending(key={'…' if self.key else None}, request={self.request!r})"
+    @property
+    def exists(self) -> bool:
+        """Whether any part of a request is there."""
+        return any(part is not None for part in (self.key, self.request, self.record))
+
+
+@dataclass(frozen=True)
+class StoredCertificate:
+    """A live or previous certificate: where its files are, and what is in them; None for a file that is missing.
+
+    Attributes:
+        path: path of the file with key, leaf and chain.
+        record_path: path of the record of what was asked for.
+        bundle: key, leaf and chain, PEM.
+        record: what was asked for, JSON; None also where that is not known.
+    """
+
+    path: str
+    record_path: str
+    bundle: bytes | None = field(repr=False)
+    record: bytes | None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a certificate."""
+        return self.bundle is not None
+
+
+@dataclass(frozen=True)
+class StoreEntry:
+    """All that the store holds under one name. Each part is read when it is first asked for, and only then.
+
+    Attributes:
+        store: the store.
+        name: the name.
+    """
+
+    store: Store = field(repr=False, compare=False)
+    name: str
+
+    @cached_property
+    def pending(self) -> PendingRequest:
+        """The pending request."""
+        store, name = self.store, self.name
+        paths = store.pending_key_path(name), store.pending_request_path(name), store.pending_record_path(name)
+        return PendingRequest(*paths, *(store.read(path) for path in paths))
+
+    @cached_property
+    def live(self) -> StoredCertificate:
+        """The certificate in use."""
+        return self._stored(self.store.live_path(self.name), self.store.live_record_path(self.name))
+
+    @cached_property
+    def previous(self) -> StoredCertificate:
+        """The certificate that was live before."""
+        return self._stored(self.store.previous_path(self.name), self.store.previous_record_path(self.name))
+
+    def _stored(self, path: str, record_path: str) -> StoredCertificate:
+        return StoredCertificate(path, record_path, self.store.read(path), self.store.read(record_path))
 
 
 class Store:
@@ -124,7 +173,7 @@ class Store:
         return os.path.join(self.pending_directory(name), "request.csr")
 
     def pending_record_path(self, name: str) -> str:
-        """Path of the note of what was asked for."""
+        """Path of the record of what was asked for."""
         return os.path.join(self.pending_directory(name), "request.json")
 
     def live_path(self, name: str) -> str:
@@ -132,7 +181,7 @@ class Store:
         return os.path.join(self.root, "live", checked_name(name) + _SUFFIX)
 
     def live_record_path(self, name: str) -> str:
-        """Path of the note of what was asked for when the live certificate was requested."""
+        """Path of the record of what was asked for when the live certificate was requested."""
         return os.path.join(self.root, "live", checked_name(name) + ".json")
 
     def previous_path(self, name: str) -> str:
@@ -140,7 +189,7 @@ class Store:
         return os.path.join(self.root, "previous", checked_name(name) + _SUFFIX)
 
     def previous_record_path(self, name: str) -> str:
-        """Path of the note of what was asked for when that one was requested."""
+        """Path of the record of what was asked for when that one was requested."""
         return os.path.join(self.root, "previous", checked_name(name) + ".json")
 
     def deployed_path(self, daemon: str, name: str) -> str:
@@ -148,23 +197,22 @@ class Store:
         return os.path.join(self.root, "deployed", daemon, checked_name(name) + _SUFFIX)
 
     def originals_path(self, daemon: str) -> str:
-        """Path of the notes of what stood in a daemon's configuration before it was first changed."""
+        """Path of the record of a daemon's own settings before they were first changed."""
         return os.path.join(self.root, "originals", daemon + ".json")
 
     # ---- what is there
 
-    def pending(self, name: str) -> Pending | None:
-        """The pending request, or None where nothing is pending."""
-        found = Pending(
-            self._host.read(self.pending_key_path(name)),
-            self._host.read(self.pending_request_path(name)),
-            self._host.read(self.pending_record_path(name)),
-        )
-        return found if any(part is not None for part in (found.key, found.request, found.record)) else None
+    def entry(self, name: str) -> StoreEntry:
+        """What the store holds under one name.
 
-    def live(self, name: str) -> bytes | None:
-        """Key, leaf and chain of the live certificate, or None where there is none."""
-        return self._host.read(self.live_path(name))
+        Raises:
+            Problem: it is not safe as a file name.
+        """
+        return StoreEntry(self, checked_name(name))
+
+    def read(self, path: str) -> bytes | None:
+        """Content of a file, or None where there is none."""
+        return self._host.read(path)
 
     def leaf(self, certificate: str) -> bytes:
         """DER of a live certificate, or of the first one in a foreign file of which the path is given.
@@ -174,18 +222,6 @@ class Store:
         """
         path = certificate if os.path.isabs(certificate) else self.live_path(certificate)
         return leaf_of(self._host.read(path) or b"")
-
-    def live_record(self, name: str) -> bytes | None:
-        """What was asked for when the live certificate was requested, JSON, or None where that is not known."""
-        return self._host.read(self.live_record_path(name))
-
-    def previous(self, name: str) -> bytes | None:
-        """Key, leaf and chain of the certificate that was live before, or None where there is none."""
-        return self._host.read(self.previous_path(name))
-
-    def previous_record(self, name: str) -> bytes | None:
-        """What was asked for when that one was requested, JSON, or None where that is not known."""
-        return self._host.read(self.previous_record_path(name))
 
     def deployed(self, daemon: str, name: str) -> bytes | None:
         """The copy that a daemon reads, or None where it has none."""
@@ -198,10 +234,10 @@ class Store:
     def pending_names(self) -> list[str]:
         """Names of the pending requests."""
         found = self._host.names_in(os.path.join(self.root, "pending"))
-        return [name for name in found if _NAME.fullmatch(name) and self.pending(name)]
+        return [name for name in found if _NAME.fullmatch(name) and self.entry(name).pending.exists]
 
     def holds(self, path: str) -> bool:
-        """Whether a path lies within this store."""
+        """Whether a path is within this store."""
         return os.path.realpath(path).startswith(os.path.realpath(self.root) + os.sep)
 
     def deployed_daemons(self, name: str) -> list[str]:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is to become of files: plain values that a plan consists of."""
+"""Changes to files and settings: the plain values that a plan consists of."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class FileChange:
-    """One file as it shall be.
+    """One file as it is to be.
 
     Attributes:
         path: absolute path; where it is a symbolic link, the file it leads to is changed and the link stays.
@@ -54,13 +54,13 @@ class FileChange:
         mode: permission bits; None keeps an existing file's, and means 0644 for a new one.
         parent_mode: permission bits of the file's own directory where it is missing; missing directories above it get
             0755. All belong to root.
-        summary: stands for the content in a diff; given for every file with a secret in it.
+        summary: shown in a diff in place of the content; given for every file with a secret in it.
         secret: whether the content must never be shown.
         prerequisite: whether configuration refers to this file, so that it must be there before a daemon's own
             configuration test runs. Nothing uses it until the configuration names it or a daemon reloads.
         compiled: the lookup table's compiled twin, if it has one.
         own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
-        edits: programs that make the file what it shall be, out of the content; empty content is no file to them.
+        edits: programs that turn the content into what the file is to be; where it is empty, they start without a file.
     """
 
     path: str
@@ -108,14 +108,14 @@ class FileChange:
 
 @dataclass(frozen=True)
 class SettingsChange:
-    """Settings that a daemon keeps elsewhere than in files of its administrator's, as they shall be.
+    """Settings that a daemon keeps elsewhere than in the administrator's files, as they are to be.
 
-    The daemon's provider brings them about when it is activated. There is one of these only where something differs.
+    The daemon's provider makes them when it is activated. There is one of these only where something differs.
 
     Attributes:
         target: where the daemon keeps them, such as ``cn=config``.
         before: the settings as they are, as text without secrets.
-        after: the settings as they shall be, likewise.
+        after: the settings as they are to be, likewise.
     """
 
     target: str
@@ -133,5 +133,5 @@ class SettingsChange:
 
 
 def needed(changes: Sequence[FileChange], host: Host) -> list[FileChange]:
-    """Those of the changes that the host does not show yet."""
+    """The changes for which the host differs."""
     return [change for change in changes if change.needed(host)]

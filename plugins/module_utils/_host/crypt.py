@@ -4,7 +4,7 @@
 
 """Salted hashes of passwords, by the system's crypt(3); Python has no module for it since 3.13.
 
-A hash is compared with a password, never made anew to be compared: its salt is another one each time.
+To check a password, its hash is computed with the old salt; a new hash always has a new salt.
 """
 
 from __future__ import annotations

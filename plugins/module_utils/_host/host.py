@@ -20,12 +20,12 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
 
-TOOL_TIMEOUT = 120  # seconds; no tool asked here works longer than a few
+TOOL_TIMEOUT = 120  # seconds; no tool that is run here takes more than a few
 
 
 @dataclass(frozen=True)
 class Completed:
-    """What a tool answered: exit code, and both outputs as text."""
+    """The result of a program: exit code, and both outputs as text."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Completed:
 
     @property
     def complaint(self) -> str:
-        """The tool's words on one line, for an error message."""
+        """What the program complained about, on one line, for an error message."""
         return " / ".join(line.strip() for line in (self.err or self.out).splitlines() if line.strip())
 
 
@@ -102,7 +102,7 @@ class _Limit:
         self.exceeded = False
 
     def start(self, process: Any) -> None:
-        """Begin to count, as soon as the program runs."""
+        """Start the clock once the program runs."""
 
         def kill() -> None:
             self.exceeded = True
@@ -174,7 +174,7 @@ class Host:
         environment: dict[str, str] | None = None,
         keep_open: Sequence[int] = (),
     ) -> Completed:
-        """Ask a tool something; never a shell, never a secret among the arguments.
+        """Run a program without an effect; never a shell, never a secret among the arguments.
 
         Args:
             argv: program and arguments.
@@ -199,7 +199,7 @@ class Host:
                 )
         except FileNotFoundError as exc:
             raise Problem(
-                f"the program {argv[0]} is not installed", f"install the package that brings {argv[0]}"
+                f"the program {argv[0]} is not installed", f"install the package that contains {argv[0]}"
             ) from exc
         except OSError as exc:
             raise Problem(

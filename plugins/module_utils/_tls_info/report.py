@@ -13,10 +13,8 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import (
-    load_certificate,
-    summary,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import summary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import load_certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import Checks, Question

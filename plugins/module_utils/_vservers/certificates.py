@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The certificates of virtual servers: whether they will do, and the daemon's own copies of them."""
+"""The certificates of virtual servers: whether they are suitable, and the daemon's own copies of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import (
-    daemon_copy,
-    is_protected,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import daemon_copy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, StoreEntry
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -57,13 +55,14 @@ class Certificates:
         self._store = store
         self._passphrases = passphrases
         self._check_mode = check_mode
+        self._entries: dict[str, StoreEntry] = {}
         self._leaves: dict[str, Leaf] = {}
 
     def copies(self, provider: Provider, vserver: Vserver) -> list[FileChange]:
         """The daemon's own copies of a virtual server's certificates.
 
         Raises:
-            Problem: one is not there, or will not do.
+            Problem: one is not there, or not suitable.
         """
         bundles = {name: self._live(vserver, name) for name in vserver.certificates}
         if all(bundles.values()):
@@ -74,7 +73,7 @@ class Certificates:
             raise exc.about(subject=vserver.title) from exc
 
     def _copy(self, provider: Provider, vserver: Vserver, name: str, bundle: bytes) -> FileChange:
-        live_path, copy_path = self._store.live_path(name), self._store.deployed_path(provider.name, name)
+        live_path, copy_path = self._entry(name).live.path, self._store.deployed_path(provider.name, name)
         passphrase = self._passphrases.get(name)
         if name != vserver.certificate and not is_protected(bundle):
             passphrase = None  # it was given for another one of the same virtual server
@@ -110,8 +109,13 @@ class Certificates:
             for name in sorted(unused)
         ]
 
+    def _entry(self, name: str) -> StoreEntry:
+        if name not in self._entries:
+            self._entries[name] = self._store.entry(name)
+        return self._entries[name]
+
     def _live(self, vserver: Vserver, name: str) -> bytes:
-        bundle = self._store.live(name)
+        bundle = self._entry(name).live.bundle
         if bundle is None and not self._check_mode:
             known = ", ".join(self._store.names()) or "none"
             option = "certificate"
@@ -127,7 +131,7 @@ class Certificates:
 
     def _leaf(self, name: str) -> Leaf:
         if name not in self._leaves:
-            path = self._store.live_path(name)
+            path = self._entry(name).live.path
             printed = self._host.query(["openssl", "x509", "-noout", "-text", "-in", path]).out
             kind = re.search(r"Public Key Algorithm: (\S+)", printed)
             bits = re.search(r"Public-Key: \((\d+) bit", printed)
@@ -144,7 +148,7 @@ class Certificates:
         if alternative and self._leaf(main).kind == self._leaf(alternative).kind:
             raise Problem(
                 f"{main} and {alternative} have keys of the same type ({self._leaf(main).kind})",
-                "name two whose keys are of different types, such as RSA and ECDSA",
+                "name two with keys of different types, such as RSA and ECDSA",
                 subject=vserver.title,
                 option="alternative_certificate",
             )
@@ -156,9 +160,9 @@ class Certificates:
         for name, host_name, option in wanted:
             if not covers(self._leaf(name).names, host_name):
                 raise Problem(
-                    f"the certificate {name} does not stand for {host_name}"
-                    f" (it stands for: {', '.join(self._leaf(name).names) or 'no name'})",
-                    "have one made with that name among subject_alt_names of mail_cert_request",
+                    f"the certificate {name} does not cover {host_name}"
+                    f" (it covers: {', '.join(self._leaf(name).names) or 'no name'})",
+                    "request one with that name in subject_alt_names of mail_cert_request",
                     subject=vserver.title,
                     option=option,
                 )
@@ -168,7 +172,7 @@ class Certificates:
         if leaf.bits < _LEAST_BITS.get(leaf.kind, 0):
             raise Problem(
                 f"the key of {name} has {leaf.bits} bits, which is less than 128 bits of security",
-                f"have one made with at least {_LEAST_BITS[leaf.kind]} bits, or another key type",
+                f"request one with at least {_LEAST_BITS[leaf.kind]} bits, or another key type",
                 subject=vserver.title,
                 option="require_128_bit",
             )

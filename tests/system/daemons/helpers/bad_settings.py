@@ -62,7 +62,7 @@ ASKED = (
         "a certificate that does not cover the name",
         dict(vserver("imap", server_names=["mail.example.org"])),
         "server_names",
-        "does not stand for mail.example.org",
+        "does not cover mail.example.org",
         "subject_alt_names",
     ),
     served(

@@ -12,7 +12,8 @@ import stat
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import pem as pem_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import (
     mail_cert_export,
@@ -38,6 +39,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.installations i
 )
 
 SECRET = "päss\\word 1"
+FULL_COST = keys.ITERATIONS  # the other tests get by with less
 
 pytestmark = pytest.mark.usefixtures("surroundings")
 
@@ -74,10 +76,11 @@ def public_key(text, passphrase=""):
 # ---- request
 
 
-def test_pending_key_is_encrypted(asked, store):
+def test_pending_key_is_encrypted(asked, store, monkeypatch):
+    monkeypatch.setattr(keys, "ITERATIONS", FULL_COST)
     result = asked(key_passphrase=SECRET)
     assert result["changed"]
-    key = store.pending(NAME).key
+    key = store.entry(NAME).pending.key
     assert key.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
     assert stat.S_IMODE(os.stat(store.pending_key_path(NAME)).st_mode) == 0o600
     request = openssl("req", "-pubkey", "-noout", stdin=result["requests"][0]["csr"].encode())
@@ -86,7 +89,7 @@ def test_pending_key_is_encrypted(asked, store):
     assert "PBKDF2" in parameters
     assert "hmacWithSHA256" in parameters
     assert "aes-256-cbc" in parameters
-    assert f"{_keys.ROUNDS:06X}" in parameters
+    assert f"{FULL_COST:06X}" in parameters
     assert SECRET not in str(result)
 
 
@@ -124,12 +127,12 @@ def test_closed_key_is_never_overwritten(asked, store, tmp_path):
 
 def test_open_pending_key_is_put_under_the_passphrase(asked, store):
     asked()
-    before = public_key(store.pending(NAME).key)
+    before = public_key(store.entry(NAME).pending.key)
     assert asked(key_passphrase=SECRET, check=True)["changed"]
     result = asked(key_passphrase=SECRET)
     assert result["files"] == [store.pending_key_path(NAME)]
-    assert "put under the passphrase" in result["reason"]
-    assert public_key(store.pending(NAME).key, SECRET) == before
+    assert "encrypted with the passphrase" in result["reason"]
+    assert public_key(store.entry(NAME).pending.key, SECRET) == before
     assert not asked(key_passphrase=SECRET)["changed"]
 
 
@@ -144,18 +147,18 @@ def test_unfit_passphrase(asked, refused, tmp_path, passphrase):
 def test_cancelled_without_passphrase(asked, store):
     asked(key_passphrase=SECRET)
     assert asked(state="absent")["changed"]
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
 
 
 def test_renewal_with_the_protected_live_key(asked, good, protected, store):
     protected(not_before=NOW - 90 * DAY, not_after=NOW + DAY)
-    old = public_key(store.live(NAME), SECRET)
+    old = public_key(store.entry(NAME).live.bundle, SECRET)
     assert asked(renewal_key="reuse")["problem"]["option"] == "key_passphrase"
     again = asked(renewal_key="reuse", key_passphrase=SECRET)["requests"][0]
     assert again["key_reused"]
-    assert public_key(store.pending(NAME).key, SECRET) == old
+    assert public_key(store.entry(NAME).pending.key, SECRET) == old
     good(ISSUING.answer(again["csr"]), ISSUING.certificate, key_passphrase=SECRET)
-    assert public_key(store.live(NAME), SECRET) == old
+    assert public_key(store.entry(NAME).live.bundle, SECRET) == old
 
 
 def test_renewal_that_drops_the_protection_is_told(asked, protected):
@@ -169,7 +172,7 @@ def test_renewal_that_drops_the_protection_is_told(asked, protected):
 
 def test_live_key_stays_encrypted_and_copies_are_open(asked, good, store):
     csr = asked(key_passphrase=SECRET)["requests"][0]["csr"]
-    key, leaf = store.pending(NAME).key, ISSUING.answer(csr)
+    key, leaf = store.entry(NAME).pending.key, ISSUING.answer(csr)
     put(store.deployed_path("postfix", NAME), b"old", 0o640)
     entry = good(leaf, ISSUING.certificate, key_passphrase=SECRET)
     assert read(store.live_path(NAME)) == key + pem(leaf, ISSUING.certificate)
@@ -178,7 +181,7 @@ def test_live_key_stays_encrypted_and_copies_are_open(asked, good, store):
     assert copy.endswith(pem(leaf, ISSUING.certificate))
     assert public_key(copy) == public_key(key, SECRET)
     assert stat.S_IMODE(os.stat(store.deployed_path("postfix", NAME)).st_mode) == 0o640
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
     assert SECRET not in str(entry)
 
 
@@ -219,10 +222,10 @@ def test_copy_that_must_be_made_anew_needs_the_passphrase(protected, refused, go
 
 def test_new_certificate_for_the_protected_live_key(protected, good, store):
     leaf = protected()
-    key = _keys.key_block(store.live(NAME))
+    key = pem_text.key_block(store.entry(NAME).live.bundle)
     later = ISSUING.certify(leaf.public_key(), distinguished(NAME), not_after=NOW + 200 * DAY)
     good(later, ISSUING.certificate, key_passphrase=SECRET)
-    assert store.live(NAME) == key + pem(later, ISSUING.certificate)
+    assert store.entry(NAME).live.bundle == key + pem(later, ISSUING.certificate)
 
 
 def test_answer_that_is_live_while_a_protected_renewal_is_pending(asked, protected, good):
@@ -236,7 +239,7 @@ def test_imported_key_is_put_under_the_passphrase(good, store, tmp_path):
     leaf = ISSUING.certify(key.public_key(), distinguished(NAME))
     backup = key_pem(key, b"other")
     good(leaf, ISSUING.certificate, backup, passphrase="other", key_passphrase=SECRET)
-    assert public_key(store.live(NAME), SECRET) == public_key(key_pem(key))
+    assert public_key(store.entry(NAME).live.bundle, SECRET) == public_key(key_pem(key))
     before = files(tmp_path)
     assert not good(leaf, ISSUING.certificate, backup, passphrase="other", key_passphrase=SECRET)["changed"]
     assert files(tmp_path) == before
@@ -267,7 +270,7 @@ def test_export(protected, store, capsys, monkeypatch, tmp_path):
     assert "none was given" in export()["msg"]
     assert "does not open" in export(key_passphrase="wr0ng")["msg"]
     assert export(key_passphrase=SECRET)["changed"]
-    assert public_key(read(tmp_path / "backup.pem"), "backup") == public_key(store.live(NAME), SECRET)
+    assert public_key(read(tmp_path / "backup.pem"), "backup") == public_key(store.entry(NAME).live.bundle, SECRET)
     assert not export()["changed"]
     put(store.live_path(NAME), key_pem(new_key()) + pem(leaf))
     assert "not protected" in export(key_passphrase=SECRET)["msg"]

@@ -11,7 +11,7 @@ import stat
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
     NAME,
@@ -101,7 +101,7 @@ def test_renewal_with_a_shorter_life(lineage, good, refused, store):
     put(lineage.key, old)
     good(src=lineage.certificate)  # as a backup it wins, since it expires later
     lineage.renew(not_before=NOW - 20 * DAY, not_after=NOW + 70 * DAY)
-    assert "the live certificate is newer" in refused(**lineage.options)["found"]
+    assert "at least as long" in refused(**lineage.options)["found"]
 
 
 def test_protected_key_of_a_lineage(lineage, good, refused, store):
@@ -131,7 +131,7 @@ def test_certificate_in_der_with_a_key_beside_it(tmp_path, good, store):
         (key_pem(new_key()) + key_pem(new_key()), "2 private keys"),
         (key_pem(new_key()), "does not belong"),
         (b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "cannot be read"),
-        (b"x" * (_forms.LARGEST_INPUT + 1), "too many"),
+        (b"x" * (formats.LARGEST_INPUT + 1), "too many"),
     ],
 )
 def test_bad_key_file(lineage, refused, content, words):
@@ -161,16 +161,16 @@ def test_key_file_beside_other_options(lineage, refused, install):
 def two(request_, good, store):
     """Two certificates after each other; gives both live files, the first one first."""
     good(ISSUING.answer(request_(), not_before=NOW - 80 * DAY, not_after=NOW + 20 * DAY), ISSUING.certificate)
-    first = read(store.live_path(NAME)), store.live_record(NAME)
+    first = read(store.live_path(NAME)), store.entry(NAME).live.record
     leaf = ISSUING.answer(request_(subject_alt_names=["imap.example.test"]))
     good(leaf, ISSUING.certificate)
-    return first, (read(store.live_path(NAME)), store.live_record(NAME))
+    return first, (read(store.live_path(NAME)), store.entry(NAME).live.record)
 
 
 def both(store):
     return [
-        (store.live(NAME), store.live_record(NAME)),
-        (store.previous(NAME), store.previous_record(NAME)),
+        (store.entry(NAME).live.bundle, store.entry(NAME).live.record),
+        (store.entry(NAME).previous.bundle, store.entry(NAME).previous.record),
     ]
 
 
@@ -184,9 +184,9 @@ def test_previous_is_kept_for_root_alone(two, store):
 def test_other_chain_alone_makes_no_previous(request_, good, store):
     leaf = ISSUING.answer(request_())
     good(leaf, ISSUING.certificate)
-    put(store.live_path(NAME), store.live(NAME) + pem(ISSUING.certificate))
+    put(store.live_path(NAME), store.entry(NAME).live.bundle + pem(ISSUING.certificate))
     good(leaf, ISSUING.certificate)
-    assert store.previous(NAME) is None
+    assert store.entry(NAME).previous.bundle is None
 
 
 def test_back_and_forth(two, good, install, store, journal, daemons):
@@ -211,18 +211,18 @@ def test_back_and_forth(two, good, install, store, journal, daemons):
 def test_pending_request_outlives_the_way_back(two, request_, good, store):
     good(state="previous")
     csr = request_()
-    pending = store.pending(NAME)
+    pending = store.entry(NAME).pending
     good(state="previous")
-    assert store.pending(NAME) == pending
+    assert store.entry(NAME).pending == pending
     good(ISSUING.answer(csr), ISSUING.certificate)
-    assert store.previous(NAME) == two[1][0]
+    assert store.entry(NAME).previous.bundle == two[1][0]
 
 
 def test_previous_without_a_live_one(two, good, store):
     os.unlink(store.live_path(NAME))
     good(state="previous")
-    assert store.live(NAME) == two[0][0]
-    assert store.previous(NAME) is None
+    assert store.entry(NAME).live.bundle == two[0][0]
+    assert store.entry(NAME).previous.bundle is None
 
 
 def test_no_previous(request_, good, refused):
@@ -289,8 +289,11 @@ def test_second_certificate_for_a_name_is_warned_of(install, trust_store):
     other_kind = {**bundle("d", ("imap.example.test",), 2048), "trust_store": str(trust_store)}
     assert "warnings" not in install(certificates=[first, other_kind])
     warnings = str(install(certificates=[second, wild])["warnings"])
-    assert "certificate b: imap.example.test is in the live certificate a too" in warnings
-    assert "certificate c: a.example.test, imap.example.test is in the live certificate a too" in warnings
-    assert "certificate c: imap.example.test is in the live certificate b too" in warnings
+    assert "certificate b: the live certificate a, with the same kind of key, covers imap.example.test too" in warnings
+    assert (
+        "certificate c: the live certificate a, with the same kind of key, covers a.example.test, imap.example.test too"
+        in warnings
+    )
+    assert "certificate c: the live certificate b, with the same kind of key, covers imap.example.test too" in warnings
     assert "certificate d" not in warnings
     assert "warnings" not in install(certificates=[second, wild])  # nothing new

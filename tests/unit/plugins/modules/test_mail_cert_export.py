@@ -112,7 +112,7 @@ def test_for_root_alone(export, form):
     os.chmod(path, 0o644)
     again = export(format=form)
     assert again["files"] == [path]
-    assert again["reason"] == "the backup's owner or mode was put right"
+    assert again["reason"] == "the backup's owner or mode was corrected"
     assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
 
 
@@ -144,7 +144,7 @@ def test_check_mode_predicts_and_writes_nothing(export, tmp_path, form):
 )
 def test_backup_brings_everything_back(export, store, tmp_path, capsys, source, key):
     make_live(store, key, ISSUING.certify(key.public_key(), distinguished(NAME)))
-    live = store.live(NAME)
+    live = store.entry(NAME).live.bundle
     path = export(format=source)["backup_path"]
     roots = tmp_path / "roots.pem"
     roots.write_bytes(pem(ROOT.certificate))
@@ -153,7 +153,7 @@ def test_backup_brings_everything_back(export, store, tmp_path, capsys, source, 
     result = call(mail_cert_install.main, capsys, params)
     assert "msg" not in result, result["msg"]
     assert result["certificates"][0]["friendly_name"] == LABEL
-    assert other.live(NAME) == live
+    assert other.entry(NAME).live.bundle == live
     assert not call(mail_cert_install.main, capsys, params)["changed"]
     assert not export(format=source, store=other.root)["changed"]
 
@@ -165,7 +165,7 @@ def test_backup_follows_a_renewal(export, store, form):
     make_live(store, key, ISSUING.certify(key.public_key(), distinguished(NAME)))
     again = export(format=form)
     assert again["changed"]
-    assert "anew" in again["reason"]
+    assert "differed" in again["reason"]
     assert not export(format=form)["changed"]
 
 

@@ -155,7 +155,7 @@ def tlsa(key_text):
 
 
 def test_tlsa_of_live_and_pending_key(entry, store, pending):
-    following = tlsa(store.pending(NAME).key)
+    following = tlsa(store.entry(NAME).pending.key)
     assert pending["tlsa_3_1_1"] == following
     assert pending["spki_sha256"] == following.split()[-1]
     found = entry()
@@ -178,7 +178,7 @@ def test_no_next_record_for_the_same_key(entry, store, pending):
 
 def test_previous(entry, store):
     make_live(store)
-    put(store.previous_path(NAME), store.live(NAME))
+    put(store.previous_path(NAME), store.entry(NAME).live.bundle)
     found = entry()
     assert found["previous"]["path"] == store.previous_path(NAME)
     assert found["previous"]["sha256"] == found["live"]["sha256"]
@@ -212,8 +212,8 @@ def test_key_of_another_certificate(entry, store):
     [
         ("key", None, "lost its key"),
         ("key", b"garbage", "no private key"),
-        ("key", key_pem(KEY), "another key"),
-        ("request", None, "a key only"),
+        ("key", key_pem(KEY), "a different key"),
+        ("request", None, "has only its key"),
         ("request", b"\xffgarbage", "cannot be read"),
         ("record", b"{", "not known"),
     ],
@@ -274,7 +274,7 @@ def test_what_is_documented_is_what_is_returned(info, store, pending):
     make_live(store)
     make_live(store, "other")
     make_live(store, "rsa", key=new_key(2048))
-    put(store.previous_path(NAME), store.live(NAME))
+    put(store.previous_path(NAME), store.entry(NAME).live.bundle)
     result = info()
     assert result.pop("warnings")
     del result["changed"]

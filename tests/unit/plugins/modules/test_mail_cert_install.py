@@ -52,14 +52,14 @@ pytestmark = pytest.mark.usefixtures("surroundings")
 
 def test_answer_becomes_live(request_, good, store):
     csr = request_(subject_alt_names=["imap.example.test"])
-    key, record = store.pending(NAME).key, store.pending(NAME).record
+    key, record = store.entry(NAME).pending.key, store.entry(NAME).pending.record
     leaf = ISSUING.answer(csr)
     entry = good(ROOT.certificate, ISSUING.certificate, leaf)
     assert entry["changed"]
     assert entry["reason"] == "the CA's answer to the pending request was installed"
     assert read(store.live_path(NAME)) == key + pem(leaf, ISSUING.certificate)
-    assert store.live_record(NAME) == record
-    assert store.pending(NAME) is None
+    assert store.entry(NAME).live.record == record
+    assert not store.entry(NAME).pending.exists
     assert entry["path"] == store.live_path(NAME)
     assert entry["chain"] == ["CN=Issuing"]
     assert entry["names"] == [NAME, "imap.example.test"]
@@ -132,19 +132,19 @@ def test_old_answer_given_again_leaves_a_renewal_pending(request_, good, store):
     good(old, ISSUING.certificate)
     csr = request_(renew_at=0.001)
     assert not good(old, ISSUING.certificate)["changed"]
-    assert store.pending(NAME).request.decode() == csr
+    assert store.entry(NAME).pending.request.decode() == csr
 
 
 def test_new_certificate_for_the_live_key(request_, good, store):
     csr = request_()
     good(ISSUING.answer(csr), ISSUING.certificate)
-    record = store.live_record(NAME)
+    record = store.entry(NAME).live.record
     again = ISSUING.answer(csr, not_after=NOW + 180 * DAY)
     entry = good(again, ISSUING.certificate)
     assert entry["changed"]
     assert entry["reason"] == "a new certificate for the live key was installed"
     assert pem(again) in read(store.live_path(NAME))
-    assert store.live_record(NAME) == record
+    assert store.entry(NAME).live.record == record
 
 
 def test_chain_that_was_renewed(request_, good):
@@ -157,7 +157,7 @@ def test_chain_that_was_renewed(request_, good):
 
 def test_leftovers_of_a_run_that_died(request_, good, store):
     leaf = ISSUING.answer(request_())
-    pending = store.pending(NAME)
+    pending = store.entry(NAME).pending
     entry = good(leaf, ISSUING.certificate)
     put(store.pending_key_path(NAME), pending.key)
     put(store.pending_record_path(NAME), pending.record)
@@ -319,7 +319,7 @@ def test_answer_with_the_pending_key(request_, good, store, tmp_path):
     path = tmp_path / "answer.p12"
     path.write_bytes(pkcs12_of(KEY, BACKED_UP, ISSUING.certificate, passphrase=""))
     assert good(src=path)["reason"] == "the CA's answer to the pending request was installed"
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
 
 
 def test_backup_does_not_disturb_a_pending_request(request_, refused, backup):
@@ -329,13 +329,13 @@ def test_backup_does_not_disturb_a_pending_request(request_, refused, backup):
 
 def test_backup_never_replaces_a_newer_certificate(request_, good, refused, backup):
     good(ISSUING.answer(request_(), not_after=NOW + 91 * DAY), ISSUING.certificate)
-    assert "the live certificate is newer" in refused(src=backup, passphrase="secret")["found"]
+    assert "at least as long" in refused(src=backup, passphrase="secret")["found"]
 
 
 def test_backup_replaces_an_older_certificate(request_, good, store, backup):
     good(ISSUING.answer(request_(), not_after=NOW + 9 * DAY), ISSUING.certificate)
     assert good(src=backup, passphrase="secret")["reason"].endswith("replaced the live certificate")
-    assert json.loads(store.live_record(NAME)) == {"friendly_name": "Default SMTP Virtual Server"}
+    assert json.loads(store.entry(NAME).live.record) == {"friendly_name": "Default SMTP Virtual Server"}
 
 
 UNPROTECTED = ("-keypbe", "NONE", "-certpbe", "NONE", "-nomac")
@@ -417,11 +417,11 @@ def test_old_answer_given_again_leaves_a_renewal_with_the_same_key_pending(reque
     good(old, ISSUING.certificate)
     csr = request_(renew_at=0.001, renewal_key="reuse")
     assert not good(old, ISSUING.certificate)["changed"]
-    assert store.pending(NAME).request.decode() == csr
+    assert store.entry(NAME).pending.request.decode() == csr
     new = ISSUING.answer(csr)
     entry = good(new, ISSUING.certificate)
     assert entry["reason"] == "the CA's answer to the pending request replaced the live certificate"
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
     assert not good(new, ISSUING.certificate)["changed"]
     assert request_(renewal_key="reuse") is None
 
@@ -507,7 +507,7 @@ def test_copy_that_fell_behind_is_put_right(in_use, install, store, journal):
     result = install(in_use, ISSUING.certificate)
     assert result["activated"] == ["postfix"]
     assert result["files"] == [store.deployed_path("postfix", NAME)]
-    assert "put right" in result["reason"]
+    assert "corrected" in result["reason"]
     assert journal[0] == "postfix check"
 
 
@@ -669,7 +669,7 @@ def test_kind_of_key_that_tls_does_not_have(refused):
 def test_certificate_of_the_ca(request_, refused):
     request_()
     problem = refused(ISSUING.certificate, ROOT.certificate)
-    assert "only certificates of CAs" in problem["found"]
+    assert "only CA certificates" in problem["found"]
     assert "CN=Issuing" in problem["found"]
 
 

@@ -81,7 +81,7 @@ def make_live(store, key, *certificates, record=None):
 def answer_and_promote(store, one, **options):
     """Let the CA answer the pending request, and put it into place by hand."""
     made = one()
-    pending = store.pending(NAME)
+    pending = store.entry(NAME).pending
     os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
     with open(store.live_path(NAME), "wb") as stream:
         stream.write(pending.key + pem(ROOT.answer(made["csr"], **options)))
@@ -129,7 +129,7 @@ def test_files_are_for_root_alone(one, store):
 def test_no_key_in_result_or_diff(request_, store):
     result = request_(name=NAME, **EC)
     assert "PRIVATE KEY" not in json.dumps(result)
-    assert store.pending(NAME).key.splitlines()[1].decode() not in json.dumps(result)
+    assert store.entry(NAME).pending.key.splitlines()[1].decode() not in json.dumps(result)
     assert result["diff"] == [
         {
             "before_header": f"pending request {NAME}",
@@ -257,11 +257,11 @@ def test_pending_key_survives_a_request_for_something_else(request_, one, tmp_pa
 )
 def test_pending_request_is_replaced_on_demand(one, store, difference):
     first = one()
-    key = store.pending(NAME).key
+    key = store.entry(NAME).pending.key
     second = one(pending_policy="replace", **difference)
     assert second["changed"]
     assert second["csr"] != first["csr"]
-    assert store.pending(NAME).key != key
+    assert store.entry(NAME).pending.key != key
     assert not one(**difference)["changed"]
 
 
@@ -281,11 +281,11 @@ def test_key_that_cannot_be_read_is_never_destroyed(request_, one, store, tmp_pa
 
 def test_lost_request_is_made_anew_with_the_same_key(one, store):
     one()
-    key = store.pending(NAME).key
+    key = store.entry(NAME).pending.key
     os.unlink(store.pending_request_path(NAME))
     again = one()
     assert again["files"] == [store.pending_request_path(NAME)]
-    assert store.pending(NAME).key == key
+    assert store.entry(NAME).pending.key == key
     assert "same key" in again["reason"]
 
 
@@ -328,7 +328,7 @@ def test_cancel(one, store, request_):
     assert entry["changed"]
     assert not entry["pending"]
     assert entry["reason"] == "the pending request was cancelled"
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
     result = request_(name=NAME, state="absent")
     assert not result["changed"]
     assert result["requests"][0]["reason"] == "no request was pending"
@@ -358,7 +358,7 @@ def test_live_certificate_as_asked_for(one, store, tmp_path):
 
 def test_ca_that_drops_attributes(one, store):
     made = one(organization="Example Ltd")
-    key, record = store.pending(NAME).key, store.pending(NAME).record
+    key, record = store.entry(NAME).pending.key, store.entry(NAME).pending.record
     one(state="absent")
     certificate = ROOT.answer(made["csr"])
     assert "Example" not in certificate.subject.rfc4514_string()
@@ -377,7 +377,7 @@ def test_ca_that_drops_attributes(one, store):
         ({"subject_alt_names": ["new.example.test"]}, "does not cover new.example.test"),
         ({"key_type": "ECDSA_P384"}, "has a key of type ECDSA_P256"),
         ({"renew_at": 0.01}, "due for renewal (89 days left)"),
-        ({"organization": "X"}, "asked for with another organization"),
+        ({"organization": "X"}, "requested with another organization"),
     ],
 )
 def test_new_request_beside_a_live_certificate(one, store, params, reason):
@@ -419,13 +419,13 @@ def test_request_for_something_else_waits_beside_a_good_certificate(one, store, 
     entry = one()
     assert not entry["changed"]
     assert not entry["pending"]
-    assert "pending beside it" in entry["reason"]
+    assert "pending as well" in entry["reason"]
     assert snapshot(tmp_path / "store") == before
 
 
 def test_leftovers_of_an_answered_request_are_removed(one, store):
     made = one()
-    key = store.pending(NAME).key
+    key = store.entry(NAME).pending.key
     os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
     with open(store.live_path(NAME), "wb") as stream:
         stream.write(key + pem(ROOT.answer(made["csr"])))
@@ -433,20 +433,20 @@ def test_leftovers_of_an_answered_request_are_removed(one, store):
     assert entry["changed"]
     assert not entry["pending"]
     assert sorted(entry["files"]) == sorted(made["files"])
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
     assert not one()["changed"]
 
 
 def test_renewal_does_not_reuse_the_key_of_an_answered_request(one, store):
     made = one()
-    key = store.pending(NAME).key
+    key = store.entry(NAME).pending.key
     os.makedirs(os.path.dirname(store.live_path(NAME)), exist_ok=True)
     with open(store.live_path(NAME), "wb") as stream:
         stream.write(key + pem(ROOT.answer(made["csr"])))
     entry = one(renew_at=0.001)
     assert entry["pending"]
     assert entry["csr"] != made["csr"]
-    assert store.pending(NAME).key != key
+    assert store.entry(NAME).pending.key != key
 
 
 def test_damaged_live_file_stops(request_, store, tmp_path):
@@ -519,7 +519,7 @@ def test_label_is_kept_beside_the_request(one, store):
     entry = one(friendly_name=LABEL)
     assert entry["friendly_name"] == LABEL
     assert LABEL not in shown(entry)
-    assert json.loads(store.pending(NAME).record)["friendly_name"] == LABEL
+    assert json.loads(store.entry(NAME).pending.record)["friendly_name"] == LABEL
     again = one()
     assert not again["changed"]
     assert again["friendly_name"] == LABEL
@@ -561,7 +561,7 @@ def key_in(csr):
 
 
 def live_key(store):
-    return openssl("pkey", "-pubout", stdin=store.live(NAME))
+    return openssl("pkey", "-pubout", stdin=store.entry(NAME).live.bundle)
 
 
 def test_renewal_gets_a_new_key(one, store):
@@ -573,22 +573,22 @@ def test_renewal_gets_a_new_key(one, store):
 
 def test_renewal_keeps_the_key_on_demand(one, store):
     answer_and_promote(store, one)
-    live = store.live(NAME)
+    live = store.entry(NAME).live.bundle
     entry = one(renew_at=0.001, renewal_key="reuse")
     assert entry["key_reused"]
     assert entry["reason"].endswith("; its key is kept")
     assert key_in(entry["csr"]) == live_key(store)
-    assert store.live(NAME) == live
+    assert store.entry(NAME).live.bundle == live
     for policy in ("reuse", "new"):
         again = one(renew_at=0.001, renewal_key=policy)
         assert not again["changed"]
         assert again["csr"] == entry["csr"]
     # once the answer is live, what is left is no request any more
-    pending = store.pending(NAME)
+    pending = store.entry(NAME).pending
     with open(store.live_path(NAME), "wb") as stream:
         stream.write(pending.key + pem(ROOT.answer(entry["csr"])))
     assert "what was left of its request was removed" in one()["reason"]
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).pending.exists
 
 
 def test_key_of_another_kind_is_not_kept(one, store):
@@ -708,7 +708,7 @@ def test_renew_now(store, one):
     assert made["pending"]
     assert "asked for now" in made["reason"]
     assert not made["key_reused"]
-    live = openssl("x509", "-pubkey", "-noout", stdin=store.live(NAME))
+    live = openssl("x509", "-pubkey", "-noout", stdin=store.entry(NAME).live.bundle)
     assert openssl("req", "-pubkey", "-noout", stdin=made["csr"].encode()) != live
     again = one(renew="now")
     assert not again["changed"]
@@ -756,11 +756,11 @@ def test_names_that_lead_elsewhere(request_, one, dns, tmp_path):
     before = snapshot(tmp_path)
     refused = request_(name=NAME, check_dns="fail", **EC, **elsewhere)
     assert refused["problem"]["option"] == "check_dns"
-    assert f"{NAME} leads to 192.0.2.1; expected: 192.0.2.7" in refused["msg"]
+    assert f"{NAME} resolves to 192.0.2.1; expected: 192.0.2.7" in refused["msg"]
     assert {**snapshot(tmp_path), "": ()}.keys() - before.keys() <= {"", str(tmp_path / "lock")}
     warned = request_(name=NAME, check_dns="warn", **EC, **elsewhere)
     assert warned["changed"]
-    assert "leads to 192.0.2.1" in str(warned["warnings"])
+    assert "resolves to 192.0.2.1" in str(warned["warnings"])
     assert dns == [NAME] * 3
     assert "warnings" not in request_(name=NAME, check_dns="fail", **EC, **elsewhere)  # pending: not looked at again
     assert dns == [NAME] * 3

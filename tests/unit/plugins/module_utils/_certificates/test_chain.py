@@ -99,7 +99,7 @@ def test_root_that_is_not_there(judge):
 
 
 def test_impostor_with_the_roots_name(judge):
-    with pytest.raises(Problem, match="CN=Upper was signed by another CA than the one of the same name") as caught:
+    with pytest.raises(Problem, match="CN=Upper was signed by a different CA with the same name") as caught:
         judge(LEAF, [one.certificate for one in (UPPER, LOWER)], [Authority("Root")])
     assert caught.value.option == "trust_store"
 

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import dns_check as _addresses
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import dns_check
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 
@@ -38,26 +38,26 @@ class Resolving(Host):
 
 
 def test_own_addresses():
-    found = _addresses.expected_addresses(Resolving(), None)
-    assert _addresses.shown(found) == "192.0.2.1, 2001:db8::1"
+    found = dns_check.expected_addresses(Resolving(), None)
+    assert dns_check.shown(found) == "192.0.2.1, 2001:db8::1"
 
 
 def test_given_addresses():
-    found = _addresses.expected_addresses(Resolving("!"), ["198.51.100.1 ", "2001:DB8:0::2"])
-    assert _addresses.shown(found) == "198.51.100.1, 2001:db8::2"
+    found = dns_check.expected_addresses(Resolving("!"), ["198.51.100.1 ", "2001:DB8:0::2"])
+    assert dns_check.shown(found) == "198.51.100.1, 2001:db8::2"
 
 
 @pytest.mark.parametrize("text", ["mx1", "192.0.2.0/24", ""])
 def test_no_address(text):
-    with pytest.raises(Problem, match="no IP address") as caught:
-        _addresses.expected_addresses(Resolving(), [text])
+    with pytest.raises(Problem, match="not an IP address") as caught:
+        dns_check.expected_addresses(Resolving(), [text])
     assert caught.value.option == "expected_addresses"
 
 
 @pytest.mark.parametrize("answer", ["nothing", "[{}]", "[1]"])
 def test_host_that_does_not_tell_its_addresses(answer):
     with pytest.raises(Problem, match="own addresses") as caught:
-        _addresses.expected_addresses(Resolving(answer), None)
+        dns_check.expected_addresses(Resolving(answer), None)
     assert caught.value.option == "expected_addresses"
 
 
@@ -69,16 +69,16 @@ def test_faults():
         "both": ["192.0.2.1", "198.51.100.7"],
     }
     host = Resolving(names=names)
-    expected = _addresses.expected_addresses(host, None)
-    assert _addresses.dns_faults(host, ["*.example.test", *names, "missing"], expected) == [
-        "elsewhere leads to 198.51.100.6, 198.51.100.7",
-        "both leads to 198.51.100.7",
-        "missing leads to no address",
+    expected = dns_check.expected_addresses(host, None)
+    assert dns_check.dns_faults(host, ["*.example.test", *names, "missing"], expected) == [
+        "elsewhere resolves to 198.51.100.6, 198.51.100.7",
+        "both resolves to 198.51.100.7",
+        "missing does not resolve",
     ]
     assert host.asked == [*names, "missing"]
 
 
 def test_dns_that_cannot_be_asked():
     with pytest.raises(Problem, match="cannot be asked") as caught:
-        _addresses.dns_faults(Resolving(code=3), ["a"], set())
+        dns_check.dns_faults(Resolving(code=3), ["a"], set())
     assert caught.value.option == "check_dns"

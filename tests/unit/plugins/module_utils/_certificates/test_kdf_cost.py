@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import kdf_cost as _rounds
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats, kdf_cost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     Authority,
@@ -23,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.authorities imp
 
 KEY = new_key()
 LEAF = Authority().certify(KEY.public_key(), distinguished("mx"))
-MOST = _rounds.MOST_ROUNDS
+MOST = kdf_cost.MOST_ITERATIONS
 
 
 def der(tag, *contents):
@@ -61,8 +60,8 @@ PBKDF2, PKCS12_PBE, SCRYPT = "2a864886f70d01050c", "2a864886f70d010c0103", "2b06
     ],
 )
 def test_too_many_rounds(costly):
-    with pytest.raises(Problem, match="rounds of key derivation"):
-        _rounds.refuse_costly(costly)
+    with pytest.raises(Problem, match="iterations of key derivation"):
+        kdf_cost.refuse_costly(costly)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +77,12 @@ def test_too_many_rounds(costly):
     ],
 )
 def test_harmless(harmless):
-    _rounds.refuse_costly(harmless)
+    kdf_cost.refuse_costly(harmless)
 
 
 @given(st.binary(max_size=300))
 def test_never_stumbles(data):
-    _rounds.refuse_costly(data)
+    kdf_cost.refuse_costly(data)
 
 
 def sealed(tmp_path, *arguments):
@@ -108,8 +107,8 @@ def sealed(tmp_path, *arguments):
 def test_what_openssl_makes(tmp_path, monkeypatch, arguments):
     data = sealed(tmp_path, *arguments)
     data = data + pem(LEAF) if b"-----BEGIN" in data else data
-    assert _forms.opened(data, "x").key is not None
-    monkeypatch.setattr(_rounds, "MOST_ROUNDS", 0 if "1" in arguments else 5000)
-    with pytest.raises(Problem, match="rounds of key derivation") as caught:
-        _forms.opened(data, "x")
+    assert formats.opened(data, "x").key is not None
+    monkeypatch.setattr(kdf_cost, "MOST_ITERATIONS", 0 if "1" in arguments else 5000)
+    with pytest.raises(Problem, match="iterations of key derivation") as caught:
+        formats.opened(data, "x")
     assert caught.value.option != "passphrase"  # another fault than a wrong passphrase

@@ -9,7 +9,9 @@ import subprocess
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys as _keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import passphrase as passphrases
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import pem as pem_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     Authority,
@@ -28,7 +30,7 @@ SECRET = "s3cret"
 
 @pytest.fixture(scope="module")
 def live():
-    return _keys.sealed(this_host(), OPEN, SECRET) + LEAF
+    return keys.sealed(this_host(), OPEN, SECRET) + LEAF
 
 
 @pytest.fixture
@@ -37,16 +39,16 @@ def copy(tmp_path):
 
 
 def made(live, copy, passphrase):
-    return _keys.daemon_copy(this_host(), live, "/live.pem", str(copy), passphrase)
+    return keys.daemon_copy(this_host(), live, "/live.pem", str(copy), passphrase)
 
 
 def test_sealed_and_opened(live):
-    assert _keys.is_protected(live)
-    assert not _keys.is_protected(OPEN)
-    assert not _keys.is_protected(LEAF)
-    assert _keys.opened(this_host(), live, SECRET, "/live.pem") == OPEN
+    assert pem_text.is_protected(live)
+    assert not pem_text.is_protected(OPEN)
+    assert not pem_text.is_protected(LEAF)
+    assert keys.opened(this_host(), live, SECRET, "/live.pem") == OPEN
     with pytest.raises(Problem, match=r"does not open the key in /live\.pem"):
-        _keys.opened(this_host(), live, "other", "/live.pem")
+        keys.opened(this_host(), live, "other", "/live.pem")
 
 
 def test_no_secret_in_arguments_or_environment(monkeypatch, live):
@@ -58,8 +60,8 @@ def test_no_secret_in_arguments_or_environment(monkeypatch, live):
         return real(argv, **more)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    _keys.sealed(this_host(), OPEN, SECRET)
-    _keys.opened(this_host(), live, SECRET, "/live.pem")
+    keys.sealed(this_host(), OPEN, SECRET)
+    keys.opened(this_host(), live, SECRET, "/live.pem")
     assert len(calls) == 2
     assert not [one for one in calls if SECRET in one or "PRIVATE" in one]
 
@@ -100,10 +102,12 @@ def test_protected_copy_does_not_fit(live, copy):
 def test_passphrases_by_certificate():
     none = {"certificate": "a", "alternative_certificate": None, "sni": None, "key_passphrase": None}
     one = {**none, "key_passphrase": "x"}
-    assert _keys.passphrases_of([none, one, one, {**one, "certificate": None, "key_passphrase": "y"}]) == {"a": "x"}
+    assert passphrases.passphrases_of([none, one, one, {**one, "certificate": None, "key_passphrase": "y"}]) == {
+        "a": "x"
+    }
     several = {**one, "alternative_certificate": "b", "sni": [{"name": "n", "certificate": "c"}]}
-    assert _keys.passphrases_of([several]) == {"a": "x", "b": "x", "c": "x"}
-    with pytest.raises(Problem, match="certificate a, option key_passphrase: two"):
-        _keys.passphrases_of([one, {**one, "key_passphrase": "y"}])
-    with pytest.raises(Problem, match="certificate a, option key_passphrase: an empty"):
-        _keys.passphrases_of([{**one, "key_passphrase": ""}])
+    assert passphrases.passphrases_of([several]) == {"a": "x", "b": "x", "c": "x"}
+    with pytest.raises(Problem, match="certificate a, option key_passphrase: different"):
+        passphrases.passphrases_of([one, {**one, "key_passphrase": "y"}])
+    with pytest.raises(Problem, match="certificate a, option key_passphrase: the passphrase is empty"):
+        passphrases.passphrases_of([{**one, "key_passphrase": ""}])

@@ -8,18 +8,10 @@ import os
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import store as store_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
-    NAME,
-    Authority,
-    der,
-    distinguished,
-    key_pem,
-    new_key,
-    pem,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 
@@ -43,15 +35,16 @@ def test_name_that_is_safe_as_a_file(name, store):
     "name", ["", ".", "..", "../etc/passwd", "a/b", ".hidden", "-rf", "*.example.test", "a b", "a\n", "ä", "a" * 201]
 )
 def test_name_that_is_not(name, store):
-    for path in (store.live_path, store.live_record_path, store.pending_directory, store.pending):
+    for path in (store.live_path, store.live_record_path, store.pending_directory, store.entry):
         with pytest.raises(Problem) as caught:
             path(name)
         assert caught.value.option == "name"
 
 
 def test_bare_host(store):
-    assert store.live(NAME) is None
-    assert store.pending(NAME) is None
+    assert not store.entry(NAME).live.exists
+    assert not store.entry(NAME).previous.exists
+    assert not store.entry(NAME).pending.exists
     assert store.names() == []
     assert store.pending_names() == []
     assert store.deployed_daemons(NAME) == []
@@ -69,12 +62,7 @@ def test_pending_names_leave_out_empty_directories(store):
     put(store.pending_key_path(NAME))
     os.makedirs(store.pending_directory("answered.example.test"))
     assert store.pending_names() == [NAME]
-    assert store.pending("answered.example.test") is None
-
-
-def test_pending_shows_no_key(store):
-    put(store.pending_key_path(NAME), b"secret")
-    assert b"secret" not in repr(store.pending(NAME)).encode()
+    assert not store.entry("answered.example.test").pending.exists
 
 
 def test_deployed_copies(store):
@@ -104,21 +92,50 @@ def test_what_lies_in_the_store(store):
     assert not store.holds("/root/request.csr")
 
 
-def test_leaf_is_the_first_certificate():
-    root = Authority()
-    key = new_key()
-    leaf = root.certify(key.public_key(), distinguished(NAME))
-    assert store_module.leaf_of(key_pem(key) + pem(leaf, root.certificate)) == der(leaf)
-
-
-@pytest.mark.parametrize("bundle", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\n\xff\n-----END CERTIFICATE-----"])
-def test_no_leaf(bundle):
-    with pytest.raises(Problem):
-        store_module.leaf_of(bundle)
-
-
 def test_a_name_stands_in_a_list_once():
-    store_module.check_distinct(["a", "b"])
+    check_distinct(["a", "b"])
     with pytest.raises(Problem) as caught:
-        store_module.check_distinct(["a", "b", "a"])
+        check_distinct(["a", "b", "a"])
     assert "certificate a" in caught.value.message
+
+
+class Counting(Host):
+    """A host that notes each file that is read."""
+
+    def __init__(self):
+        self.read_paths = []
+
+    def read(self, path):
+        self.read_paths.append(path)
+        return super().read(path)
+
+
+def test_each_file_is_read_once_and_only_when_asked_for(tmp_path):
+    counting = Counting()
+    store = Store(counting, str(tmp_path))
+    put(store.live_path(NAME), b"live")
+    put(store.pending_record_path(NAME), b"asked for")
+    put(store.previous_record_path(NAME), b"asked for before")
+    entry = store.entry(NAME)
+    assert counting.read_paths == []
+    for _time in range(2):
+        assert (entry.live.bundle, entry.live.record, entry.live.exists) == (b"live", None, True)
+        assert (entry.pending.key, entry.pending.record, entry.pending.exists) == (None, b"asked for", True)
+    assert sorted(counting.read_paths) == sorted(
+        [
+            store.live_path(NAME),
+            store.live_record_path(NAME),
+            store.pending_key_path(NAME),
+            store.pending_request_path(NAME),
+            store.pending_record_path(NAME),
+        ]
+    )
+    assert (entry.previous.bundle, entry.previous.record) == (None, b"asked for before")
+    assert not entry.previous.exists
+
+
+def test_entry_shows_no_key(store):
+    for path in (store.live_path(NAME), store.previous_path(NAME), store.pending_key_path(NAME)):
+        put(path, b"secret")
+    entry = store.entry(NAME)
+    assert "secret" not in f"{entry!r} {entry.live!r} {entry.previous!r} {entry.pending!r}"

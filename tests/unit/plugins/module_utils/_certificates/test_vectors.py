@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats as _forms
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import x509 as _x509
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import Answers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import Wanted
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import csr, formats, key_pair
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import summary as summary_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import InstallPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import CertificateSpec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
@@ -58,30 +58,30 @@ def check(problem):
 def opened(data, passphrase):
     """Look at everything in a file; answers what came of it, and raises whatever is no Problem."""
     try:
-        content = _forms.opened(data, passphrase)
+        content = formats.opened(data, passphrase)
     except Problem as problem:
         check(problem)
         return None
     for certificate in content.certificates:
-        assert "\n" not in str(_x509.summary(certificate, NOW))
-        assert _forms.load_certificates(certificate.pem)[0] == certificate
+        assert "\n" not in str(summary_module.summary(certificate, NOW))
+        assert formats.load_certificates(certificate.pem)[0] == certificate
         certificate.may_have_issued(content.certificates[0])
     if content.key is not None:
-        assert _x509.public_key_of(content.key)
+        assert key_pair.public_key_of(content.key)
     return content
 
 
 def look(data, passphrases):
     """Take a file for everything that it could be; answers how many times it was that."""
     found = sum(opened(data, passphrase) is not None for passphrase in passphrases)
-    for load in (_x509.load_key, _x509.load_request):
+    for load in (key_pair.load_key, csr.load_request):
         try:
-            _x509.key_type_of(load(data, "/file").public_key())
+            key_pair.key_type_of(load(data, "/file").public_key())
         except Problem as problem:
             check(problem)
         else:
             found += 1
-    Wanted.from_record(data)
+    CertificateSpec.from_record(data)
     return found
 
 
@@ -106,14 +106,14 @@ def test_every_vector_leaves_the_host_alone(tmp_path):
     Path(store.pending_key_path("pending.example.test")).write_bytes(key_pem(KEY))
     roots = tmp_path / "roots.pem"
     roots.write_bytes(pem(ROOT.certificate))
-    answers = Answers(this_host(), store, NOW, (), check_mode=False, require_library=lambda: None)
+    planner = InstallPlanner(this_host(), store, NOW, (), check_mode=False, require_library=lambda: None)
     before = sorted(tmp_path.rglob("*"))
     faults = []
     for path in (*vectors("x509"), *vectors("pkcs7"), *vectors("pkcs12"), *vectors("asymmetric")):
         for name in ("pending.example.test", NAME):
             options = {option: spec.get("default") for option, spec in mail_cert_install.ELEMENT.items()}
             try:
-                answers.plan({**options, "name": name, "src": str(path), "trust_store": str(roots)})
+                planner.plan({**options, "name": name, "src": str(path), "trust_store": str(roots)})
             except Problem as problem:
                 check(problem)
             except Exception as exc:
@@ -146,7 +146,7 @@ GOOD = {
 
 @pytest.mark.parametrize("what", GOOD)
 def test_what_the_mutations_are_made_of_is_good(what):
-    assert opened(*GOOD[what]).certificates[0].der == _forms.load_certificates(pem(LEAF))[0].der
+    assert opened(*GOOD[what]).certificates[0].der == formats.load_certificates(pem(LEAF))[0].der
 
 
 @settings(max_examples=400)
@@ -166,13 +166,13 @@ def test_a_mutated_file_is_read_or_refused(what, changes, cut):
         opened(bytes(mutated[: cut % len(mutated)]), passphrase)
 
 
-REQUEST = _x509.new_request(KEY, distinguished(NAME), [NAME])
+REQUEST = csr.new_request(KEY, distinguished(NAME), [NAME])
 
 
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(REQUEST) - 1), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_mutated_request_or_key_is_read_or_refused(changes):
-    for data, load in ((REQUEST, _x509.load_request), (key_pem(KEY), _x509.load_key)):
+    for data, load in ((REQUEST, csr.load_request), (key_pem(KEY), key_pair.load_key)):
         mutated = bytearray(data)
         for at, value in changes:
             mutated[at % len(mutated)] = value
@@ -181,11 +181,11 @@ def test_a_mutated_request_or_key_is_read_or_refused(changes):
         except Problem as problem:
             check(problem)
         else:
-            assert _x509.key_type_of(found.public_key())
+            assert key_pair.key_type_of(found.public_key())
 
 
 @settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_record(data):
-    Wanted.from_record(data)
-    Wanted.from_record(b'{"names": [], "common_name": ' + data + b"}")
+    CertificateSpec.from_record(data)
+    CertificateSpec.from_record(b'{"names": [], "common_name": ' + data + b"}")

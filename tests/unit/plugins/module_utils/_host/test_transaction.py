@@ -13,17 +13,16 @@ import shutil
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import transaction as transaction_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import lock, staging
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import LOCK_FILE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.tests.support import killed_transaction
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
@@ -539,15 +538,16 @@ def killed(begin, daemon, changes, monkeypatch, *, at):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(Transaction, at, die)
-        if at != "_forget":
+        owner = {"set_done": Journal, "_test": Transaction}.get(at, staging)
+        patch.setattr(owner, at, die)
+        if at != "tidy":
             patch.setattr(Transaction, "_put_back", die)
         with pytest.raises(Killed), begin() as transaction:
             transaction.apply(changes, [daemon])
     daemon.events.clear()
 
 
-@pytest.mark.parametrize("at", ["_save", "_stage", "_commit", "_test", "_set_journal_done"])
+@pytest.mark.parametrize("at", ["save", "stage", "commit", "_test", "set_done"])
 def test_next_run_undoes_what_a_killed_one_left(at, begin, everything, tree, tmp_path, daemon, warnings, monkeypatch):
     before = shape(tree)
     killed(begin, daemon, everything, monkeypatch, at=at)
@@ -563,7 +563,7 @@ def test_next_run_undoes_what_a_killed_one_left(at, begin, everything, tree, tmp
 def test_next_run_tidies_up_behind_one_that_had_succeeded(
     begin, everything, tree, tmp_path, daemon, journal, warnings, monkeypatch
 ):
-    killed(begin, daemon, everything, monkeypatch, at="_forget")
+    killed(begin, daemon, everything, monkeypatch, at="tidy")
     assert json.loads(journal.read_text())["done"] is True
     with begin():
         pass
@@ -575,7 +575,7 @@ def test_next_run_tidies_up_behind_one_that_had_succeeded(
 
 def test_daemon_that_is_gone_is_not_missed(begin, everything, tree, daemon, journal, monkeypatch):
     before = shape(tree)
-    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
     content = json.loads(journal.read_text())
     journal.write_text(json.dumps({**content, "participants": {"removed": {}, **content["participants"]}}))
     with begin():
@@ -586,7 +586,7 @@ def test_daemon_that_is_gone_is_not_missed(begin, everything, tree, daemon, jour
 
 def test_journal_of_an_older_release_is_understood(begin, everything, tree, daemon, journal, monkeypatch):
     before = shape(tree)
-    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
     journal.write_text(journal.read_text().replace('"prerequisite"', '"material"'))
     with begin():
         pass
@@ -594,7 +594,7 @@ def test_journal_of_an_older_release_is_understood(begin, everything, tree, daem
 
 
 def test_check_mode_only_warns_of_a_killed_run(begin, everything, tmp_path, daemon, warnings, monkeypatch):
-    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
     before = shape(tmp_path)
     with begin(check_mode=True):
         pass
@@ -610,7 +610,7 @@ def test_mirror_without_a_journal_is_tidied(begin, tmp_path):
 
 
 def test_journal_shows_no_content(begin, everything, daemon, journal, monkeypatch):
-    killed(begin, daemon, everything, monkeypatch, at="_set_journal_done")
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
     assert "new row" not in journal.read_text()
     assert (mode(journal), mode(journal.parent)) == (0o600, 0o700)
 
@@ -635,42 +635,10 @@ def test_kill_at_every_step(tmp_path):
 # ---- the lock
 
 
-def test_second_run_is_refused_when_the_first_does_not_end(begin, tmp_path, monkeypatch):
-    monkeypatch.setattr(transaction_module, "LOCK_PATIENCE", 0.2)
-    with begin():
-        start = time.monotonic()
-        with pytest.raises(Problem, match="another run has been changing this host") as caught, begin():
-            pytest.fail("two at once")
-        assert time.monotonic() - start >= 0.2
-    assert "wait until it ends" in caught.value.remedy
-    with begin():
-        pass
-
-
-def test_second_run_waits_for_the_first(begin, tmp_path, monkeypatch):
-    waited = []
-    with begin() as first:
-
-        def sleep(seconds):
-            waited.append(seconds)
-            first.__exit__(None, None, None)
-
-        monkeypatch.setattr(time, "sleep", sleep)
-        with begin():
-            pass
-    assert len(waited) == 1
-
-
 def test_check_mode_takes_no_lock(begin, tmp_path, monkeypatch):
-    monkeypatch.setattr(transaction_module, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(lock, "LOCK_PATIENCE", 0.0)
     with begin(), begin(check_mode=True):
         pass
-
-
-def test_lock_that_cannot_be_had(begin, tmp_path):
-    (tmp_path / "run").write_text("no directory")
-    with pytest.raises(Problem, match=r"run/lock cannot be opened .*become: true"), begin():
-        pytest.fail("the transaction began")
 
 
 def test_lock_is_given_up_when_recovery_fails(begin, tmp_path, monkeypatch):
@@ -683,12 +651,3 @@ def test_lock_is_given_up_when_recovery_fails(begin, tmp_path, monkeypatch):
             pytest.fail("the transaction began")
     with open(tmp_path / "run/lock", "rb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_lock_is_nobody_elses_file(begin, tmp_path):
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run/lock").symlink_to(tmp_path / "victim")
-    with pytest.raises(Problem, match=r"symbolic link.*Run the module as root"), begin():
-        pytest.fail("the transaction began")
-    assert not (tmp_path / "victim").exists()
-    assert not LOCK_FILE.startswith("/run/lock/")  # where everybody may make files

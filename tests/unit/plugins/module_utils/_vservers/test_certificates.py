@@ -74,7 +74,7 @@ def test_a_copy_of_each(store):
     found = copies(store, ALL)
     assert [one.path for one in found] == [store.deployed_path("daemon", name) for name in ("ecdsa", "rsa", "ecdsa2")]
     assert {(one.mode, one.secret, one.prerequisite) for one in found} == {(0o640, True, True)}
-    assert [one.content for one in found] == [store.live(name) for name in ("ecdsa", "rsa", "ecdsa2")]
+    assert [one.content for one in found] == [store.entry(name).live.bundle for name in ("ecdsa", "rsa", "ecdsa2")]
 
 
 @pytest.mark.parametrize(
@@ -82,8 +82,8 @@ def test_a_copy_of_each(store):
     [
         (replace(ALL, alternative_certificate="ecdsa2"), "alternative_certificate", "keys of the same type"),
         (replace(ALL, alternative_certificate="short"), "require_128_bit", "short has 2048 bits"),
-        (replace(ALL, server_names=("other.example.test",)), "server_names", "does not stand for other.example.test"),
-        (replace(ALL, sni=(NamedCertificate("b.example.test", "rsa"),)), "sni", "does not stand for b.example.test"),
+        (replace(ALL, server_names=("other.example.test",)), "server_names", "does not cover other.example.test"),
+        (replace(ALL, sni=(NamedCertificate("b.example.test", "rsa"),)), "sni", "does not cover b.example.test"),
         (replace(ALL, certificate="gone"), "certificate", "no live certificate 'gone'"),
         (replace(ALL, alternative_certificate="gone"), "alternative_certificate", "no live certificate 'gone'"),
         (replace(ALL, sni=(NamedCertificate("mx.example.test", "gone"),)), "sni", "no live certificate 'gone'"),

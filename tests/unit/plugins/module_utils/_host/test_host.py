@@ -11,13 +11,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import host as host_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import (
-    Compiled,
-    FileChange,
-    needed,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
-from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import RecordedHost
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 NAMELESS = 4242424  # a user and group that no machine knows
@@ -26,9 +20,6 @@ NAMELESS = 4242424  # a user and group that no machine knows
 @pytest.fixture
 def host():
     return this_host()
-
-
-# ---- reading this machine
 
 
 def test_content(host, tmp_path):
@@ -152,93 +143,3 @@ def test_tool_that_does_not_end(host, monkeypatch):
 )
 def test_complaint_is_one_line(out, err, expected):
     assert Completed(1, out, err).complaint == expected
-
-
-# ---- what differs
-
-ROOT = FileState("root", "root", 0o644)
-TABLE = Compiled(".db", ("postmap", "hash:{source}"))
-
-
-@pytest.fixture
-def recorded():
-    found = RecordedHost()
-    found.files.update({"/file": b"old", "/table": b"row", "/table.db": b"compiled"})
-    return found
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (FileChange("/file", b"old"), False),
-        (FileChange("/file", b"old", "root", "root", 0o644), False),
-        (FileChange("/file", b"new"), True),
-        (FileChange("/file", b"old", owner="postfix"), True),
-        (FileChange("/file", b"old", group="postfix"), True),
-        (FileChange("/file", b"old", mode=0o600), True),
-        (FileChange("/file", b"old", mode=0), True),
-        (FileChange("/file", None), True),
-        (FileChange("/missing", None), False),
-        (FileChange("/missing", b""), True),
-        (FileChange("/table", b"row", compiled=TABLE), False),
-        (FileChange("/table", b"other", compiled=TABLE), True),
-        (FileChange("/file", b"old", compiled=TABLE), True),  # the twin is missing
-    ],
-)
-def test_needed(change, expected, recorded):
-    assert change.needed(recorded) is expected
-    assert needed([change], recorded) == ([change] if expected else [])
-
-
-def test_twin_that_is_more_open_than_its_source(recorded):
-    recorded.states["/table"] = FileState("root", "root", 0o600)
-    assert FileChange("/table", b"row", mode=0o600, compiled=TABLE).needed(recorded)
-
-
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (FileChange("/file", b"new"), ("/file", "/file", "old", "new")),
-        (FileChange("/missing", b"new"), ("/missing (absent)", "/missing", "", "new")),
-        (FileChange("/file", None), ("/file", "/file (absent)", "old", "")),
-        (
-            FileChange("/file", b"new", secret=True, summary="a key"),
-            ("/file", "/file", "(content not shown)\n", "a key\n"),
-        ),
-        (
-            FileChange("/missing", b"new", secret=True, summary="a key"),
-            ("/missing (absent)", "/missing", "", "a key\n"),
-        ),
-        (FileChange("/file", None, secret=True), ("/file", "/file (absent)", "(content not shown)\n", "")),
-        (FileChange("/file", b"\xff"), ("/file", "/file", "old", "\ufffd")),
-    ],
-)
-def test_diff(change, expected, recorded):
-    found = change.diff(recorded)
-    assert (found["before_header"], found["after_header"], found["before"], found["after"]) == expected
-
-
-# ---- saying what is wrong
-
-
-def test_problem_names_host_object_option_fault_and_remedy(monkeypatch):
-    monkeypatch.setattr("socket.gethostname", lambda: "mx1")
-    problem = Problem("it is red", "paint it", subject="virtual server imap/default", option="colour")
-    assert problem.message == str(problem) == "mx1: virtual server imap/default, option colour: it is red. Paint it."
-    assert problem.result() == {
-        "msg": problem.message,
-        "problem": {
-            "host": "mx1",
-            "object": "virtual server imap/default",
-            "option": "colour",
-            "found": "it is red",
-            "remedy": "paint it",
-        },
-    }
-    assert Problem("it is red", "paint it").message == "mx1: it is red. Paint it."
-    assert Problem("it is red", "paint it", option="colour").message == "mx1: option colour: it is red. Paint it."
-
-
-def test_problem_learns_what_it_is_about():
-    problem = Problem("f", "r", option="own").about(subject="s", option="other")
-    assert (problem.subject, problem.option) == ("s", "own")

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The host-wide lock: one transaction at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+
+LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
+
+
+class Lock:
+    """An flock(2) on one file.
+
+    Args:
+        path: the file; it stays, since a removed one would not exclude anybody.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._handle: int | None = None
+
+    def take(self) -> None:
+        """Wait for the lock and take it.
+
+        Raises:
+            Problem: another run does not give it up, or the file cannot be opened.
+        """
+        try:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as exc:
+            raise Problem(
+                f"{self._path} cannot be opened ({exc.strerror})", "run the module as root (become: true)"
+            ) from exc
+        end = time.monotonic() + LOCK_PATIENCE
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                if time.monotonic() >= end:
+                    os.close(handle)
+                    raise Problem(
+                        f"another run has been changing this host for over {LOCK_PATIENCE:.0f} seconds",
+                        "wait until it ends, then run again",
+                    ) from exc
+                time.sleep(0.1)
+            else:
+                self._handle = handle
+                return
+
+    def release(self) -> None:
+        """Give up the lock, if it is held."""
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
