@@ -20,7 +20,7 @@ ACME = {"name": "imap.test", "source": "acme", "acme_challenge": "dns-01", "key_
 OWN = {"name": "mx.test", "key_passphrase": "open sesame"}
 EXPLICIT = {"name": "pop.test", "source": "own_ca"}
 EXTERNAL = {"name": "smtp.test", "source": "external", "key_size": 2048}
-ALL = [LINEAGE, EXTERNAL, ACME, OWN, EXPLICIT]
+ALL: list[dict[str, Any]] = [LINEAGE, EXTERNAL, ACME, OWN, EXPLICIT]
 
 
 def test_the_own_ca_is_the_default_and_comes_first() -> None:
