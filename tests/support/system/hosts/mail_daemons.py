@@ -1,0 +1,77 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The daemons as the host itself sees them: journal, processes, queue, mailboxes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab, wait_until
+
+# Postfix' master says the first, Dovecot's the second.
+RELOADED = re.compile(r"reload -- version|SIGHUP received - reloading configuration")
+STARTED = re.compile(r"daemon started -- version|Dovecot v\S+ \(\S+\) starting up")
+
+
+def cursor(lab: Lab, host: Host) -> str:
+    """Where the journal ends now."""
+    lab.ask(host, "journalctl", "--sync")
+    printed = lab.ask(host, "journalctl", "--lines=0", "--show-cursor")
+    return printed.rpartition("-- cursor: ")[2].strip()
+
+
+def journal_since(lab: Lab, host: Host, start: str) -> str:
+    """All that was written to the journal since a cursor."""
+    lab.ask(host, "journalctl", "--sync")
+    return lab.ask(host, "journalctl", f"--after-cursor={start}", "--output=short-precise", "--no-pager")
+
+
+def reloads(journal: str) -> int:
+    """How often a mail daemon was reloaded."""
+    return len(RELOADED.findall(journal))
+
+
+def starts(journal: str) -> int:
+    """How often a mail daemon was started."""
+    return len(STARTED.findall(journal))
+
+
+def masters(lab: Lab, host: Host) -> list[str]:
+    """Number and start of the main processes of both daemons."""
+    printed = lab.ask(host, "ps", "-C", "master,dovecot", "-o", "pid=,lstart=,comm=")
+    return sorted(printed.splitlines())
+
+
+def wait_for_empty_queue(lab: Lab, host: Host) -> None:
+    """Wait until nothing waits to be sent."""
+    wait_until(lambda: "Mail queue is empty" in lab.ask(host, "postqueue", "-p"), f"an empty queue on {host.name}")
+
+
+def mailbox(lab: Lab, host: Host, user: str) -> str:
+    """What lies in a user's mailbox."""
+    return lab.shell(host, f"cat /var/mail/{user} 2>/dev/null || true")
+
+
+def wait_for_message(lab: Lab, host: Host, user: str, token: str) -> str:
+    """Wait for the message with a token in it, and answer it from its first header on."""
+
+    def message() -> str:
+        messages = re.split(r"^(?=From )", mailbox(lab, host, user), flags=re.MULTILINE)
+        return next((one for one in messages if token in one), "")
+
+    return wait_until(message, f"a message with {token} for {user} on {host.name}")
+
+
+def send(lab: Lab, host: Host, recipient: str, token: str, sender: str = "root") -> None:
+    """Hand a message in on a host, as its own programs do."""
+    text = f"Subject: {token}\n\nThe body says {token} as well.\n"
+    lab.ask(host, "sendmail", "-f", f"{sender}@{host.fqdn}", recipient, given=text)
+
+
+def listening(lab: Lab, host: Host) -> Sequence[int]:
+    """The TCP ports on which something listens."""
+    printed = lab.ask(host, "ss", "-Hltn")
+    return sorted({int(line.split()[3].rpartition(":")[2]) for line in printed.splitlines()})
