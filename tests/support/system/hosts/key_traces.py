@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whatever the modules write on a host, traced by strace: which files get private keys, and who can read them?
+"""What strace has recorded of modules on a host: which files private keys are written to, and who can read them.
 
-A private key is the label of RFC 7468 with something encoded after it. The label alone is no key: programs that handle
-keys have it among their own constants, and Python writes those into its byte-code caches, which everybody may read.
+A private key is the label of RFC 7468 followed by encoded data. The label alone is no key: programs that handle keys
+have it among their constants, and Python writes those into its byte-code caches, which everybody may read.
 """
 
 from __future__ import annotations
@@ -33,17 +33,20 @@ _WRITTEN = re.compile(
     # strace shows a line break as \n; the older format has headers such as "Proc-Type: 4,ENCRYPTED" first
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\r)?\\n(?:[A-Za-z-]+: |[A-Za-z0-9+/=]{16})"
 )
+_RENAMED = re.compile(
+    _PROCESS + r'(?:rename|link)(?:at2?)?\((?:[^",]*, )?"(?P<path>[^"]+)", (?:[^",]*, )?"(?P<target>[^"]+)".* = 0$'
+)
 _MODE = re.compile(_PROCESS + r'(?:fchmod\(\d+<|chmod\("|fchmodat\([^"]*")(?P<path>[^">]+)[">][^)]*, (?P<mode>0\d+)')
 _MASK = re.compile(_PROCESS + r"umask\((?P<mode>0\d*)\)")
 
 
 @dataclass(frozen=True)
 class KeyFile:
-    """A file into which a private key was written.
+    """A file that a private key was written to.
 
     Attributes:
         path: the path by which it was opened.
-        modes: the mode that it was made with, and any that it got afterwards.
+        modes: the mode that it was created with, and any that it got later, also under another name.
     """
 
     path: str
@@ -51,12 +54,12 @@ class KeyFile:
 
     @property
     def closed(self) -> bool:
-        """Whether nobody but its owner could ever read it. What has no known mode counts as open."""
+        """Whether nobody but its owner could ever read it. A file without a known mode counts as open."""
         return bool(self.modes) and not any(mode & 0o077 for mode in self.modes)
 
 
 def prepare(lab: Lab, host: Host) -> None:
-    """Have a host keep a trace of every module that is run with PYTHON."""
+    """Have a host trace every module that is run with PYTHON."""
     script = f"""#!/bin/sh
 exec {_STRACE} -o {TRACES}/$$ /usr/bin/python3 "$@"
 """
@@ -71,29 +74,35 @@ def traces(lab: Lab, host: Host) -> list[list[str]]:
 
 
 def written_by(lab: Lab, host: Host, program: str) -> list[KeyFile]:
-    """The same of one Python program, whose text is given."""
+    """Every file that one Python program, whose text is given, writes a private key to."""
     trace = f"{TRACES}.one"
     lab.shell(host, f"{_STRACE} -o {trace} /usr/bin/python3 - <<'PROGRAM'\n{program}\nPROGRAM\n")
     return key_files_in(lab.read(host, trace).splitlines())
 
 
 def key_files_in(lines: Sequence[str]) -> list[KeyFile]:
-    """Every file into which a private key was written, by the lines of one trace."""
-    modes: dict[str, list[int]] = {}
-    mask = 0o022
-    keys: list[str] = []
+    """Every file that a private key was written to, by the lines of one trace."""
+    files: dict[str, list[int]] = {}  # path as it is now -> all modes of the file
+    keys: dict[str, list[int]] = {}
+    masks: dict[str, int] = {}  # by process; the others have the mask of the first one, which has started them
+    first = ""
     for line in lines:
+        process = line.partition(" ")[0]
+        first = first or process
         if found := _MASK.match(line):
-            mask = int(found["mode"], 8)
+            masks[process] = int(found["mode"], 8)
         elif found := _OPENED.match(line):
-            modes[found["path"]] = [int(found["mode"], 8) & ~mask]
+            mask = masks.get(process, masks.get(first, 0o022))
+            files[found["path"]] = [int(found["mode"], 8) & ~mask]
+        elif found := _RENAMED.match(line):
+            files[found["target"]] = files.setdefault(found["path"], [])
         elif found := _MODE.match(line):
-            modes.setdefault(found["path"], []).append(int(found["mode"], 8))
+            files.setdefault(found["path"], []).append(int(found["mode"], 8))
         elif found := _WRITTEN.match(line):
-            keys.append(found["path"])
-    return [KeyFile(path, tuple(modes.get(path, ()))) for path in dict.fromkeys(keys)]
+            keys[found["path"]] = files.setdefault(found["path"], [])
+    return [KeyFile(path, tuple(modes)) for path, modes in keys.items()]
 
 
 def key_files(lab: Lab, host: Host) -> list[KeyFile]:
-    """Every file into which a module, or a program that it started, wrote a private key."""
+    """Every file that a module, or a program that it has started, has written a private key to."""
     return [one for trace in traces(lab, host) for one in key_files_in(trace)]

@@ -2,16 +2,16 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Connect to mail servers again and again, with Python's own clients, until somebody says that it is enough.
+"""Connect to mail servers over and over with Python's own clients, until a file says that it is enough.
 
-It begins when standard input has a line or ends. Arguments: a file of roots, the least number of connects to each port,
-a file whose appearance means enough. Then servers as HOST. Each port is connected to every 10 ms, or as soon as the
-connect before is over, and less often once there were enough and it has shown another certificate. An IMAP session
-with each server is opened before all that, and asked whether it is still there as soon as a client has seen another
-certificate on the same port.
+Begins when standard input has a line or ends. Arguments: a file of roots, the least number of connects to each port,
+the file whose appearance means enough, and servers as HOST. A client connects to each port every 10 ms, or as soon as
+its last connect is over, and less often once it has connected often enough and seen another certificate. Before that an
+IMAP session with each server is opened; once a client has seen another certificate on the same port, the session is
+asked whether it is still there.
 
-Printed as JSON: {"ports": {"HOST:PORT": {"connects": NUMBER, "errors": [...], "serials": [...]}}, "sessions": {HOST:
-answer}}; the serials in the order in which they were seen first.
+Prints JSON: {"ports": {"HOST:PORT": {"connects": NUMBER, "errors": [...], "serials": [...]}}, "sessions": {HOST:
+answer}}, with the serials in the order in which they were first seen.
 """
 
 from __future__ import annotations
@@ -33,43 +33,50 @@ PAUSE_AFTERWARDS = 0.2  # the same, once the change was seen and there were conn
 TIMEOUT = 60.0  # seconds, for a busy machine
 
 
+def _secured(client: smtplib.SMTP | imaplib.IMAP4 | poplib.POP3) -> ssl.SSLSocket:
+    """The socket of a client that has begun TLS."""
+    sock = client.sock
+    assert isinstance(sock, ssl.SSLSocket)
+    return sock
+
+
 def smtp(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     client = smtplib.SMTP(host, port, timeout=TIMEOUT)
     client.starttls(context=context)
     client.ehlo()
-    return client.sock  # type: ignore[return-value]
+    return _secured(client)
 
 
 def smtps(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     client = smtplib.SMTP_SSL(host, port, timeout=TIMEOUT, context=context)
     client.ehlo()
-    return client.sock  # type: ignore[return-value]
+    return _secured(client)
 
 
 def imap(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     client = imaplib.IMAP4(host, port, TIMEOUT)
     client.starttls(context)
     client.noop()
-    return client.sock  # type: ignore[return-value]
+    return _secured(client)
 
 
 def imaps(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     client = imaplib.IMAP4_SSL(host, port, ssl_context=context, timeout=TIMEOUT)
     client.noop()
-    return client.sock  # type: ignore[return-value]
+    return _secured(client)
 
 
 def pop3(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     client = poplib.POP3(host, port, TIMEOUT)
     client.stls(context)
     client.capa()
-    return client.sock  # type: ignore[return-value]
+    return _secured(client)
 
 
 def pop3s(host: str, port: int, context: ssl.SSLContext) -> ssl.SSLSocket:
     client = poplib.POP3_SSL(host, port, context=context, timeout=TIMEOUT)
     client.capa()
-    return client.sock  # type: ignore[return-value]
+    return _secured(client)
 
 
 PORTS: dict[int, tuple[str, Callable[[str, int, ssl.SSLContext], ssl.SSLSocket]]] = {
