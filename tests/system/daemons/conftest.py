@@ -2,16 +2,19 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The story of every daemon that there is a provider for, one fixture for each phase.
+"""The life of every daemon that there is a provider for, one session fixture for each phase.
 
-bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> bad input -> closed (without
-the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
-(helpers/kinds.py). Each phase is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
-serves; before and after each, clients at other addresses look at all hosts at once (helpers/wire.py). Faults are
-injected (helpers/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
+start (as Debian sets the hosts up, with certificates in the store) -> on -> again -> stronger -> fed with bad input ->
+closed (without the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
+(daemons/host_kinds.py). Each phase is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
+serves; before and after each, clients at other addresses look at all hosts at once (clients/wire.py). Faults are
+injected (daemons/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
 
 These are a run of their own beside tests/system/mail: eight hosts of other kinds, which its tests do not need and would
 have to wait for, and whose processes would be in the way of those that watch all processes.
+
+A fixture asks for the phase before it, and the tests look at what the fixtures return. So any test can be run alone,
+and all of them in any order.
 """
 
 from __future__ import annotations
@@ -72,8 +75,8 @@ class Fed:
     view: View
 
 
-class Story:
-    """Tells phases on hosts."""
+class Runner:
+    """Runs phases on hosts."""
 
     def __init__(self, lab: Lab, ansible: Ansible, wire: Wire) -> None:
         self.lab = lab
@@ -85,7 +88,7 @@ class Story:
         with ThreadPoolExecutor() as pool:
             return dict(zip(names, pool.map(look, (self.lab.hosts[name] for name in names))))
 
-    def tell(self, label: str, names: Sequence[str], tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Phase:
+    def run(self, label: str, names: Sequence[str], tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Phase:
         """Run tasks on some hosts, and look at them afterwards."""
         run = self.ansible.play(",".join(names), tasks, **variables)
         hosts = [self.lab.hosts[name] for name in names]
@@ -112,7 +115,7 @@ class Story:
             f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"},
             "ignore_errors": True,
         }
-        return self.tell(label, names, [*others, call], wanted=options, **variables)
+        return self.run(label, names, [*others, call], wanted=options, **variables)
 
     @property
     def declared(self) -> Mapping[str, Any]:
@@ -152,8 +155,8 @@ def certificates(workshop: Path) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def story(lab: Lab, workshop: Path, certificates: Certificates) -> Story:
-    """The hosts are ready to be told about."""
+def runner(lab: Lab, workshop: Path, certificates: Certificates) -> Runner:
+    """The hosts are ready."""
 
     def prepare(host: Host) -> None:
         host_setup.settle(lab, host)
@@ -161,53 +164,53 @@ def story(lab: Lab, workshop: Path, certificates: Certificates) -> Story:
         certificates.put(lab, host)
         lab.ask(host, "update-ca-certificates")
 
-    story = Story(lab, Ansible(lab.inventory, workshop), Wire(lab, certificates.root))
-    story.each(tuple(lab.hosts), prepare)
-    return story
+    runner = Runner(lab, Ansible(lab.inventory, workshop), Wire(lab, certificates.root))
+    runner.each(tuple(lab.hosts), prepare)
+    return runner
 
 
 @pytest.fixture(scope="session")
-def start(story: Story) -> Phase:
+def start(runner: Runner) -> Phase:
     """The certificates are in the store, and nothing is secured."""
-    certificates = {host.name: installing(host) for host in story.lab.hosts.values()}
+    certificates = {host.name: installing(host) for host in runner.lab.hosts.values()}
     install = {f"{COLLECTION}.mail_cert_install": {"certificates": "{{ certificates[inventory_hostname] }}"}}
-    names = tuple(story.lab.hosts)
-    phase = story.tell("start", names, [install, verification()], certificates=certificates, **story.declared)
+    names = tuple(runner.lab.hosts)
+    phase = runner.run("start", names, [install, verification()], certificates=certificates, **runner.declared)
     phase.run.assert_success()
     return phase
 
 
 @pytest.fixture(scope="session")
-def on(story: Story, start: Phase) -> Phase:
+def on(runner: Runner, start: Phase) -> Phase:
     """Everything is secured."""
     assert start
-    return story.call("on", tuple(story.lab.hosts), host_kinds.declared)
+    return runner.call("on", tuple(runner.lab.hosts), host_kinds.declared)
 
 
 @pytest.fixture(scope="session")
-def again(story: Story, on: Phase) -> Phase:
+def again(runner: Runner, on: Phase) -> Phase:
     """The same once more."""
     assert on
-    return story.call("again", tuple(story.lab.hosts), host_kinds.declared, verification(), **story.declared)
+    return runner.call("again", tuple(runner.lab.hosts), host_kinds.declared, verification(), **runner.declared)
 
 
 @pytest.fixture(scope="session")
-def key_types(story: Story, again: Phase) -> Mapping[tuple[str, ...], Answer]:
+def key_types(runner: Runner, again: Phase) -> Mapping[tuple[str, ...], Answer]:
     """What clients get that take certificates with one type of key only."""
     assert again
-    return story.wire.key_types([story.lab.hosts[name] for name in host_kinds.LIVING])
+    return runner.wire.key_types([runner.lab.hosts[name] for name in host_kinds.LIVING])
 
 
 @pytest.fixture(scope="session")
-def news(story: Story, again: Phase) -> Mapping[str, port_scan.News]:
+def news(runner: Runner, again: Phase) -> Mapping[str, port_scan.News]:
     """What nmap says of news servers, by host."""
     assert again
-    return {name: port_scan.news(story.lab, story.lab.hosts[name]) for name in (*host_kinds.FULL, *host_kinds.CYRUS)}
+    return {name: port_scan.news(runner.lab, runner.lab.hosts[name]) for name in (*host_kinds.FULL, *host_kinds.CYRUS)}
 
 
 @pytest.fixture(scope="session")
 def verdicts(
-    story: Story,
+    runner: Runner,
     injecting: Future[Run],
     key_types: Mapping[tuple[str, ...], Answer],
     news: Mapping[str, port_scan.News],
@@ -219,78 +222,78 @@ def verdicts(
     assert key_types
     assert news
     return judge(
-        story.lab, story.wire, [story.lab.hosts[name] for name in host_kinds.LIVING], certificates.root, workshop
+        runner.lab, runner.wire, [runner.lab.hosts[name] for name in host_kinds.LIVING], certificates.root, workshop
     )
 
 
 @pytest.fixture(scope="session")
-def stronger(story: Story, verdicts: Verdicts) -> Phase:
+def stronger(runner: Runner, verdicts: Verdicts) -> Phase:
     """TLS 1.3 only, and keys of at least 128 bits."""
     assert verdicts
-    return story.call("stronger", host_kinds.LIVING, host_kinds.stronger)
+    return runner.call("stronger", host_kinds.LIVING, host_kinds.stronger)
 
 
 @pytest.fixture(scope="session")
-def injecting(story: Story, again: Phase) -> Iterator[Future[Run]]:
+def injecting(runner: Runner, again: Phase) -> Iterator[Future[Run]]:
     """Faults happen to the odd pair, in the background."""
     assert again
     background = Background()
-    play = Injection(story.lab, host_kinds.ODD, host_kinds.declared)
-    yield background.begin("odd", lambda: play.play(story.ansible))
+    play = Injection(runner.lab, host_kinds.ODD, host_kinds.declared)
+    yield background.begin("odd", lambda: play.play(runner.ansible))
     background.end()
 
 
 @pytest.fixture(scope="session")
-def injected(story: Story, stronger: Phase, injecting: Future[Run]) -> Mapping[str, Run]:
+def injected(runner: Runner, stronger: Phase, injecting: Future[Run]) -> Mapping[str, Run]:
     """Faults happen to all pairs; the run of each host."""
     assert stronger
     pairs = (host_kinds.FULL, host_kinds.EXIM, host_kinds.CYRUS)
-    plays = [Injection(story.lab, pair, host_kinds.stronger) for pair in pairs]
+    plays = [Injection(runner.lab, pair, host_kinds.stronger) for pair in pairs]
     with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(lambda play: play.play(story.ansible), plays))
+        runs = list(pool.map(lambda play: play.play(runner.ansible), plays))
     runs.append(injecting.result())
     return {name: run for pair, run in zip((*pairs, host_kinds.ODD), runs) for name in pair}
 
 
 @pytest.fixture(scope="session")
-def fed(story: Story, injected: Mapping[str, Run]) -> Fed:
+def fed(runner: Runner, injected: Mapping[str, Run]) -> Fed:
     """All bad input."""
     assert injected
 
     def feed(pair: tuple[str, str]) -> Mapping[str, Refusals]:
         play = BadInputPlay("bad", BAD[pair])
-        run = story.ansible.play(",".join(pair), play.tasks)
-        hashes = {name: snapshots.hashes(story.lab, story.lab.hosts[name]) for name in pair}
+        run = runner.ansible.play(",".join(pair), play.tasks)
+        hashes = {name: snapshots.hashes(runner.lab, runner.lab.hosts[name]) for name in pair}
         return {name: Refusals(run, play, hashes, {}) for name in pair}
 
     found = {name: refusals for pair in BAD for name, refusals in feed(pair).items()}
-    return Fed(found, story.wire.look([story.lab.hosts[name] for name in found]))
+    return Fed(found, runner.wire.look([runner.lab.hosts[name] for name in found]))
 
 
 @pytest.fixture(scope="session")
-def closed(story: Story, fed: Fed) -> Phase:
+def closed(runner: Runner, fed: Fed) -> Phase:
     """Nothing listens any more on the ports where TLS starts at once."""
     assert fed
-    return story.call("closed", host_kinds.LIVING, host_kinds.closed)
+    return runner.call("closed", host_kinds.LIVING, host_kinds.closed)
 
 
 @pytest.fixture(scope="session")
-def ports(story: Story, closed: Phase) -> Mapping[str, Mapping[int, str]]:
+def ports(runner: Runner, closed: Phase) -> Mapping[str, Mapping[int, str]]:
     """What nmap says of every port then, by host."""
     assert closed
-    hosts = [story.lab.hosts[name] for name in host_kinds.LIVING]
+    hosts = [runner.lab.hosts[name] for name in host_kinds.LIVING]
     wanted = {host.name: sorted({one.port for one in host_kinds.places(host) if not one.beside}) for host in hosts}
-    return {host.name: port_scan.states(story.lab, host.address, wanted[host.name]) for host in hosts}
+    return {host.name: port_scan.states(runner.lab, host.address, wanted[host.name]) for host in hosts}
 
 
 @pytest.fixture(scope="session")
-def absent(story: Story, ports: Mapping[str, Mapping[int, str]]) -> Phase:
+def absent(runner: Runner, ports: Mapping[str, Mapping[int, str]]) -> Phase:
     """Everything is un-assigned."""
     assert ports
-    return story.call("absent", host_kinds.LIVING, host_kinds.absent)
+    return runner.call("absent", host_kinds.LIVING, host_kinds.absent)
 
 
 @pytest.fixture(params=host_kinds.LIVING)
-def host(request: pytest.FixtureRequest, story: Story) -> Host:
+def host(request: pytest.FixtureRequest, runner: Runner) -> Host:
     """A host of each kind and release."""
-    return story.lab.hosts[request.param]
+    return runner.lab.hosts[request.param]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mail of Exim to good and bad servers, by level: handed over or kept, as the queue and both logs tell.
+"""Mail of Exim to good and bad servers, by level: handed over or kept, by the queue and both logs.
 
 The hosts are a lab of their own, so that nothing here shows in the configurations that the other tests compare.
 """
@@ -42,11 +42,11 @@ KEPT = {
 
 @pytest.fixture(scope="session")
 def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sending]:
-    """The story, told once."""
+    """The outcome of all phases."""
     lab = Lab(lab_state("sending"))
     try:
         lab.up(*exim_outgoing_mail.HOSTS)
-        yield exim_outgoing_mail.tell(lab, Ansible(lab.inventory, tmp_path_factory.mktemp("sending")))
+        yield exim_outgoing_mail.run(lab, Ansible(lab.inventory, tmp_path_factory.mktemp("sending")))
     finally:
         lab.down()
 

@@ -331,7 +331,7 @@ def refusals_without_daemons(removing_daemons: Future[Refusals]) -> Refusals:
 def sending_mail(bare: Lab, ansible: Ansible, background: Background, watched: Watched) -> Future[Outgoing]:
     """Mail to good and bad servers, from hosts that only send."""
     assert watched
-    return background.begin("out", lambda: outgoing_mail.tell(bare, ansible, OUT, bare.hosts["peers"]))
+    return background.begin("out", lambda: outgoing_mail.run(bare, ansible, OUT, bare.hosts["peers"]))
 
 
 @pytest.fixture(scope="session")
@@ -347,7 +347,7 @@ def receiving_mail(
     """Mail from partners, to the same hosts."""
     assert watched
     _set_up_first(request, ("sending_mail",))
-    return background.begin("out", lambda: inbound_partners.tell(bare, ansible, OUT, bare.hosts["peers"]))
+    return background.begin("out", lambda: inbound_partners.run(bare, ansible, OUT, bare.hosts["peers"]))
 
 
 @pytest.fixture(scope="session")

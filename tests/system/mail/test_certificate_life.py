@@ -31,8 +31,8 @@ def test_all_requests_are_pending_and_the_play_ends_well(life: CertificateLife, 
     requested.run.assert_success()
     names = sorted(life.setup.name(owner, kind) for kind in KINDS)
     assert sorted(requested.pending[owner.name]) == names
-    (told,) = [one for one in requested.run.of(owner.name) if one.task.endswith("Say what is still waiting for a CA")]
-    assert all(name in str(told.result["msg"]) for name in names)
+    (said,) = [one for one in requested.run.of(owner.name) if one.task.endswith("Say what is still waiting for a CA")]
+    assert all(name in str(said.result["msg"]) for name in names)
 
 
 def test_a_second_run_changes_nothing_and_keeps_every_key(life: CertificateLife, owner: Host) -> None:
@@ -211,7 +211,7 @@ def test_the_way_back_leads_to_the_certificates_before(life: CertificateLife, ow
                 assert seen == openssl_ca.fingerprint(expected[0])
 
 
-# ---- told: a table of all certificates
+# ---- reported: a table of all certificates
 
 
 def test_the_report_has_a_line_for_each_certificate(life: CertificateLife, owner: Host) -> None:

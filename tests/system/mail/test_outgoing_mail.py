@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Mail to good and bad servers, by level: handed over or kept, as the queue and both logs tell."""
+"""Mail to good and bad servers, by level: handed over or kept, by the queue and both logs."""
 
 from __future__ import annotations
 

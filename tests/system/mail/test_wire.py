@@ -250,7 +250,7 @@ def suites(clients: Clients, lab: Lab, secured: Phase) -> dict[str, dict[str, li
 @each_port
 def test_tls_1_2_is_restricted_to_the_list(suites: dict[str, dict[str, list[str]]], host: Host, port: int) -> None:
     accepted = set(suites[f"{host.fqdn}:{port}"]["TLSv1.2"])
-    # the demonstration's keys are ECDSA; those of the hosts with a history are RSA
+    # the demonstration's keys are ECDSA; those of old1 and old2 are RSA
     assert accepted == {suite for suite in INTERMEDIATE if "ECDSA" in suite}
 
 

@@ -41,7 +41,7 @@ USAGES = (
 
 @dataclass(frozen=True)
 class Owner:
-    """Somebody with a certificate."""
+    """A key and its certificate."""
 
     key: Any
     certificate: x509.Certificate
@@ -92,7 +92,7 @@ class Certificates:
         self.root.write_bytes(root.certificate.public_bytes(Encoding.PEM))
 
     def put(self, lab: Lab, host: Host) -> None:
-        """Lay keys, certificates and the root on a host."""
+        """Copy keys, certificates and the root to a host."""
         lab.write(host, ROOT_ON_HOST, self.root.read_text())
         for name in ALL:
             key, names = self._keys[name], names_of(name, host)

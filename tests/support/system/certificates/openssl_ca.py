@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""An outside CA that is nothing but calls of openssl, and what openssl says of a certificate."""
+"""An outside CA made of calls of openssl, and what openssl says of a certificate."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def new_request(name: str) -> tuple[str, str]:
 
 
 def _line(pem: str, *options: str) -> str:
-    """What openssl says of a certificate in one line, behind the sign of equality."""
+    """What openssl says of a certificate in one line, after the equals sign."""
     return openssl("x509", "-noout", *options, given=pem).partition("=")[2].strip()
 
 

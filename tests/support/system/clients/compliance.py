@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""sslyze's verdict. Its exit code says nothing: scan status and verdict stand in its JSON and in its text."""
+"""sslyze's verdict. Its exit code says nothing: the scan status is in its JSON, the verdict in its text."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Verdicts:
 
 
 def judge(lab: Lab, wire: Wire, hosts: Sequence[Host], root: Path, directory: Path) -> Verdicts:
-    """Have everything compared with the guideline."""
+    """Compare everything with the guideline."""
     groups: dict[tuple[Host, str], list[str]] = {}
     for host in hosts:
         for place in judged(host):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Clients that we did not write, each run at another address than the server's."""
+"""Mail clients that are not ours, each at another address than the server's."""
 
 from __future__ import annotations
 

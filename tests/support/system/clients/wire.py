@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What clients that we did not write see, each at another address than the server's."""
+"""What clients that are not ours see, each at another address than the server's."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Wire:
         return ["bash", "-c", script]
 
     def _ask_peer(self, host: Host) -> Mapping[str, str]:
-        """Those for whom the clients are installed on hosts only."""
+        """The protocols whose clients are installed on hosts only."""
         peer = self._lab.hosts[peer_of(host)]
         found = {}
         if "submission" in protocols(host):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What hosts of each kind cannot serve as it is asked for, and what their administrators have set against it."""
+"""Requests that hosts of a kind cannot fulfil, and administrators' own settings that stand against a request."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The play in which faults happen to a pair of hosts, one after the other."""
+"""The play that injects faults on a pair of hosts, one after the other."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def labels(name: str) -> tuple[str, str]:
 
 
 class Injection(Play):
-    """The play for one pair of hosts, in which they look at one another."""
+    """The play for one pair of hosts, which look at one another."""
 
     def __init__(self, lab: Lab, pair: tuple[str, str], wanted: Callable[[Host], Sequence[Options]]) -> None:
         super().__init__()
@@ -103,11 +103,11 @@ class Injection(Play):
         self.shell("look: two runs", "{{ sessions[inventory_hostname] }}")
 
     def play(self, ansible: Ansible) -> Run:
-        """Play it."""
+        """Run the play."""
         return ansible.play(",".join(self._pair), self.tasks, strategy="linear", **self.variables)
 
 
 def result_of(run: Run, host: Host, task: str) -> Result:
-    """What a task did."""
+    """The result of a task."""
     (found,) = [one for one in run.of(host.name) if one.task == task]
     return found

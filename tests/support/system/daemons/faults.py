@@ -34,8 +34,8 @@ class Fault:
         name: what it is.
         vservers: what is called for.
         outcome: how the error has to end.
-        begin: shell commands by which it comes about.
-        end: shell commands by which it ends, the first of which fails where nothing went wrong.
+        begin: shell commands that bring it about.
+        end: shell commands that end it; the first fails if nothing went wrong.
     """
 
     name: str
@@ -56,17 +56,17 @@ class Death:
 
 
 def quoted(pattern: str) -> str:
-    """A pattern of the shell in which blanks stand for themselves."""
+    """A shell pattern in which spaces stand for themselves."""
     return pattern.replace(" ", "\\ ")
 
 
 def in_place_of(program: str, **reactions: str) -> tuple[str, str]:
-    """Shell commands that put a program in the place of one of the host's, and those that take it away.
+    """Shell commands that shadow one of the host's programs, and those that undo it.
 
     Args:
         program: its name.
-        reactions: the words of a call, as a pattern of the shell -> shell commands, before the
-            real program is run. They are run for the first such call only.
+        reactions: arguments, as a shell pattern -> shell commands that are run before the real program, at the
+            first such call only.
     """
     cases = "\n".join(
         f"{quoted(words)}) if mkdir {FIRED}-{number} 2>/dev/null; then {reaction}; fi ;;"
@@ -105,12 +105,12 @@ def _postfix_does_not_reload() -> tuple[str, str]:
 
 
 def _deaf(unit: str) -> tuple[str, str]:
-    """It is not told to read its files, and nobody says so."""
+    """The reload is lost without an error."""
     return in_place_of("systemctl", **{f"reload*{unit}*": "exit 0"})
 
 
 def _refusing_neighbours(who: str) -> tuple[str, str]:
-    """It turns clients on its own host away, as a firewall could."""
+    """It turns away clients on its own host, as a firewall could."""
     kept = f"{WORK}/hosts.deny"
     begin = f"cp -a /etc/hosts.deny {kept}; echo '{who}: 127.0.0.0/255.0.0.0' >>/etc/hosts.deny"
     return begin, f"mv {kept} /etc/hosts.deny"
@@ -132,7 +132,7 @@ def _faults(
     certificate: str = RSA,
     **options: int,
 ) -> Sequence[Fault]:
-    """The three of a daemon."""
+    """The three faults of a daemon."""
     wanted = (vserver(protocol, certificate, **options),)
     return (
         Fault(f"{daemon}: its own test", wanted, UNTOUCHED, *test),

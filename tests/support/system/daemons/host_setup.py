@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What an administrator has done to the hosts before the first call, and what runs on them."""
+"""What an administrator has configured on the hosts before the first call, and what runs on them."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def settle(lab: Lab, host: Host) -> None:
 
 
 def daemons(lab: Lab, host: Host) -> str:
-    """Number and start of every daemon."""
+    """Process id and start time of every daemon."""
     printed = lab.ask(host, "ps", "--ppid", "1", "-o", "comm=,pid=,lstart=").splitlines()
     return "\n".join(sorted(line for line in printed if line.split()[0] in DAEMONS))
 

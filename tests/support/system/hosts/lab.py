@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The lab as the tests use it: hosts by name, commands in them and beside them."""
+"""A lab for the tests: hosts by name, and commands on them and on the control side."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HOST_ENVIRONMENT = (
     "SHELL=/bin/bash",
     "USER=root",
 )
-PATIENCE = 180.0  # seconds that anything may take to come about on a busy machine
+PATIENCE = 180.0  # seconds that anything may take on a busy machine
 
 Seen = TypeVar("Seen")
 
@@ -45,7 +45,7 @@ class Host:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left."""
+    """The outcome of a command."""
 
     code: int
     out: str
@@ -103,7 +103,7 @@ class Lab:
     # ---- commands
 
     def run_in(self, host: Host, *argv: str, given: str = "") -> Answer:
-        """Run a command in a host as root, without ssh; any exit code is an answer."""
+        """Run a command in a host as root, without ssh; any exit code will do."""
         return self._run(self._in(host, argv), given)
 
     def ask(self, host: Host, *argv: str, given: str = "") -> str:
@@ -127,7 +127,7 @@ class Lab:
         return {label: Answer(*answer) for label, answer in json.loads(done.out).items()}
 
     def start_in(self, host: Host, *argv: str) -> subprocess.Popen[str]:
-        """Start a command in a host and go on."""
+        """Start a command in a host without waiting for it."""
         return subprocess.Popen(
             self._in(host, argv),
             env=self.environment,
@@ -138,7 +138,7 @@ class Lab:
         )
 
     def _in(self, host: Host, argv: Sequence[str]) -> list[str]:
-        """The command that runs another one in a host."""
+        """The command that runs another command in a host."""
         surroundings = ["env", "--ignore-environment", "--chdir=/root", *HOST_ENVIRONMENT]
         return [*INTO_HOST, self._pids[host.name], *surroundings, *argv]
 
@@ -155,13 +155,13 @@ class Lab:
         return self.ask(host, "cat", path)
 
     def write(self, host: Host, path: str, content: str, mode: str = "0644") -> None:
-        """Put a file on a host, with its mode from the first moment."""
+        """Write a file on a host, which has its mode from the first moment."""
         script = 'rm -f "$1" && umask 077 && cat >"$1" && chmod "$2" "$1"'
         self.ask(host, "sh", "-euc", script, "sh", path, mode, given=content)
 
 
 def wait_until(look: Callable[[], Seen], what: str, patience: float = PATIENCE) -> Seen:
-    """Look again and again until there is something to see, and answer it."""
+    """Poll until there is a result, and return it."""
     end = time.monotonic() + patience
     while True:
         seen = look()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The daemons as the host itself sees them: journal, processes, queue, mailboxes."""
+"""Mail daemons as seen on the host itself: journal, processes, queue, mailboxes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def cursor(lab: Lab, host: Host) -> str:
 
 
 def journal_since(lab: Lab, host: Host, start: str) -> str:
-    """All that was written to the journal since a cursor."""
+    """The journal since a cursor."""
     lab.ask(host, "journalctl", "--sync")
     return lab.ask(host, "journalctl", f"--after-cursor={start}", "--output=short-precise", "--no-pager")
 
@@ -40,23 +40,23 @@ def starts(journal: str) -> int:
 
 
 def masters(lab: Lab, host: Host) -> list[str]:
-    """Number and start of the main processes of both daemons."""
+    """Process id and start time of the main processes of both daemons."""
     printed = lab.ask(host, "ps", "-C", "master,dovecot", "-o", "pid=,lstart=,comm=")
     return sorted(printed.splitlines())
 
 
 def wait_for_empty_queue(lab: Lab, host: Host) -> None:
-    """Wait until nothing waits to be sent."""
+    """Wait until the queue is empty."""
     wait_until(lambda: "Mail queue is empty" in lab.ask(host, "postqueue", "-p"), f"an empty queue on {host.name}")
 
 
 def mailbox(lab: Lab, host: Host, user: str) -> str:
-    """What lies in a user's mailbox."""
+    """The content of a user's mailbox."""
     return lab.shell(host, f"cat /var/mail/{user} 2>/dev/null || true")
 
 
 def wait_for_message(lab: Lab, host: Host, user: str, token: str) -> str:
-    """Wait for the message with a token in it, and answer it from its first header on."""
+    """Wait for the message with a token in it, and return it from its first header on."""
 
     def message() -> str:
         messages = re.split(r"^(?=From )", mailbox(lab, host, user), flags=re.MULTILINE)
@@ -66,7 +66,7 @@ def wait_for_message(lab: Lab, host: Host, user: str, token: str) -> str:
 
 
 def send(lab: Lab, host: Host, recipient: str, token: str, sender: str = "root") -> None:
-    """Hand a message in on a host, as its own programs do."""
+    """Submit a message on a host, as its own programs do."""
     text = f"Subject: {token}\n\nThe body says {token} as well.\n"
     lab.ask(host, "sendmail", "-f", f"{sender}@{host.fqdn}", recipient, given=text)
 

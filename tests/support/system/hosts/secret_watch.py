@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A run of the site playbook that is watched from all sides, for whoever wants to know where secrets go.
+"""Where secrets go: during a run of Ansible, and on the hosts afterwards.
 
-On the hosts, strace writes down every program that the modules start and every file that they make. On this machine, of
-which the hosts are a part, every command line and environment is read again and again while the run lasts.
+On the hosts, strace records every program that the modules start and every file that they create. On this machine,
+which sees the hosts' processes too, every command line and environment is read over and over during the run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PAUSE = 0.02  # seconds between two looks
 
 @dataclass(frozen=True)
 class Watched:
-    """What was seen of one run.
+    """What was seen during one run.
 
     Attributes:
         run: what Ansible printed and returned.
@@ -49,14 +49,14 @@ class Watched:
 
 @dataclass(frozen=True)
 class Made:
-    """A file that was made or whose mode was changed."""
+    """A file that was created, or whose mode was changed."""
 
     path: str
     mode: int
 
 
 def trace_modules(lab: Lab, host: Host) -> None:
-    """Have a host keep a trace of every module that is run with TRACED_PYTHON."""
+    """Have a host trace every module that is run with TRACED_PYTHON."""
     calls = "execve,open,openat,creat,chmod,fchmod,fchmodat,umask"
     script = f"""#!/bin/sh
 exec strace -f -qq -v -y -s 65536 --seccomp-bpf -e trace={calls} -o {TRACES}/$$ /usr/bin/python3 "$@"
@@ -92,7 +92,7 @@ CHANGING = (
 
 
 def made(lines: Sequence[str]) -> list[Made]:
-    """Files with secrets that were made, and changes of their modes."""
+    """Files for secrets that were created, and changes of their modes."""
     found = []
     masks: dict[str, int] = {}  # by process
     for line in lines:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Trees: what a host's file system held at one moment (files/snapshot.py takes them down), and what became of it."""
+"""Snapshots of a host's file system, which programs/snapshot.py takes, and their differences."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Snapshot = Mapping[str, Node]
 
 @dataclass(frozen=True)
 class Difference:
-    """What became of one path; None where there is none."""
+    """One path before and after; None where it does not exist."""
 
     path: str
     before: Node | None
@@ -33,35 +33,35 @@ class Difference:
 
 
 def command(label: str) -> list[str]:
-    """The command that takes a tree down on the host under a label."""
+    """The command that takes a snapshot on the host, under a label."""
     return ["python3", f"{WORK}/snapshot.py", f"{WORK}/{label}.json"]
 
 
 def script(label: str) -> str:
-    """The same in a shell script."""
+    """The same as a line of shell."""
     return shlex.join(command(label))
 
 
 def hashes(lab: Lab, host: Host) -> dict[str, str]:
-    """What tells the trees of a host apart, by label."""
+    """The hash of each snapshot of a host, by label."""
     printed = lab.shell(host, f"cd {WORK}; sha256sum *.json")
     return {name.removesuffix(".json"): hashed for hashed, name in (line.split() for line in printed.splitlines())}
 
 
 def prepare(lab: Lab, host: Host) -> None:
-    """Put the script on a host."""
+    """Copy the program to a host."""
     lab.ask(host, "mkdir", "-p", WORK)
     lab.write(host, f"{WORK}/snapshot.py", (PROGRAMS / "snapshot.py").read_text())
 
 
 def load(lab: Lab, host: Host, label: str) -> Snapshot:
-    """A tree that was taken down under a label."""
+    """The snapshot with a label."""
     found: Snapshot = json.loads(lab.read(host, f"{WORK}/{label}.json"))
     return found
 
 
 def take(lab: Lab, host: Host, label: str) -> Snapshot:
-    """What the host holds now."""
+    """Take a snapshot now."""
     lab.ask(host, *command(label))
     return load(lab, host, label)
 
@@ -82,8 +82,8 @@ def assert_same(before: Snapshot, after: Snapshot) -> None:
 
 
 def assert_restored(before: Snapshot, after: Snapshot) -> None:
-    """Nothing is different but times of directories, in which files have come and gone."""
-    assert_same(*({path: _timeless(node) for path, node in tree.items()} for tree in (before, after)))
+    """Nothing is different but the times of directories, in which files have come and gone."""
+    assert_same(*({path: _timeless(node) for path, node in snapshot.items()} for snapshot in (before, after)))
 
 
 def _timeless(node: Node) -> Node:

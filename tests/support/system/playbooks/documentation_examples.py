@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The examples in the modules' documentation, as somebody would copy them from there."""
+"""The examples in the modules' documentation, as a reader would copy them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ import yaml
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import CHECKOUT
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION
 
-# An order in which one prepares the next.
+# In this order each module prepares the next one.
 ORDER = (
     "mail_cert_request",
     "mail_cert_install",
@@ -56,7 +56,7 @@ class Example:
 
     @property
     def looks_away(self) -> bool:
-        """Whether it looks at mx2, which has to serve then."""
+        """Whether it connects to mx2, which has to serve then."""
         return "mx2.example.test" in f"{self.argv} {self.tasks}"
 
     @property

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The stage on which the examples of the documentation are played."""
+"""Runs the examples of the documentation."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ ExampleResults = Mapping[str, Mapping[str, Sequence[Sequence[Result]]]]
 
 
 class ExampleRunner:
-    """The hosts with a history play the "mx1" of the documentation, side by side.
+    """Runs examples on old1 and old2 side by side, each of which stands in for the "mx1" of the documentation.
 
     Args:
         lab: where they are.
-        site: for the own root, which plays the public CA.
+        site: for the own root, which stands in for the public CA.
         directory: where the commands are given.
     """
 
@@ -97,7 +97,7 @@ class ExampleRunner:
         return seen
 
     def _play(self, examples: Sequence[Example], seen: dict[str, dict[str, list[list[Result]]]]) -> None:
-        """Run the tasks of the examples one after the other; one that fails keeps none from its turn."""
+        """Run the tasks of the examples one after the other, also after one that fails."""
         tasks: list[dict[str, Any]] = []
         for example in examples:
             tasks += self._resetting(example)
@@ -108,7 +108,7 @@ class ExampleRunner:
             results = iter(run.of(host.name))
             for example in examples:
                 list(islice(results, len(self._resetting(example))))
-                # what is run once for all hosts is told by the first
+                # a task with run_once has a result on the first host only
                 tasks = [task for task in example.tasks if host is self._hosts[0] or not task.get("run_once")]
                 for _time in range(example.times):
                     seen[example.name][host.name].append(list(islice(results, len(tasks))))
@@ -181,7 +181,7 @@ class ExampleRunner:
 
     @staticmethod
     def _needs(example: Example) -> str:
-        """What an example takes for granted, as the script above knows it."""
+        """What an example takes for granted, in the words of the script above."""
         if example.module not in ("mail_cert_request", "mail_cert_install"):
             return KEPT
         if "previous" in str(example.tasks):

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Plays that do something to hosts, call our modules, and take down what lies on the hosts in between."""
+"""Plays that change hosts, call our modules, and take snapshots in between."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.playbook
 
 
 class Play:
-    """Tasks in the making. Each has the name by which its result is found again.
+    """A play under construction. The result of a task is found by its name.
 
     Attributes:
         tasks: the tasks.
@@ -24,7 +24,7 @@ class Play:
         self.tasks: list[dict[str, Any]] = []
 
     def shell(self, name: str, *scripts: str) -> None:
-        """Shell scripts of which each command must succeed. trees.script() is one of them.
+        """Shell scripts in which every command must succeed, such as snapshots.script().
 
         Not the module "shell", which is a Python program and takes half a second to start.
         """
@@ -36,7 +36,7 @@ class Play:
         self.tasks.append({"name": name, "ignore_errors": True, **keywords, **call})
 
     def look_at_peer(self, name: str, *scripts: str) -> None:
-        """Shell scripts, and a verified handshake with every port of the other host; all must succeed."""
+        """Shell scripts, then a verified handshake with every port of the other host; all must succeed."""
         sessions = [
             "openssl s_client -brief -verify_return_error -verify_hostname {{ peer }} -CAfile {{ root }}"
             f" -connect {{{{ peer }}}}:{port.number} {'-starttls ' + port.starttls if port.starttls else ''} </dev/null"

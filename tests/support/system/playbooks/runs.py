@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs of Ansible's own programs, with what they print and with every result in parts."""
+"""Runs of Ansible's programs: what they print, and every result as data."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Run:
         return self
 
     def failures(self) -> str:
-        """What failed, at the end of all that is printed: a line for each item or host, shortened."""
+        """What failed, as a line for each item or host, shortened."""
         lines = []
         for one in self.results:
             for part in one.result.get("results", [one.result]) if one.status in ("failed", "unreachable") else []:
@@ -114,7 +114,7 @@ class Ansible:
         }
 
     def run(self, argv: Sequence[str], directory: Path | None = None) -> Run:
-        """Run a program; any exit code is an answer."""
+        """Run a program; any exit code will do."""
         results = self.directory / f"results-{next(self._numbers)}.jsonl"
         done = subprocess.run(
             argv,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Kinds of bad input, and the play that feeds one after the other to hosts."""
+"""Kinds of bad input, and the play that tries one after the other on hosts."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class BadInput:
         option: the option or file that it has to name.
         found: words that its finding has to contain.
         remedy: words that its remedy has to contain.
-        before: shell commands by which the host gets that way.
-        after: shell commands by which it gets well again.
-        staged: whether new files lie beside the old ones by then, which changes the time of their directory.
+        before: shell commands that bring the host into that state.
+        after: shell commands that undo it.
+        staged: whether new files are beside the old ones by then, which changes the time of their directory.
     """
 
     name: str
@@ -54,20 +54,20 @@ class BadInput:
 
 
 def answered(kind: str, found: str, remedy: str, option: str = "content") -> BadInput:
-    """An answer of the CA of some kind, in a file for each host."""
+    """A kind of answer from the CA, in a file for each host."""
     file = f"{{{{ lookup('ansible.builtin.file', answers ~ '/{kind}-' ~ inventory_hostname) }}}}"
     options = {"name": SPARE, "content": file}
     return BadInput(f"certificate: {kind}", "mail_cert_install", options, f"certificate {SPARE}", option, found, remedy)
 
 
 def served(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: Any) -> BadInput:
-    """A virtual server with a bad option, or on a host that is not well."""
+    """A virtual server with a bad option, or on a broken host."""
     subject = others.pop("subject", f"virtual server {options.get('protocol')}/default")
     return BadInput(name, "mail_vserver_tls", options, subject, option, found, remedy, **others)
 
 
 def sent(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: Any) -> BadInput:
-    """A remote domain with a bad option, or on a host that is not well."""
+    """A remote domain with a bad option, or on a broken host."""
     subject = others.pop("subject", "domain partner.test")
     return BadInput(name, "mail_domain_security", options, subject, option, found, remedy, **others)
 
@@ -78,11 +78,11 @@ def vserver(protocol: str, **options: Any) -> dict[str, Any]:
 
 
 def partner(**options: Any) -> dict[str, Any]:
-    """A domain that has no entry yet."""
+    """A domain without an entry."""
     return {"domain": "partner.test", "relay_host": "mail.partner.test", "relay_port": 587, **options}
 
 
-# ---- shell commands by which a host falls ill and gets well again
+# ---- shell commands that break a host and mend it
 
 KEPT = WORK + "/kept"
 MENDED = f"cp -a {KEPT} /etc/postfix/main.cf"
@@ -108,7 +108,7 @@ def spoil_dovecot(line: str) -> str:
     return f"echo '{line}' >{SPOILED}"
 
 
-# ---- what is not installed, on the hosts with a history, which nobody needs afterwards
+# ---- what is not installed, on old1 and old2, which nobody needs afterwards
 
 NOT_INSTALLED = (
     served(
@@ -150,17 +150,17 @@ NOT_INSTALLED = (
 
 
 class BadInputPlay(Play):
-    """The play that makes the calls one after the other, with the tree before and after each.
+    """The play that makes the calls one after the other, with a snapshot before and after each.
 
-    Between calls for which nothing is done to the host no tree is taken: whatever one had done would show in the
-    last tree, if only as a time of change.
+    None is taken between calls that need no preparation: whatever one of them had changed would show in the snapshot
+    after the last, if only as a time of change.
 
     Args:
-        label: what its trees are labelled with.
+        label: the beginning of its snapshots' labels.
         kinds: the bad input.
 
     Attributes:
-        snapshots: for each kind, by name, the labels of the trees before and after its call.
+        snapshots: for each kind, by name, the labels of the snapshots before and after its call.
     """
 
     def __init__(self, label: str, kinds: Sequence[BadInput]) -> None:
@@ -172,7 +172,7 @@ class BadInputPlay(Play):
         self._do("the end")
 
     def _add(self, kinds: Sequence[BadInput], label: str) -> None:
-        """Calls between the same two trees."""
+        """Calls between the same two snapshots."""
         before, after = f"{label}-before", f"{label}-after"
         self._due += [kinds[0].before, snapshots.script(before)]
         self._do(label)
@@ -182,14 +182,14 @@ class BadInputPlay(Play):
         self.snapshots.update(dict.fromkeys((bad.name for bad in kinds), (before, after)))
 
     def _do(self, name: str) -> None:
-        """One task for all that is due between two calls."""
+        """One task for everything between two calls."""
         self.shell(name, *self._due)
         self._due.clear()
 
 
 @dataclass(frozen=True)
 class Refusals:
-    """What became of the calls."""
+    """The outcome of the calls."""
 
     run: Run
     play: BadInputPlay

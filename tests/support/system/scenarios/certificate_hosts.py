@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of certificates on two hosts of a lab of their own, one of each release, with certificates of three CAs.
+"""Two hosts in a lab of their own, one of each release, with certificates of three CAs.
 
-The outside CA is openssl. The own CA stands below another one of that kind. The public CA is Debian's pebble, on a host
-of its own. Ansible runs in the lab's network, since it has to reach pebble.
+The outside CA is openssl. The own CA is subordinate to another one of that kind. The public CA is Debian's pebble,
+on a host of its own. Ansible runs in the lab's network, since it has to reach pebble.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ DECLARATION: dict[str, Any] = {
     "certificates_acme_validate_certs": False,
     "certificates_acme_terms_agreed": True,
 }
-# Each name server is told in a way of its own: this is the one of pebble's.
+# Every name server has its own interface: this is that of pebble's.
 _DNS_TASKS: list[dict[str, Any]] = [
     {
         "name": "Tell the name server",
@@ -124,7 +124,7 @@ class ControlSide(Ansible):
         self.more: Mapping[str, str] = {}  # of the environment
 
     def latest_results(self) -> Path | None:
-        """Where the run that was begun last writes its results; None before any has written."""
+        """The file of results of the latest run; None before there is one."""
         files = sorted(self.directory.glob("results-*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
         return files[-1] if files else None
 
@@ -216,7 +216,7 @@ class CertificateHosts:
             f"{COLLECTION}.{playbook}", *options, **{**DECLARATION, **places, **variables}
         )
 
-    # ---- what lies about
+    # ---- what is on the hosts
 
     def name(self, host: Host, kind: str) -> str:
         """Name of a certificate."""

@@ -61,7 +61,7 @@ done"""
 
 @dataclass(frozen=True)
 class Phase:
-    """One run, and what lies on the hosts after it.
+    """One run, and what is on the hosts after it.
 
     Attributes:
         run: the run.
@@ -256,7 +256,7 @@ class CertificateLife:
             # What comes before that changes no host; connecting all the while would only make it last longer.
             last = "Look at the requests and answers"
             wait_until(
-                lambda: running.done() or self._told(last, before) == len(NAMES),
+                lambda: running.done() or self._finished(last, before) == len(NAMES),
                 f"the task {last!r}",
                 600,
             )
@@ -274,7 +274,7 @@ class CertificateLife:
 
     @property
     def connects(self) -> dict[str, Any]:
-        """What these clients saw, as files/connecting_clients.py tells it."""
+        """What these clients saw, as programs/connecting_clients.py prints it."""
         return self._rotated[1]
 
     @computed_once
@@ -291,7 +291,7 @@ class CertificateLife:
 
     @computed_once
     def returned(self) -> Phase:
-        """Two certificates of different CAs are replaced by the ones before them."""
+        """Two certificates of different CAs are replaced by their predecessors."""
         assert self.tlsa
         names = [f"{kind}.{{{{ lab_fqdn }}}}" for kind in ("smtp", "imap")]
         return self._chapter(self.setup.play("rollback", certificates_rollback=names))
@@ -302,7 +302,7 @@ class CertificateLife:
         assert self.returned
         return self._wire()
 
-    # ---- told
+    # ---- reported
 
     @computed_once
     def report(self) -> list[str]:
@@ -320,7 +320,7 @@ class CertificateLife:
         assert self.rotated
         return {host.name: key_traces.key_files(self.setup.lab, host) for host in self.setup.hosts}
 
-    def _told(self, task: str, before: Path | None) -> int:
-        """How many hosts have told what came of a task in a run that was begun after another one."""
+    def _finished(self, task: str, before: Path | None) -> int:
+        """How many hosts have a result of a task, in a run that was begun after another one."""
         latest = self.setup.traced.latest_results()
         return latest.read_text().count(task) if latest and latest != before else 0

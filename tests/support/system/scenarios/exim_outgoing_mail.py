@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The story of two hosts with Exim that only send, one with each form of Debian's configuration.
+"""Two hosts with Exim that only send, one with each form of Debian's configuration.
 
 Policies of every level, and what becomes of mail to the good and bad servers of tests/system/mail. Each message has its
 own recipient. It is put into the queue and then tried once, whatever Exim remembers of its host.
@@ -46,7 +46,7 @@ REACHABLE = "ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = <; 0.0.0.0 ; 127.0.0.0/8\n"
 MACROS = {True: "/etc/exim4/conf.d/main/000_localmacros", False: "/etc/exim4/exim4.conf.localmacros"}
 HUBS = "mapped.good.test: good.peer.test\nmapped.plain.test: plain.peer.test byname\n"
 STAR = {"star good": "x@star.good.test", "star plain": "x@star.plain.test", "star exception": "x@old.plain.test"}
-# The peers that take mail of these domains, the level that is demanded, and whose certificate TLSA records tell of.
+# The peers that take mail of these domains, the level that is demanded, and whose certificate the TLSA records name.
 DANE = {
     "right": ("good", "dane-only", "good"),
     "differs": ("self", "dane", "good"),
@@ -63,7 +63,7 @@ HARD = '^^ha:rd\\pw$1${x}; <"^'  # signs that mean something to Exim
 
 @dataclass
 class Sending:
-    """What came of it all.
+    """The outcome of all phases.
 
     Attributes:
         fates: by host and message.
@@ -96,7 +96,7 @@ def tree(lab: Lab, host: Host) -> str:
 
 
 def send(lab: Lab, host: Host, recipients: Mapping[str, str], peer: Host) -> dict[str, Fate]:
-    """Try each message once, and look what has become of it."""
+    """Try to deliver each message once, and see what becomes of it."""
     start = mail_daemons.cursor(lab, peer)
     script = f": >{MAINLOG}\n" + "".join(
         f"printf 'Subject: test\\n\\nbody\\n' | exim4 -odq -f root@{host.fqdn} {one}\n" for one in recipients.values()
@@ -110,13 +110,13 @@ def send(lab: Lab, host: Host, recipients: Mapping[str, str], peer: Host) -> dic
     def log() -> str:
         return lab.read(host, MAINLOG)
 
-    def told() -> bool:
+    def settled() -> bool:
         lines = log().splitlines()
         return all(
             any(re.search(rf" (=>|==|\*\*) {re.escape(one)} ", line) for line in lines) for one in recipients.values()
         )
 
-    wait_until(told, f"the fate of mail of {host.name}")
+    wait_until(settled, f"the fate of mail of {host.name}")
     own, queue = log(), lab.ask(host, "exim4", "-bp")
     found = {}
     for name, recipient in recipients.items():
@@ -128,14 +128,14 @@ def send(lab: Lab, host: Host, recipients: Mapping[str, str], peer: Host) -> dic
     return found
 
 
-def tell(lab: Lab, ansible: Ansible) -> Sending:
-    """Tell all of it."""
-    told = Sending(passwords={name: f"pw-{name}-{secrets.token_hex(8)}" for name in ("right", "wrong", "refused")})
-    told.passwords["right"] += HARD
+def run(lab: Lab, ansible: Ansible) -> Sending:
+    """Run all phases."""
+    outcome = Sending(passwords={name: f"pw-{name}-{secrets.token_hex(8)}" for name in ("right", "wrong", "refused")})
+    outcome.passwords["right"] += HARD
     peer, hosts = lab.hosts[PEERS], [lab.hosts[name] for name in SENDERS]
-    about = remote_servers.set_up(lab, peer, outgoing_mail.DOMAINS, told.passwords["right"])
+    about = remote_servers.set_up(lab, peer, outgoing_mail.DOMAINS, outcome.passwords["right"])
     for host in hosts:
-        told.fates[host.name] = {}
+        outcome.fates[host.name] = {}
         lab.write(host, CA, about.ca)
         lab.write(host, MACROS[host.name == SPLIT], REACHABLE)
         lab.write(host, "/etc/exim4/hubbed_hosts", HUBS)
@@ -149,12 +149,12 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
 
     def call(phase: str, /, **options: Any) -> None:
         task = {"name": phase, f"postmaster.secure_channel.{MODULE}": {"provider": "exim", **options}}
-        told.runs[phase] = ansible.play(",".join(SENDERS), [task], "-vvv", "--diff").assert_success()
+        outcome.runs[phase] = ansible.play(",".join(SENDERS), [task], "-vvv", "--diff").assert_success()
 
     def phase(recipients: Mapping[str, str]) -> None:
         def one(host: Host) -> None:
             own = {name: f"{host.name}.{recipient}" for name, recipient in recipients.items()}
-            told.fates[host.name].update(send(lab, host, own, peer))
+            outcome.fates[host.name].update(send(lab, host, own, peer))
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(one, hosts))
@@ -164,7 +164,7 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
             lab.shell(host, script)
 
     # every level, and accounts; Debian's file of exceptions routes two domains
-    own = outgoing_mail.levels(about, told.passwords)
+    own = outgoing_mail.levels(about, outcome.passwords)
     for policy in own:
         if policy["domain"] == "mapped.plain.test":
             policy["tls"] = "encrypt"
@@ -172,16 +172,16 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
     call("levels again", domains=own, ca_file=CA)
     with ExitStack() as stack:
         for host in hosts:
-            stack.enter_context(outgoing_mail.recorded(lab, host, told.wire))
+            stack.enter_context(outgoing_mail.recorded(lab, host, outcome.wire))
         phase(FIRST)
     for host in hosts:
         lab.ask(host, "rm", outgoing_mail.CAPTURE)
-        told.listed[host.name] = lab.shell(host, "stat -c '%a %U %G %n' /etc/exim4/postmaster_*").splitlines()
-        told.readable[host.name] = _with_passwords(lab, host, list(told.passwords.values()))
-        told.routes[host.name] = lab.ask(host, "exim4", "-bt", "x@right.login.test")
+        outcome.listed[host.name] = lab.shell(host, "stat -c '%a %U %G %n' /etc/exim4/postmaster_*").splitlines()
+        outcome.readable[host.name] = _with_passwords(lab, host, list(outcome.passwords.values()))
+        outcome.routes[host.name] = lab.ask(host, "exim4", "-bt", "x@right.login.test")
     call("nothing", domains=[], purge=True)
     for host in hosts:
-        told.snapshots[host.name] = (before[host.name], tree(lab, host))
+        outcome.snapshots[host.name] = (before[host.name], tree(lab, host))
     # all outgoing mail
     everything = [{"domain": "*", "tls": "encrypt"}, {"domain": "old.plain.test", "tls": "may"}]
     call("everything", domains=everything)
@@ -197,8 +197,8 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
     for example in documented(sender="exim"):
         if example.module == MODULE and example.tasks:
             for _turn in range(example.times):
-                run = ansible.play(",".join(SENDERS), example.tasks, partner_password=told.passwords["right"])
-                told.examples.setdefault(example.title, []).append(run.assert_success())
+                run = ansible.play(",".join(SENDERS), example.tasks, partner_password=outcome.passwords["right"])
+                outcome.examples.setdefault(example.title, []).append(run.assert_success())
     # a smarthost that wants an account, which the administrator has set up as Debian has it
     on_all(
         f"sed -i \"s/^dc_eximconfig_configtype=.*/dc_eximconfig_configtype='smarthost'/;"
@@ -207,10 +207,10 @@ def tell(lab: Lab, ansible: Ansible) -> Sending:
         "echo 'REMOTE_SMTP_SMARTHOST_TLS_VERIFY_CERTIFICATES = " + CA + "' >>/etc/exim4/exim4.conf.localmacros\n"
         "cp /etc/exim4/exim4.conf.localmacros /etc/exim4/conf.d/main/000_localmacros; systemctl restart exim4"
     )
-    account = {"username": remote_servers.USER, "password": told.passwords["right"]}
+    account = {"username": remote_servers.USER, "password": outcome.passwords["right"]}
     call("smarthost", domains=[{"domain": "relayed.good.test"}, {"domain": "right.login.test", **account}], purge=True)
     phase(SMARTHOST)
-    return told
+    return outcome
 
 
 def _sign(lab: Lab, about: remote_servers.RemoteServers) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The story of two hosts that demand TLS of partners who send to them, told by swaks at the partners' addresses."""
+"""Two hosts that demand TLS of partners, who send to them with swaks from their own addresses."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ ATTEMPTS = {
 
 @dataclass
 class Received:
-    """What came of it.
+    """The outcome of all phases.
 
     Attributes:
         answers: by host and attempt, the server's refusal; empty where the message was taken.
@@ -124,7 +124,7 @@ def _attempt(lab: Lab, client: Host, server: Host, attempt: Attempt) -> str:
 
 
 def demands(network: str, fingerprint: str, key: str) -> list[dict[str, Any]]:
-    """The entries. How mail goes out to the partners is of no account here."""
+    """The entries. How mail is sent to the partners does not matter here."""
     entries: list[dict[str, Any]] = [
         {"domain": "partner.test", "inbound": {}},
         {"domain": "wide.test", "subdomains": True, "inbound": {"required": True}},
@@ -138,9 +138,9 @@ def demands(network: str, fingerprint: str, key: str) -> list[dict[str, Any]]:
     return [{**one, "tls": "may"} for one in entries]
 
 
-def tell(lab: Lab, ansible: Ansible, names: Sequence[str], client: Host) -> Received:
-    """Tell all of it."""
-    told = Received()
+def run(lab: Lab, ansible: Ansible, names: Sequence[str], client: Host) -> Received:
+    """Run all phases."""
+    outcome = Received()
     hosts = [lab.hosts[name] for name in names]
     network = client.address.rpartition(".")[0]
     records = [f"host-record={NAME},{network}.{NAMED}"]
@@ -151,31 +151,31 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], client: Host) -> Rece
 
     def call(phase: str, /, **options: Any) -> Run:
         task = {"name": phase, MODULE: {"preflight": "off", **options}}
-        told.runs[phase] = ansible.play(",".join(names), [task])
-        return told.runs[phase]
+        outcome.runs[phase] = ansible.play(",".join(names), [task])
+        return outcome.runs[phase]
 
     for host in hosts:
         main_cf = lab.read(host, "/etc/postfix/main.cf")
         lab.write(host, "/etc/postfix/main.cf", main_cf + OWN)
         lab.shell(host, "systemctl restart postfix")  # it learns the names anew
-        told.snapshots[host.name] = [_tree(lab, host)]
+        outcome.snapshots[host.name] = [_tree(lab, host)]
     call("demanded", domains=entries).assert_success()
     for host in hosts:
-        told.snapshots[host.name].append(_tree(lab, host))
-        told.answers[host.name] = {name: _attempt(lab, client, host, one) for name, one in ATTEMPTS.items()}
+        outcome.snapshots[host.name].append(_tree(lab, host))
+        outcome.answers[host.name] = {name: _attempt(lab, client, host, one) for name, one in ATTEMPTS.items()}
         for domain in ("partner.test", "certified.test"):
-            told.answers[host.name][f"own programs, {domain}"] = _attempt(lab, host, host, Attempt(f"x@{domain}"))
+            outcome.answers[host.name][f"own programs, {domain}"] = _attempt(lab, host, host, Attempt(f"x@{domain}"))
     call("demanded again", domains=entries).assert_success()
     gone: list[Mapping[str, Any]] = [{"domain": one["domain"], "state": "absent"} for one in entries]
     call("gone", domains=gone).assert_success()
     for host in hosts:
-        told.snapshots[host.name].append(_tree(lab, host))
-        told.answers[host.name]["gone"] = _attempt(lab, client, host, ATTEMPTS["clear text"])
+        outcome.snapshots[host.name].append(_tree(lab, host))
+        outcome.answers[host.name]["gone"] = _attempt(lab, client, host, ATTEMPTS["clear text"])
         lab.shell(host, "postconf -P smtp/inet/smtpd_sender_restrictions=reject_unlisted_sender")
-        told.hidden[host.name] = [_tree(lab, host)]
+        outcome.hidden[host.name] = [_tree(lab, host)]
     call("hidden", domains=entries[:1])
     for host in hosts:
-        told.hidden[host.name].append(_tree(lab, host))
+        outcome.hidden[host.name].append(_tree(lab, host))
         lab.shell(host, "postconf -PX smtp/inet/smtpd_sender_restrictions; postconf -e smtpd_tls_security_level=none")
     call("without TLS", domains=entries[:1])
-    return told
+    return outcome

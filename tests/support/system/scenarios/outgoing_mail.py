@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The story of two hosts that only send: policies of every level, and what becomes of mail to good and bad servers.
+"""Two hosts that only send: policies of every level, and what becomes of mail to good and bad servers.
 
-Each message has its own recipient: what it is about before the at sign, so that the queue and both logs tell.
+Each message has its own recipient: queue and logs are searched for it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Fate:
 
 @dataclass
 class Outgoing:
-    """What came of it all.
+    """The outcome of all phases.
 
     Attributes:
         fates: by host and message.
@@ -124,7 +124,7 @@ def _queue(lab: Lab, host: Host) -> dict[str, str]:
 
 
 def _configuration(lab: Lab, host: Host) -> str:
-    """All of it: names, modes, times and contents."""
+    """The whole configuration: names, modes, times and contents."""
     return lab.shell(
         host,
         "for d in /etc/postfix /etc/postmaster; do test ! -d $d ||"
@@ -133,7 +133,7 @@ def _configuration(lab: Lab, host: Host) -> str:
 
 
 def _hold(lab: Lab, host: Host, recipients: Sequence[str], main_cf: str) -> None:
-    """Have mail wait in the queue, on a host that is then as it was."""
+    """Have mail wait in the queue, and configure the host as it was."""
     lab.shell(host, "postconf -e defer_transports=smtp; systemctl reload postfix")
     _send(lab, host, recipients, "root")
     wait_until(lambda: all(_HELD in _queue(lab, host).get(one, "") for one in recipients), f"a queue on {host.name}")
@@ -215,28 +215,28 @@ FIRST = {
 }
 
 
-def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoing:
-    """Tell all of it."""
-    told = Outgoing(passwords={name: f"pw-{name}-{secrets.token_hex(8)}" for name in ("right", "wrong", "refused")})
-    about = remote_servers.set_up(lab, peer, DOMAINS, told.passwords["right"])
+def run(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoing:
+    """Run all phases."""
+    outcome = Outgoing(passwords={name: f"pw-{name}-{secrets.token_hex(8)}" for name in ("right", "wrong", "refused")})
+    about = remote_servers.set_up(lab, peer, DOMAINS, outcome.passwords["right"])
     hosts = [lab.hosts[name] for name in names]
     before = {}
     for host in hosts:
-        told.fates[host.name] = {}
+        outcome.fates[host.name] = {}
         lab.write(host, CA, about.ca)
         lab.shell(host, "systemctl restart postfix")  # its chroot learns nothing of names otherwise
         before[host.name] = lab.read(host, "/etc/postfix/main.cf")
 
     def call(phase: str, /, **options: Any) -> None:
         task = {"name": phase, f"postmaster.secure_channel.{MODULE}": options}
-        told.runs[phase] = ansible.play(",".join(names), [task], "-vvv", "--diff").assert_success()
+        outcome.runs[phase] = ansible.play(",".join(names), [task], "-vvv", "--diff").assert_success()
 
     def phase(recipients: Mapping[str, str], sender: str = "root", held: Sequence[str] = ()) -> None:
         def one(host: Host) -> None:
             starts = mail_daemons.cursor(lab, host), mail_daemons.cursor(lab, peer)
             own = {name: f"{host.name}.{recipient}" for name, recipient in recipients.items()}
             _send(lab, host, [recipient for name, recipient in own.items() if name not in held], sender)
-            told.fates[host.name].update(_fates(lab, host, peer, own, starts))
+            outcome.fates[host.name].update(_fates(lab, host, peer, own, starts))
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(one, hosts))
@@ -250,14 +250,14 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
         "printf 'mapped.good.test smtp:[good.peer.test]:25\\nmapped.plain.test smtp:[plain.peer.test]:25\\n'"
         " >/etc/postfix/theirs; postmap /etc/postfix/theirs; postconf -e transport_maps=hash:/etc/postfix/theirs"
     )
-    own = levels(about, told.passwords)
+    own = levels(about, outcome.passwords)
     for policy in own:  # the certificate's names stand for the peer, not for the domain
         if policy["domain"] in ("mapped.good.test", "mapped.plain.test"):
             policy["match"] = ["good.peer.test"]
     call("levels", domains=own, ca_file=CA)
     call("levels again", domains=own, ca_file=CA)
     with ThreadPoolExecutor() as pool:
-        recorders = [recorded(lab, host, told.wire) for host in hosts]
+        recorders = [recorded(lab, host, outcome.wire) for host in hosts]
         for recorder in recorders:
             recorder.__enter__()
         try:
@@ -265,12 +265,12 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
         finally:
             list(pool.map(lambda one: one.__exit__(None, None, None), recorders))
     for host in hosts:
-        words = " ".join(f"-e {word}" for word in told.passwords.values())
-        told.readable[host.name] = lab.shell(
+        words = " ".join(f"-e {word}" for word in outcome.passwords.values())
+        outcome.readable[host.name] = lab.shell(
             host, f"grep -rlF {words} /etc /var/log /var/spool/postfix /tmp /run 2>/dev/null | xargs -r stat -c '%a %n'"
         )
-        told.listed[host.name] = lab.shell(host, "stat -c '%a %U %n' /etc/postfix/postmaster_*").splitlines()
-        told.journal[host.name] = lab.ask(host, "journalctl", "--no-pager", "--output=cat")
+        outcome.listed[host.name] = lab.shell(host, "stat -c '%a %U %n' /etc/postfix/postmaster_*").splitlines()
+        outcome.journal[host.name] = lab.ask(host, "journalctl", "--no-pager", "--output=cat")
     # relayhost, and a relay for one sender
     on_all(
         "postsuper -d ALL; postconf -X transport_maps; postconf -e relayhost=[good.peer.test]:25;"
@@ -287,22 +287,22 @@ def tell(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoi
     held = {"star good": "x@star.good.test", "star plain": "x@star.plain.test"}
     for host in hosts:
         _hold(lab, host, [f"{host.name}.{recipient}" for recipient in held.values()], before[host.name])
-        told.refused[host.name] = [_configuration(lab, host)]
+        outcome.refused[host.name] = [_configuration(lab, host)]
     everything = [{"domain": "*", "tls": "encrypt"}, {"domain": "old.plain.test", "tls": "may"}]
     for options in (("--check",), ()):
         task = {"name": "refused", f"postmaster.secure_channel.{MODULE}": {"domains": everything, "preflight": "fail"}}
-        told.runs[" ".join(("refused", *options))] = ansible.play(",".join(names), [task], *options)
+        outcome.runs[" ".join(("refused", *options))] = ansible.play(",".join(names), [task], *options)
         for host in hosts:
-            told.refused[host.name].append(_configuration(lab, host))
+            outcome.refused[host.name].append(_configuration(lab, host))
     call("everything", domains=everything)
     phase({**held, "star exception": "x@old.plain.test"}, held=tuple(held))
     start = mail_daemons.cursor(lab, peer)
     call("everything again", domains=everything)
     seen = mail_daemons.journal_since(lab, peer, start)
-    told.connections = {host.name: seen.count(f": connect from {host.fqdn}[") for host in hosts}
+    outcome.connections = {host.name: seen.count(f": connect from {host.fqdn}[") for host in hosts}
     call("nothing again", domains=[], purge=True)
     on_all("postqueue -f")
     for host in hosts:
         mail_daemons.wait_for_empty_queue(lab, host)
-        told.main_cf[host.name] = (before[host.name], lab.read(host, "/etc/postfix/main.cf"))
-    return told
+        outcome.main_cf[host.name] = (before[host.name], lab.read(host, "/etc/postfix/main.cf"))
+    return outcome

@@ -2,10 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Two hosts that send each other mail, and go by what is published of the other one: TLSA records, MTA-STS policies.
+"""Two hosts that send each other mail, and follow what the other one publishes: TLSA records, MTA-STS policies.
 
 A third host is the whole of DNS, signed, and the web server of all policies. Phases, each needs the one before it:
-pinned -> rotated -> followed -> left alone. Whoever serves a domain is told by its number: the mail exchanger of
+pinned -> rotated -> followed -> left alone. The number in a domain says who serves it: the mail exchanger of
 KIND1.dane.test is d1.
 """
 
@@ -208,13 +208,13 @@ class Published:
     def _fates(self, kinds: Sequence[str]) -> dict[str, Fates]:
         """By host: what becomes of a message to each kind of domain."""
 
-        def tell(host: Host) -> Fates:
+        def deliver(host: Host) -> Fates:
             start = mail_daemons.cursor(self.lab, host)
             recipients = {kind: f"alice@{kind}{other(host)}.dane.test" for kind in kinds}
             self._send(host, recipients.values())
             return {kind: self._fate(host, recipient, start) for kind, recipient in recipients.items()}
 
-        return self._on_both(tell)
+        return self._on_both(deliver)
 
     def _send(self, host: Host, recipients: Any) -> None:
         script = "".join(f"printf 'Subject: test\\n\\nbody\\n' | sendmail {one}\n" for one in recipients)
@@ -318,7 +318,7 @@ class Published:
 
     @computed_once
     def left_alone(self) -> dict[str, Fates]:
-        """Policies of others are followed no more."""
+        """Other people's policies are no longer followed."""
         assert self.followed
         self._module(domains=[], mta_sts=False)
         return self._fates(("strange",))

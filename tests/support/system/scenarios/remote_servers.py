@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers of other people that take mail, good ones and bad ones: services of one host, each at its own address."""
+"""Other people's mail servers, good and bad ones: services of one host, each at its own address."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def taken(journal: str, sender: Host, recipient: str) -> tuple[str, str]:
 
 
 def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> RemoteServers:
-    """Have a host be all of them.
+    """Set all of them up on a host.
 
     Args:
         lab: the lab.
