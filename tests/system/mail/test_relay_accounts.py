@@ -36,7 +36,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 
 def run(lab: Lab, ansible: Ansible, clients: Clients, workshop: Path, backend: str) -> Accounts:
     """The accounts of one backend; the hosts are as they were afterwards."""
-    with left_as_found(lab, MX, f"accounts in {backend}".replace(" ", "-")):
+    with left_as_found(lab, MX, f"accounts in {backend}"):
         return relay_accounts.run(lab, ansible, clients, workshop, backend)
 
 

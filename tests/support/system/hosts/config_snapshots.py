@@ -53,7 +53,8 @@ def left_as_found(lab: Lab, names: Sequence[str], label: str) -> Iterator[None]:
     """
 
     def look(when: str) -> dict[str, Mapping[str, object]]:
-        return {name: meaning(take(lab, lab.hosts[name], f"{label}-{when}")) for name in names}
+        file = f"{label.replace(' ', '-')}-{when}"
+        return {name: meaning(take(lab, lab.hosts[name], file)) for name in names}
 
     found = look("found")
     yield
