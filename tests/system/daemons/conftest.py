@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The life of every daemon that there is a provider for, one session fixture for each phase.
+"""The life of every daemon that has a provider, one session fixture for each phase.
 
 start (as Debian sets the hosts up, with certificates in the store) -> on -> again -> stronger -> fed with bad input ->
 closed (without the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release

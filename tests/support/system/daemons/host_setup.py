@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
     second_address,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.mail_daemons import processes
 
 CALL = "one call"
 DAEMONS = {"apache2", "cyrmaster", "cyrus-master", "dovecot", "exim4", "innd", "master", "nginx", "slapd"}
@@ -75,8 +76,7 @@ def settle(lab: Lab, host: Host) -> None:
 
 def daemons(lab: Lab, host: Host) -> str:
     """Process id and start time of every daemon."""
-    printed = lab.ask(host, "ps", "--ppid", "1", "-o", "comm=,pid=,lstart=").splitlines()
-    return "\n".join(sorted(line for line in printed if line.split()[0] in DAEMONS))
+    return "\n".join(line for line in processes(lab, host) if line.split()[0].strip("()") in DAEMONS)
 
 
 def listening(lab: Lab, host: Host) -> str:

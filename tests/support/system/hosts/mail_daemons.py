@@ -41,8 +41,17 @@ def starts(journal: str) -> int:
 
 def masters(lab: Lab, host: Host) -> list[str]:
     """Process id and start time of the main processes of both daemons."""
-    printed = lab.ask(host, "ps", "-C", "master,dovecot", "-o", "pid=,lstart=,comm=")
-    return sorted(printed.splitlines())
+    return [line for line in processes(lab, host) if line.split()[0] in ("(master)", "(dovecot)")]
+
+
+def processes(lab: Lab, host: Host) -> list[str]:
+    """Name, process id and start time of each process that systemd has started, sorted.
+
+    The time is that of proc(5), in clock ticks since boot: ps converts it to the time of day, which may come out
+    another second later on, when the clock has been adjusted.
+    """
+    script = "for pid in $(ps --ppid 1 -o pid=); do awk '{print $2, $1, $22}' /proc/$pid/stat 2>/dev/null || :; done"
+    return sorted(lab.shell(host, script).splitlines())
 
 
 def wait_for_empty_queue(lab: Lab, host: Host) -> None:
