@@ -11,6 +11,7 @@ import hashlib
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
@@ -21,6 +22,12 @@ from ansible_collections.postmaster.secure_channel.tests.support.installations i
     files,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
+
+
+@pytest.fixture(autouse=True)
+def cheap_passphrases(monkeypatch):
+    """A passphrase costs a quarter of a second each time, by design; that it does is shown by one test."""
+    monkeypatch.setattr(keys, "ROUNDS", 2048)
 
 
 @pytest.fixture
