@@ -37,7 +37,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -103,19 +102,11 @@ BACKGROUND = ("running_examples", "removing_daemons", "sending_mail", "receiving
 # ---- the order of tests
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """One option more, to show that the order of tests does not matter."""
-    parser.addoption("--shuffle", metavar="SEED", help="run the tests in another order, the same for the same seed")
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Tests that wait for the background come last, only to save time."""
-    seed = config.getoption("--shuffle")
-    if seed is None:
+    if config.getoption("--shuffle") is None:
         items.sort(key=lambda item: any(name in BACKGROUND for name in _fixtures_of(item)))
-    else:
-        items.sort(key=lambda item: sha256(f"{seed} {item.nodeid}".encode()).digest())
 
 
 def _fixtures_of(item: pytest.Item) -> Sequence[str]:
