@@ -42,7 +42,7 @@ molecule: venv ## the roles on real hosts
 mail: venv ## what the collection promises, judged on real hosts by other programs
 	@$(QA)/step $@ $(QA)/mail $(ARGS)
 
-daemons: venv ## the same for every daemon that there is a provider for
+daemons: venv ## the same for every daemon that has a provider
 	@$(QA)/step $@ $(QA)/daemons $(ARGS)
 
 types: venv ## mypy

@@ -54,6 +54,16 @@ if [ ! -L "$ANSIBLE_COLLECTIONS_PATH/ansible_collections/postmaster/secure_chann
         > "$POSTMASTER_CACHE/CACHEDIR.TAG"
 fi
 
+# all_but_named DIRECTORY OPTION... : the tests to run: those of the directory, unless an option names some already.
+all_but_named() {
+    local directory=$1 option
+    shift
+    for option; do
+        case $option in tests/*) return ;; esac
+    done
+    echo "$directory"
+}
+
 # private_home DIRECTORY : use it as home directory, for programs that do not take a hint. Some of them hand nothing of
 # the environment on to pip, so the index and the certificates that pip is to use are written down there.
 private_home() {

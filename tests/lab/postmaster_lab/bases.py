@@ -98,9 +98,9 @@ KINDS = {
     "cyrus": Kind(
         [*SYSTEM, *MANAGED, *CLIENTS, "cyrus-admin", "cyrus-imapd", "cyrus-nntpd", "cyrus-pop3d", "sasl2-bin"],
     ),
-    # A mail host that asks names itself, and follows what others publish of their TLS.
+    # A mail host with a validating resolver, which follows the TLS policies that others publish.
     "resolving": Kind([*MAIL.packages, "postfix-mta-sts-resolver", "unbound"], MAIL.preseed),
-    # Who publishes: a signed zone, and web pages.
+    # Publishes a signed zone and web pages.
     "names": Kind([*SYSTEM, *MANAGED, "bind9-dnsutils", "ldnsutils", "nginx-light", "nsd"]),
     # A public CA that answers by ACME, with the name server that it looks names up at.
     "acme": Kind([*SYSTEM, *MANAGED, "curl", "pebble"]),
@@ -159,7 +159,7 @@ class Base:
 
     @property
     def tree(self) -> Path:
-        """The tree, when it is whole: it gets this name in one step at the very end."""
+        """The tree, once it is complete: it gets this name in one step at the very end."""
         return self.settings.bases / f"{self.label}-{self.stamp}"
 
     @property
@@ -169,7 +169,7 @@ class Base:
 
     @property
     def lock(self) -> Path:
-        """Locked by the one who builds."""
+        """Locked during the build."""
         return self.settings.bases / f".{self.label}.lock"
 
     def hold(self) -> int:
@@ -208,7 +208,7 @@ class Build(keeper.Job):
             time.sleep(0.2)
 
     def prepare(self, link: keeper.Link) -> None:
-        """Start from an empty place."""
+        """Start with an empty directory."""
         self.clean_up()
         if not self.again and self.base.tree.is_dir():  # the other build has done it
             return
@@ -250,7 +250,7 @@ class Build(keeper.Job):
         init.finish(0)
 
     def clean_up(self) -> None:
-        """Nothing half-built stays."""
+        """Remove what is half built."""
         remove_tree(self.base.partial)
 
 
@@ -265,7 +265,7 @@ class _LogFollower:
         self.rest = b""
 
     def read(self) -> None:
-        """Take in what has come."""
+        """Read what has arrived."""
         data = b""
         with suppress(BlockingIOError):
             while received := self.source.recv(65536):

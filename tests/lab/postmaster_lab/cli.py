@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     record = add("record", _record, "add records to the lab's name server, in the words of dnsmasq's configuration")
     record.add_argument("records", nargs="+", metavar="RECORD", help="such as txt-record=_mta-sts.example.test,v=STSv1")
     add("status", _status, "show the hosts (exit code 1: no lab is up)")
-    add("pids", _pids, "print the process ids into whose namespaces nsenter can go, the control side's first")
+    add("pids", _pids, "print the process ids to give nsenter, the control side's first")
     add("inventory", _inventory, "print the path of the Ansible inventory (a directory)")
     execute = add("exec", _exec, "run a command on the control side, in the lab's network")
     execute.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND...")

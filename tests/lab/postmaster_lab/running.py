@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from postmaster_lab import boot, client_files, keeper, kernel, names, network, state
@@ -96,8 +97,7 @@ class LabJob(keeper.Job):
                 init.link.close()
 
         for machine in machines:
-            name = machine.host.name
-            boot.start(init, self._boot(machine, cgroup), lambda name=name: up(name))  # type: ignore[misc]
+            boot.start(init, self._boot(machine, cgroup), partial(up, machine.host.name))
 
     def _boot(self, machine: Machine, cgroup: Path) -> boot.Boot:
         name = machine.host.name

@@ -2,21 +2,23 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The story of every daemon that there is a provider for, one fixture for each chapter.
+"""The life of every daemon that has a provider, one session fixture for each phase.
 
-bare (as Debian sets them up, with certificates in the store) -> on -> again -> stronger -> bad input -> closed (without
-the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
-(helpers/kinds.py). Each chapter is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
-serves; before and after each, clients at other addresses look at all hosts at once (helpers/wire.py). Faults are
-injected (helpers/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
+start (as Debian sets the hosts up, with certificates in the store) -> on -> again -> stronger -> fed with bad input ->
+closed (without the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
+(daemons/host_kinds.py). Each phase is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
+serves; before and after each, clients at other addresses look at all hosts at once (clients/wire.py). Faults are
+injected (daemons/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
 
 These are a run of their own beside tests/system/mail: eight hosts of other kinds, which its tests do not need and would
 have to wait for, and whose processes would be in the way of those that watch all processes.
+
+A fixture asks for the phase before it, and the tests look at what the fixtures return. So any test can be run alone,
+and all of them in any order.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,47 +27,43 @@ from typing import Any, TypeVar
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers import (
-    configurations,
-    kinds,
-    preparing,
-    scanning,
-)
-from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.bad_settings import BAD
-from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.certificates import (
+from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.host_certificates import (
     Certificates,
     installing,
 )
-from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.compliance import Verdicts, judge
-from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.injecting import Injection
-from ansible_collections.postmaster.secure_channel.tests.system.daemons.helpers.wire import View, Wire
-from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers import trees
-from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.background import Background
-from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.bad import BadPlay, Refusals
-from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.lab import Answer, Host, Lab
-from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.runs import (
-    COLLECTION,
-    Ansible,
-    Run,
+from ansible_collections.postmaster.secure_channel.tests.support.system.clients import port_scan
+from ansible_collections.postmaster.secure_channel.tests.support.system.clients.compliance import Verdicts, judge
+from ansible_collections.postmaster.secure_channel.tests.support.system.clients.wire import View, Wire
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons import host_kinds, host_setup
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.bad_settings import BAD
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.fault_play import Injection
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import config_snapshots, snapshots
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Answer, Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.snapshots import Snapshot
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION, Ansible, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.background import Background
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.bad_input import (
+    BadInputPlay,
+    Refusals,
 )
-from ansible_collections.postmaster.secure_channel.tests.system.mail.helpers.trees import Tree
 
 Seen = TypeVar("Seen")
 
 
 @dataclass(frozen=True)
-class Chapter:
+class Phase:
     """One run of Ansible, and how the hosts were after it."""
 
     run: Run
     view: View
-    configurations: Mapping[str, Tree]
+    configurations: Mapping[str, Snapshot]
     daemons: Mapping[str, str]
     listening: Mapping[str, str]
 
     def outcome(self, host: Host) -> Mapping[str, Any]:
         """What the call of mail_vserver_tls answered."""
-        (found,) = [one for one in self.run.of(host.name) if one.task == preparing.CALL]
+        (found,) = [one for one in self.run.of(host.name) if one.task == host_setup.CALL]
         return found.result
 
 
@@ -77,8 +75,8 @@ class Fed:
     view: View
 
 
-class Story:
-    """Tells chapters on hosts."""
+class Runner:
+    """Runs phases on hosts."""
 
     def __init__(self, lab: Lab, ansible: Ansible, wire: Wire) -> None:
         self.lab = lab
@@ -90,39 +88,39 @@ class Story:
         with ThreadPoolExecutor() as pool:
             return dict(zip(names, pool.map(look, (self.lab.hosts[name] for name in names))))
 
-    def tell(self, label: str, names: Sequence[str], tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Chapter:
+    def run(self, label: str, names: Sequence[str], tasks: Sequence[Mapping[str, Any]], **variables: Any) -> Phase:
         """Run tasks on some hosts, and look at them afterwards."""
         run = self.ansible.play(",".join(names), tasks, **variables)
         hosts = [self.lab.hosts[name] for name in names]
-        return Chapter(
+        return Phase(
             run,
             self.wire.look(hosts),
-            self.each(names, lambda host: configurations.take(self.lab, host, label)),
-            self.each(names, lambda host: preparing.daemons(self.lab, host)),
-            self.each(names, lambda host: preparing.listening(self.lab, host)),
+            self.each(names, lambda host: config_snapshots.take(self.lab, host, label)),
+            self.each(names, lambda host: host_setup.daemons(self.lab, host)),
+            self.each(names, lambda host: host_setup.listening(self.lab, host)),
         )
 
     def call(
         self,
         label: str,
         names: Sequence[str],
-        wanted: Callable[[Host], Sequence[kinds.Options]],
+        wanted: Callable[[Host], Sequence[host_kinds.Options]],
         *others: Mapping[str, Any],
         **variables: Any,
-    ) -> Chapter:
+    ) -> Phase:
         """One call of mail_vserver_tls on each of some hosts, after other tasks."""
         options = {name: wanted(self.lab.hosts[name]) for name in names}
         call = {
-            "name": preparing.CALL,
+            "name": host_setup.CALL,
             f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"},
             "ignore_errors": True,
         }
-        return self.tell(label, names, [*others, call], wanted=options, **variables)
+        return self.run(label, names, [*others, call], wanted=options, **variables)
 
     @property
     def declared(self) -> Mapping[str, Any]:
         """What the role verify has to know."""
-        return {"declared": {name: kinds.declared(host) for name, host in self.lab.hosts.items()}}
+        return {"declared": {name: host_kinds.declared(host) for name, host in self.lab.hosts.items()}}
 
 
 def verification() -> Mapping[str, Any]:
@@ -136,9 +134,9 @@ def verification() -> Mapping[str, Any]:
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """Eight hosts, as Debian sets them up."""
-    lab = Lab(Path(os.environ["LAB_STATE"]))
+    lab = Lab(lab_state())
     try:
-        lab.up(*kinds.HOSTS)
+        lab.up(*host_kinds.HOSTS)
         yield lab
     finally:
         lab.down()
@@ -157,65 +155,65 @@ def certificates(workshop: Path) -> Certificates:
 
 
 @pytest.fixture(scope="session")
-def story(lab: Lab, workshop: Path, certificates: Certificates) -> Story:
-    """The hosts are ready to be told about."""
+def runner(lab: Lab, workshop: Path, certificates: Certificates) -> Runner:
+    """The hosts are ready."""
 
     def prepare(host: Host) -> None:
-        preparing.settle(lab, host)
-        configurations.prepare(lab, host)
+        host_setup.settle(lab, host)
+        config_snapshots.prepare(lab, host)
         certificates.put(lab, host)
         lab.ask(host, "update-ca-certificates")
 
-    story = Story(lab, Ansible(lab.inventory, workshop), Wire(lab, certificates.root))
-    story.each(tuple(lab.hosts), prepare)
-    return story
+    runner = Runner(lab, Ansible(lab.inventory, workshop), Wire(lab, certificates.root))
+    runner.each(tuple(lab.hosts), prepare)
+    return runner
 
 
 @pytest.fixture(scope="session")
-def start(story: Story) -> Chapter:
+def start(runner: Runner) -> Phase:
     """The certificates are in the store, and nothing is secured."""
-    certificates = {host.name: installing(host) for host in story.lab.hosts.values()}
+    certificates = {host.name: installing(host) for host in runner.lab.hosts.values()}
     install = {f"{COLLECTION}.mail_cert_install": {"certificates": "{{ certificates[inventory_hostname] }}"}}
-    names = tuple(story.lab.hosts)
-    chapter = story.tell("start", names, [install, verification()], certificates=certificates, **story.declared)
-    chapter.run.assert_success()
-    return chapter
+    names = tuple(runner.lab.hosts)
+    phase = runner.run("start", names, [install, verification()], certificates=certificates, **runner.declared)
+    phase.run.assert_success()
+    return phase
 
 
 @pytest.fixture(scope="session")
-def on(story: Story, start: Chapter) -> Chapter:
+def on(runner: Runner, start: Phase) -> Phase:
     """Everything is secured."""
     assert start
-    return story.call("on", tuple(story.lab.hosts), kinds.declared)
+    return runner.call("on", tuple(runner.lab.hosts), host_kinds.declared)
 
 
 @pytest.fixture(scope="session")
-def again(story: Story, on: Chapter) -> Chapter:
+def again(runner: Runner, on: Phase) -> Phase:
     """The same once more."""
     assert on
-    return story.call("again", tuple(story.lab.hosts), kinds.declared, verification(), **story.declared)
+    return runner.call("again", tuple(runner.lab.hosts), host_kinds.declared, verification(), **runner.declared)
 
 
 @pytest.fixture(scope="session")
-def key_types(story: Story, again: Chapter) -> Mapping[tuple[str, ...], Answer]:
+def key_types(runner: Runner, again: Phase) -> Mapping[tuple[str, ...], Answer]:
     """What clients get that take certificates with one type of key only."""
     assert again
-    return story.wire.key_types([story.lab.hosts[name] for name in kinds.LIVING])
+    return runner.wire.key_types([runner.lab.hosts[name] for name in host_kinds.LIVING])
 
 
 @pytest.fixture(scope="session")
-def news(story: Story, again: Chapter) -> Mapping[str, scanning.News]:
+def news(runner: Runner, again: Phase) -> Mapping[str, port_scan.News]:
     """What nmap says of news servers, by host."""
     assert again
-    return {name: scanning.news(story.lab, story.lab.hosts[name]) for name in (*kinds.FULL, *kinds.CYRUS)}
+    return {name: port_scan.news(runner.lab, runner.lab.hosts[name]) for name in (*host_kinds.FULL, *host_kinds.CYRUS)}
 
 
 @pytest.fixture(scope="session")
 def verdicts(
-    story: Story,
+    runner: Runner,
     injecting: Future[Run],
     key_types: Mapping[tuple[str, ...], Answer],
-    news: Mapping[str, scanning.News],
+    news: Mapping[str, port_scan.News],
     workshop: Path,
     certificates: Certificates,
 ) -> Verdicts:
@@ -223,77 +221,79 @@ def verdicts(
     assert injecting
     assert key_types
     assert news
-    return judge(story.lab, story.wire, [story.lab.hosts[name] for name in kinds.LIVING], certificates.root, workshop)
+    return judge(
+        runner.lab, runner.wire, [runner.lab.hosts[name] for name in host_kinds.LIVING], certificates.root, workshop
+    )
 
 
 @pytest.fixture(scope="session")
-def stronger(story: Story, verdicts: Verdicts) -> Chapter:
+def stronger(runner: Runner, verdicts: Verdicts) -> Phase:
     """TLS 1.3 only, and keys of at least 128 bits."""
     assert verdicts
-    return story.call("stronger", kinds.LIVING, kinds.stronger)
+    return runner.call("stronger", host_kinds.LIVING, host_kinds.stronger)
 
 
 @pytest.fixture(scope="session")
-def injecting(story: Story, again: Chapter) -> Iterator[Future[Run]]:
+def injecting(runner: Runner, again: Phase) -> Iterator[Future[Run]]:
     """Faults happen to the odd pair, in the background."""
     assert again
     background = Background()
-    play = Injection(story.lab, kinds.ODD, kinds.declared)
-    yield background.begin("odd", lambda: play.play(story.ansible))
+    play = Injection(runner.lab, host_kinds.ODD, host_kinds.declared)
+    yield background.begin("odd", lambda: play.play(runner.ansible))
     background.end()
 
 
 @pytest.fixture(scope="session")
-def injected(story: Story, stronger: Chapter, injecting: Future[Run]) -> Mapping[str, Run]:
+def injected(runner: Runner, stronger: Phase, injecting: Future[Run]) -> Mapping[str, Run]:
     """Faults happen to all pairs; the run of each host."""
     assert stronger
-    pairs = (kinds.FULL, kinds.EXIM, kinds.CYRUS)
-    plays = [Injection(story.lab, pair, kinds.stronger) for pair in pairs]
+    pairs = (host_kinds.FULL, host_kinds.EXIM, host_kinds.CYRUS)
+    plays = [Injection(runner.lab, pair, host_kinds.stronger) for pair in pairs]
     with ThreadPoolExecutor() as pool:
-        runs = list(pool.map(lambda play: play.play(story.ansible), plays))
+        runs = list(pool.map(lambda play: play.play(runner.ansible), plays))
     runs.append(injecting.result())
-    return {name: run for pair, run in zip((*pairs, kinds.ODD), runs) for name in pair}
+    return {name: run for pair, run in zip((*pairs, host_kinds.ODD), runs) for name in pair}
 
 
 @pytest.fixture(scope="session")
-def fed(story: Story, injected: Mapping[str, Run]) -> Fed:
+def fed(runner: Runner, injected: Mapping[str, Run]) -> Fed:
     """All bad input."""
     assert injected
 
     def feed(pair: tuple[str, str]) -> Mapping[str, Refusals]:
-        play = BadPlay("bad", BAD[pair])
-        run = story.ansible.play(",".join(pair), play.tasks)
-        hashes = {name: trees.hashes(story.lab, story.lab.hosts[name]) for name in pair}
+        play = BadInputPlay("bad", BAD[pair])
+        run = runner.ansible.play(",".join(pair), play.tasks)
+        hashes = {name: snapshots.hashes(runner.lab, runner.lab.hosts[name]) for name in pair}
         return {name: Refusals(run, play, hashes, {}) for name in pair}
 
     found = {name: refusals for pair in BAD for name, refusals in feed(pair).items()}
-    return Fed(found, story.wire.look([story.lab.hosts[name] for name in found]))
+    return Fed(found, runner.wire.look([runner.lab.hosts[name] for name in found]))
 
 
 @pytest.fixture(scope="session")
-def closed(story: Story, fed: Fed) -> Chapter:
+def closed(runner: Runner, fed: Fed) -> Phase:
     """Nothing listens any more on the ports where TLS starts at once."""
     assert fed
-    return story.call("closed", kinds.LIVING, kinds.closed)
+    return runner.call("closed", host_kinds.LIVING, host_kinds.closed)
 
 
 @pytest.fixture(scope="session")
-def ports(story: Story, closed: Chapter) -> Mapping[str, Mapping[int, str]]:
+def ports(runner: Runner, closed: Phase) -> Mapping[str, Mapping[int, str]]:
     """What nmap says of every port then, by host."""
     assert closed
-    hosts = [story.lab.hosts[name] for name in kinds.LIVING]
-    wanted = {host.name: sorted({one.port for one in kinds.places(host) if not one.beside}) for host in hosts}
-    return {host.name: scanning.states(story.lab, host.address, wanted[host.name]) for host in hosts}
+    hosts = [runner.lab.hosts[name] for name in host_kinds.LIVING]
+    wanted = {host.name: sorted({one.port for one in host_kinds.places(host) if not one.beside}) for host in hosts}
+    return {host.name: port_scan.states(runner.lab, host.address, wanted[host.name]) for host in hosts}
 
 
 @pytest.fixture(scope="session")
-def absent(story: Story, ports: Mapping[str, Mapping[int, str]]) -> Chapter:
+def absent(runner: Runner, ports: Mapping[str, Mapping[int, str]]) -> Phase:
     """Everything is un-assigned."""
     assert ports
-    return story.call("absent", kinds.LIVING, kinds.absent)
+    return runner.call("absent", host_kinds.LIVING, host_kinds.absent)
 
 
-@pytest.fixture(params=kinds.LIVING)
-def host(request: pytest.FixtureRequest, story: Story) -> Host:
+@pytest.fixture(params=host_kinds.LIVING)
+def host(request: pytest.FixtureRequest, runner: Runner) -> Host:
     """A host of each kind and release."""
-    return story.lab.hosts[request.param]
+    return runner.lab.hosts[request.param]

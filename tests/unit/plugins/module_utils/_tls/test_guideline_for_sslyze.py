@@ -14,9 +14,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls imp
 
 FILE = (
     Path(__file__).resolve().parents[4]
+    / "support"
     / "system"
-    / "daemons"
-    / "files"
+    / "programs"
     / f"tlsref-{_guideline.VERSION}-intermediate.json"
 )
 # TLS 1.3 has the suites of RFC 8446 that every guideline allows; INTERMEDIATE takes no other.
