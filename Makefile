@@ -29,7 +29,7 @@ deps: ## the Debian packages that everything else needs (root)
 venv: deps ## the Python packages that everything else needs
 	@$(QA)/venv
 
-.PHONY: lint $(STEPS)
+.PHONY: lint docs-site $(STEPS)
 units: venv ## unit tests
 	@$(QA)/step $@ $(QA)/units $(ARGS)
 
@@ -56,8 +56,11 @@ style: venv ## ruff: rules and format
 yaml: venv ## yamllint, also in the modules' documentation
 	@$(QA)/step $@ $(QA)/nox yamllint
 
-docs: venv ## antsibull-docs
-	@$(QA)/step $@ $(QA)/nox docs-check
+docs: venv ## antsibull-docs, and the documentation as a web site
+	@$(QA)/step $@ $(QA)/nox docs-check docs-site
+
+docs-site: venv ## the web site alone; V=1 shows where it is
+	@$(QA)/step $@ $(QA)/nox docs-site
 
 files: venv ## licences, stray files, action groups, settings
 	@$(QA)/step $@ $(QA)/nox license-check extra-checks antsibull-nox-config
