@@ -19,8 +19,9 @@ COLLECTION = "postmaster.secure_channel"
 TITLE = "Secure channels for mail hosts"
 ANSIBLE = "https://docs.ansible.com/projects/ansible/latest/"
 # Labels on Ansible's own site that the modules' pages lead to. Sphinx would fetch the list of all of them.
+CRYPTO = "collections/community/crypto"
 LABELS = {
-    "ansible_collections.community.crypto.acme_ari_info_module": "collections/community/crypto/acme_ari_info_module.html",
+    "ansible_collections.community.crypto.acme_ari_info_module": f"{CRYPTO}/acme_ari_info_module.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }
