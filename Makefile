@@ -69,7 +69,7 @@ ansible-lint: venv ## ansible-lint, profile production
 	@$(QA)/step $@ $(QA)/nox ansible-lint
 
 build: venv ## build the artefact and import it as Galaxy does
-	@$(QA)/step $@ $(QA)/nox build-import-check
+	@$(QA)/step $@ $(QA)/nox build-import-check execution-environment
 
 shell: venv ## shellcheck
 	@$(QA)/step $@ $(QA)/shell

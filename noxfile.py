@@ -27,7 +27,14 @@ def docs_site(session: nox.Session) -> None:
     session.run("python", "tests/qa/docs_site.py")
 
 
+def execution_environment(session: nox.Session) -> None:
+    """Ask ansible-builder what an execution environment with the collection needs."""
+    session.install("ansible-core >= 2.19, < 2.22", "ansible-builder >= 3.1, < 4")
+    session.run("python", "tests/qa/execution_environment.py")
+
+
 nox.session(name="docs-site", default=False)(docs_site)
+nox.session(name="execution-environment", default=False)(execution_environment)
 
 if __name__ == "__main__":
     nox.main()
