@@ -29,6 +29,13 @@ SETTINGS = f"""
 intersphinx_mapping = {{"ansible": ("{ANSIBLE}", "../ansible.inv")}}
 intersphinx_disabled_reftypes = []
 html_use_smartypants = False  # "--check" stays as it is
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+"""
+# The theme cuts off names of modules in the menu, and centres names of files above what is in them.
+STYLE = """
+.wy-menu-vertical a { overflow-wrap: anywhere; }
+.code-block-caption { text-align: left; }
 """
 
 
@@ -48,6 +55,8 @@ def build(directory: Path) -> Path:
     titles += ["--copyright", f"{COLLECTION} contributors"]
     subprocess.run(["antsibull-docs", "sphinx-init", *words, *titles, COLLECTION], check=True)
     (directory / "ansible.inv").write_bytes(inventory())
+    (directory / "static").mkdir()
+    (directory / "static" / "site.css").write_text(STYLE)
     with (directory / "conf.py").open("a") as conf:
         conf.write(SETTINGS)
     subprocess.run(["bash", "build.sh"], cwd=directory, check=True)
