@@ -163,4 +163,5 @@ def followed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Followed:
         text=True,
         check=False,
     )
+    (home / "output.txt").write_text(done.stdout)
     return Followed(_done(done.stdout), home / "mail")
