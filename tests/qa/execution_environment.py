@@ -36,7 +36,17 @@ def main() -> None:
         place = Path(name)
         run("ansible-galaxy", "collection", "build", "--output-path", place)
         (artefact,) = place.glob("*.tar.gz")
-        run("ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", place / "collections", artefact)
+        run(
+            "ansible-galaxy",
+            "collection",
+            "install",
+            "--offline",
+            "--no-deps",
+            "--force",
+            "-p",
+            place / "collections",
+            artefact,
+        )
         found = {kind: place / kind for kind in NEEDED}
         written = [word for kind, path in found.items() for word in (f"--write-{kind}", path)]
         run("ansible-builder", "introspect", *written, place / "collections")

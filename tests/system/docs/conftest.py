@@ -113,9 +113,8 @@ def _script(blocks: Sequence[Block], project: str) -> str:
 
 
 def _done(output: str) -> list[Done]:
-    parts = output.split(MARK)[1:]
-    pairs = zip(parts[::2], parts[1::2])
-    return [Done(*ran.split("\n", 1)[:1], int(code.split("\n", 1)[0]), ran.split("\n", 1)[1]) for ran, code in pairs]
+    parts = [part.split("\n", 1) for part in output.split(MARK)[1:]]
+    return [Done(ran[0], int(code[0]), ran[1]) for ran, code in zip(parts[::2], parts[1::2])]
 
 
 @dataclass(frozen=True)
