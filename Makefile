@@ -9,7 +9,7 @@
 QA := tests/qa
 # The longest first, so that the others fill the time beside them.
 LINTS := build ansible-lint docs style yaml files shell changelog
-STEPS := mail daemons molecule sanity units types $(LINTS)
+STEPS := mail daemons molecule sanity units first-steps types $(LINTS)
 
 .PHONY: help
 help:
@@ -29,7 +29,7 @@ deps: ## the Debian packages that everything else needs (root)
 venv: deps ## the Python packages that everything else needs
 	@$(QA)/venv
 
-.PHONY: lint $(STEPS)
+.PHONY: lint docs-site $(STEPS)
 units: venv ## unit tests
 	@$(QA)/step $@ $(QA)/units $(ARGS)
 
@@ -45,6 +45,9 @@ mail: venv ## what the collection promises, judged on real hosts by other progra
 daemons: venv ## the same for every daemon that has a provider
 	@$(QA)/step $@ $(QA)/daemons $(ARGS)
 
+first-steps: venv ## the documentation's first page, followed word for word on real hosts
+	@$(QA)/step $@ $(QA)/first-steps $(ARGS)
+
 types: venv ## mypy
 	@$(QA)/step $@ $(QA)/nox typing
 
@@ -56,8 +59,11 @@ style: venv ## ruff: rules and format
 yaml: venv ## yamllint, also in the modules' documentation
 	@$(QA)/step $@ $(QA)/nox yamllint
 
-docs: venv ## antsibull-docs
-	@$(QA)/step $@ $(QA)/nox docs-check
+docs: venv ## antsibull-docs, and the documentation as a web site
+	@$(QA)/step $@ $(QA)/nox docs-check docs-site
+
+docs-site: venv ## the web site alone; V=1 shows where it is
+	@$(QA)/step $@ $(QA)/nox docs-site
 
 files: venv ## licences, stray files, action groups, settings
 	@$(QA)/step $@ $(QA)/nox license-check extra-checks antsibull-nox-config
@@ -66,7 +72,7 @@ ansible-lint: venv ## ansible-lint, profile production
 	@$(QA)/step $@ $(QA)/nox ansible-lint
 
 build: venv ## build the artefact and import it as Galaxy does
-	@$(QA)/step $@ $(QA)/nox build-import-check
+	@$(QA)/step $@ $(QA)/nox build-import-check execution-environment
 
 shell: venv ## shellcheck
 	@$(QA)/step $@ $(QA)/shell

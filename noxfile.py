@@ -11,10 +11,30 @@
 # dependencies = ["nox", "antsibull-nox >= 1.10"]
 # ///
 
+from __future__ import annotations
+
 import antsibull_nox
 import nox
 
 antsibull_nox.load_antsibull_nox_toml()
+
+
+def docs_site(session: nox.Session) -> None:
+    """Build the documentation as a web site."""
+    session.install(
+        "ansible-core >= 2.19, < 2.22", "antsibull-docs >= 2.24, < 3", "sphinx >= 8", "sphinx-ansible-theme >= 0.10"
+    )
+    session.run("python", "tests/qa/docs_site.py")
+
+
+def execution_environment(session: nox.Session) -> None:
+    """Ask ansible-builder what an execution environment with the collection needs."""
+    session.install("ansible-core >= 2.19, < 2.22", "ansible-builder >= 3.1, < 4")
+    session.run("python", "tests/qa/execution_environment.py")
+
+
+nox.session(name="docs-site", default=False)(docs_site)
+nox.session(name="execution-environment", default=False)(execution_environment)
 
 if __name__ == "__main__":
     nox.main()
