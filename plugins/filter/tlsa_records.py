@@ -99,7 +99,7 @@ def tlsa_records(
         own = (vserver.get("certificate"), vserver.get("alternative_certificate"))
         certificates = {host: own, **{one["name"]: (one["certificate"],) for one in vserver.get("sni") or ()}}
         for name, some in certificates.items():
-            data = [one[each] for one in values for each in some if each and one.get(each)]
+            data = [value for one in values for each in some if each and (value := one.get(each))]
             found += [record(f"_{port}._tcp.{name}", "TLSA", data) for port in ports(vserver) if port and data]
     return found
 
