@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Where something listens on this host, as ss(8) shows it."""
+"""Listening TCP sockets of this host, as ss(8) shows them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 
 @dataclass(frozen=True)
 class Listening:
-    """A TCP socket that listens.
+    """A listening TCP socket.
 
     Attributes:
         place: address and port as shown, such as ``0.0.0.0:25``, ``[::]:25`` or ``*:25``.
-        processes: names of the processes that have it; none where they were not asked for.
+        processes: names of the processes that hold it; empty where they were not asked for.
     """
 
     place: str
@@ -37,11 +37,11 @@ class Listening:
 
 
 def listening(host: Host, *, processes: bool = False) -> Iterator[Listening]:
-    """All TCP sockets that listen.
+    """All listening TCP sockets.
 
     Args:
         host: the machine.
-        processes: whether it is asked whose they are, which takes longer.
+        processes: whether the processes are looked up too, which takes longer.
     """
     for line in host.query(["ss", "-Hltnp" if processes else "-Hltn"]).out.splitlines():
         words = line.split()

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What every daemon that systemd runs has in common: whether its unit is active, and a new start."""
+"""systemd units: whether one is active, and restarting it."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def bring_up(
     why: Callable[[], str] = lambda: "it exited at once",
     logs: str = "",
 ) -> None:
-    """Start a daemon anew, also where it has failed too often for systemd's taste.
+    """Restart a daemon, also where it has hit systemd's start limit.
 
     Args:
         run: runs a command on the host.
         unit: its unit.
         daemon: what it is called in a message.
-        alive: whether it has come up; asked once, so it may wait.
-        why: why it has not, where systemd has nothing to say.
-        logs: where else to look, besides the journal.
+        alive: whether it has started; called once, so it may wait.
+        why: why it has not, where systemctl reports no reason.
+        logs: another log to look at, besides the journal.
 
     Raises:
-        Problem: it does not come up.
+        Problem: it does not start.
     """
     run(["systemctl", "reset-failed", unit])
     done = run(["systemctl", "restart", unit])

@@ -18,13 +18,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 @dataclass(frozen=True)
 class PasswordCheck:
-    """Whom a submission server asks whether a password is right.
+    """Where a submission server has passwords checked.
 
     Attributes:
-        backend: what holds the accounts, a choice of the module's option.
-        place: absolute path of the socket to ask at, or of the database to look into.
+        backend: what holds the accounts, a choice of the module's option ``backend``.
+        place: absolute path of the socket, or of the database.
         realm: the realm of logins that name none, where the backend has realms.
-        user: user as whom the server runs.
+        user: the user that the server runs as.
         group: the group of that user.
     """
 
@@ -36,10 +36,10 @@ class PasswordCheck:
 
 
 class AccountDatabase(ABC):
-    """Where accounts are kept that remote hosts log in with.
+    """Where the accounts that remote hosts log in with are kept.
 
     Attributes:
-        daemon: name of the provider that must read the configuration again where it changes; empty for none.
+        daemon: name of the provider to reload after a change; empty for none.
     """
 
     daemon: str = ""
@@ -54,18 +54,18 @@ class AccountDatabase(ABC):
 
     @abstractmethod
     def exists(self, account: RelayAccount) -> bool:
-        """Whether there is such an account, also one of somebody else's."""
+        """Whether there is such an account, whoever made it."""
 
     @abstractmethod
     def accepts(self, account: RelayAccount) -> bool:
-        """Whether the account that there is has this password."""
+        """Whether an existing account has this password."""
 
     @abstractmethod
     def logins(self, account: RelayAccount) -> tuple[str, ...]:
-        """The names by which the submission server may know whoever has logged in with the account.
+        """The names under which the submission server may see a login with the account.
 
         Raises:
-            Problem: that cannot be told.
+            Problem: that cannot be determined.
         """
 
     @abstractmethod
@@ -73,8 +73,8 @@ class AccountDatabase(ABC):
         """Files as they must be.
 
         Args:
-            changed: accounts that are to get their password.
-            gone: names of accounts that are to go.
+            changed: accounts whose password is to be set.
+            gone: names of accounts to be removed.
         """
 
     @abstractmethod
@@ -91,15 +91,15 @@ class SubmissionProvider(Provider):
 
     @abstractmethod
     def password_check(self) -> PasswordCheck:
-        """Whom its submission servers ask.
+        """Where its submission servers have passwords checked.
 
         Raises:
-            Problem: there is none that lets anybody log in, or they cannot be served.
+            Problem: none of them accepts logins, or their way of checking passwords is not supported.
         """
 
     @abstractmethod
     def sender_limits(self) -> dict[str, tuple[str, ...]]:
-        """The senders that accounts of ours are limited to, sorted, by name. An unlimited account is not in it."""
+        """The senders that each account may use, sorted, by name of account; those without a limit are left out."""
 
     @abstractmethod
     def limit_senders(
@@ -124,4 +124,4 @@ class AccountBackend(Provider):
 
     @abstractmethod
     def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
-        """Where the accounts are, None where this daemon does not hold what the check asks for."""
+        """Where the accounts are kept; None where this daemon does not hold those that the check uses."""

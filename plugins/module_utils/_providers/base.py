@@ -28,7 +28,7 @@ class Capabilities:
 
     Attributes:
         version: the daemon's version, such as (3, 7, 11).
-        known: whether this version lies within the range that the collection was tried with.
+        known: whether the collection was tested with this version.
         library: the TLS library it uses.
         key_permissions: owner, group and mode of the key file that it needs.
     """
@@ -44,11 +44,11 @@ class Plan:
     """What one provider would do.
 
     Attributes:
-        changes: files as they shall be; those that are so already are dropped by whoever applies the plan.
-        settings: settings kept elsewhere than in files, where they differ from what they shall be.
+        changes: files as they must be; those that already are so are dropped when the plan is applied.
+        settings: settings kept elsewhere than in files, where they differ from what they must be.
         needs: sockets that another daemon on this host must offer for this plan to work, also for virtual servers that
             the plan is not about.
-        unneeded: sockets that were needed before and are not any more.
+        unneeded: sockets that are no longer needed.
         warnings: what the administrator should know, though nothing is wrong.
     """
 
@@ -68,7 +68,8 @@ class Provider(ABC):
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
         options: names of the modules' options that it supports, of those that not every daemon does; see
-            _service/capability_check.py, which refuses the others.
+            _vservers/capability_check.py, which refuses the others.
+        unit: its systemd unit.
         config_roots: directories, or single files, that its own configuration test reads.
     """
 
@@ -77,6 +78,7 @@ class Provider(ABC):
     processes: ClassVar[frozenset[str]]
     packages: ClassVar[Mapping[str, str]]
     options: ClassVar[frozenset[str]] = frozenset()
+    unit: ClassVar[str]
     config_roots: ClassVar[tuple[str, ...]]
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -90,7 +92,7 @@ class Provider(ABC):
 
     @abstractmethod
     def capabilities(self) -> Capabilities:
-        """Version and abilities of the installed daemon."""
+        """What the installed daemon is. Raises Problem where its version is too old."""
 
     def supported_options(self) -> frozenset[str]:
         """Those of ``options`` that the installed version supports."""
@@ -110,27 +112,27 @@ class Provider(ABC):
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         """Files and settings as they must be for the desired virtual servers; every other line stays as it is.
 
-        A virtual server that is not to be present is taken back: what had been there before this collection first
-        changed it (see SavedSettings) is there again, and one that is not the daemon's own is gone.
+        A virtual server with ``present`` False is removed: the daemon's own one gets back the settings that it had
+        before this collection first changed them (see SavedSettings).
 
         Raises:
             Problem: the daemon cannot do what is asked.
         """
 
     def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
-        """Files with which this daemon offers another one to check passwords; None where it cannot."""
+        """Files that have this daemon check passwords for another one at that socket; None where it cannot."""
         return None
 
     def withdraw(self, socket: SaslSocket) -> Sequence[FileChange]:
-        """Files with which an offer of that socket is taken back, where it was made by offer()."""
+        """Files that withdraw what offer() set up for that socket."""
         return ()
 
     @abstractmethod
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        """Sockets at which a present virtual server can be proven, the clear-text one first.
+        """Sockets at which a present virtual server can be tested, the clear-text one first.
 
-        Addresses are the virtual server's own, or one of this host where it listens on every address. Names that
-        clients ask for (SNI) are put in by whoever proves.
+        Addresses are the virtual server's own, or a local one where it listens on every address. Names that
+        clients ask for (SNI) are added by the caller.
         """
 
     @abstractmethod
@@ -139,7 +141,7 @@ class Provider(ABC):
 
     @abstractmethod
     def activate(self, run: Callable[..., Completed]) -> None:
-        """Have the running daemon use its files as they are now. Raises Problem where it does not come up."""
+        """Have the running daemon use its files as they are now. Raises Problem where it does not start."""
 
     def snapshot(self) -> dict[str, Any]:
         """Settings kept elsewhere than in files, before they are changed; goes into the journal, so no secrets."""
@@ -162,4 +164,4 @@ class Provider(ABC):
 
     def remedy_where_down(self) -> str:
         """What to do where the daemon does not run, as the remedy of a Problem."""
-        return f"start it ('systemctl start {self.name}') and run again"
+        return f"start it ('systemctl start {self.unit.removesuffix('.service')}') and run again"

@@ -2,9 +2,9 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What stood in a daemon's configuration before this collection first changed it, so that it can be put back.
+"""A daemon's settings from before this collection first changed them, so that they can be restored.
 
-Only for configuration that is shared with the administrator. A file of our own is simply removed.
+Only for files that the administrator edits as well. A file of the collection's own is simply removed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 
 
 class SavedSettings:
-    """The notes of one daemon. A value is anything that JSON can carry; None says that nothing stood there.
+    """The saved settings of one daemon. A value is anything that JSON can hold; None means that nothing was set.
 
     Args:
         host: the machine.
-        store: where the notes are kept.
+        store: where they are kept.
         daemon: name of the daemon's provider.
 
     Raises:
-        Problem: the notes cannot be read.
+        Problem: they cannot be read.
     """
 
     def __init__(self, host: Host, store: Store, daemon: str) -> None:
@@ -39,7 +39,7 @@ class SavedSettings:
         except ValueError as exc:
             raise Problem(
                 f"{self._path} is damaged ({exc})",
-                "put it back from a backup; if there is none, remove it, and what is there now counts as original",
+                "restore it from a backup; if there is none, remove it, and the present settings count as original",
                 option=self._path,
             ) from exc
 
@@ -47,27 +47,27 @@ class SavedSettings:
         return key in self._notes
 
     def keys(self, prefix: str = "") -> list[str]:
-        """Sorted keys of the notes that begin with a prefix."""
+        """Sorted keys that begin with a prefix."""
         return sorted(key for key in self._notes if key.startswith(prefix))
 
     def note(self, key: str, value: Any) -> None:
-        """Note what stands there, unless that has been noted before."""
+        """Save the present value, unless one has been saved before."""
         self._notes.setdefault(key, value)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """What stood there, which may be None; the default where it was never noted."""
+        """The saved value, which may be None; the default where none was saved."""
         return self._notes.get(key, default)
 
     def take(self, key: str) -> Any:
-        """What stood there, and forget it. Raises KeyError where it was never noted."""
+        """The saved value, which is forgotten. Raises KeyError where none was saved."""
         return self._notes.pop(key)
 
     def forget(self, keys: Iterable[str]) -> None:
-        """Forget notes."""
+        """Forget saved values."""
         for key in keys:
             self._notes.pop(key, None)
 
     def change(self) -> FileChange:
-        """The file with the notes as it shall be; none where there are no notes."""
+        """The file as it must be; none where nothing is saved."""
         content = json.dumps(self._notes, indent=1, sort_keys=True).encode() + b"\n" if self._notes else None
         return FileChange(self._path, content, "root", "root", 0o600, parent_mode=0o700)

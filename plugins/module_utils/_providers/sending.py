@@ -41,9 +41,9 @@ class NewDemands:
     """What a plan demands of other servers that was not demanded of them before.
 
     Attributes:
-        of: answers what is newly demanded of the servers that take the mail of some domains; nothing of those whose
-            mail stays on this host, or for which nothing becomes stricter.
-        of_others: whether something may be, of servers that take the mail of domains without an entry.
+        of: returns what is newly demanded of the servers for some domains; nothing where the mail stays on this
+            host, or where nothing becomes stricter.
+        of_others: whether something may be newly demanded of the servers for domains without an entry.
         ca_file: PEM file of the roots that peers will be verified against; empty for the system's.
         ca_directory: directory with more of them; empty for none.
         resolv_conf: the file that names the daemon's resolvers.
@@ -62,7 +62,7 @@ class DomainPlan(Plan):
 
     Attributes:
         outcomes: what it means for each domain.
-        levels: the level of each entry of ours by domain, also of those that the plan leaves alone.
+        levels: the TLS level of each entry that this collection made, by domain, also where the plan leaves it alone.
         default_level: the level of all other mail; empty where the daemon uses no TLS.
         demands: what is newly demanded of other servers; None where that is not worked out.
         mta_sts: whether the MTA-STS policies of domains without an entry are followed.
@@ -86,7 +86,7 @@ class DomainProvider(Provider):
 
         Args:
             policies: what is demanded of each remote domain.
-            purge: whether our own entries for any other domain are removed.
+            purge: whether this collection's entries for any other domain are removed.
             ca_file: PEM file of the roots that peers are verified against; empty to keep the daemon's own.
             mta_sts: whether the MTA-STS policies of domains without an entry are followed; None to leave that as it is.
 
@@ -95,9 +95,9 @@ class DomainProvider(Provider):
         """
 
     def queue(self) -> Sequence[QueuedMail]:
-        """The messages that wait to be sent, one entry for each recipient.
+        """The deferred and queued messages, one entry for each recipient.
 
         Raises:
-            Problem: the daemon does not tell.
+            Problem: the queue cannot be listed.
         """
         return ()

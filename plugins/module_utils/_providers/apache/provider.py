@@ -74,6 +74,7 @@ class Apache(Provider):
     processes = frozenset({"apache2"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate"})
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     @classmethod

@@ -125,7 +125,7 @@ def _entries(lines: list[str]) -> Iterator[tuple[int, str]]:
 def _refused(line: int, what: str) -> Problem:
     return Problem(
         f"{CYRUS_CONF} line {line}: {what}",
-        "mend that line, or remove it, and run again; Cyrus ends when it reads it",
+        "fix or remove that line, then run again; Cyrus exits when it reads it",
         option=f"{CYRUS_CONF}:{line}",
     )
 
@@ -206,7 +206,7 @@ def add(text: str, name: str, arguments: Iterable[tuple[str, str]], owner: str, 
     lines = _split_lines(text)
     openings = [-1 - index for index, _bare_line in _entries(lines) if index < 0]
     if not openings:
-        raise Problem(f"{CYRUS_CONF} has no section SERVICES", "put the section back", option=CYRUS_CONF)
+        raise Problem(f"{CYRUS_CONF} has no SERVICES section", "put the section back", option=CYRUS_CONF)
     wanted = set(behind)
     found = [one.line for one in services(text) if one.name in wanted and "}" not in _bare(lines[one.line - 1])]
     at = max(found, default=openings[0] + 1)
@@ -225,13 +225,13 @@ def refuse_fatal(services: Iterable[Service], host: Host) -> None:
         where = f"{CYRUS_CONF}:{service.line}"
         if service.name in seen:
             raise Problem(
-                f"{where}: the service {service.name} is there twice", "give one of them another name", option=where
+                f"{where}: the service {service.name} is defined twice", "give one of them another name", option=where
             )
         seen[service.name] = service
         if not service.command or not service.argument("listen"):
             raise Problem(
-                f"{where}: the service {service.name} has no cmd or no listen",
-                "complete that line, or remove it; Cyrus ends when it reads it",
+                f"{where}: the service {service.name} lacks cmd or listen",
+                "complete or remove that line; Cyrus exits when it reads it",
                 option=where,
             )
         program = os.path.join(BINARIES, service.command[0])
@@ -239,8 +239,8 @@ def refuse_fatal(services: Iterable[Service], host: Host) -> None:
         if state is None or not state.mode & 0o100:
             raise Problem(
                 f"{where}: the program {program} of the service {service.name} is not installed",
-                "remove that line, or install the package that brings the program"
+                "remove that line, or install the package that provides the program"
                 + (" (cyrus-caldav)" if service.program == "httpd" else "")
-                + "; Cyrus ends when it reads it",
+                + "; Cyrus exits when it reads it",
                 option=where,
             )

@@ -28,7 +28,7 @@ class Effective:
         self._of_service: dict[str, dict[str, str]] = {}
 
     def forget(self) -> None:
-        """Ask anew from now on."""
+        """Ask again from now on."""
         self._of_service.clear()
 
     def options(self, service: str) -> Mapping[str, str]:

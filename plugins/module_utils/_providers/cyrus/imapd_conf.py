@@ -122,7 +122,7 @@ def with_ours(text: str, settings: Mapping[str, str]) -> str:
 
     Args:
         text: content of imapd.conf.
-        settings: all options that shall be in our block, by name in lower case; none removes it.
+        settings: all options that must be in our block, by name in lower case; none removes it.
 
     Returns:
         The new content.

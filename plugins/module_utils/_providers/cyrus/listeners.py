@@ -77,7 +77,7 @@ class Listeners:
         text: content of cyrus.conf.
 
     Attributes:
-        text: the content as it shall be.
+        text: the content as it must be.
 
     Raises:
         Problem: Cyrus would end at a line.
@@ -122,7 +122,7 @@ class Listeners:
                 self._change(cyrus_conf.put_back(self.text, service))
 
     def establish(self, vserver: Vserver) -> None:
-        """Have a virtual server listen where it shall, and nowhere else.
+        """Have a virtual server listen where it is desired, and nowhere else.
 
         Raises:
             Problem: a service of the administrator's cannot be part of it.
@@ -139,13 +139,13 @@ class Listeners:
                 raise Problem(
                     f"{CYRUS_CONF} line {service.line} has the service {service.name} read another file than"
                     f" {IMAPD_CONF}",
-                    "take -C out of that line, then run again",
+                    "remove -C from that line, then run again",
                     subject=vserver.title,
                     option=f"{CYRUS_CONF}:{service.line}",
                 )
 
     def _close(self, vserver: Vserver, owner: str, port: int, *, implicit: bool) -> None:
-        """Close the sockets of one kind that shall not be there."""
+        """Close the sockets of one kind that are not desired."""
         while True:
             for service in self._those(vserver.protocol, vserver.name):
                 listener = _as_listener(service)
@@ -224,7 +224,7 @@ class Listeners:
                     raise Problem(
                         f"the services {other.name} and {service.name} of {CYRUS_CONF} would both listen on"
                         f" {host or other_host or 'every address'}, port {number}",
-                        "give one of them another port; Cyrus cannot have one port both on every address and on one",
+                        "give one of them another port; Cyrus cannot open a port on every address and on a single one",
                         subject=concerned[0].title,
                         option="addresses" if concerned[0].addresses else "port",
                     )

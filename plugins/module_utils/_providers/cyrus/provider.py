@@ -72,6 +72,7 @@ class Cyrus(Provider):
     processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "auth_tls", "auth_clear"})
+    unit = UNIT
     config_roots = (IMAPD_CONF, CYRUS_CONF)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -103,7 +104,7 @@ class Cyrus(Provider):
         return is_active(self.host, UNIT)
 
     def remedy_where_down(self) -> str:
-        start = f"start it ('systemctl start {UNIT.removesuffix('.service')}') and run again"
+        start = super().remedy_where_down()
         try:
             cyrus_conf.refuse_fatal(self._listeners().services, self.host)
         except Problem as exc:
@@ -201,7 +202,7 @@ class Cyrus(Provider):
             if mechanism not in there:
                 package = sasl.package_of(mechanism)
                 raise Problem(
-                    f"the SASL library of this host does not have the mechanism {mechanism}",
+                    f"the SASL library on this host has no mechanism {mechanism}",
                     f"install the package {package}" if package else "leave it out",
                     subject=vserver.title,
                     option="auth_tls",
@@ -257,7 +258,7 @@ class Cyrus(Provider):
             missing = sorted(name for name in (unknown & ours) - own if name.startswith(f"{service.name.lower()}_"))
             if missing:
                 raise Problem(
-                    f"this version of Cyrus does not know {', '.join(missing)}",
+                    f"this version of Cyrus does not support {', '.join(missing)}",
                     "upgrade to a version that the guide lists",
                     option=IMAPD_CONF,
                 )
@@ -267,7 +268,7 @@ class Cyrus(Provider):
         if self.running():
             # systemd picks the process: the unit knows no reload, and no number of a process is ever stale here
             done = run(["systemctl", "kill", "--kill-who=main", "--signal=HUP", UNIT])
-            # a master without the right to open ports below 1024 (Debian 12) must be started anew for one of these
+            # a master without the right to open ports below 1024 (Debian 12) must be restarted for one of these
             if done.code == 0 and self._stays() and self._listens():
                 return
         bring_up(run, UNIT, "Cyrus", self._stays, why=lambda: self._logged(run))
@@ -282,7 +283,7 @@ class Cyrus(Provider):
         return False
 
     def _listens(self) -> bool:
-        """Whether every service of ours has got its socket."""
+        """Whether every service of ours has opened its socket."""
         listeners = self._listeners()
         wanted = {
             (one.host, one.port)

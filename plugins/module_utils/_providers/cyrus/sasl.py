@@ -96,14 +96,14 @@ def _plain_text_in_clear(vserver: Vserver, listed: frozenset[str] | None) -> boo
     mechanisms = listed if vserver.auth_tls is None else frozenset(vserver.auth_tls)
     if mechanisms is None:
         raise Problem(
-            "Cyrus has one list of mechanisms for use before TLS and inside TLS, and none is set",
+            "Cyrus has a single list of mechanisms for use before and inside TLS, and it is not set",
             "give auth_tls as well",
             subject=vserver.title,
             option="auth_tls",
         )
     if "ANONYMOUS" in mechanisms:
         raise Problem(
-            "ANONYMOUS is a matter of allowanonymouslogin in Cyrus, not of its list of mechanisms",
+            "in Cyrus, ANONYMOUS is switched by allowanonymouslogin, not by the list of mechanisms",
             "leave ANONYMOUS out",
             subject=vserver.title,
             option="auth_clear",
@@ -115,7 +115,7 @@ def _plain_text_in_clear(vserver: Vserver, listed: frozenset[str] | None) -> boo
         return True
     allowed = " or ".join(", ".join(sorted(some)) for some in (mechanisms, rest) if some)
     raise Problem(
-        "Cyrus offers the same mechanisms before TLS as inside it, but for PLAIN and LOGIN",
+        "except for PLAIN and LOGIN, Cyrus offers the same mechanisms before TLS as inside it",
         f"set auth_clear to {allowed}, or leave it out",
         subject=vserver.title,
         option="auth_clear",

@@ -74,8 +74,8 @@ class DovecotAccounts(AccountDatabase):
     def check(self, account: RelayAccount) -> None:
         if account.realm:
             raise Problem(
-                "a realm is given, which accounts in Dovecot do not have",
-                "leave it out, or make it part of the name (name@realm)",
+                "Dovecot accounts have no realm",
+                "leave realm out, or make it part of the name (name@realm)",
                 subject=account.title,
                 option="realm",
             )
@@ -83,7 +83,7 @@ class DovecotAccounts(AccountDatabase):
             return
         if ":" in account.name:
             raise Problem(
-                "a colon in the name ends it in Dovecot's file",
+                "a name in Dovecot's passwd-file cannot contain a colon",
                 "choose another name",
                 subject=account.title,
                 option="name",
@@ -91,8 +91,8 @@ class DovecotAccounts(AccountDatabase):
         refused = sorted(set(account.name) - {"\\"} - set(self._characters)) if self._characters else []
         if refused:
             raise Problem(
-                f"Dovecot refuses names with {' '.join(map(repr, refused))} in them",
-                f"choose another name, or add to Dovecot's setting {_CHARACTERS}",
+                f"Dovecot does not allow {' '.join(map(repr, refused))} in names",
+                f"choose another name, or extend Dovecot's setting {_CHARACTERS}",
                 subject=account.title,
                 option="name",
             )
@@ -123,7 +123,7 @@ class DovecotAccounts(AccountDatabase):
         shape = str(self._effective(_FORMAT).get(_FORMAT, ""))
         if shape not in _HARMLESS_FORMATS:
             raise Problem(
-                f"Dovecot rewrites the names of those who log in ({_FORMAT} = {shape}), so that what an account may"
+                f"Dovecot rewrites login names ({_FORMAT} = {shape}), so that what an account may"
                 " send cannot be tied to its name",
                 f"leave out allowed_senders, or set {_FORMAT} back to its default",
                 subject=account.title,
@@ -173,7 +173,7 @@ class DovecotAccounts(AccountDatabase):
         found = self._effective(_CHARACTERS).get(_CHARACTERS, "")
         if wanted and wanted.get(_CHARACTERS, found) != found:
             raise Problem(
-                f"the settings are in {ACCOUNTS_DROP_IN}, but Dovecot does not take over {_CHARACTERS}",
-                "look for a file that sets the same and is read later, such as local.conf, and remove it there",
+                f"the settings are in {ACCOUNTS_DROP_IN}, but Dovecot uses another {_CHARACTERS}",
+                "look for a file that is read later and sets it too, such as local.conf, and remove it there",
                 option=ACCOUNTS_DROP_IN,
             )

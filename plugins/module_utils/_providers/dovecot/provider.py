@@ -89,6 +89,7 @@ class Dovecot(AccountBackend):
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
     backends = BACKENDS
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:

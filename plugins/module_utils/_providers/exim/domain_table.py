@@ -80,7 +80,7 @@ class DomainEntries:
         self.accounts = {domain: dict(fields) for domain, fields in self._before[ACCOUNTS].items()}
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
-        """Work the policies into the entries.
+        """Enter the policies into the table.
 
         Raises:
             Problem: a policy could never apply, or contradicts another one.

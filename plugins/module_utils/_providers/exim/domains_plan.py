@@ -137,7 +137,7 @@ class Sending:
         return ca_file
 
     def _passed_by(self, tables: DomainEntries) -> list[str]:
-        """Warn of routers of the administrator's that do not get to see the mail of our entries."""
+        """Warn of the administrator's routers that no longer see the mail of our entries."""
         if not any(not fields.get("host") or fields.get("shared") for fields in tables.entries.values()):
             return []
         shown = re.findall(r"^(\S+) router:\n((?:.+\n)*)", self._ask("-bP", "routers"), re.MULTILINE)
@@ -151,8 +151,8 @@ class Sending:
         if not found:
             return []
         warning = (
-            f"mail of domains that have an entry is not seen by {several(found)} of Exim's routers:"
-            f" it takes {FAMILY}'s usual way; a relay_host sends it another one"
+            f"mail to domains that have an entry bypasses Exim's routers {several(found)}:"
+            f" it is routed as {FAMILY} does by default, unless relay_host is set"
         )
         return [warning]
 
@@ -169,7 +169,7 @@ class Sending:
         return default_level(done.out, authentic=self._sees_authentic())
 
     def _resolver_warnings(self, policies: Sequence[DomainPolicy]) -> list[str]:
-        """What the administrator should know of the resolver. Raises Problem where DANE would be worth nothing."""
+        """Warnings about the resolver. Raises Problem where DANE would be ineffective."""
         if not any(policy.present and policy.tls in WITH_DANE for policy in policies):
             return []
         if not self._sees_authentic():
@@ -193,8 +193,8 @@ def _circumflex(policies: Sequence[DomainPolicy]) -> list[str]:
     if not found:
         return []
     warning = (
-        f"the user name or the password for {several(found)} begins with a circumflex, which Exim cannot send by PLAIN:"
-        " mail waits unless the host offers LOGIN or CRAM-MD5"
+        f"the user name or password for {several(found)} begins with a circumflex, which Exim cannot send with PLAIN:"
+        " mail is deferred unless the host offers LOGIN or CRAM-MD5"
     )
     return [warning]
 

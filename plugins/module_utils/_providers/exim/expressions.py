@@ -4,7 +4,7 @@
 
 """The lines that tell Exim one virtual server from another: macros with tables, and the options that look into them.
 
-Exim has one set of options for all ports, but it expands them anew for each connection. So every option looks up by
+Exim has one set of options for all ports, but it expands them for each connection. So every option looks up by
 the connection's own address and port which virtual server it belongs to, and by that what holds there. A connection
 that belongs to none gets what the administrator had set before.
 

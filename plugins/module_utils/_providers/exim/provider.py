@@ -32,8 +32,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     expressions,
-    layout,
     listeners,
+    vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
@@ -78,6 +78,7 @@ class Exim(DomainProvider):
     processes = frozenset({"exim4"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni"})
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -149,20 +150,22 @@ class Exim(DomainProvider):
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         effective, before = self.effective, self.read()
         tables = expressions.Tables.from_macros(effective.macros)
-        wanted = layout.of_ours(effective, tables)
+        wanted = vserver_listeners.of_ours(effective, tables)
         socket = SaslSocket(SASL_SOCKET, USER, GROUP)
         asked = (socket,) if _submission(tables) else ()
         for vserver in desired:
-            tables.forget(layout.identifier(vserver))
-            wanted.pop(layout.identifier(vserver), None)
+            tables.forget(vserver_listeners.identifier(vserver))
+            wanted.pop(vserver_listeners.identifier(vserver), None)
         for vserver in (one for one in desired if one.present):
             _refuse_impossible(vserver)
             self._enter(tables, vserver)
-            wanted[layout.identifier(vserver)] = layout.of_desired(vserver, before.get(vserver.key))
+            wanted[vserver_listeners.identifier(vserver)] = vserver_listeners.of_desired(
+                vserver, before.get(vserver.key)
+            )
         if not tables.certificates:
             return Plan(changes=self.sources.changes("", "", ()), unneeded=asked)
-        tables.listeners = layout.table(wanted)
-        lists = layout.options(effective, wanted)
+        tables.listeners = vserver_listeners.table(wanted)
+        lists = vserver_listeners.options(effective, wanted)
         if lists.keys() & {"daemon_smtp_ports", "local_interfaces"}:
             self._refuse_command_line()
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
@@ -176,7 +179,7 @@ class Exim(DomainProvider):
 
     def _enter(self, tables: expressions.Tables, vserver: Vserver) -> None:
         """Put a virtual server into the tables."""
-        ident = layout.identifier(vserver)
+        ident = vserver_listeners.identifier(vserver)
 
         def file(certificate: str) -> str:
             path = self.store.deployed_path(self.name, certificate)
@@ -246,9 +249,6 @@ class Exim(DomainProvider):
     def remedy_for_no_password_check(self) -> str:
         return f"install {DOVECOT_PACKAGE}, or set up an authenticator"
 
-    def remedy_where_down(self) -> str:
-        return f"start it ('systemctl start {UNIT}') and run again"
-
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
@@ -291,7 +291,7 @@ class Exim(DomainProvider):
         self._stuck = False
 
     def _comes_up(self) -> bool:
-        """Whether the daemon, told to begin anew, listens at all places; it closes them for a moment."""
+        """Whether the daemon, told to restart, listens on all its sockets; it closes them for a moment."""
         end = time.monotonic() + _COMES_UP
         time.sleep(_SETTLES)
         wanted = self.effective.sockets

@@ -13,8 +13,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     expressions,
-    layout,
     listeners,
+    vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
@@ -45,7 +45,7 @@ class VirtualServers:
         """The virtual servers of some protocols, by protocol and name: ours, and what listens besides."""
         effective = self._effective
         tables = expressions.Tables.from_macros(effective.macros)
-        ours = layout.of_ours(effective, tables)
+        ours = vserver_listeners.of_ours(effective, tables)
         found = [self._ours(tables, ident, ours[ident]) for ident in tables.certificates]
         taken = {port for one in ours.values() for port in one.ports}
         for protocol in (PROTOCOLS[name] for name in protocols):

@@ -71,6 +71,7 @@ class Inn(Provider):
     processes = frozenset({"innd", "nnrpd"})
     packages = PACKAGES
     options = frozenset({"name", "auth_tls", "auth_clear"})
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:

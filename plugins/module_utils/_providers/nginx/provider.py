@@ -72,6 +72,7 @@ class Nginx(Provider):
     processes = frozenset({"nginx"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate"})
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     @classmethod

@@ -64,6 +64,7 @@ class OpenLdap(Provider):
     processes = frozenset({"slapd"})
     packages = PACKAGES
     options = frozenset({"auth_tls", "auth_clear"})
+    unit = UNIT
     config_roots = (ROOT,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -369,4 +370,4 @@ class OpenLdap(Provider):
             self._daemon.move_at_rest(run, self._daemon.settings_at_rest(), wanted)
 
 
-__all__ = ("UNIT", "OpenLdap")
+__all__ = ("OpenLdap",)

@@ -133,7 +133,7 @@ class Inbound:
         self.rows = {path: dict(rows) for path, rows in self._before.items()}
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> dict[str, str]:
-        """Work the demands into tables and main.cf, and answer why something changes, by domain.
+        """Enter the requirements into tables and main.cf; returns why something changes, by domain.
 
         Raises:
             Problem: a demand would have no effect, or let nobody in.

@@ -33,7 +33,7 @@ _DANE = ("dane", "dane-only")
 
 
 def is_asked(settings: Settings) -> bool:
-    """Whether the resolver is asked as things are."""
+    """Whether the resolver is asked at present."""
     return MTA_STS_RESOLVER in words(settings.value(TABLES))
 
 

@@ -143,7 +143,7 @@ class _Comparison:
         return found
 
     def _of_others(self, next_hops: Collection[str]) -> dict[str, _Policy]:
-        """What tables of somebody else say of next hops."""
+        """What foreign tables say of next hops."""
         found: dict[str, _Policy] = {}
         keys = sorted({key for one in next_hops for key in _keys_of(one)})
         for one in words(self._expanded(PARAMETER_OF[TLS_POLICY])) if keys else ():
@@ -213,8 +213,8 @@ def new_demands(
     Args:
         host: the machine.
         expanded: answers a parameter's value as it is, with the parameters it names put in.
-        settings: main.cf as it shall be.
-        tables: our tables as they shall be.
+        settings: main.cf as it will be.
+        tables: our tables as they will be.
         services: the services of master.cf that are an smtp(8), but for ours.
     """
     comparison = _Comparison(host, expanded, settings, tables, services)

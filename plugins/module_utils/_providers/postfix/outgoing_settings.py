@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The parameters of main.cf that outgoing mail needs, and what stood there before them.
+"""The parameters of main.cf that outgoing mail needs, and their former values.
 
 When a parameter is first changed, its former value is saved (see SavedSettings) together with the new one. The former
 value is restored when nothing needs the new one any more, but only where that is still set: what somebody has set since
@@ -78,7 +78,7 @@ class Settings:
     Args:
         text: content of main.cf.
         parameters: Postfix' effective parameters.
-        saved: the notes of what stood there before.
+        saved: their former values.
 
     Attributes:
         text: content of main.cf.
@@ -111,7 +111,7 @@ class Settings:
         return _value_in(self._saved.get(_NOTE + name)["before"])
 
     def written(self, name: str) -> bool:
-        """Whether somebody else has written the parameter down."""
+        """Whether the administrator has set the parameter."""
         return name not in self.noted and main_cf.written(self.text, name) is not None
 
     def set(self, name: str, value: str, *, ours: bool = False) -> None:
@@ -134,11 +134,11 @@ class Settings:
             self.text = main_cf.assign(self.text, {name: value})
 
     def put_back(self, name: str, default: str = "") -> None:
-        """Give a noted parameter what stood there before.
+        """Restore a parameter's former value.
 
         Args:
             name: the parameter.
-            default: its value where nothing stands there.
+            default: its value where it is not set.
         """
         note = self._saved.take(_NOTE + name)
         before = note["before"]

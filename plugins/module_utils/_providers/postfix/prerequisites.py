@@ -29,7 +29,7 @@ _VERIFYING = frozenset({"verify", "secure"})
 def settle(
     settings: Settings, expanded: Callable[[str], str], levels: Collection[str], *, accounts: bool, ca_file: str
 ) -> None:
-    """Set what is needed, and put back what is needed no more.
+    """Set what is needed, and restore what is no longer needed.
 
     Args:
         settings: main.cf.
@@ -39,7 +39,7 @@ def settle(
         ca_file: the roots to verify peers against; empty to keep Postfix' own.
 
     Raises:
-        Problem: somebody else has set something that does not go together with it.
+        Problem: a foreign setting conflicts with it.
     """
     wanted: dict[str, str] = {}
     if accounts:
@@ -100,7 +100,7 @@ def resolv_conf(host: Host, settings: Settings) -> str:
 
 
 def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -> list[str]:
-    """Whether the resolver that smtp(8) asks makes the levels with DANE worth something.
+    """Whether smtp(8)'s resolver validates, so that the levels with DANE mean something.
 
     Args:
         host: the machine.

@@ -111,6 +111,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         {"name", "alternative_certificate", "sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}
     )
     backends = BACKENDS
+    unit = UNIT
     config_roots = (CONFIG_DIRECTORY,)
 
     def __init__(self, host: Host, store: Store) -> None:
@@ -275,7 +276,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     def queue(self) -> Sequence[QueuedMail]:
         return queued(self.host)
 
-    # ---- whoever logs in
+    # ---- logins
 
     def remedy_for_no_password_check(self) -> str:
         return f"install {DOVECOT_PACKAGE}, or set up SASL for this service in main.cf yourself"

@@ -5,7 +5,7 @@
 """Who may log in at Postfix' servers, and as which sender (SASL_README, access(5), postconf(5)).
 
 smtpd(8) can hold every login to the addresses that it owns, but then also this host's own users, who own none. So the
-rule is asked for by name of login: one table says whom it concerns, another one who owns what.
+rule is asked for by name of login: one table says which logins it applies to, the other who owns which sender.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Logins:
         host: the machine.
         parameters: Postfix' effective parameters.
         expanded: answers a parameter's value with the parameters it names put in.
-        saved: the notes of what stood in master.cf before.
+        saved: former settings of master.cf.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Logins:
             if service.command == "smtpd" and self._value(service, "smtpd_sasl_auth_enable") == "yes"
         }
 
-    # ---- whom they ask
+    # ---- where they have passwords checked
 
     def password_check(self) -> PasswordCheck:
         """Whom the submission servers ask.

@@ -68,13 +68,13 @@ def comment_of(vserver: Vserver) -> str:
 
 
 def key_of(service: master_cf.Service) -> tuple[str, str] | None:
-    """Protocol and name of the virtual server for which we have added a service; None for somebody else's."""
+    """Protocol and name of the virtual server for which we have added a service; None for a foreign one."""
     match = _OURS.fullmatch(service.comment)
     return (match.group(1), match.group(2)) if match else None
 
 
 def wanted_sockets(vserver: Vserver) -> dict[Socket, bool]:
-    """Where a virtual server shall listen, each with whether TLS starts there at once."""
+    """Where a virtual server is to listen, each with whether it has implicit TLS."""
     port = PROTOCOLS[vserver.protocol].port if vserver.port is None else vserver.port
     found = {}
     for address in vserver.addresses or ("",):

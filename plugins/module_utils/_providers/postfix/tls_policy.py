@@ -86,7 +86,7 @@ class DomainTables:
 
     Attributes:
         before: the rows as they are, by table and domain.
-        rows: the rows as they shall be.
+        rows: the rows as they must be.
         used_services: the services that mail is sent by.
         warnings: what the administrator should know.
     """
@@ -111,7 +111,7 @@ class DomainTables:
         self.warnings: list[str] = []
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
-        """Work the policies into the rows.
+        """Enter the policies into the rows.
 
         Raises:
             Problem: a policy could never apply, or contradicts another one.
@@ -217,13 +217,13 @@ class DomainTables:
             self.warnings.append(f"the {whose} for all mail that leaves by {next_hop}")
         for ways, domains in uncovered.items():
             self.warnings.append(
-                f"mail of senders that {ways} sends another way does not obey the policies for"
-                f" {several(dict.fromkeys(domains))}; a relay_host of their own would bring it back"
+                f"mail from senders that {ways} routes differently does not follow the policies for"
+                f" {several(dict.fromkeys(domains))}; give these a relay_host to include it"
             )
         if without_account:
             self.warnings.append(
-                f"mail of senders that is sent another way does not use the account for {several(without_account)};"
-                " a relay_host of their own would bring it back"
+                f"mail from senders routed differently does not use the account for {several(without_account)};"
+                " give these a relay_host to include it"
             )
 
     # ---- rows
@@ -334,12 +334,12 @@ class DomainTables:
         return {domain: level_in(rows[0]) for domain, rows in self.rows[TLS_POLICY].items() if rows}
 
     def services_of_ours(self) -> set[str]:
-        """The services of ours that mail is sent by."""
+        """The services of ours that send mail."""
         ways = [row.value for rows in self.rows[TRANSPORT].values() for row in rows]
         return {one.partition(":")[0] for one in (*ways, self._settings.value("default_transport"))}
 
     def name_in_main_cf(self, mta_sts: bool) -> None:
-        """Have main.cf name the tables that have rows, and no others of ours.
+        """Have main.cf name those of our tables that have rows, and no others of ours.
 
         Args:
             mta_sts: whether the resolver of MTA-STS policies is asked after all tables.

@@ -28,7 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _MX = ("smtp", "default")
 _SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
-_MAIN = "main.cf "  # keys of the notes of what stood there before
+_MAIN = "main.cf "  # begins the keys of saved settings
 _MASTER = "master.cf "
 _END = "end"  # noted where a file does not end with a line feed
 
@@ -50,7 +50,7 @@ class Files:
         master: content of master.cf.
         parameters: every parameter of main.cf with its effective value; kept up to date.
         smtpd: the translation.
-        saved: the notes of what stood there before.
+        saved: former settings of both files.
 
     Attributes:
         main: content of main.cf.
@@ -65,7 +65,7 @@ class Files:
         self._saved = saved
 
     def take_over(self, vserver: Vserver) -> None:
-        """Put in, or take back, one virtual server.
+        """Add, change or remove one virtual server.
 
         Raises:
             Problem: it cannot be had.
@@ -222,7 +222,7 @@ class Files:
             self._saved.note(prefix + _END, "none")
 
     def _with_end(self, prefix: str, text: str) -> str:
-        """The text as it ended before, once nothing of ours is in it any more."""
+        """The text with its former ending, once nothing of ours is left in it."""
         if self._saved.keys(prefix) != [prefix + _END]:
             return text
         self._saved.forget([prefix + _END])

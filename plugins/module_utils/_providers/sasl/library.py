@@ -82,12 +82,12 @@ class SaslLibrary:
                 "the Cyrus SASL library is not installed", f"install it ({how_to_install(LIBRARY_PACKAGE)})"
             ) from exc
         if library.sasl_server_init(self._callbacks, b"postmaster") != _OK:
-            raise Problem("the Cyrus SASL library does not start", f"install {DATABASE_PACKAGE}")
+            raise Problem("the Cyrus SASL library cannot be initialised", f"install {DATABASE_PACKAGE}")
         connection = ctypes.c_void_p()
         try:
             arguments = (b"smtp", realm.encode(), realm.encode(), None, None, None, 0, ctypes.byref(connection))
             if library.sasl_server_new(*arguments) != _OK:
-                raise Problem("the Cyrus SASL library does not start", f"install {DATABASE_PACKAGE}")
+                raise Problem("the Cyrus SASL library cannot be initialised", f"install {DATABASE_PACKAGE}")
             yield library, connection
         finally:
             if connection:
@@ -95,7 +95,7 @@ class SaslLibrary:
             library.sasl_done()
 
     def accepts(self, name: str, realm: str, password: str) -> bool:
-        """Whether a server would let somebody in with this password."""
+        """Whether a server would accept this password."""
         user, secret = name.encode("utf-8", "surrogateescape"), password.encode("utf-8", "surrogateescape")
         with self._connection(realm) as (library, connection):
             code: int = library.sasl_checkpass(connection, user, len(user), secret, len(secret))

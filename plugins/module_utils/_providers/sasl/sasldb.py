@@ -50,7 +50,7 @@ class SaslDatabase(AccountDatabase):
     def check(self, account: RelayAccount) -> None:
         if account.present and account.password == "":
             raise Problem(
-                "a blank password cannot be kept in a Cyrus SASL database",
+                "a Cyrus SASL database cannot hold an empty password",
                 "give the account a password, or have Dovecot check the passwords",
                 subject=account.title,
                 option="password",
@@ -64,8 +64,8 @@ class SaslDatabase(AccountDatabase):
             )
         if account.realm and "@" in account.name and account.name.partition("@")[2] != account.realm:
             raise Problem(
-                f"the name has another realm in it than {account.realm}",
-                "give the realm once",
+                f"the name contains another realm than {account.realm}",
+                "give the realm only once",
                 subject=account.title,
                 option="realm",
             )
@@ -90,7 +90,7 @@ class SaslDatabase(AccountDatabase):
                 if done.code != 0:
                     raise Problem(
                         f"{self._path} cannot be read ({done.complaint})",
-                        "put it back from a backup, or remove it and run again with all accounts",
+                        "restore it from a backup, or remove it and run again with all accounts",
                         option=self._path,
                     )
                 lines = (line.rpartition(": ") for line in done.out.splitlines())
@@ -147,7 +147,7 @@ class SaslDatabase(AccountDatabase):
         return (change, self._notes.change())
 
     def _full_names(self, name: str) -> list[str]:
-        """What an account of ours, or one that is named, is called in the database."""
+        """The name in the database of an account, whether this run names it or an earlier one made it."""
         prefix = self._key("")
         noted = [key[len(prefix) :] for key in self._notes.keys(prefix) if self._notes.get(key) == name]
         return noted or [self._full(RelayAccount(name))]
@@ -177,8 +177,8 @@ def database_of(options: str, root: str) -> str:
     settings = {name.strip(): value.strip() for name, colon, value in pairs if colon}
     if settings.get("pwcheck_method", "auxprop") != "auxprop":
         raise Problem(
-            f"the submission server has its passwords checked by {settings['pwcheck_method']}, where no accounts can"
-            " be made",
+            f"the submission server checks passwords with {settings['pwcheck_method']}, in which no accounts can"
+            " be created",
             "set 'pwcheck_method: auxprop' and 'auxprop_plugin: sasldb', or have Dovecot check the passwords",
         )
     if settings.get("auxprop_plugin", "sasldb") != "sasldb":

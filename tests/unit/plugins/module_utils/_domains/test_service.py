@@ -168,6 +168,7 @@ class Sender(DomainProvider):
     """A daemon that does what it is told."""
 
     name = "sender"
+    unit = "sender.service"
     protocols = frozenset({"smtp"})
     config_roots = ()
 

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import importlib
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
@@ -59,3 +61,12 @@ def test_roles():
     assert [one.name for one in with_role(SubmissionProvider)] == ["postfix"]
     assert [one.name for one in supporting("sni", "smtp")] == ["postfix", "exim"]
     assert account_backends() == {"dovecot": "dovecot-core", "sasldb": "libsasl2-2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("postfix", "postfix"), ("exim", "exim4"), ("inn", "inn2"), ("openldap", "slapd"), ("apache", "apache2")],
+)
+def test_daemon_that_does_not_run_is_started_by_the_name_of_its_unit(name, unit):
+    provider: Any = next(one for one in PROVIDERS if one.name == name)
+    assert f"'systemctl start {unit}'" in provider.remedy_where_down(SimpleNamespace(unit=provider.unit))

@@ -60,6 +60,7 @@ class Daemon(Provider):
     """
 
     host: Any
+    unit = "dovecot.service"
     config_roots = ()
     settings = ()
     needs: tuple[SaslSocket, ...] = ()

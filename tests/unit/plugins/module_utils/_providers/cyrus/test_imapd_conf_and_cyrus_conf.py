@@ -101,5 +101,5 @@ def test_only_the_services_count():
 
 
 def test_no_section():
-    with pytest.raises(Problem, match="no section SERVICES"):
+    with pytest.raises(Problem, match="no SERVICES section"):
         services.add("START {\n}\n", "imaps", [("cmd", "imapd"), ("listen", "1")], "imap/default", [])

@@ -245,7 +245,7 @@ def test_configuration_that_exim_refuses(host):
 
 def test_one_big_file_is_left_alone(host):
     add(host, "/etc/exim4/exim4.conf", "")
-    with pytest.raises(Problem, match=r"takes the place of the configuration"):
+    with pytest.raises(Problem, match=r"replaces the configuration"):
         provider(host).plan([SMTP])
 
 

@@ -360,7 +360,7 @@ def test_transport_of_senders_that_no_policy_reaches(host):
     host.tables[BY_SENDER] = {"a@h": "lmtp:[one]"}
     host.set(MAIN_CF, sender_dependent_default_transport_maps=BY_SENDER)
     (warning,) = planned(host, PARTNER).warnings
-    assert "the transport lmtp sends another way does not obey the policies for partner.example" in warning
+    assert "the transport lmtp routes differently does not follow the policies for partner.example" in warning
 
 
 # ---- DANE

@@ -24,7 +24,7 @@ def identifier(vserver: Vserver) -> str:
 
 
 def of_ours(effective: Effective, tables: expressions.Tables) -> dict[str, listeners.Listener]:
-    """Where the virtual servers of ours listen."""
+    """Where our virtual servers listen."""
     found = {}
     for ident in tables.certificates:
         pairs = [expressions.address_and_port(one) for one, owner in tables.listeners.items() if owner == ident]
