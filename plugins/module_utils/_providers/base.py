@@ -68,7 +68,7 @@ class Provider(ABC):
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
         options: names of the modules' options that it supports, of those that not every daemon does; see
-            _vservers/capability_check.py, which refuses the others.
+            _service/capability_check.py, which refuses the others.
         unit: its systemd unit.
         config_roots: directories, or single files, that its own configuration test reads.
     """
