@@ -30,8 +30,15 @@ PAGE = RST / "first_steps.rst"
 LAB = ROOT / "tests" / "lab" / "lab"
 (PEBBLE,) = (ROOT / "tests").rglob("pebble.sh")
 # What a reader does before, or would do elsewhere: install Ansible, and fetch or build tarballs.
-NOT_HERE = ("sudo ", "python3 -m venv", "~/ansible/bin/pip", "export PATH=", "ansible-galaxy collection build")
-NOT_HERE += ("ansible-galaxy collection download", "ansible-galaxy collection install --offline collections/")
+NOT_HERE = (
+    "sudo ",
+    "python3 -m venv",
+    "~/ansible/bin/pip",
+    "export PATH=",
+    "ansible-galaxy collection build",
+    "ansible-galaxy collection download",
+    "ansible-galaxy collection install --offline collections/",
+)
 MARK = "\x01"
 
 
