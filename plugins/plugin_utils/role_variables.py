@@ -103,6 +103,8 @@ def misspelt(names: Collection[str], known: Variables, foreign: Collection[str] 
         if ours:
             prefix = max(ours, key=len)
             hint = _hint(name, [one for one in known.specs if one.startswith(prefix)])
+        elif any(name.endswith(f"_{one}") for one in known.specs):
+            continue  # somebody's own, such as vault_link_password
         else:
             nearest = get_close_matches(name, known.specs, n=1, cutoff=_ALIKE_ENOUGH)
             if not nearest:

@@ -20,17 +20,21 @@ from ansible_collections.postmaster.secure_channel.tests.support.layering import
 )
 
 PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
-DAEMONS = sorted(path.parent.name for path in (PLUGINS / "module_utils" / "_providers").glob("*/provider.py"))
+SHARED = {"sasl", "web"}  # what several daemons' providers share
+PROVIDERS = PLUGINS / "module_utils" / "_providers"
+DAEMONS = sorted({path.parent.name for path in PROVIDERS.glob("*/provider.py")} - SHARED)
 
 # From the bottom up. A room may import from itself and from the floors below it.
 FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
     ("_names", "_host.host"),
     ("_host", "_tls", "_cryptography_dep"),
-    ("_argspec", "_module", "_certificates.store", "_wire"),
-    ("_certificates.keys", "_providers.base", "_providers.saved_settings"),
+    ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing"),
+    ("_certificates.store",),
+    ("_certificates.passphrase",),
+    ("_certificates.keys", "_certificates.key_pair", "_providers.base", "_providers.saved_settings"),
     ("_certificates.x509", "_providers.sending", "_providers.accounts", "_providers.text_blocks"),
-    ("_providers.sasl", "_providers.web"),
+    ("_certificates.summary", "_providers.sasl", "_providers.web"),
     tuple(f"_providers.{daemon}" for daemon in DAEMONS),
     ("_providers.registry",),
     ("_service",),

@@ -18,7 +18,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.source_strings 
 MODULE_UTILS = Path(__file__).resolve().parents[4] / "plugins" / "module_utils"
 PACKAGE = "ansible_collections.postmaster.secure_channel.plugins.module_utils."
 SEAM = frozenset({MODULE_UTILS / "_host" / "platform.py", *MODULE_UTILS.glob("_providers/*/paths.py")})
-PROVIDERS = sorted(path.parent.name for path in MODULE_UTILS.glob("_providers/*/provider.py"))
+# nginx and Apache share web, which knows neither
+PROVIDERS = sorted({path.parent.name for path in MODULE_UTILS.glob("_providers/*/provider.py")} - {"web"})
 # what Linux and HTTP have everywhere
 EVERYWHERE = re.compile(r"/dev/(fd|null)\b|/\.well-known/")
 PATH = re.compile(r"(?<![\w.}*)\]])/(etc|usr|var|run|lib|bin|sbin|opt|srv|root|home)\b")
