@@ -40,7 +40,7 @@ FLOORS = (
     ("_service",),
     ("_certificates", "_vservers", "_domains", "_accounts", "_tls_info"),
     ("plugin_utils",),
-    ("doc_fragments", "filter", "modules"),
+    ("action", "doc_fragments", "filter", "modules"),
 )
 # What may write is the transaction, in one file or several. The host itself writes to memory only (memfd_create).
 WRITERS = {"_host.host", "_host.transaction", "_host.lock", "_host.journal", "_host.staging", "_host.mirror"}
