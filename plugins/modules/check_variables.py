@@ -18,7 +18,8 @@ description:
     the right type or not among the choices. The message names each fault and, where there is one, the name that was
     probably meant. Values are never shown.
   - A variable is taken for one of ours if its name begins with the name of one of the roles, such as C(vservers_), or
-    with C(secure_channel_), or differs from one of ours by a letter or two. List other variables with such names in
+    with C(secure_channel_), or differs from one of ours by a letter or two. As C(link_) and C(verify_) are words that
+    others use as well, such a name must be much like one of ours. List other variables that are taken for ours in
     C(secure_channel_foreign_variables), and they are left alone.
   - What the roles take is read from their argument specs.
   - The playbooks of this collection do this first of all. Use it at the beginning of your own, where they use the

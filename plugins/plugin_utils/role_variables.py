@@ -37,7 +37,11 @@ RESULTS = {"certificate_authority_answers", "certificates_missing", "certificate
 # These take the same declaration as another variable.
 ALIKE = {"certificates_vservers": "vservers_list", "verify_vservers": "vservers_list"}
 
+# Prefixes that are words of everyday use: another role may well have a "verify_ssl", so only near misses are refused.
+COMMON_PREFIXES = {"link_", "verify_"}
+
 _ALIKE_ENOUGH = 0.9  # of a name that does not begin like one of ours; 1 is the same name
+_REST_ALIKE_ENOUGH = 0.75  # of what follows a prefix that is a common word
 _SIMPLE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "bool": ("true or false", check_type_bool),
     "float": ("a number", check_type_float),
@@ -102,6 +106,8 @@ def misspelt(names: Collection[str], known: Variables, foreign: Collection[str] 
         ours = [prefix for prefix in known.prefixes if name.startswith(prefix)]
         if ours:
             prefix = max(ours, key=len)
+            if prefix in COMMON_PREFIXES and not _nearly_one_of_ours(name, prefix, known.specs):
+                continue
             hint = _hint(name, [one for one in known.specs if one.startswith(prefix)])
         elif any(name.endswith(f"_{one}") for one in known.specs):
             continue  # somebody's own, such as vault_link_password
@@ -111,6 +117,12 @@ def misspelt(names: Collection[str], known: Variables, foreign: Collection[str] 
                 continue
             hint = f"did you mean {nearest[0]}?"
         yield f"{name}: no role or playbook of postmaster.secure_channel has this variable; {hint}"
+
+
+def _nearly_one_of_ours(name: str, prefix: str, known: Collection[str]) -> bool:
+    """Whether a name is like one that we know in what follows the prefix, which alone makes any two look alike."""
+    rests = [one[len(prefix) :] for one in known if one.startswith(prefix)]
+    return bool(get_close_matches(name[len(prefix) :], rests, n=1, cutoff=_REST_ALIKE_ENOUGH))
 
 
 def malformed(values: Mapping[str, Any], known: Variables, resolve: Resolve) -> Iterator[str]:

@@ -56,6 +56,6 @@ def test_what_cannot_be_templated_yet_is_left_alone(look: Any) -> None:
 
 
 def test_variables_of_others(look: Any) -> None:
-    assert look(link_speed=1)["faults"]
-    assert not look(link_speed=1, secure_channel_foreign_variables=["link_speed"])["faults"]
-    assert look(link_speed=1, secure_channel_foreign_variables=trust_as_template("{{ unknown }}"))["faults"]
+    assert look(vservers_speed=1)["faults"]
+    assert not look(vservers_speed=1, secure_channel_foreign_variables=["vservers_speed"])["faults"]
+    assert look(vservers_speed=1, secure_channel_foreign_variables=trust_as_template("{{ unknown }}"))["faults"]

@@ -38,9 +38,11 @@ KNOWN = Variables(
         "vservers_store": {"type": "path"},
         "certificate_authority_kind": {"type": "str", "choices": ["root", "subordinate"]},
         "certificates_list": {"type": "list", "elements": "dict"},
+        "verify_timeout": {"type": "float"},
+        "link_host": {},
     },
     defaults={"certificates_list": []},
-    prefixes=("certificate_authority_", "certificates_", "secure_channel_", "vservers_"),
+    prefixes=("certificate_authority_", "certificates_", "link_", "secure_channel_", "verify_", "vservers_"),
 )
 
 
@@ -67,6 +69,8 @@ def one_fault(**entry: Any) -> str:
         ("vserver_list", "did you mean vservers_list?"),
         ("certificate_list", "did you mean certificates_list?"),
         ("certificate_authority_kin", "did you mean certificate_authority_kind?"),
+        ("verify_timout", "did you mean verify_timeout?"),
+        ("link_hots", "did you mean link_host?"),
         ("certificates_9876543210_and_more", "there are certificates_list"),
     ],
 )
@@ -78,6 +82,7 @@ def test_misspelt_variables(name: str, meant: str) -> None:
 def test_variables_of_others_are_left_alone() -> None:
     others = ["ansible_host", "vhosts_list", "inventory_hostname", "certificate", "verify_found", "vservers_of_others"]
     others += ["vault_certificate_authority_passphrase", "site_vservers_list"]  # somebody's own values of ours
+    others += ["verify_ssl", "verify_speed", "link_speed", "link_name"]
     assert list(misspelt(others, KNOWN, ["vservers_of_others"])) == []
 
 
