@@ -34,6 +34,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.splitter import parse_kv
 
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import OF_PLAYBOOKS
 from ansible_collections.postmaster.secure_channel.tests.support.written_examples import (
     ROOT,
     RST,
@@ -56,7 +57,7 @@ ANSIBLE = {
 }
 # What else a reader types; bash judges the syntax.
 OTHERS = ("apt", "apt-get", "cd", "export", "git", "mkdir", "openssl", "pip", "python3", "umask")
-PLAYBOOK_VARIABLES = ("secure_channel_hosts", "backup_passphrase")
+OF_THE_USER = ("backup_passphrase",)
 # Lists of objects that the roles hand to a module: which module, and which of its options takes them.
 OBJECTS = {
     "certificates_list": ("mail_cert_request", "requests"),
@@ -99,8 +100,8 @@ def module_spec(name: str) -> dict[str, Any]:
 
 @cache
 def role_options() -> dict[str, dict[str, Any]]:
-    """The documented variables of all roles."""
-    found: dict[str, dict[str, Any]] = {}
+    """The documented variables of all roles and playbooks."""
+    found: dict[str, dict[str, Any]] = dict(OF_PLAYBOOKS)
     for path in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
         for entry in yaml.safe_load(path.read_text())["argument_specs"].values():
             found.update(entry["options"])
@@ -252,7 +253,7 @@ def judge_variables(where: str, extra: list[str]) -> None:
     for text in extra:
         if not text.startswith("@"):
             names = json.loads(text) if text.startswith("{") else parse_kv(text)
-            assert set(names) <= {*role_options(), *PLAYBOOK_VARIABLES}, where
+            assert set(names) <= {*role_options(), *OF_THE_USER}, where
 
 
 def judge_ansible(where: str, words: list[str]) -> None:
