@@ -171,18 +171,17 @@ problem:
       type: str
 """
 
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import ExportPlanner
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Exports
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "name": {"type": "str", "required": True},
@@ -196,22 +195,8 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Plan the backup, then write it."""
-    host = Host(module.run_command)
-    store = Store(host, module.params["store"])
-    planner = ExportPlanner(
-        host, store, check_mode=module.check_mode, require_library=lambda: require_cryptography(module)
-    )
-    with Transaction(
-        host,
-        lambda daemon: installed_providers(host, store).get(daemon),
-        check_mode=module.check_mode,
-        warn=module.warn,
-    ) as transaction:
-        plan = planner.plan(module.params)
-        diff = [change.diff(host) for change in plan.changes]
-        if plan.changes:
-            transaction.apply(plan.changes)
-    return {**plan.result, "diff": diff}
+    site = Site.of(module, module.params["store"])
+    return run_service(module, Exports(site, partial(require_cryptography, module)), [module.params])
 
 
 def main() -> None:

@@ -375,21 +375,18 @@ problem:
 """
 
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import InstallPlanner
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import module_result
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Installations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEM_TRUST_STORE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
@@ -408,34 +405,9 @@ ELEMENT: dict[str, dict[str, Any]] = {
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Check all certificates, then make them live together."""
     elements = objects(module.params, ELEMENT, "certificates")
-    check_distinct([params["name"] for params in elements])
-    host = Host(module.run_command)
-    store = Store(host, module.params["store"])
-    providers = installed_providers(host, store)
-    planner = InstallPlanner(
-        host,
-        store,
-        datetime.now(timezone.utc),
-        providers,
-        check_mode=module.check_mode,
-        require_library=lambda: require_cryptography(module),
-    )
-    with Transaction(host, providers.get, check_mode=module.check_mode, warn=module.warn) as transaction:
-        plans = [planner.plan(params) for params in elements]
-        changes = [change for plan in plans for change in plan.changes]
-        disturbed = sorted({daemon for plan in plans for daemon in plan.daemons})
-
-        def prove() -> None:
-            for plan in plans:
-                if plan.leaf and plan.daemons:
-                    serving = [providers[daemon] for daemon in plan.daemons]
-                    prove_served(serving, plan.result["name"], store.leaf)
-
-        if changes:
-            transaction.apply(changes, [providers[daemon] for daemon in disturbed], prove)
-    for warning in (warning for plan in plans for warning in plan.warnings):
-        module.warn(warning)
-    return {**module_result(plans, "certificates"), "activated": disturbed}
+    site = Site.of(module, module.params["store"])
+    service = Installations(site, partial(require_cryptography, module), datetime.now(timezone.utc))
+    return run_service(module, service, elements)
 
 
 def main() -> None:

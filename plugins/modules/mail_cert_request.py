@@ -448,25 +448,17 @@ problem:
 """
 
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import Plan, module_result
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
-    RequestPlanner,
-    check_copies,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, check_distinct
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import (
-    has_cryptography,
-    require_cryptography,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Requests
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import installed_providers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 ELEMENT: dict[str, dict[str, Any]] = {
     "name": {"type": "str"},
@@ -498,33 +490,9 @@ ELEMENT: dict[str, dict[str, Any]] = {
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Plan all requests, then make them together."""
     elements = objects(module.params, ELEMENT, "requests")
-    check_distinct([params["name"] for params in elements])
-    check_copies(elements)
-    host = Host(module.run_command)
-    store = Store(host, module.params["store"])
-    planner = RequestPlanner(host, store, datetime.now(timezone.utc), check_mode=module.check_mode)
-
-    def planned(params: dict[str, Any]) -> Plan:
-        if params["state"] == "present" and not has_cryptography():
-            foreseen = planner.foresee(params) if module.check_mode else None
-            if foreseen:
-                return foreseen
-            require_cryptography(module)
-        return planner.plan(params)
-
-    with Transaction(
-        host,
-        lambda daemon: installed_providers(host, store).get(daemon),
-        check_mode=module.check_mode,
-        warn=module.warn,
-    ) as transaction:
-        plans = [planned(params) for params in elements]
-        changes = [change for plan in plans for change in plan.changes]
-        if changes:
-            transaction.apply(changes)
-    for warning in (warning for plan in plans for warning in plan.warnings):
-        module.warn(warning)
-    return module_result(plans, "requests")
+    site = Site.of(module, module.params["store"])
+    service = Requests(site, partial(require_cryptography, module), datetime.now(timezone.utc))
+    return run_service(module, service, elements)
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the modules for requests and certificates plan, and how they report it."""
+"""What one request or certificate comes to."""
 
 from __future__ import annotations
 
@@ -40,19 +40,3 @@ class Plan:
     def diff(self) -> dict[str, Any]:
         """An entry for the module's diff."""
         return {"before_header": self.header, "after_header": self.header, "before": self.before, "after": self.after}
-
-
-def module_result(plans: Sequence[Plan], many: str) -> dict[str, Any]:
-    """The module's result for all its objects.
-
-    Args:
-        plans: what each object comes to.
-        many: the key under which the entries are returned.
-    """
-    return {
-        "changed": any(plan.result["changed"] for plan in plans),
-        many: [plan.result for plan in plans],
-        "reason": "; ".join(f"{plan.result['name']}: {plan.result['reason']}" for plan in plans),
-        "files": [path for plan in plans for path in plan.result["files"]],
-        "diff": [plan.diff() for plan in plans],
-    }

@@ -47,11 +47,11 @@ class Service(ABC, Generic[Thing]):
         site: the host.
 
     Attributes:
-        key: key of the module's result that holds the rows.
+        key: key of the module's result that holds the rows; None for a module with one object, whose row it returns.
         noun: what messages call several of its objects.
     """
 
-    key: ClassVar[str]
+    key: ClassVar[str | None]
     noun: ClassVar[str]
 
     def __init__(self, site: Site) -> None:
@@ -99,8 +99,8 @@ def carry_out(service: Service[Thing], things: Sequence[Thing], transaction: Tra
     """
     plan = service.plan(things)
     result = {
+        **(plan.rows[0] if service.key is None else {service.key: plan.rows}),
         "changed": plan.changed,
-        service.key: plan.rows,
         "reason": service.summary(plan),
         "files": plan.shown_files(),
         "diff": plan.shown_diff(service.site.host),

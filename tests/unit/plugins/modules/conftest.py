@@ -12,8 +12,10 @@ import hashlib
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import service as certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME, call, pem
 from ansible_collections.postmaster.secure_channel.tests.support.installations import (
@@ -46,18 +48,23 @@ def daemons(journal):
 
 
 @pytest.fixture
-def surroundings(tmp_path, monkeypatch, journal, daemons):
+def no_daemons(tmp_path, monkeypatch):
     """No daemon, lock or state of the machine that the tests run on."""
     quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
-    for module in (mail_cert_request, mail_cert_install):
-        monkeypatch.setattr(module, "Transaction", quiet)
-        monkeypatch.setattr(module, "installed_providers", lambda _host, _store: daemons)
+    monkeypatch.setattr(runner, "Transaction", quiet)
+    monkeypatch.setattr(site, "installed_providers", lambda _host, _store: {})
+
+
+@pytest.fixture
+def surroundings(no_daemons, monkeypatch, journal, daemons):
+    """The same with daemons that only note what they are told."""
+    monkeypatch.setattr(site, "installed_providers", lambda _host, _store: daemons)
 
     def served(providers, name, leaf_of):
         found = hashlib.sha256(leaf_of(name)).hexdigest()
         journal.append(f"{','.join(one.name for one in providers)} serve {name} {found}")
 
-    monkeypatch.setattr(mail_cert_install, "prove_served", served)
+    monkeypatch.setattr(certificates, "prove_served", served)
 
 
 @pytest.fixture

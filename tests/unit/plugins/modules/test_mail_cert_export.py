@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import re
@@ -16,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_export, mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     NAME,
@@ -56,13 +54,9 @@ def make_live(store, key=KEY, leaf=LEAF, label=LABEL):
 
 
 @pytest.fixture
-def export(tmp_path, store, monkeypatch, capsys):
+def export(no_daemons, tmp_path, store, capsys):
     """Calls the module for a live certificate."""
     make_live(store)
-    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
-    for module in (mail_cert_export, mail_cert_install):
-        monkeypatch.setattr(module, "Transaction", quiet)
-        monkeypatch.setattr(module, "installed_providers", lambda _host, _store: {})
 
     def run(check=False, **params):
         path = str(tmp_path / "safe" / "backup")

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import os
@@ -14,7 +13,6 @@ import yaml
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_info, mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
@@ -80,10 +78,7 @@ def entry(info):
 
 
 @pytest.fixture
-def pending(tmp_path, store, monkeypatch, capsys):
-    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
-    monkeypatch.setattr(mail_cert_request, "Transaction", quiet)
-    monkeypatch.setattr(mail_cert_request, "installed_providers", lambda _host, _store: {})
+def pending(no_daemons, store, capsys):
     params = {"name": NAME, "key_type": "ECDSA_P256", "friendly_name": "Label", "store": store.root}
     return call(mail_cert_request.main, capsys, params)["requests"][0]
 

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import stat
@@ -16,7 +15,6 @@ import yaml
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
@@ -44,11 +42,8 @@ def store(tmp_path):
 
 
 @pytest.fixture
-def request_(tmp_path, store, monkeypatch, capsys):
+def request_(no_daemons, store, capsys):
     """Calls the module on a store of its own."""
-    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
-    monkeypatch.setattr(mail_cert_request, "Transaction", quiet)
-    monkeypatch.setattr(mail_cert_request, "installed_providers", lambda _host, _store: {})
 
     def run(check=False, **params):
         return call(mail_cert_request.main, capsys, {"store": store.root, **params}, check=check)

@@ -1,0 +1,159 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the modules for requests, certificates and backups do on one host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import ExportPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import InstallPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
+    RequestPlanner,
+    check_copies,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import check_distinct
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+
+Options = Mapping[str, Any]  # one object of a module
+
+
+class _CertificateService(Service[Options]):
+    """What the three have in common.
+
+    Args:
+        site: the host.
+        require_library: leaves the module where ``cryptography`` is missing.
+    """
+
+    def __init__(self, site: Site, require_library: Callable[[], None]) -> None:
+        super().__init__(site)
+        self._require_library = require_library
+
+    def parse(self, element: Mapping[str, Any]) -> Options:
+        """The options as they are: what they mean depends on what the store holds."""
+        return element
+
+    def summary(self, plan: ServicePlan) -> str:
+        """Why each object changes or does not."""
+        return "; ".join(f"{self.title(row)}: {row['reason']}" for row in plan.rows)
+
+
+class Requests(_CertificateService):
+    """Certificate requests.
+
+    Args:
+        site: the host.
+        require_library: leaves the module where ``cryptography`` is missing.
+        now: the time, UTC.
+    """
+
+    key = "requests"
+    noun = "requests"
+
+    def __init__(self, site: Site, require_library: Callable[[], None], now: datetime) -> None:
+        super().__init__(site, require_library)
+        self._planner = RequestPlanner(site.host, site.store, now, check_mode=site.check_mode)
+
+    def plan(self, things: Sequence[Options]) -> ServicePlan:
+        """The requests to be made or cancelled."""
+        check_distinct([params["name"] for params in things])
+        check_copies(things)
+        return _together([self._planned(params) for params in things])
+
+    def _planned(self, params: Options) -> Plan:
+        if params["state"] == "present" and not has_cryptography():
+            foreseen = self._planner.foresee(params) if self.site.check_mode else None
+            if foreseen:
+                return foreseen
+            self._require_library()
+        return self._planner.plan(params)
+
+
+class Installations(_CertificateService):
+    """Certificates that are to be live.
+
+    Args:
+        site: the host.
+        require_library: leaves the module where ``cryptography`` is missing.
+        now: the time, UTC.
+    """
+
+    key = "certificates"
+    noun = "certificates"
+
+    def __init__(self, site: Site, require_library: Callable[[], None], now: datetime) -> None:
+        super().__init__(site, require_library)
+        self._now = now
+
+    def plan(self, things: Sequence[Options]) -> ServicePlan:
+        """The files that make the certificates live, and the daemons that must serve them."""
+        check_distinct([params["name"] for params in things])
+        site = self.site
+        planner = InstallPlanner(
+            site.host,
+            site.store,
+            self._now,
+            site.providers,
+            check_mode=site.check_mode,
+            require_library=self._require_library,
+        )
+        plans = [planner.plan(params) for params in things]
+        activated = sorted({daemon for plan in plans for daemon in plan.daemons})
+        planned = _together(plans)
+        planned.participants = [site.providers[daemon] for daemon in activated]
+        planned.proofs = [partial(self._prove, plan) for plan in plans if plan.leaf and plan.daemons]
+        planned.facts["activated"] = activated
+        return planned
+
+    def _prove(self, plan: Plan) -> None:
+        """Raise Problem unless the daemons serve a certificate that is live now."""
+        serving = [self.site.providers[daemon] for daemon in plan.daemons]
+        prove_served(serving, plan.result["name"], self.site.store.leaf)
+
+
+class Exports(_CertificateService):
+    """The backup of one certificate."""
+
+    key = None
+    noun = "backups"
+
+    def plan(self, things: Sequence[Options]) -> ServicePlan:
+        """The backup, where it has to be written."""
+        site = self.site
+        planner = ExportPlanner(
+            site.host, site.store, check_mode=site.check_mode, require_library=self._require_library
+        )
+        plans = [planner.plan(params) for params in things]
+        return ServicePlan(
+            rows=[plan.result for plan in plans],
+            changes=[change for plan in plans for change in plan.changes],
+            files=[path for plan in plans for path in plan.result["files"]],
+            foreseen=any(plan.result["changed"] for plan in plans),
+        )
+
+    def summary(self, plan: ServicePlan) -> str:
+        """Why the backup is written or not."""
+        return str(plan.rows[0]["reason"])
+
+
+def _together(plans: Sequence[Plan]) -> ServicePlan:
+    """What several objects come to. A check run may foresee a change without knowing the files' contents."""
+    return ServicePlan(
+        rows=[plan.result for plan in plans],
+        changes=[change for plan in plans for change in plan.changes],
+        warnings=[warning for plan in plans for warning in plan.warnings],
+        diff=[plan.diff() for plan in plans],
+        files=[path for plan in plans for path in plan.result["files"]],
+        foreseen=any(plan.result["changed"] for plan in plans),
+    )
