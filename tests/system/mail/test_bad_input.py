@@ -92,7 +92,7 @@ OPTIONS = (
         partner(username="relay", password="secret", tls="may"),
         "tls",
         "may",
-        "consent with auth_cleartext",
+        "allow it with auth_cleartext",
     ),
     sent("port where TLS starts at once", partner(relay_port=465, tls="may"), "tls", "465", "587"),
     sent("port without a host", {"domain": "partner.test", "relay_port": 587}, "relay_port", "without a host", "give"),
