@@ -20,9 +20,10 @@ MINIMAL_CRYPTOGRAPHY_VERSION = 38
 CRYPTOGRAPHY_IMP_ERR: str | None = None
 CRYPTOGRAPHY_VERSION = "0"
 try:
-    import cryptography
+    # The directory that a removed package leaves behind can be imported, but has no version.
+    from cryptography import __version__ as _found
 
-    CRYPTOGRAPHY_VERSION = cryptography.__version__
+    CRYPTOGRAPHY_VERSION = _found
 except ImportError:
     CRYPTOGRAPHY_IMP_ERR = traceback.format_exc()
 

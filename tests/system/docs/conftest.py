@@ -115,7 +115,7 @@ def _script(blocks: Sequence[Block], project: str) -> str:
             if not command.startswith(NOT_HERE):
                 lines += [f"printf '{MARK}%s\\n' {shlex.quote(command)}", command, f"printf '{MARK}%s\\n' $?"]
                 if command == f"cd {project}":
-                    lines.append("cp -r ../lab/. .")
+                    lines.append("cp -r ~/lab/. .")
     return "\n".join(lines) + "\n"
 
 
@@ -157,7 +157,7 @@ def followed(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Followed:
     _write(home / "lab", {"group_vars/all/lab.yml": inventory["vars"], "host_vars/mx1.example.test.yml": pebble})
     blocks = [block for block in blocks_of(PAGE) if block.caption or block.language == "console"]
     script = home / "follow.sh"
-    script.write_text(_script(blocks, "mail"))
+    script.write_text(_script(blocks, "~/mail"))
     kept = ("PATH", "LC_ALL", "NO_COLOR", "PYTHONPYCACHEPREFIX", "POSTMASTER_CACHE")
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment |= {"HOME": str(home), "LAB_STATE": str(lab.state), "ANSIBLE_NOCOWS": "1"}
