@@ -40,7 +40,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewDemands
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import weaker
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
