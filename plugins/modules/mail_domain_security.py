@@ -552,7 +552,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import LEVELS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import LEVELS
 
 ELEMENT: Spec = {
     "domain": {"type": "str"},

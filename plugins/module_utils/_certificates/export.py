@@ -10,9 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.backup import (
-    sealed_pem,
-    sealed_pkcs12,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export_formats import (
+    encrypted_pem,
+    encrypted_pkcs12,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content, opened
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
@@ -43,7 +43,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 
-_SEALED: Mapping[str, Callable[..., bytes]] = {"pkcs12": sealed_pkcs12, "pem": sealed_pem}
+_FORMATS: Mapping[str, Callable[..., bytes]] = {"pkcs12": encrypted_pkcs12, "pem": encrypted_pem}
 _CONVERTED_FROM = {"pkcs12": "PKCS#12", "pem": None}
 
 
@@ -139,7 +139,7 @@ class ExportPlanner:
         same = found is not None and _is_same(found, form, live)
         if not same and live.key is None:
             raise missing(live.path)
-        content = there if same else _SEALED[form](live.key, live.leaf, live.chain, live.friendly_name, passphrase)
+        content = there if same else _FORMATS[form](live.key, live.leaf, live.chain, live.friendly_name, passphrase)
         change = FileChange(
             path,
             content,

@@ -27,7 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     load_key,
     public_key_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import sealed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import encrypted_key
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.leaf import check_leaf, only_leaf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import certificates_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import (
@@ -210,7 +210,7 @@ class InstallPlanner:
         if brought is not None:
             self._refuse_older(leaf, live, from_lineage=given.key is not None)
             pem = key_pem(brought)
-            pem = pem if passphrase is None else sealed(self._host, pem, passphrase)
+            pem = pem if passphrase is None else encrypted_key(self._host, pem, passphrase)
             return _MatchingKey(pem, leaf.public_key, label_record(content.friendly_name), imported=True)
         raise Problem(
             "no request is pending on this host"

@@ -33,7 +33,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 ITERATIONS = 600_000  # of PBKDF2 with SHA-256, about a quarter of a second; OWASP Password Storage Cheat Sheet, 2023
 
 
-def sealed(host: Host, key: bytes, passphrase: str) -> bytes:
+def encrypted_key(host: Host, key: bytes, passphrase: str) -> bytes:
     """A private key under a passphrase: encrypted PKCS#8 with AES-256 and PBKDF2.
 
     Args:

@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     new_key,
     public_key_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import sealed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import encrypted_key
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import (
     certificates_in,
     check_renew_at,
@@ -222,7 +222,7 @@ class RequestPlanner:
             request = _signed(order.spec, key.opened())
             reason = "the pending request belonged to another key and was made again"
         if passphrase is not None and not is_protected(pem):
-            pem = sealed(self._host, pem, passphrase)
+            pem = encrypted_key(self._host, pem, passphrase)
             reason += "; its key was encrypted with the passphrase"
         if friendly_name_in(stored.record) != order.spec.friendly_name:
             reason += "; its friendly name was changed"
@@ -239,7 +239,7 @@ class RequestPlanner:
         pem = key_pem(key)
         request = _signed(spec, key)
         if passphrase is not None:
-            pem = sealed(self._host, pem, passphrase)
+            pem = encrypted_key(self._host, pem, passphrase)
         warnings = []
         if passphrase is None and is_protected(live.bundle or b""):
             warnings.append(

@@ -37,7 +37,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note, ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import exceptions, unauthenticated
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import (
+    exceptions,
+    unauthenticated,
+)
 
 
 @dataclass(frozen=True)

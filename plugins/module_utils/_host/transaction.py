@@ -194,7 +194,7 @@ class Transaction:
         if failures:
             raise Problem(
                 f"what a killed run left could not be undone ({'; '.join(failures)})",
-                f"mend this by hand, then remove {self._journal.directory}",
+                f"repair this by hand, then remove {self._journal.directory}",
             )
 
     def _run(self, argv: Sequence[str], *, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Completed:

@@ -37,7 +37,7 @@ class DomainOutcome:
 
 
 @dataclass(frozen=True)
-class NewDemands:
+class NewRequirements:
     """What a plan demands of other servers that was not demanded of them before.
 
     Attributes:
@@ -71,7 +71,7 @@ class DomainPlan(Plan):
     outcomes: Sequence[DomainOutcome] = ()
     levels: Mapping[str, str] = field(default_factory=dict)
     default_level: str = ""
-    demands: NewDemands | None = None
+    demands: NewRequirements | None = None
     mta_sts: bool = False
 
 

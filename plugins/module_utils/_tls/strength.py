@@ -45,9 +45,9 @@ class Strength:
 STRENGTHS: dict[str, Strength] = {name: Strength(name=name, **profile) for name, profile in PROFILES.items()}
 
 
-def strength_that(fits: Callable[[Strength], bool]) -> str:
+def first_strength(fits: Callable[[Strength], bool]) -> str:
     """Name of the first strength that passes a test, such as having a daemon's settings; empty for none."""
     return next((strength.name for strength in STRENGTHS.values() if fits(strength)), "")
 
 
-__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "strength_that")
+__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "first_strength")

@@ -116,7 +116,7 @@ def _listed_port(word: str, line: str) -> int:
     if len(word) > len(str(_LAST_PORT)) or int(word) > _LAST_PORT:
         raise Problem(
             f"Apache lists a virtual host on a port that there is not ('{line[:60].strip()}')",
-            "look at what 'apache2ctl -t -D DUMP_VHOSTS' prints, and mend Apache's configuration",
+            "look at what 'apache2ctl -t -D DUMP_VHOSTS' prints, and fix Apache's configuration",
         )
     return int(word)
 

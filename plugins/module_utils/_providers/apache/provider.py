@@ -35,8 +35,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     ApacheDraft,
     strength_settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import Terms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.provider import WebProvider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.refusals import Terms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import Socket
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 

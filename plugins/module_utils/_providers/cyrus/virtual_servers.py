@@ -16,7 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Listener,
     Listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, strength_that
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
 
 # The one group that may be named here; RFC 8446 section 9.1 has every client know it.
 _GROUP = "prime256v1"
@@ -35,7 +35,7 @@ def strength_settings(strength: Strength) -> dict[str, str]:
 
 
 def _strength_of(options: Mapping[str, str]) -> str:
-    return strength_that(lambda one: all(options.get(name) == value for name, value in strength_settings(one).items()))
+    return first_strength(lambda one: all(options.get(name) == value for name, value in strength_settings(one).items()))
 
 
 class VirtualServers:

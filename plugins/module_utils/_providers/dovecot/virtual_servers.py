@@ -29,7 +29,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     implicit_tls_port,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import DROP_IN
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, strength_that
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
 
 
 def path_of(protocol: str, name: str) -> str:
@@ -125,7 +125,7 @@ class VirtualServers:
                 settings, language.effective_alternative, language.alternative_certificate
             ),
             require_secure_channel=required,
-            strength=strength_that(
+            strength=first_strength(
                 lambda one: all(settings.get(name) == value for name, value in self._strength(one).items())
             ),
             auth_clear=() if required else mechanisms if everything else not_plain(mechanisms),

@@ -38,7 +38,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import WITH_DANE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import WITH_DANE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 
 # Debian's routers that send mail to other hosts; ours do what they do.

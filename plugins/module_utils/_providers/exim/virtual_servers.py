@@ -18,7 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import strength_that
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import first_strength
 
 Authenticators = Mapping[str, Mapping[str, str]]  # options by the authenticator's name
 
@@ -114,4 +114,4 @@ class VirtualServers:
 
 
 def _strength_of(ciphers: str) -> str:
-    return strength_that(lambda one: priorities(one) == ciphers)
+    return first_strength(lambda one: priorities(one) == ciphers)

@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     INN_CONF,
     TOOLS,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, strength_that
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
 
 CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
 STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
@@ -61,7 +61,7 @@ class Effective:
 
     def strength(self, library: TlsLibrary) -> str:
         """Name of the strength that is in effect; empty where none is."""
-        return strength_that(
+        return first_strength(
             lambda one: all(self.values[key] == value for key, value in rendered(one, library).items())
         )
 
@@ -80,7 +80,7 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
     if done.code != 0 or done.err.strip():
         raise Problem(
             f"INN refuses its own configuration ({done.complaint})",
-            f"mend {settings} until 'innconfval -C' prints nothing, then run again",
+            f"fix {settings} until 'innconfval -C' prints nothing, then run again",
             option=settings,
         )
     try:
@@ -89,7 +89,7 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
     except ValueError as exc:
         raise Problem(
             f"INN's settings are not understood ({exc})",
-            f"mend {settings}: port is a number, and quotation marks in nnrpdflags come in pairs",
+            f"fix {settings}: port is a number, and quotation marks in nnrpdflags come in pairs",
             option=settings,
         ) from exc
     readers = "readers.conf"

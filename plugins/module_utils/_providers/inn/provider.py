@@ -30,6 +30,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     mechanisms as inn_mechanisms,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import socket_units as inn_units
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.admitted_addresses import (
+    admitted_addresses,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import AuthGroup
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.checks import (
     DEFAULT,
@@ -63,7 +66,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     activate as activate_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.way_in import way_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _KNOWN = (2, 7)
@@ -212,7 +214,7 @@ class Inn(Provider):
     def _way_in(self, vserver: Vserver, settings: Effective, groups: Sequence[AuthGroup]) -> tuple[str, str]:
         """Addresses of the server and of a client on this host with which it can be proven."""
         bound = (settings.address,) if vserver.name == DEFAULT and settings.address else vserver.addresses
-        return way_in(self.host, bound, settings, groups, vserver.title)
+        return admitted_addresses(self.host, bound, settings, groups, vserver.title)
 
     # ---- acting
 
@@ -228,7 +230,7 @@ class Inn(Provider):
                     complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
                     raise Problem(
                         f"INN refuses the configuration ({complaint})",
-                        f"mend the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck accept"
+                        f"fix the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck accept"
                         " them, then run again",
                         option=f"{CONFIG_DIRECTORY}/{place}".rstrip("/"),
                     )

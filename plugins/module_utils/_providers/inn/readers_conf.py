@@ -60,7 +60,7 @@ class _Source:
     def trouble(self, found: str, offset: int) -> Problem:
         return Problem(
             f"this is not understood: {found}",
-            "mend the file until inncheck(8) accepts it, then run again",
+            "fix the file until inncheck(8) accepts it, then run again",
             option=f"{self.path}:{self.line(offset)}",
         )
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 _FOREIGN = ("_by_lua_block",)  # blocks in a language of their own
-_MEND = "mend nginx's configuration until 'nginx -t' accepts it, then run again"
+_FIX = "fix nginx's configuration until 'nginx -t' accepts it, then run again"
 _BETWEEN_WORDS = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "\"'"}
 _PLAIN = re.compile(r"(?:\$\{|\\.|[^ \t\r\n;{])+", re.DOTALL)  # a brace after a dollar sign belongs to a variable
@@ -114,7 +114,7 @@ def configuration(texts: Mapping[str, str], main: str) -> Directive:
             level.into.append(one)
             for path in reversed(included(texts, main, one.args[0])):
                 if path in level.files:
-                    raise Problem(f"{path} includes itself, in {one.place}", _MEND, option=one.place)
+                    raise Problem(f"{path} includes itself, in {one.place}", _FIX, option=one.place)
                 levels.append(_Level(iter(Parser(path, texts[path]).directives()), level.into, (*level.files, path)))
         elif one.block is not None:
             levels.append(_Level(iter(one.block), [], level.files, one))
@@ -182,7 +182,7 @@ class Parser:
 
     def _problem(self, what: str) -> Problem:
         place = f"{self._path}:{self._line(self._at)}"
-        return Problem(f"{what}, in {place}", _MEND, option=place)
+        return Problem(f"{what}, in {place}", _FIX, option=place)
 
     def _line(self, at: int) -> int:
         return bisect.bisect_left(self._line_ends, at) + 1

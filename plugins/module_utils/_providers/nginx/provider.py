@@ -33,8 +33,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     NginxDraft,
     strength_settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import Terms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.provider import WebProvider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.refusals import Terms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
     EVERYWHERE,

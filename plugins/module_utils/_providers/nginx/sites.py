@@ -82,7 +82,7 @@ def _listener(directive: Directive) -> Listener:
     if len(port) > 5:
         raise Problem(
             f"a 'listen' line names a port that there is not, in {directive.place}",
-            "mend nginx's configuration until 'nginx -t' accepts it, then run again",
+            "fix nginx's configuration until 'nginx -t' accepts it, then run again",
             option=directive.place,
         )
     first = "default_server" in options or "default" in options

@@ -34,7 +34,7 @@ def entries(ldif: str, tool: str) -> list[dict[str, tuple[str, ...]]]:
             except ValueError as exc:
                 raise Problem(
                     f"{tool} prints a value that is not base64 (line {number}, {name[:40]!r}: {exc})",
-                    "mend cn=config until 'slapcat -n0' prints it whole, or put it back from a backup",
+                    "fix cn=config until 'slapcat -n0' prints it whole, or put it back from a backup",
                     option="cn=config",
                 ) from exc
             found[-1][name] = (*found[-1].get(name, ()), value)

@@ -44,7 +44,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
-    strength_that,
+    first_strength,
 )
 
 TRIED = ((2, 5), (2, 6))
@@ -135,7 +135,7 @@ class OpenLdap(Provider):
     def _strength(self, settings: config.Settings) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        return strength_that(
+        return first_strength(
             lambda one: all(
                 settings.get(name, ()) == values for name, values in config.strength_settings(one, library).items()
             )
@@ -195,7 +195,7 @@ class OpenLdap(Provider):
         if done.code != 0:
             raise Problem(
                 f"slapd refuses the configuration ({done.complaint.replace(copy, CONFIG_DIRECTORY)})",
-                "mend cn=config until 'slaptest -u' accepts it, then run again",
+                "fix cn=config until 'slaptest -u' accepts it, then run again",
                 option="cn=config",
             )
 

@@ -15,13 +15,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import ldif
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import UNIT
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import Informant
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import SlapdReader
 
 PATIENCE = 10.0  # seconds that slapd may take to answer once it has been started
 _PAUSE = 0.1
 
 
-class Slapd(Informant):
+class Slapd(SlapdReader):
     """The slapd of one host, as it is changed."""
 
     def restart(self, run: Callable[..., Completed]) -> None:

@@ -76,7 +76,7 @@ class State:
         return self.settings.get(config.CERTIFICATE, ("",))[0]
 
 
-class Informant:
+class SlapdReader:
     """The slapd of one host, as it is asked.
 
     Args:
@@ -169,7 +169,7 @@ class Informant:
         if done.code != 0 or not found:
             raise Problem(
                 f"slapd's configuration in {self.directory} cannot be read ({done.complaint})",
-                "mend it until 'slapcat -n0' accepts it, or put it back from a backup",
+                "fix it until 'slapcat -n0' accepts it, or put it back from a backup",
                 option=self.directory,
             )
         return {name: values for name, values in found[0].items() if name in config.MANAGED}

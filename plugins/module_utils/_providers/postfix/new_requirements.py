@@ -39,8 +39,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainTables,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewDemands
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.levels import weaker
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewRequirements
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
@@ -201,13 +201,13 @@ class _Comparison:
         return transport == clients.IMPLICIT_TLS or value == "yes"
 
 
-def new_demands(
+def new_requirements(
     host: Host,
     expanded: Callable[[str], str],
     settings: Settings,
     tables: DomainTables,
     services: Mapping[str, Service],
-) -> NewDemands:
+) -> NewRequirements:
     """What a plan newly demands.
 
     Args:
@@ -219,7 +219,7 @@ def new_demands(
     """
     comparison = _Comparison(host, expanded, settings, tables, services)
     below = any(row.key.startswith(".") for rows in tables.rows[TLS_POLICY].values() for row in rows)
-    return NewDemands(
+    return NewRequirements(
         of=comparison.demands,
         of_others=below or comparison.default_before != comparison.default_after,
         ca_file=settings.value("smtp_tls_CAfile"),

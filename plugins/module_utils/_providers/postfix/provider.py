@@ -49,7 +49,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     with_reasons,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
-    new_demands,
+    new_requirements,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
@@ -270,7 +270,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             default_level=settings.value(LEVEL),
             mta_sts=mta_sts_resolver.is_asked(settings),
             warnings=[*tables.warnings, *prerequisites.resolver_warnings(self.host, settings, declared)],
-            demands=new_demands(self.host, self.expanded, settings, tables, services),
+            demands=new_requirements(self.host, self.expanded, settings, tables, services),
         )
 
     def queue(self) -> Sequence[QueuedMail]:

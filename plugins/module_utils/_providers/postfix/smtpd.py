@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
     Strength,
-    strength_that,
+    first_strength,
 )
 
 # Superseded by smtpd_tls_chain_files; Postfix warns at each connection while both are set.
@@ -160,7 +160,7 @@ class Smtpd:
             alternative_certificate=self._name_of(chain[1]) if len(chain) > 1 else "",
             sni=self._named(vserver, effective("tls_server_sni_maps")),
             require_secure_channel=level == "encrypt" or old_style,
-            strength=strength_that(
+            strength=first_strength(
                 lambda one: all(same(name, effective(name), value) for name, value in self.strength(one).items())
             ),
             addresses=vserver.addresses,

@@ -26,13 +26,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.refusals import (
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import (
     Terms,
     refuse_conflicts,
     refuse_unsupported,
     site_for,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
     EVERY_IPV6,
@@ -44,7 +44,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
     Strength,
-    strength_that,
+    first_strength,
 )
 
 _PATIENCE = 5.0  # seconds after a reload in which the daemon must have opened its sockets
@@ -144,7 +144,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         """The daemon refuses its configuration: its own, as it is, or the one planned."""
         return Problem(
             f"{self.terms.daemon} refuses {'its own' if own else 'the'} configuration ({complaint})",
-            f"mend the files below {self.config_directory} until '{self.test_command}' accepts them, then run again",
+            f"fix the files below {self.config_directory} until '{self.test_command}' accepts them, then run again",
             option=self.config_directory,
         )
 
@@ -182,7 +182,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
     def _strength(self, sites: SitesT, site: SiteT) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        return strength_that(
+        return first_strength(
             lambda one: all(
                 sites.tls_setting(site, name) == words for name, words in self._strength_settings(one, library).items()
             )

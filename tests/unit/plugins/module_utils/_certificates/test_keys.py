@@ -30,7 +30,7 @@ SECRET = "s3cret"
 
 @pytest.fixture(scope="module")
 def live():
-    return keys.sealed(this_host(), OPEN, SECRET) + LEAF
+    return keys.encrypted_key(this_host(), OPEN, SECRET) + LEAF
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_no_secret_in_arguments_or_environment(monkeypatch, live):
         return real(argv, **more)
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    keys.sealed(this_host(), OPEN, SECRET)
+    keys.encrypted_key(this_host(), OPEN, SECRET)
     keys.opened(this_host(), live, SECRET, "/live.pem")
     assert len(calls) == 2
     assert not [one for one in calls if SECRET in one or "PRIVATE" in one]

@@ -19,7 +19,7 @@ with contextlib.suppress(ImportError):  # a module asks require_cryptography bef
 _ITERATIONS = 100_000  # of PBKDF2 with SHA-256, in PKCS#12
 
 
-def sealed_pkcs12(
+def encrypted_pkcs12(
     key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
 ) -> bytes:
     """A key with its certificate and chain as PKCS#12, with AES-256 and HMAC-SHA-256."""
@@ -34,7 +34,7 @@ def sealed_pkcs12(
     return pkcs12.serialize_key_and_certificates(friendly_name.encode(), key, leaf.parsed, issuers, protection)
 
 
-def sealed_pem(
+def encrypted_pem(
     key: PrivateKey, leaf: Certificate, chain: Sequence[Certificate], friendly_name: str, passphrase: str
 ) -> bytes:
     """The same as PEM text: the key as encrypted PKCS#8, its label as openssl-pkcs12(1) writes it."""

@@ -17,7 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 _LOOPBACK, _ELSEWHERE = "127.0.0.1", "127.0.0.2"
 
 
-def way_in(
+def admitted_addresses(
     host: Host, addresses: Sequence[str], settings: Effective, groups: Sequence[AuthGroup], title: str
 ) -> tuple[str, str]:
     """An address of the server, and one of this host from which readers.conf lets clients in.
