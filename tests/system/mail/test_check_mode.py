@@ -10,10 +10,11 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host
-from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION, Run
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import Phase
 
 OBJECTS = ("requests", "certificates", "vservers", "domains")
+LOOKS_ONLY = f"{COLLECTION}.check_variables"  # at variables, on the control node
 
 
 def announced(run: Run, host: str) -> list[dict[str, Any]]:
@@ -30,7 +31,7 @@ def announced(run: Run, host: str) -> list[dict[str, Any]]:
             ],
         }
         for one in run.of(host)
-        if one.ours and one.status != "skipped"
+        if one.ours and one.action != LOOKS_ONLY and one.status != "skipped"
     ]
 
 

@@ -26,7 +26,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.clients.
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import key_traces
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import wait_until
-from ansible_collections.postmaster.secure_channel.tests.support.system.places import PROGRAMS
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import LAB, PROGRAMS
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Run
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.certificate_hosts import (
     DECLARATION,
@@ -241,7 +241,7 @@ class CertificateLife:
         enough = setup.workshop / "enough"
         command = [sys.executable, CONNECTS, setup.roots, LEAST_CONNECTS, enough, *(one.fqdn for one in setup.hosts)]
         clients = subprocess.Popen(
-            ["exec", "--", *map(str, command)],
+            [LAB, "exec", "--", *map(str, command)],
             env=setup.lab.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
