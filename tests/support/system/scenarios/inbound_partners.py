@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -144,7 +143,7 @@ def run(lab: Lab, ansible: Ansible, names: Sequence[str], client: Host) -> Recei
     hosts = [lab.hosts[name] for name in names]
     network = client.address.rpartition(".")[0]
     records = [f"host-record={NAME},{network}.{NAMED}"]
-    subprocess.run(["record", *records], env=lab.environment, check=True, capture_output=True)
+    lab.record(*records)
     for last in (ADDRESS, IN_NETWORK, NAMED, NAMELESS):
         lab.shell(client, f"ip address replace {network}.{last}/24 dev eth0")
     entries = demands(network, *_certificates(lab, client))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import re
-import subprocess
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives import hashes
@@ -128,7 +127,7 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Remo
                 fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
         chain = f"-o smtpd_tls_chain_files=/etc/postfix/{peer}.pem"
         entries += f"{address}:{port} inet n - n - - smtpd -o syslog_name=peer/{name} {chain} {options}\n"
-    subprocess.run(["record", *records], env=lab.environment, check=True, capture_output=True)
+    lab.record(*records)
     lab.shell(host, script)
     escaped = USER.replace("\\", "\\\\")  # as Dovecot looks it up
     encoded = base64.b64encode(password.encode()).decode()  # a password may have a colon in it
