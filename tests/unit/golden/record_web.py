@@ -18,7 +18,7 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import registry as registry
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import registry
 
 HERE = Path(__file__).resolve().parent
 LAB = HERE.parents[1] / "lab" / "lab"

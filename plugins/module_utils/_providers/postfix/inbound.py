@@ -25,7 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, InboundRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound_services import (
     refuse_dangling,
     refuse_unreached,

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf as main_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtp_clients import (
     CLEAR_AUTH,
     IMPLICIT_TLS,

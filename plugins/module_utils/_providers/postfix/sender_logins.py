@@ -17,7 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import PasswordCheck
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import without_ours
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import compiled
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 
 # Names that /etc/services gives to the ports; that file is not on every small host.
 _PORTS = {"smtp": 25, "submission": 587, "submissions": 465, "smtps": 465, "ssmtp": 465, "urd": 465}

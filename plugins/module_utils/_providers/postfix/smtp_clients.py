@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same
 

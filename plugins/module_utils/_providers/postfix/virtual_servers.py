@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf as main_cf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf as master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf, master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     Socket,

@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe as probe
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import (
     Expectation,
     prove,

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import ber as ber
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import ber
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
