@@ -20,8 +20,10 @@ TITLE = "Secure channels for mail hosts"
 ANSIBLE = "https://docs.ansible.com/projects/ansible/latest/"
 # Labels on Ansible's own site that the modules' pages lead to. Sphinx would fetch the list of all of them.
 CRYPTO = "collections/community/crypto"
+CRYPTO_MODULES = ("acme_ari_info", "acme_certificate", "x509_certificate_pipe")
 LABELS = {
-    "ansible_collections.community.crypto.acme_ari_info_module": f"{CRYPTO}/acme_ari_info_module.html",
+    **{f"ansible_collections.community.crypto.{name}_module": f"{CRYPTO}/{name}_module.html" for name in CRYPTO_MODULES},
+    "action_plugins": "plugins/action.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
     "common_return_values": "reference_appendices/common_return_values.html",
 }

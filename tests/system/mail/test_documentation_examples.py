@@ -44,7 +44,7 @@ def test_the_second_time_it_changes_nothing(examples: ExampleResults, old: Host,
 
 
 def test_the_documented_proof_is_one(examples: ExampleResults, old: Host) -> None:
-    title = "mail_tls_info: Look at all servers of a host from another one, trusting the own root CA"
+    title = "mail_tls_info: Check all servers of a host from another one, trusting your own root CA"
     looked = examples[title][old.name][0][0].result["endpoints"]
     assert [one["verified"] for one in looked] == [True, True, True]
     assert [one["clear_text"]["refused"] for one in looked] == [False, True, True]
