@@ -22,7 +22,9 @@ ANSIBLE = "https://docs.ansible.com/projects/ansible/latest/"
 CRYPTO = "collections/community/crypto"
 CRYPTO_MODULES = ("acme_ari_info", "acme_certificate", "x509_certificate_pipe")
 LABELS = {
-    **{f"ansible_collections.community.crypto.{name}_module": f"{CRYPTO}/{name}_module.html" for name in CRYPTO_MODULES},
+    **{
+        f"ansible_collections.community.crypto.{name}_module": f"{CRYPTO}/{name}_module.html" for name in CRYPTO_MODULES
+    },
     "action_plugins": "plugins/action.html",
     "ansible_configuration_settings": "reference_appendices/config.html",
     "common_return_values": "reference_appendices/common_return_values.html",
