@@ -116,6 +116,7 @@ class RecordedHost(Host):
         stdin: bytes = b"",
         environment: dict[str, str] | None = None,
         keep_open: Sequence[int] = (),
+        user: str = "",
     ) -> Completed:
         command = " ".join(argv)
         self.asked.append(command)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import time
+
+_REMOVAL = 30.0  # seconds; somebody may go on making files in what is removed
 
 
 def unlink(path: str) -> None:
@@ -47,3 +51,42 @@ def write_private(path: str, content: bytes) -> None:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())
+
+
+def remove_tree(path: str) -> None:
+    """Remove a directory with all that is below it, however deep; no link is followed, and what resists stays."""
+    with contextlib.suppress(RecursionError):
+        shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            _empty(top)
+        finally:
+            os.close(top)
+        os.rmdir(path)
+
+
+def _empty(top: int) -> None:
+    """Remove what is in a directory: directories below one of its own come up beside it, until there are none."""
+    end = time.monotonic() + _REMOVAL
+    while (names := os.listdir(top)) and time.monotonic() < end:
+        for name in names:
+            if _unlinked(name, top):
+                continue
+            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
+            try:
+                for one in os.listdir(below):
+                    if not _unlinked(one, below):
+                        os.rename(one, os.urandom(16).hex(), src_dir_fd=below, dst_dir_fd=top)
+            finally:
+                os.close(below)
+            os.rmdir(name, dir_fd=top)
+
+
+def _unlinked(name: str, directory: int) -> bool:
+    """Whether it was no directory, and is gone."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except IsADirectoryError:
+        return False
+    return True
