@@ -13,6 +13,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import shlex
 import stat
 import struct
 from collections.abc import Iterator, Sequence
@@ -65,11 +66,12 @@ def refuse_strangers(roots: Sequence[ConfigRoot], daemon: str) -> None:
         for path, state in _configuration(root, daemon):
             who = stranger(path, state)
             if who:
-                close = f"chown root '{path}' && chmod go-w '{path}'"
+                name = shlex.quote(path)
+                close = f"chown root {name} && chmod go-w {name}"
                 raise Problem(
                     f"{path} can be written by {who}, and root runs programs that do what {daemon}'s configuration"
                     " says",
-                    f"let only root write it ({f'setfacl --remove-all {path!r} && ' if _acl(path) else ''}{close}),"
+                    f"let only root write it ({f'setfacl --remove-all {name} && ' if _acl(path) else ''}{close}),"
                     " after looking at what it says",
                     subject=daemon,
                     option=path,

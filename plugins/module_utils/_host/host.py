@@ -187,7 +187,7 @@ class Host:
         stdin: bytes = b"",
         environment: dict[str, str] | None = None,
         keep_open: Sequence[int] = (),
-        user: str = "",
+        user: str | Identity = "",
     ) -> Completed:
         """Run a program without an effect; never a shell, never a secret among the arguments.
 
@@ -208,7 +208,8 @@ class Host:
             return self._complete(argv, argv, stdin, environment or {}, keep_open)
         if self.which(argv[0]) is None:
             raise _missing(argv[0])
-        command = [*Identity.of(user).command(confined=self._confining()), *argv]
+        identity = user if isinstance(user, Identity) else Identity.of(user)
+        command = [*identity.command(confined=self._confining()), *argv]
         return self._complete(command, argv, stdin, {"HOME": "/", **(environment or {})}, keep_open)
 
     def _confining(self) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import grp
 import os
 import pwd
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +19,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 
 # Of the numbers that systemd gives to services without an account of their own (systemd.exec(5), DynamicUser=).
 _NAMELESS = range(61184, 65520)
+
+_NO_ANSWER = 2  # exit code of a process that could not find out
+_PAUSE = 0.01  # seconds between two looks at it
 
 # Nothing of the session is passed on: a terminal takes input from whoever has it open. All processes that the program
 # has started end with it, also those that left their session.
@@ -86,6 +91,33 @@ class Identity:
             "--pdeathsig=KILL",
             "--",
         ]
+
+
+def asked_as(identity: Identity, question: Callable[[], bool], patience: float) -> bool | None:
+    """The answer to a question that a process of this user finds; None where it finds none in time.
+
+    For libraries that read what the user can write: what goes wrong in them, goes wrong there.
+    """
+    child = os.fork()
+    if child == 0:
+        code = _NO_ANSWER
+        try:
+            os.setgroups(identity.groups)
+            os.setresgid(identity.gid, identity.gid, identity.gid)
+            os.setresuid(identity.uid, identity.uid, identity.uid)
+            code = int(question())
+        finally:
+            os._exit(code)
+    end = time.monotonic() + patience
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return {0: False, 1: True}.get(os.waitstatus_to_exitcode(status))
+        if time.monotonic() >= end:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return None
+        time.sleep(_PAUSE)
 
 
 def _running() -> set[int]:

@@ -15,7 +15,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.bo
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import RegisteredFile
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import remove_tree, unlink
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
+    make_private,
+    remove_tree,
+    unlink,
+)
 
 
 @contextlib.contextmanager
@@ -49,7 +53,7 @@ def mirrors(
         for number, root in enumerate(roots):
             own = os.path.join(directory, f"mirror-{name}-{number}")
             private.append(own)
-            _make_private(directory, own, identity)
+            make_private(own, identity)
             mirror = os.path.join(own, os.path.basename(root.path))
             found[root.path] = mirror
             with acting_as(identity):
@@ -61,15 +65,6 @@ def mirrors(
     finally:
         for own in private:
             remove_tree(own)
-
-
-def _make_private(directory: str, own: str, identity: Identity | None) -> None:
-    """Make a directory that only one user can enter."""
-    os.mkdir(own, 0o700)
-    if identity:
-        os.chown(own, identity.uid, identity.gid)
-        for above in (directory, os.path.dirname(directory)):
-            os.chmod(above, 0o701)  # the way to it; whatever else is there is for root alone
 
 
 def _lay(file: RegisteredFile, mirrored: str, identity: Identity | None) -> None:

@@ -7,9 +7,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
+import stat
 import time
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 
 _REMOVAL = 30.0  # seconds; somebody may go on making files in what is removed
 
@@ -41,6 +45,28 @@ def same_file(one: str, other: str) -> bool:
         second.st_size,
         second.st_mode,
     )
+
+
+def make_private(path: str, identity: Identity | None) -> None:
+    """Make a directory that only one user can enter, through those above it that are the transaction's own."""
+    os.mkdir(path, 0o700)
+    if identity:
+        os.chown(path, identity.uid, identity.gid)
+        directory = os.path.dirname(path)
+        for above in (directory, os.path.dirname(directory)):
+            os.chmod(above, 0o701)  # the way to it; whatever else is there is for root alone
+
+
+def read_regular(path: str, most: int) -> bytes:
+    """The content of a file that somebody else may have made. Raises OSError where it is something else, or larger."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    return content
 
 
 def write_private(path: str, content: bytes) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.co
     user_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import (
     Journal,
     Record,
@@ -142,7 +143,7 @@ class Transaction:
                 staging.make_parents(change)
             staging.save(files)
             for change in changes:
-                staging.stage(change, self._host, self._run)
+                staging.stage(change, self._host, self._run, self._journal.directory)
             staging.commit(file for file in files if file.prerequisite)
             self._test(files, participants)
             disturbed = True
@@ -215,7 +216,7 @@ class Transaction:
         *,
         stdin: bytes = b"",
         environment: dict[str, str] | None = None,
-        user: str = "",
+        user: str | Identity = "",
     ) -> Completed:
         if self.check_mode:
             raise AssertionError("a program with an effect was about to run in check mode")

@@ -89,7 +89,7 @@ class Slapd(RecordedHost):
         self.done: list[str] = []
         self.broken: dict[str, int] = {}
 
-    def query(self, argv: Sequence[str], *, stdin: bytes = b"", user: str = "", **_options: Any) -> Completed:
+    def query(self, argv: Sequence[str], *, stdin: bytes = b"", user: object = "", **_options: Any) -> Completed:
         tool = argv[0]
         if tool == "slapcat":
             assert user == "openldap"
