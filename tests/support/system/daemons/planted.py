@@ -92,7 +92,7 @@ LDAP = (
     _ldap(
         "a module",
         f'echo "olcModuleLoad: {{1}}{MODULE}" >>{_SLAPD}/cn=config/cn=module{{0}}.ldif',
-        "slapd refuses the configuration",
+        "slapd's configuration in /etc/ldap/slapd.d cannot be read",
     ),
     _ldap("a link to a tree", f"ln -s /usr {_SLAPD}/usr", f"{_SLAPD}/usr is a symbolic link"),
     _ldap("a link to a secret", f"ln -s /etc/shadow {_SLAPD}/shadow.ldif", "shadow.ldif is a symbolic link"),
@@ -123,7 +123,7 @@ _ALL: Mapping[tuple[str, str], Sequence[Payload]] = {
             "Postfix",
             "postfix",
             "/etc/postfix/main.cf",
-            f'printf "#!/bin/sh\\n{_MKDIR}\\n" >{PLACE}/postfix-script; chmod 755 {PLACE}/postfix-script'
+            f'printf "#!/bin/sh\\n{_MKDIR}\\n" >{PLACE}/master; chmod 755 {PLACE}/master'
             f"; echo daemon_directory = {PLACE} >>/etc/postfix/main.cf"
             '; touch -d "1 minute ago" /etc/postfix/main.cf',
             wanted=vserver("submission"),
