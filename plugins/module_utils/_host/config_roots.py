@@ -21,8 +21,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 
 _ROOT = 0
+_NOBODYS_GROUP = 65534
 _MOST = 50_000  # files and directories of one daemon's configuration
 _ACL = "system.posix_acl_access"
 _ACL_USER, _ACL_GROUP, _ACL_WRITE = 0x02, 0x08, 0x02  # linux/posix_acl.h
@@ -114,6 +116,22 @@ def _names(directory: str) -> list[str]:
         return os.listdir(directory)
     except OSError as exc:
         raise Problem(f"{directory} cannot be read ({exc.strerror})", "run the module as root (become: true)") from exc
+
+
+def reader_of(path: str) -> str | Identity:
+    """As whom a program reads a file: whoever besides root can put something into its place; empty where nobody can."""
+    own = {_ROOT, os.geteuid()}
+    for one in dict.fromkeys((*_above(path), *_above(os.path.realpath(path)), path)):
+        try:
+            state = os.stat(one)
+        except OSError:
+            continue
+        if state.st_uid not in own:
+            return Identity.of_number(state.st_uid, state.st_gid)
+        if stranger(one, state):
+            everybody = state.st_mode & stat.S_IWOTH or state.st_gid == _ROOT
+            return f":{_NOBODYS_GROUP if everybody else state.st_gid}"
+    return ""
 
 
 def _above(path: str) -> list[str]:

@@ -63,6 +63,14 @@ class Identity:
         return cls(found.pw_uid, found.pw_gid, tuple(sorted(groups)))
 
     @classmethod
+    def of_number(cls, uid: int, gid: int) -> Identity:
+        """A user by number, with the groups of the account if there is one, else in one group."""
+        try:
+            return cls.of(pwd.getpwuid(uid).pw_name)
+        except KeyError:
+            return cls(uid, gid, (gid,))
+
+    @classmethod
     def _nameless(cls, group: str) -> Identity:
         """A user that has no account, files or processes, in one group, which may be a number."""
         try:

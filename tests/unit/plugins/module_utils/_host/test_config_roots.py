@@ -15,10 +15,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import config_roots
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import (
     ConfigRoot,
+    reader_of,
     refuse_strangers,
     stranger,
     user_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 
 STRANGER = 4242424  # a user and group that no machine knows
 
@@ -140,3 +142,17 @@ def test_paths_are_quoted_in_the_remedy(root):
     with pytest.raises(Problem) as refused:
         look(root)
     assert shlex.quote(str(odd)) in refused.value.remedy
+
+
+def test_a_file_is_read_as_whoever_can_replace_it(root, tmp_path, monkeypatch):
+    table = str(root / "data/table")
+    assert reader_of(table) == ""
+    assert reader_of(str(root / "missing")) == ""
+    (root / "data").chmod(0o777)
+    assert reader_of(table) == ":65534"
+    (tmp_path / "link").symlink_to(table)
+    assert reader_of(str(tmp_path / "link")) == ":65534"
+    monkeypatch.setattr(config_roots, "_ROOT", STRANGER)
+    monkeypatch.setattr(os, "geteuid", lambda: STRANGER)
+    assert reader_of("/etc") == Identity.of("root")
+    assert Identity.of_number(STRANGER, STRANGER) == Identity(STRANGER, STRANGER, (STRANGER,))
