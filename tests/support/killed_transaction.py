@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
@@ -69,7 +70,7 @@ class Daemon:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.config_roots = (str(root / "etc"),)
+        self.config_roots = (ConfigRoot(str(root / "etc")),)
 
     def check(self, _run, mirrors):
         (mirror,) = mirrors.values()

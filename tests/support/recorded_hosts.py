@@ -17,6 +17,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 
 GOLDEN = Path(__file__).resolve().parents[1] / "unit" / "golden"
 MAIN_CF = "/etc/postfix/main.cf"
@@ -116,6 +117,7 @@ class RecordedHost(Host):
         stdin: bytes = b"",
         environment: dict[str, str] | None = None,
         keep_open: Sequence[int] = (),
+        user: str | Identity = "",
     ) -> Completed:
         command = " ".join(argv)
         self.asked.append(command)

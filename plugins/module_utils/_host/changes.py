@@ -61,6 +61,7 @@ class FileChange:
         compiled: the lookup table's compiled twin, if it has one.
         own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
         edits: programs that turn the content into what the file is to be; where it is empty, they start without a file.
+        editor: as whom these programs run, on a copy, where others than root can write the content; empty for root.
     """
 
     path: str
@@ -75,6 +76,7 @@ class FileChange:
     compiled: Compiled | None = None
     own_directory: bool = False
     edits: tuple[Edit, ...] = ()
+    editor: str = ""
 
     def needed(self, host: Host) -> bool:
         """Whether the host differs from this."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 import grp
 import os
 import pwd
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import CONFINED, Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
 
 TOOL_TIMEOUT = 120  # seconds; no tool that is run here takes more than a few
@@ -117,6 +119,10 @@ class _Limit:
             self._timer.cancel()
 
 
+def _missing(program: str) -> Problem:
+    return Problem(f"the program {program} is not installed", f"install the package that contains {program}")
+
+
 class Host:
     """This machine as the modules see it. Not for several threads at once.
 
@@ -126,6 +132,14 @@ class Host:
 
     def __init__(self, run_command: Callable[..., tuple[int, Any, Any]]) -> None:
         self._run_command = run_command
+        self._guard: Callable[[], None] = lambda: None
+        self._confines: bool | None = None
+
+    def guarded(self, guard: Callable[[], None]) -> Host:
+        """The same machine, where each program waits for a guard's leave: it raises Problem where nothing may run."""
+        found = copy.copy(self)
+        found._guard = guard
+        return found
 
     def read(self, path: str) -> bytes | None:
         """Content of a file, or None where there is none."""
@@ -173,24 +187,54 @@ class Host:
         stdin: bytes = b"",
         environment: dict[str, str] | None = None,
         keep_open: Sequence[int] = (),
+        user: str | Identity = "",
     ) -> Completed:
         """Run a program without an effect; never a shell, never a secret among the arguments.
+
+        It finds nothing in its working directory, which is the root directory.
 
         Args:
             argv: program and arguments.
             stdin: what the program reads on standard input.
             environment: variables added to a minimal environment.
             keep_open: file descriptors the program may read.
+            user: as whom it runs, with all that it starts (see Identity); empty for root.
 
         Raises:
             Problem: the program is missing or does not end.
         """
-        env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": ROOT_HOME, **(environment or {})}
+        self._guard()
+        if not user:
+            return self._complete(argv, argv, stdin, environment or {}, keep_open)
+        if self.which(argv[0]) is None:
+            raise _missing(argv[0])
+        identity = user if isinstance(user, Identity) else Identity.of(user)
+        command = [*identity.command(confined=self._confining()), *argv]
+        return self._complete(command, argv, stdin, {"HOME": "/", **(environment or {})}, keep_open)
+
+    def _confining(self) -> bool:
+        """Whether processes can be shut in, so that none outlives the first of them; containers may not allow it."""
+        if self._confines is None:
+            argv = [*CONFINED, "true"]
+            self._confines = self._complete(argv, argv, b"", {}, ()).code == 0
+        return self._confines
+
+    def _complete(
+        self,
+        command: Sequence[str],
+        argv: Sequence[str],
+        stdin: bytes,
+        environment: Mapping[str, str],
+        keep_open: Sequence[int],
+    ) -> Completed:
+        """Run a command; argv is what to call it."""
+        env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": ROOT_HOME, **environment}
         limit = _Limit()
         try:
             with in_memory(stdin) as handle, _surroundings(env, handle):
                 code, out, err = self._run_command(
-                    list(argv),
+                    list(command),
+                    cwd="/",
                     encoding=None,
                     expand_user_and_vars=False,
                     pass_fds=tuple(keep_open),
@@ -198,9 +242,7 @@ class Host:
                     handle_exceptions=False,
                 )
         except FileNotFoundError as exc:
-            raise Problem(
-                f"the program {argv[0]} is not installed", f"install the package that contains {argv[0]}"
-            ) from exc
+            raise _missing(command[0]) from exc
         except OSError as exc:
             raise Problem(
                 f"the program {argv[0]} cannot be run ({exc.strerror})", "run the module as root (become: true)"

@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
+    remove_tree,
     sync_directory,
     write_private,
 )
@@ -114,6 +114,6 @@ class Journal:
 
     def remove(self) -> None:
         """Remove the journal and whatever else is in its directory, such as a killed run's mirror."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+        remove_tree(self.directory)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self.directory))

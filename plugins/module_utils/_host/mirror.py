@@ -11,62 +11,76 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.bounded_copy import BoundedCopy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import RegisteredFile
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import unlink
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.staging import is_ours
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
+    make_private,
+    remove_tree,
+    unlink,
+)
 
 
 @contextlib.contextmanager
 def mirrors(
-    directory: str, name: str, roots: Sequence[str], files: Sequence[RegisteredFile]
+    directory: str,
+    name: str,
+    roots: Sequence[ConfigRoot],
+    files: Sequence[RegisteredFile],
+    user: str = "",
 ) -> Iterator[dict[str, str]]:
     """Mirrors of a daemon's configuration, which are gone afterwards.
 
     Args:
-        directory: a directory that only root can enter, for the mirrors.
+        directory: a directory of root's, for the mirrors.
         name: the daemon's.
-        roots: directories, or single files, of its configuration.
+        roots: its configuration.
         files: what is staged; prerequisite is in its place already and is left out.
+        user: as whom the test runs. This user makes the mirrors and owns them, so what the user cannot read is not in
+            them. Empty for root.
 
     Yields:
         Where each root is mirrored.
+
+    Raises:
+        Problem: there is something other than files and directories, or too much of them.
     """
     found: dict[str, str] = {}
-    for number, root in enumerate(roots):
-        mirror = os.path.join(directory, f"mirror-{name}-{number}")
-        # without links, so that what is laid into the mirror stays in the mirror
-        if os.path.isdir(root):
-            shutil.copytree(root, mirror, ignore=_not_mirrored)
-        else:
-            shutil.copy2(root, mirror)
-        found[root] = mirror
-        for one in files:
-            if not one.prerequisite and (one.path == root or one.path.startswith(root + "/")):
-                _lay(one, mirror + one.path[len(root) :])
+    private = []
+    identity = Identity.of(user) if user else None
     try:
+        for number, root in enumerate(roots):
+            own = os.path.join(directory, f"mirror-{name}-{number}")
+            private.append(own)
+            make_private(own, identity)
+            mirror = os.path.join(own, os.path.basename(root.path))
+            found[root.path] = mirror
+            with acting_as(identity):
+                BoundedCopy(root.path, trusted=identity is None).to(mirror)
+            for one in files:
+                if not one.prerequisite and (one.path == root.path or one.path.startswith(root.path + "/")):
+                    _lay(one, mirror + one.path[len(root.path) :], identity)
         yield found
     finally:
-        for mirror in found.values():
-            if os.path.isdir(mirror):
-                shutil.rmtree(mirror, ignore_errors=True)
-            else:
-                unlink(mirror)
+        for own in private:
+            remove_tree(own)
 
 
-def _lay(file: RegisteredFile, mirrored: str) -> None:
+def _lay(file: RegisteredFile, mirrored: str, identity: Identity | None) -> None:
     """Make a mirrored file what the staged one is."""
-    unlink(mirrored)
-    if not file.remove:
+    with acting_as(identity):
+        unlink(mirrored)
+    if file.remove:
+        return
+    if identity is None:
+        os.makedirs(os.path.dirname(mirrored), exist_ok=True)
         shutil.copy2(file.staged, mirrored)
-
-
-def _not_mirrored(directory: str, names: list[str]) -> set[str]:
-    """What a mirror leaves out: our own staged and saved files, links that lead back up or nowhere, and sockets."""
-    here = os.path.join(os.path.realpath(directory), "")
-    found = set()
-    for name in names:
-        real = os.path.realpath(os.path.join(directory, name))
-        leads_up = here.startswith(os.path.join(real, ""))
-        if is_ours(name) or leads_up or not (os.path.isfile(real) or os.path.isdir(real)):
-            found.add(name)
-    return found
+        return
+    with open(file.staged, "rb") as stream:
+        content = stream.read()
+    with acting_as(identity):
+        os.makedirs(os.path.dirname(mirrored), mode=0o700, exist_ok=True)
+        handle = os.open(mirrored, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)

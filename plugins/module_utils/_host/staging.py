@@ -12,17 +12,24 @@ import os
 import pwd
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import RegisteredFile
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
+    make_private,
+    read_regular,
+    remove_tree,
     same_file,
     sync_directory,
     unlink,
     write_private,
 )
+
+MOST_EDITED = 64 * 1024 * 1024  # bytes of a file that a program has changed
 
 
 def _beside(target: str, word: str) -> str:
@@ -91,13 +98,14 @@ def save(files: Iterable[RegisteredFile]) -> None:
             os.link(one.target, one.saved, follow_symlinks=False)
 
 
-def stage(change: FileChange, host: Host, run: Callable[..., Completed]) -> None:
+def stage(change: FileChange, host: Host, run: Callable[..., Completed], workplace: str) -> None:
     """Write a file beside its target with its final owner and mode, and compile it where it is a lookup table.
 
     Args:
         change: the file.
         host: the machine.
         run: runs a program with an effect.
+        workplace: a directory of root's, for programs that are not run as root.
 
     Raises:
         Problem: its owner is unknown, it cannot be written, or a program fails.
@@ -113,7 +121,10 @@ def stage(change: FileChange, host: Host, run: Callable[..., Completed]) -> None
         raise Problem(
             f"{change.path} cannot be written ({exc.strerror})", "run as root and make room on the file system"
         ) from exc
-    _edit(change, staged, run)
+    if change.editor:
+        _edit_as_another(change, staged, run, workplace)
+    else:
+        _edit(change, staged, run)
     staged_files = [staged]
     if change.compiled:
         twin = staged + change.compiled.suffix
@@ -156,13 +167,31 @@ def _id_of(name: str, find: Callable[[str], int]) -> int:
 
 def _edit(change: FileChange, staged: str, run: Callable[..., Completed]) -> None:
     """Have programs change the staged file."""
-    if change.edits and not change.content:
+    if change.edits and not change.content and not change.editor:
         unlink(staged)
     for edit in change.edits:
         with _private_umask():
             done = run([staged if part == "{file}" else part for part in edit.argv], stdin=edit.stdin)
         if done.code != 0 or not os.path.exists(staged):
             raise Problem(f"{change.path} could not be changed ({done.complaint})", "look at the host's log")
+
+
+def _edit_as_another(change: FileChange, staged: str, run: Callable[..., Completed], workplace: str) -> None:
+    """Have a user's programs change a copy that is the user's own, and take over what it has become."""
+    editor = Identity.of(change.editor)
+    own = os.path.join(workplace, "edited")
+    make_private(own, editor)
+    copy = os.path.join(own, os.path.basename(change.path))
+    try:
+        if change.content:
+            with acting_as(editor):
+                write_private(copy, change.content)
+        _edit(change, copy, partial(run, user=editor))
+        with acting_as(editor):
+            content = read_regular(copy, MOST_EDITED)
+    finally:
+        remove_tree(own)
+    write_private(staged, content)
 
 
 @contextlib.contextmanager

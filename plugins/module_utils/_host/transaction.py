@@ -15,12 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import staging
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import (
+    ConfigRoot,
+    refuse_strangers,
+    user_of,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import (
     Journal,
     Record,
@@ -40,11 +47,14 @@ class Participant(Protocol):
         """The word for the daemon."""
 
     @property
-    def config_roots(self) -> tuple[str, ...]:
-        """Directories, or single files, that its own configuration test reads."""
+    def config_roots(self) -> tuple[ConfigRoot, ...]:
+        """What its own configuration test reads, and as whom."""
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        """Run the daemon's own test on mirrors (real path -> mirrored path) of its configuration."""
+        """Run the daemon's own test on mirrors (real path -> mirrored path) of its configuration.
+
+        What is run with ``run`` runs as the user that the mirrors belong to.
+        """
 
     def activate(self, run: Callable[..., Completed]) -> None:
         """Make the running daemon use the files as they are now; start it where it died."""
@@ -133,7 +143,7 @@ class Transaction:
                 staging.make_parents(change)
             staging.save(files)
             for change in changes:
-                staging.stage(change, self._host, self._run)
+                staging.stage(change, self._host, self._run, self._journal.directory)
             staging.commit(file for file in files if file.prerequisite)
             self._test(files, participants)
             disturbed = True
@@ -158,8 +168,11 @@ class Transaction:
     def _test(self, files: Sequence[RegisteredFile], participants: Sequence[Participant]) -> None:
         """Have each daemon test a mirror of its configuration into which the staged files have been laid."""
         for participant in participants:
-            with mirrors(self._journal.directory, participant.name, participant.config_roots, files) as found:
-                participant.check(self._run, found)
+            name, roots = participant.name, participant.config_roots
+            refuse_strangers(roots, name)
+            user = user_of(roots)
+            with mirrors(self._journal.directory, name, roots, files, user) as found:
+                participant.check(partial(self._run, user=user), found)
 
     def _finish(self, files: Sequence[RegisteredFile]) -> None:
         staging.tidy(files)
@@ -197,10 +210,17 @@ class Transaction:
                 f"repair this by hand, then remove {self._journal.directory}",
             )
 
-    def _run(self, argv: Sequence[str], *, stdin: bytes = b"", environment: dict[str, str] | None = None) -> Completed:
+    def _run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        environment: dict[str, str] | None = None,
+        user: str | Identity = "",
+    ) -> Completed:
         if self.check_mode:
             raise AssertionError("a program with an effect was about to run in check mode")
-        return self._host.query(argv, stdin=stdin, environment=environment)
+        return self._host.query(argv, stdin=stdin, environment=environment, user=user)
 
 
 def _explained(problem: Problem, failures: Sequence[str], *, disturbed: bool) -> Problem:

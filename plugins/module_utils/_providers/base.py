@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
@@ -70,7 +71,6 @@ class Provider(ABC):
         options: names of the modules' options that it supports, of those that not every daemon does; see
             _service/capability_check.py, which refuses the others.
         unit: its systemd unit.
-        config_roots: directories, or single files, that its own configuration test reads.
     """
 
     name: ClassVar[str]
@@ -79,7 +79,11 @@ class Provider(ABC):
     packages: ClassVar[Mapping[str, str]]
     options: ClassVar[frozenset[str]] = frozenset()
     unit: ClassVar[str]
-    config_roots: ClassVar[tuple[str, ...]]
+
+    @property
+    @abstractmethod
+    def config_roots(self) -> tuple[ConfigRoot, ...]:
+        """Directories, or single files, of its configuration, and who is trusted with each; mostly an attribute."""
 
     def __init__(self, host: Host, store: Store) -> None:
         self.host = host
@@ -137,7 +141,10 @@ class Provider(ABC):
 
     @abstractmethod
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        """The daemon's own test of mirrored configuration. Raises Problem with its complaint."""
+        """The daemon's own test of mirrored configuration, run by ``run`` as whoever config_roots names.
+
+        Raises Problem with its complaint.
+        """
 
     @abstractmethod
     def activate(self, run: Callable[..., Completed]) -> None:

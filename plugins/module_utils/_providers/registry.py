@@ -10,6 +10,7 @@ The choices of the options ``provider`` and ``backend`` come from here.
 from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import refuse_strangers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountBackend
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
@@ -58,5 +59,25 @@ def backend_choices() -> list[str]:
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:
-    """The providers whose daemon is on this host, by name."""
-    return {provider.name: provider(host, store) for provider in PROVIDERS if provider.installed(host)}
+    """The providers whose daemon is on this host, by name.
+
+    None of them runs a program before it is known that nobody but root can write what root's programs read.
+    """
+    return {one.name: _guarded(one, host, store) for one in PROVIDERS if one.installed(host)}
+
+
+def _guarded(kind: type[Provider], host: Host, store: Store) -> Provider:
+    waiting: list[Provider] = []
+
+    def guard() -> None:
+        if waiting:
+            provider = waiting.pop()
+            try:
+                refuse_strangers(provider.config_roots, provider.name)
+            except BaseException:
+                waiting.append(provider)  # nothing runs the next time either
+                raise
+
+    found = kind(host.guarded(guard), store)
+    waiting.append(found)
+    return found

@@ -27,7 +27,8 @@ DAEMONS = sorted({path.parent.name for path in PROVIDERS.glob("*/provider.py")} 
 # From the bottom up. A room may import from itself and from the floors below it.
 FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
-    ("_names", "_host.host"),
+    ("_names", "_host.identity"),
+    ("_host.host",),
     ("_host", "_tls", "_cryptography_dep"),
     ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing"),
     ("_certificates.store",),
@@ -44,7 +45,7 @@ FLOORS = (
 )
 # What may write is the transaction, in one file or several. The host itself writes to memory only (memfd_create).
 WRITERS = {"_host.host", "_host.transaction", "_host.lock", "_host.journal", "_host.staging", "_host.mirror"}
-WRITERS |= {"_host.private_files"}
+WRITERS |= {"_host.private_files", "_host.bounded_copy"}
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
@@ -49,7 +50,7 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
     name = "apache"
     processes = frozenset({"apache2"})
     packages = PACKAGES
-    config_roots = (CONFIG_DIRECTORY,)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY),)
     terms = Terms(
         daemon="Apache",
         site="virtual host",

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF, USER
 
 _TRUE = ("yes", "on", "1", "t", "true")
 
@@ -38,7 +38,7 @@ class Effective:
             Problem: Cyrus refuses its present configuration.
         """
         if service not in self._of_service:
-            done = self._host.query(["cyrus", "info", "-n", service, "conf-all"])
+            done = self._host.query(["cyrus", "info", "-n", service, "conf-all"], user=USER)
             if done.code != 0:
                 raise Problem(
                     f"Cyrus refuses its own configuration ({done.complaint})",

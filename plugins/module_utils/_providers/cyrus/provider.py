@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
@@ -49,6 +50,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     KEY_PERMISSIONS,
     PACKAGES,
     UNIT,
+    USER,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.virtual_servers import (
     VirtualServers,
@@ -73,7 +75,7 @@ class Cyrus(Provider):
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "auth_tls", "auth_clear"})
     unit = UNIT
-    config_roots = (IMAPD_CONF, CYRUS_CONF)
+    config_roots = (ConfigRoot(IMAPD_CONF, USER), ConfigRoot(CYRUS_CONF, USER))
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
@@ -88,7 +90,9 @@ class Cyrus(Provider):
 
     def capabilities(self) -> Capabilities:
         if not self._version:
-            printed = self.host.query(["cyrus", "info", "version"]).out  # cyrus-imapd 3.6.1-Debian-3.6.1-4+deb12u4
+            printed = self.host.query(
+                ["cyrus", "info", "version"], user=USER
+            ).out  # cyrus-imapd 3.6.1-Debian-3.6.1-4+deb12u4
             found = re.search(r"\d+(\.\d+)+", printed)
             self._version = tuple(int(part) for part in found.group().split(".")) if found else ()
         if self._version[:2] < OLDEST:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl import paths as sasl
 
 CONFIG_DIRECTORY = "/etc/dovecot"
+# what programs take instructions from; everything else in the directory is data
+CONFIGURATION = ("*.conf", "*.ext", "conf.d")
 MAIN = f"{CONFIG_DIRECTORY}/dovecot.conf"
 # Read after the package's own files; what comes later still or counts for more is looked for, and named.
 DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"

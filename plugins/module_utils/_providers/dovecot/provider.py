@@ -17,6 +17,7 @@ from functools import partial
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
@@ -61,6 +62,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
     BACKENDS,
     CONFIG_DIRECTORY,
+    CONFIGURATION,
     DROP_IN,
     MAIN,
     PACKAGES,
@@ -90,7 +92,7 @@ class Dovecot(AccountBackend):
     options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
     backends = BACKENDS
     unit = UNIT
-    config_roots = (CONFIG_DIRECTORY,)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)

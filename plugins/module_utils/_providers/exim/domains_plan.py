@@ -91,7 +91,7 @@ class Sending:
         """What Exim makes of expressions."""
         if not expressions:
             return []
-        done = self._host.query(["exim4", "-be"], stdin="".join(f"{one}\n" for one in expressions).encode())
+        done = self._host.query(["exim4", "-be"], stdin="".join(f"{one}\n" for one in expressions).encode(), user=USER)
         answers = [line.removeprefix("> ") for line in done.out.splitlines()]
         if done.code != 0 or len(answers) < len(expressions):
             raise Problem(

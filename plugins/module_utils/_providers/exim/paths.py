@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 CONFIG_DIRECTORY = "/etc/exim4"
+# what programs take instructions from; everything else in the directory is data
+CONFIGURATION = ("exim4.conf*", "update-exim4.conf*", "conf.d")
 SETTINGS = f"{CONFIG_DIRECTORY}/update-exim4.conf.conf"
 TEMPLATE = f"{CONFIG_DIRECTORY}/exim4.conf.template"
 LOCALMACROS = f"{CONFIG_DIRECTORY}/exim4.conf.localmacros"

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
@@ -42,6 +43,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
+    CONFIGURATION,
     DEFAULTS,
     GROUP,
     KEY_PERMISSIONS,
@@ -79,7 +81,7 @@ class Exim(DomainProvider):
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni"})
     unit = UNIT
-    config_roots = (CONFIG_DIRECTORY,)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)

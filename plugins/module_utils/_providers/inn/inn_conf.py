@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
     INN_CONF,
     TOOLS,
+    USER,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
 
@@ -76,7 +77,7 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
     Raises:
         Problem: INN refuses the file.
     """
-    done = host.query([f"{TOOLS}/innconfval", "-s", *_ASKED], environment={"INNCONF": settings})
+    done = host.query([f"{TOOLS}/innconfval", "-s", *_ASKED], environment={"INNCONF": settings}, user=USER)
     if done.code != 0 or done.err.strip():
         raise Problem(
             f"INN refuses its own configuration ({done.complaint})",

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
@@ -57,6 +58,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SASL_FILE,
     TOOLS,
     UNIT,
+    USER,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.readers_conf import (
     Files,
@@ -80,7 +82,7 @@ class Inn(Provider):
     packages = PACKAGES
     unit = UNIT
     options = frozenset({"name", "auth_tls", "auth_clear"})
-    config_roots = (CONFIG_DIRECTORY,)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, USER),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
@@ -94,7 +96,7 @@ class Inn(Provider):
 
     def capabilities(self) -> Capabilities:
         if self._version is None:
-            printed = self.host.query([f"{TOOLS}/innconfval", "-v"]).out
+            printed = self.host.query([f"{TOOLS}/innconfval", "-v"], user=USER).out
             self._version = tuple(int(part) for part in re.findall(r"\d{1,9}", printed)[:3])
         if self._version[:2] < _KNOWN:
             raise Problem(f"INN {'.'.join(map(str, self._version))} is too old", "upgrade to INN 2.7 or newer")

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
@@ -51,7 +52,7 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
     name = "nginx"
     processes = frozenset({"nginx"})
     packages = PACKAGES
-    config_roots = (CONFIG_DIRECTORY,)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY),)
     terms = Terms(
         daemon="nginx",
         site="server block",

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import SettingsChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
@@ -32,10 +33,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.ldif import for_stopped
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
-    CONFIG_DIRECTORY,
     DEFAULTS_FILE,
     PACKAGES,
-    ROOT,
     SASL_FILE,
     UNIT,
 )
@@ -60,7 +59,10 @@ class OpenLdap(Provider):
     packages = PACKAGES
     unit = UNIT
     options = frozenset({"auth_tls", "auth_clear"})
-    config_roots = (ROOT,)
+
+    @property
+    def config_roots(self) -> tuple[ConfigRoot, ...]:
+        return (ConfigRoot(self._slapd.directory, self._slapd.account[0]),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
@@ -184,17 +186,17 @@ class OpenLdap(Provider):
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
-        mirror = mirrors.get(self.config_roots[0])
-        if self._target is None or mirror is None or self._slapd.directory != CONFIG_DIRECTORY:
+        if self._target is None:
             return
-        copy = mirror + CONFIG_DIRECTORY[len(self.config_roots[0]) :]
+        directory = self._slapd.directory
+        copy = mirrors[directory]
         change = for_stopped(self._slapd.settings_on_disk(), self._target)
         done = run(["slapmodify", "-n0", "-F", copy], stdin=change.encode()) if change else Completed(0, "", "")
         if done.code == 0:
             done = run(["slaptest", "-Q", "-u", "-F", copy])
         if done.code != 0:
             raise Problem(
-                f"slapd refuses the configuration ({done.complaint.replace(copy, CONFIG_DIRECTORY)})",
+                f"slapd refuses the configuration ({done.complaint.replace(copy, directory)})",
                 "fix cn=config until 'slaptest -u' accepts it, then run again",
                 option="cn=config",
             )

@@ -77,12 +77,10 @@ class Slapd(SlapdReader):
     def move_stopped(self, run: Callable[..., Completed], before: config.Settings, after: config.Settings) -> None:
         """Stop slapd, change its settings, and start it. Raises Problem where one of these fails."""
         change = ldif.for_stopped(before, after)
-        user = self.account[0]
+        user = self.account[0]  # whoever writes the files owns them
         argv = ["slapmodify", "-n0", "-F", self.directory]
-        if user:  # whoever writes the files owns them
-            argv = ["runuser", "-u", user, "--", *argv]
         run(["systemctl", "stop", UNIT])
-        done = run(argv, stdin=change.encode()) if change else Completed(0, "", "")
+        done = run(argv, stdin=change.encode(), user=user) if change else Completed(0, "", "")
         self.restart(run)
         if done.code != 0:
             raise Problem(

@@ -163,7 +163,8 @@ class SlapdReader:
             Problem: they cannot be read.
         """
         done = self.host.query(
-            ["slapcat", "-n0", "-F", self.directory, "-o", "ldif-wrap=no", "-a", "(objectClass=olcGlobal)"]
+            ["slapcat", "-n0", "-F", self.directory, "-o", "ldif-wrap=no", "-a", "(objectClass=olcGlobal)"],
+            user=self.account[0],
         )
         found = entries(done.out, "slapcat")
         if done.code != 0 or not found:

@@ -14,7 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _FOR = "# for "
 # What the compiler of each map type appends to the name. Types that are not listed are read as they are.
-_SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
+SUFFIXES = {"hash": ".db", "btree": ".db", "lmdb": ".lmdb", "cdb": ".cdb"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def render(rows: Mapping[str, Sequence[Row]]) -> str:
 
 def compiled(map_type: str) -> Compiled | None:
     """How a table of this type is compiled, None where it is not."""
-    suffix = _SUFFIXES.get(map_type)
+    suffix = SUFFIXES.get(map_type)
     return Compiled(suffix, ("postmap", f"{map_type}:{{source}}")) if suffix else None
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl import paths as sasl
 
 CONFIG_DIRECTORY = "/etc/postfix"
+# what programs take instructions from; everything else in the directory is data
+CONFIGURATION = ("main.cf", "master.cf", "dynamicmaps.cf*", "postfix-*", "post-install", "makedefs.out", "sasl")
 MAIN_CF = f"{CONFIG_DIRECTORY}/main.cf"
 MASTER_CF = f"{CONFIG_DIRECTORY}/master.cf"
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
@@ -58,6 +59,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     BACKENDS,
     CONFIG_DIRECTORY,
+    CONFIGURATION,
     INSTANCE_UNIT,
     MAIN_CF,
     MASTER_CF,
@@ -112,7 +114,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     )
     backends = BACKENDS
     unit = UNIT
-    config_roots = (CONFIG_DIRECTORY,)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)

@@ -15,8 +15,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import reader_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import SUFFIXES
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 
@@ -89,7 +92,8 @@ def answers(host: Host, one: str, keys: Sequence[str]) -> dict[str, str]:
     Raises:
         Problem: it cannot be asked.
     """
-    done = host.query(["postmap", "-q", "-", one], stdin="".join(f"{key}\n" for key in keys).encode())
+    asked = "".join(f"{key}\n" for key in keys).encode()
+    done = host.query(["postmap", "-q", "-", one], stdin=asked, user=_reader(one))
     if done.code != 0 and re.search("fatal|error", done.err):
         raise Problem(
             f"the table {one} cannot be queried ({done.complaint})",
@@ -98,6 +102,12 @@ def answers(host: Host, one: str, keys: Sequence[str]) -> dict[str, str]:
         )
     pairs = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
     return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
+
+
+def _reader(table: str) -> str | Identity:
+    """As whom a table is read: it is data, which others than root may write."""
+    kind, _colon, path = table.partition(":")
+    return reader_of(path + SUFFIXES.get(kind, "")) if path.startswith("/") else ""
 
 
 class Routing:
@@ -187,7 +197,7 @@ class Routing:
         if name not in self._listed:
             found: list[str] | None = []
             for one in words(self._expanded(name)):
-                done = self._host.query(["postmap", "-s", one])
+                done = self._host.query(["postmap", "-s", one], user=_reader(one))
                 if done.code != 0:
                     found = None
                     break

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, asked_as
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
     DATABASE_PACKAGE,
@@ -23,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LIBRARY_PACKAGE,
 )
 
+_PATIENCE = 10.0  # seconds
 _OK = 0
 _END, _GETOPT, _LOG = 0, 1, 2  # kinds of callbacks
 _UNKNOWN = -13  # SASL_BADAUTH, here: this option is not set
@@ -42,14 +44,26 @@ class _Callback(ctypes.Structure):
     _fields_ = (("id", ctypes.c_ulong), ("procedure", ctypes.c_void_p), ("context", ctypes.c_void_p))
 
 
+def _load() -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(LIBRARY)
+    except OSError as exc:
+        raise Problem(
+            "the Cyrus SASL library is not installed", f"install it ({how_to_install(LIBRARY_PACKAGE)})"
+        ) from exc
+
+
 class SaslLibrary:
     """The library, looking into one database.
 
     Args:
         database: path of the sasldb.
+        user: as whom it looks; empty for root.
     """
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, user: str = "") -> None:
+        self._user = user
+        self._database = database
         self._options = {
             b"pwcheck_method": b"auxprop",
             b"auxprop_plugin": b"sasldb",
@@ -75,12 +89,7 @@ class SaslLibrary:
 
     @contextmanager
     def _connection(self, realm: str) -> Iterator[tuple[Any, ctypes.c_void_p]]:
-        try:
-            library = ctypes.CDLL(LIBRARY)
-        except OSError as exc:
-            raise Problem(
-                "the Cyrus SASL library is not installed", f"install it ({how_to_install(LIBRARY_PACKAGE)})"
-            ) from exc
+        library = _load()
         if library.sasl_server_init(self._callbacks, b"postmaster") != _OK:
             raise Problem("the Cyrus SASL library cannot be initialised", f"install {DATABASE_PACKAGE}")
         connection = ctypes.c_void_p()
@@ -95,7 +104,24 @@ class SaslLibrary:
             library.sasl_done()
 
     def accepts(self, name: str, realm: str, password: str) -> bool:
-        """Whether a server would accept this password."""
+        """Whether a server would accept this password.
+
+        Raises:
+            Problem: the library is missing, or does not answer.
+        """
+        if not self._user:
+            return self._accepts(name, realm, password)
+        _load()  # says what is missing
+        found = asked_as(Identity.of(self._user), lambda: self._accepts(name, realm, password), _PATIENCE)
+        if found is None:
+            raise Problem(
+                f"the Cyrus SASL library does not answer what is in {self._database}",
+                "restore the database from a backup, or remove it and run again with all accounts",
+                option=self._database,
+            )
+        return found
+
+    def _accepts(self, name: str, realm: str, password: str) -> bool:
         user, secret = name.encode("utf-8", "surrogateescape"), password.encode("utf-8", "surrogateescape")
         with self._connection(realm) as (library, connection):
             code: int = library.sasl_checkpass(connection, user, len(user), secret, len(secret))

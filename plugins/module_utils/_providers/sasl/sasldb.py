@@ -81,12 +81,22 @@ class SaslDatabase(AccountDatabase):
         return {str(self._notes.get(key)) for key in self._notes.keys(self._key(""))}
 
     @property
+    def _reader(self) -> str:
+        """As whom programs and the library read it: many a server's user can write it. Empty for root."""
+        state = self._host.state(self._path)
+        if state is None:
+            return f":{self._check.group}" if self._check.group else ""
+        if state.mode & stat.S_IRGRP and state.group != "root":
+            return f":{state.group}"
+        return "" if state.owner == "root" else state.owner
+
+    @property
     def _there(self) -> frozenset[str]:
         """All accounts in the database."""
         if self._listed is None:
             self._listed = frozenset()
             if self._host.state(self._path):
-                done = self._host.query(["sasldblistusers2", "-f", self._path])
+                done = self._host.query(["sasldblistusers2", "-f", self._path], user=self._reader)
                 if done.code != 0:
                     raise Problem(
                         f"{self._path} cannot be read ({done.complaint})",
@@ -101,7 +111,8 @@ class SaslDatabase(AccountDatabase):
         return self._full(account) in self._there
 
     def accepts(self, account: RelayAccount) -> bool:
-        return SaslLibrary(self._path).accepts(self._full(account), self._check.realm, account.password or "")
+        library = SaslLibrary(self._path, self._reader)
+        return library.accepts(self._full(account), self._check.realm, account.password or "")
 
     def logins(self, account: RelayAccount) -> tuple[str, ...]:
         full = [self._full(account)] if account.realm else self._full_names(account.name)
@@ -143,6 +154,7 @@ class SaslDatabase(AccountDatabase):
             summary=f"accounts {', '.join(sorted(self._afterwards(changed, gone)))} (passwords not shown)",
             prerequisite=True,
             edits=tuple(edits),
+            editor=self._reader,
         )
         return (change, self._notes.change())
 

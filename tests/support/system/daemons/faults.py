@@ -21,7 +21,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
 
-FIRED = f"{WORK}/fired"
+_TRACES = "/run/system-tests-fired"  # where daemons' users can leave them too: their tests run as them
+FIRED = f"{_TRACES}/it"
 MIRROR = "/var/lib/postmaster-secure-channel/*"
 UNDONE, UNTOUCHED = "everything was put back as it was", "nothing was changed"
 
@@ -72,7 +73,8 @@ def in_place_of(program: str, **reactions: str) -> tuple[str, str]:
         f"{quoted(words)}) if mkdir {FIRED}-{number} 2>/dev/null; then {reaction}; fi ;;"
         for number, (words, reaction) in enumerate(reactions.items())
     )
-    begin = f"""cat >/usr/local/sbin/{program} <<'END'
+    begin = f"""install -d -m 1777 {_TRACES}
+cat >/usr/local/sbin/{program} <<'END'
 #!/bin/sh
 case "$*" in
 {cases}

@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import lock, staging
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
@@ -55,7 +56,7 @@ class Daemon:
 
     def __init__(self, tree):
         self.tree = tree
-        self.config_roots = (str(tree / "etc"),)
+        self.config_roots = (ConfigRoot(str(tree / "etc")),)
         self.events = []
         self.mirrored = {}
         self.fails_at = set()
@@ -328,7 +329,7 @@ def test_configuration_that_lies_elsewhere_is_tested(apply, daemon, tree):
 def test_mirror_of_single_files(apply, daemon, tree, monkeypatch):
     main, table = str(tree / "etc/main.cf"), str(tree / "etc/table")
     seen, made = {}, []
-    daemon.config_roots = (main, table)
+    daemon.config_roots = (ConfigRoot(main), ConfigRoot(table))
 
     def check(_run, mirrors):
         seen.update({path: Path(mirror).read_text() for path, mirror in mirrors.items()})

@@ -273,7 +273,7 @@ def test_a_service_with_options_of_another_file(host):
 def test_a_host_whose_options_cyrus_refuses(host, monkeypatch):
     cyrus = provider(host)
     refusal = Completed(78, "", "fatal error: option 'imap_tls_required' was specified twice in config file")
-    monkeypatch.setattr(host, "query", lambda _argv: refusal)
+    monkeypatch.setattr(host, "query", lambda _argv, user: refusal if user == "cyrus" else None)
     with pytest.raises(Problem, match="specified twice"):
         cyrus.read()
 

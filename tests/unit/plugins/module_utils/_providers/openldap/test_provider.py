@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
@@ -88,14 +89,16 @@ class Slapd(RecordedHost):
         self.done: list[str] = []
         self.broken: dict[str, int] = {}
 
-    def query(self, argv: Sequence[str], *, stdin: bytes = b"", **_options: Any) -> Completed:
-        tool = argv[4] if argv[0] == "runuser" else argv[0]
+    def query(self, argv: Sequence[str], *, stdin: bytes = b"", user: object = "", **_options: Any) -> Completed:
+        tool = argv[0]
+        if tool == "slapcat":
+            assert user == "openldap"
         if tool in self.broken and tool != "ldapsearch":
             return Completed(self.broken.pop(tool), "", f"{tool} fails")
         if tool == "systemctl":
             return self._unit(argv[1])
         if tool in ("ldapmodify", "slapmodify"):
-            self.done.append(" ".join(argv[: 5 if argv[0] == "runuser" else 1]))
+            self.done.append(f"{tool} as {user}" if user else tool)
             return self._modify(stdin.decode(), running=tool == "ldapmodify")
         if tool == "slaptest":
             return Completed(0, "", "")
@@ -282,7 +285,7 @@ def test_a_restart_only_where_it_is_needed(host):
     apply(host, replace(LDAP, require_secure_channel=False))  # databases keep what they demanded when slapd started
     assert host.done.count("restart") == 2
     apply(host, ABSENT)
-    assert host.done[-3:] == ["stop", "runuser -u openldap -- slapmodify", "restart"]
+    assert host.done[-3:] == ["stop", "slapmodify as openldap", "restart"]
 
 
 def test_a_renewed_certificate_is_read(host):
@@ -363,11 +366,12 @@ def test_an_old_snapshot(host):
 def test_check_on_a_mirror(host):
     openldap = provider(host)
     openldap.plan([LDAP])
-    openldap.check(host.query, {"/etc/ldap": "/mirror"})
+    assert openldap.config_roots == (ConfigRoot("/etc/ldap/slapd.d", "openldap"),)
+    openldap.check(host.query, {"/etc/ldap/slapd.d": "/mirror"})
     assert host.done == ["slapmodify"]
     host.broken["slaptest"] = 1
     with pytest.raises(Problem, match=r"slapd refuses the configuration \(slaptest fails\)"):
-        openldap.check(host.query, {"/etc/ldap": "/mirror"})
+        openldap.check(host.query, {"/etc/ldap/slapd.d": "/mirror"})
     provider(host).check(host.query, {})  # nothing was planned
 
 

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
+
+DROPPED = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--pdeathsig=KILL", "--"]
+CONFINED = ["unshare", "--pid", "--fork", "--kill-child", "--"]
+
+
+class Programs:
+    """Stands for Ansible's run_command, and notes what it is given."""
+
+    def __init__(self, *, can_confine):
+        self.can_confine = can_confine
+        self.ran = []
+
+    def run(self, argv, **options):
+        self.ran.append((argv, options["cwd"], dict(os.environ)))
+        return int(argv == [*CONFINED, "true"] and not self.can_confine), b"", b""
+
+
+@pytest.fixture
+def somebody():
+    return pwd.getpwall()[1]  # not root
+
+
+def test_an_account_with_its_groups(somebody):
+    identity = Identity.of(somebody.pw_name)
+    assert (identity.uid, identity.gid) == (somebody.pw_uid, somebody.pw_gid)
+    others = {one.gr_gid for one in grp.getgrall() if somebody.pw_name in one.gr_mem}
+    assert set(identity.groups) == {somebody.pw_gid} | others
+
+
+def test_a_user_without_an_account():
+    identity = Identity.of(":daemon")
+    assert identity.groups == (identity.gid,) == (grp.getgrnam("daemon").gr_gid,)
+    with pytest.raises(KeyError):
+        pwd.getpwuid(identity.uid)
+    assert Identity.of(f":{identity.gid}") == identity
+
+
+@pytest.mark.parametrize(("user", "words"), [("nobody-knows", "the user nobody-knows"), (":nobody-knows", "the group")])
+def test_who_is_not_there(user, words):
+    with pytest.raises(Problem, match=f"does not know {words}"):
+        Identity.of(user)
+
+
+@pytest.mark.parametrize("can_confine", [True, False])
+def test_a_program_gets_nothing_that_is_roots(somebody, can_confine):
+    programs = Programs(can_confine=can_confine)
+    host = Host(programs.run)
+    for _time in range(2):
+        assert host.query(["true", "x"], user=somebody.pw_name) == Completed(0, "", "")
+    (_asked, _cwd, _environment), (argv, cwd, environment), again = programs.ran
+    identity = Identity.of(somebody.pw_name)
+    groups = ",".join(map(str, identity.groups))
+    who = [f"--reuid={identity.uid}", f"--regid={identity.gid}", f"--groups={groups}"]
+    assert argv == ["setsid", *(CONFINED if can_confine else []), "setpriv", *who, *DROPPED, "true", "x"]
+    assert again[0] == argv
+    assert (cwd, environment["HOME"]) == ("/", "/")
+
+
+def test_a_program_that_is_missing(somebody):
+    with pytest.raises(Problem, match="no-such-program is not installed"):
+        Host(Programs(can_confine=True).run).query(["no-such-program"], user=somebody.pw_name)
+
+
+def test_a_guard_comes_before_every_program():
+    programs = Programs(can_confine=True)
+    host = Host(programs.run)
+
+    def refuse():
+        raise Problem("no", "ask")
+
+    for guarded in (host.guarded(refuse), host.guarded(refuse)):
+        with pytest.raises(Problem, match="no"):
+            guarded.query(["true"])
+    assert programs.ran == []
+    host.query(["true"])
+    assert len(programs.ran) == 1
+
+
+def test_acting_as_root_is_nothing_special():
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    with acting_as(None):
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+
+
+def test_acting_as_another_user_ends(monkeypatch):
+    calls: list[object] = []
+    for name in ("setgroups", "setegid", "seteuid"):
+        monkeypatch.setattr(os, name, lambda value, name=name: calls.append((name, value)))
+    before = os.geteuid(), os.getegid(), os.getgroups()
+
+    def fail():
+        with acting_as(Identity(7, 8, (8, 9))):
+            calls.append("acting")
+            raise OSError("x")
+
+    with pytest.raises(OSError, match="x"):
+        fail()
+    assert calls[:4] == [("setgroups", (8, 9)), ("setegid", 8), ("seteuid", 7), "acting"]
+    assert calls[4:] == [("seteuid", before[0]), ("setegid", before[1]), ("setgroups", before[2])]
