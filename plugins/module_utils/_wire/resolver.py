@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -132,10 +133,12 @@ def _by_datagram(server: str, asked: bytes, patience: float) -> bytes:
 
 def _by_stream(server: str, asked: bytes, patience: float) -> bytes:
     """Over TCP, for answers that do not fit into a datagram (RFC 7766 section 8)."""
+    end = time.monotonic() + patience
     with socket.create_connection((server.partition("%")[0], PORT), patience) as channel:
         channel.sendall(struct.pack("!H", len(asked)) + asked)
         received = b""
         while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
+            channel.settimeout(max(end - time.monotonic(), 0.001))
             data = channel.recv(4096)
             if not data:
                 raise OSError("the answer is truncated")

@@ -29,7 +29,7 @@ FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
     ("_names", "_host.host"),
     ("_host", "_tls", "_cryptography_dep"),
-    ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing"),
+    ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing", "_certificates.kdf_cost"),
     ("_certificates.store",),
     ("_certificates.passphrase",),
     ("_certificates.keys", "_certificates.key_pair", "_providers.base", "_providers.saved_settings"),

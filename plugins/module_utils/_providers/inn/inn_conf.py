@@ -25,6 +25,7 @@ CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
 STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
 KEYS = (*CERTIFICATE_KEYS, *STRENGTH_KEYS)
 _ASKED = (*KEYS, "port", "bindaddress", "nnrpdflags", "pathetc")
+_MOST_PRINTED = 50_000  # characters; the values that are asked for have some hundred
 _PRINTED = re.compile(r"^([A-Z0-9]+)=('.*'|\S+); export", re.MULTILINE)
 _TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
@@ -106,6 +107,8 @@ def _parsed(printed: str) -> dict[str, str]:
     Raises:
         ValueError: a value is damaged.
     """
+    if len(printed) > _MOST_PRINTED:
+        raise ValueError(f"they have {len(printed)} characters")
     found = {match.group(1).lower(): shlex.split(match.group(2))[0] for match in _PRINTED.finditer(printed)}
     values = {key: found.get(key, "") for key in _ASKED}
     if not re.fullmatch(r"[0-9]{1,5}", values["port"] or "0"):
