@@ -15,7 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     encrypted_pem,
     encrypted_pkcs12,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import LARGEST_INPUT, Content
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
     PrivateKey,
     load_key,
@@ -176,7 +176,7 @@ class ExportPlanner:
 
     def _there(self, path: str) -> bytes | None:
         try:
-            return self._host.read(path, LARGEST_INPUT)
+            return self._host.read(path)
         except Problem as exc:
             raise exc.about(option="path") from exc
 

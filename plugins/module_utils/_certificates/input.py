@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import LARGEST_INPUT, Content
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.openings import Openings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -124,7 +124,7 @@ def _bytes(text: str | None) -> bytes:
 def _file(host: Host, option: str, path: str, remedy: str, *, check_mode: bool) -> bytes | None:
     """Content of a file of the host; a symbolic link is followed. It may be missing in check mode only."""
     try:
-        data = host.read(path, LARGEST_INPUT)
+        data = host.read(path)
     except Problem as exc:
         raise exc.about(option=option) from exc
     if data is None and not check_mode:

@@ -11,7 +11,7 @@ opened early, and its plan, made under the lock, finds the outcome here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content
@@ -24,7 +24,7 @@ class Openings:
     """Outcomes, by the bytes and the passphrase that they were opened with."""
 
     def __init__(self) -> None:
-        self._outcomes: dict[tuple[str, bytes, Union[str, None]], Any] = {}
+        self._outcomes: dict[tuple[str, bytes, str | None], Any] = {}
 
     def opened(self, data: bytes, passphrase: str | None) -> Content:
         """As :func:`formats.opened`."""

@@ -61,8 +61,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
     ROOT_HOME,
 )
 
-LARGEST_REQUEST = 1024 * 1024  # bytes; one with a hundred names has some thousands
-
 
 def check_copies(elements: Sequence[Mapping[str, Any]]) -> None:
     """Refuse a list in which two requests have the same ``csr_path``.
@@ -283,7 +281,7 @@ class RequestPlanner:
 
     def _copy_there(self, path: str) -> bytes | None:
         try:
-            return self._host.read(path, LARGEST_REQUEST)
+            return self._host.read(path)
         except Problem as exc:
             raise exc.about(option="csr_path") from exc
 

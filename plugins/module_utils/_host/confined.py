@@ -97,8 +97,7 @@ def _in_the_child(work: Callable[[], bytes], reading: int, writing: int) -> NoRe
             (resource.RLIMIT_CORE, 0),
         ):
             hard = resource.getrlimit(limit)[1]
-            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(limit, (most, hard))
+            resource.setrlimit(limit, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
         _write(writing, _outcome(work))
         code = 0
     finally:
@@ -118,4 +117,6 @@ def _write(writing: int, answer: bytes) -> None:
 
 
 def _how(status: int) -> str:
-    return f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.waitstatus_to_exitcode(status)}"
+    return (
+        f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else f"exit code {os.waitstatus_to_exitcode(status)}"
+    )

@@ -19,7 +19,7 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import LARGEST_FILE, content_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 
 TOOL_TIMEOUT = 120  # seconds; no tool that is run here takes more than a few
 
@@ -128,17 +128,13 @@ class Host:
     def __init__(self, run_command: Callable[..., tuple[int, Any, Any]]) -> None:
         self._run_command = run_command
 
-    def read(self, path: str, most: int = LARGEST_FILE) -> bytes | None:
+    def read(self, path: str) -> bytes | None:
         """Content of a file, or None where there is none.
-
-        Args:
-            path: the file; a symbolic link is followed.
-            most: bytes that it may have.
 
         Raises:
             Problem: it is no regular file, it is too large, or it cannot be read.
         """
-        return content_of(path, most)
+        return content_of(path)
 
     def read_text(self, path: str) -> str:
         """Content of a configuration file as text in which every byte survives a round trip; empty when missing."""

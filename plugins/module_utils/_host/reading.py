@@ -54,9 +54,7 @@ def content_of(path: str, most: int = LARGEST_FILE) -> bytes | None:
             raise Problem(f"{path} is {kind}, not a regular file", "name a regular file, or move this away")
         if found.st_size > most:
             raise _too_large(path, most)
-        handle = os.open(
-            f"{_BY_DESCRIPTOR}/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-        )
+        handle = os.open(f"{_BY_DESCRIPTOR}/{place}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except FileNotFoundError as exc:
         raise Problem(f"{path} cannot be read, since /proc is not there", "mount /proc (proc(5))") from exc
     except OSError as exc:

@@ -173,8 +173,8 @@ def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIE
             flags = _flags_in(answer, number)
             if flags is None or flags & _CODE not in (_GOOD, _NO_SUCH_NAME):
                 continue
-            found = sorted(_exchangers_in(answer))
-        except (OSError, IndexError, struct.error, ValueError):
+            found = sorted(exchangers_in(answer))
+        except (OSError, WireError):
             continue
         if flags & _CODE == _NO_SUCH_NAME:
             raise WireError("resolve", f"the domain {domain} does not exist")
@@ -184,8 +184,19 @@ def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIE
     raise WireError("resolve", f"the resolver does not answer for the MX records of {domain}")
 
 
+def exchangers_in(answer: bytes) -> list[tuple[int, str]]:
+    """Preference and name in each MX record of an answer (RFC 1035 section 4.1).
+
+    Raises:
+        WireError: it is damaged.
+    """
+    try:
+        return list(_exchangers_in(answer))
+    except (IndexError, struct.error, ValueError) as exc:
+        raise WireError("protocol", f"the resolver's answer is damaged ({exc})") from exc
+
+
 def _exchangers_in(answer: bytes) -> Iterator[tuple[int, str]]:
-    """Preference and name in each MX record of an answer (RFC 1035 section 4.1)."""
     questions, records = struct.unpack("!HH", answer[4:8])
     at = _HEAD
     for _one in range(questions):

@@ -26,7 +26,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._text im
 _MARK = ": kept by the Ansible collection postmaster.secure_channel"
 _OURS = re.compile(rf"# (?P<owner>[^\s/]+/[^\s/:]+){re.escape(_MARK)}\s*\Z")
 _TAKEN_OUT = re.compile(
-    r"# taken out by the Ansible collection postmaster\.secure_channel for (?P<owner>[^\s/]+/[^\s/:]+): (?P<line>.*)", re.DOTALL
+    r"# taken out by the Ansible collection postmaster\.secure_channel for (?P<owner>[^\s/]+/[^\s/:]+): (?P<line>.*)",
+    re.DOTALL,
 )
 _NAME = re.compile(r"[A-Za-z0-9]+(?=\s|$)")
 _ARGUMENT = re.compile(r"\s*(?P<key>[A-Za-z0-9]*)=(?:\"(?P<quoted>[^\"]*)\"|(?P<word>[^\s\"]\S*|))")
@@ -136,7 +137,7 @@ def _parsed(index: int, bare: str, line: str) -> Service:
     """A line as an entry. Raises Problem where Cyrus would end at it."""
     name = _NAME.match(bare)
     if not name:
-        raise _refused(index + 1, f"{printable(bare.split()[0])!r} cannot name a service")
+        raise _refused(index + 1, f"{printable(bare.partition(' ')[0])!r} cannot name a service")
     arguments, at = [], name.end()
     while at < len(bare):
         match = _ARGUMENT.match(bare, at)

@@ -53,7 +53,7 @@ def _plain(key: str) -> str:
     return "".join(found)
 
 
-def _hashes(text: str) -> dict[str, str]:
+def password_hashes(text: str) -> dict[str, str]:
     """The password hashes in our file, by name of account.
 
     Raises:
@@ -88,7 +88,7 @@ class DovecotAccounts(AccountDatabase):
         self._host = host
         self._language = language
         self._effective = effective
-        self._hashes = _hashes(host.read_text(ACCOUNTS))
+        self._hashes = password_hashes(host.read_text(ACCOUNTS))
 
     def check(self, account: RelayAccount) -> None:
         if account.realm:

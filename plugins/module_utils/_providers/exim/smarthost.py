@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_WORDS = frozenset(("byname", "bydns", "randomize", "no_randomize", "ipv4_only", "ipv4_prefer"))  # may stand behind a list of hosts
+# may stand behind a list of hosts
+_WORDS = frozenset(("byname", "bydns", "randomize", "no_randomize", "ipv4_only", "ipv4_prefer"))
 _LEVELS = {"hosts_avoid_tls": "none", "hosts_require_tls": "encrypt"}
 
 

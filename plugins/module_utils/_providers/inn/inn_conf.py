@@ -85,7 +85,7 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
             option=settings,
         )
     try:
-        values = _parsed(done.out)
+        values = parsed(done.out)
         words = shlex.split(values["nnrpdflags"])
     except ValueError as exc:
         raise Problem(
@@ -101,7 +101,7 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
     return Effective(values, os.path.join(values["pathetc"], readers), tuple(words))
 
 
-def _parsed(printed: str) -> dict[str, str]:
+def parsed(printed: str) -> dict[str, str]:
     """What innconfval prints for a shell, by key: a list as inn.conf takes it; empty for what is not set.
 
     Raises:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from bisect import bisect_left
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -22,7 +22,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _TOKEN = re.compile(r'#[^\n]*|"[^"\n]*"|(?:\\.|[^\s#"])+')
 _DEEPEST = 20  # included files within included files
-_DEEPEST_GROUP = 100  # groups within groups
 _MOST_PARAMETERS = 200  # kinds of them; INN knows some forty
 _MOST_FILES = 1000  # read in all, each as often as it is included
 
@@ -122,8 +121,6 @@ def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[Auth
         elif word == "group":
             source.take()
             source.expect("{")
-            if len(holding) > _DEEPEST_GROUP:
-                raise source.trouble("groups are nested too deep", at.start)
             holding.append(dict(holding[-1]))
         elif word == "auth":
             groups.append(_read_auth(source, at, holding[-1]))

@@ -21,7 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._text im
 
 _FOREIGN = ("_by_lua_block",)  # blocks in a language of their own
 _FIX = "fix nginx's configuration until 'nginx -t' accepts it, then run again"
-_DEEPEST = 100  # files that include one another
+_DEEPEST = 5000  # files that include one another
 _MOST_INCLUDED = 500_000  # directives of included files, each as often as it is included
 _BETWEEN_WORDS = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "\"'"}
