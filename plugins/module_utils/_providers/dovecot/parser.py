@@ -30,7 +30,7 @@ _MAGIC = re.compile(r"[*?\[]")
 _DEEPEST = 16  # files that include one another; Dovecot gives up on them as well
 _DEEPEST_BLOCK = 100  # blocks within blocks of a file; Dovecot has some five
 _MOST_FILES = 2000  # read in all, each as often as it is included
-_MOST_LINES = 1_000_000  # in all of them
+_MOST_LINES = 100_000  # in files that are read again
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,7 @@ class Files:
         self._host = host
         self._overlay = overlay
         self._files = self._lines = 0
+        self._seen: set[str] = set()
 
     def entries(self, path: str) -> list[Entry]:
         """Everything that is read, in order; empty where the file is not there.
@@ -86,6 +87,7 @@ class Files:
         """
         found: list[Entry] = []
         self._files = self._lines = 0
+        self._seen.clear()
         for line_filters, name, value, file, line in self._read(path, (), (), 0):
             found.append(Entry(line_filters, name, value, file, line, len(found)))
         return found
@@ -101,12 +103,12 @@ class Files:
         stack = [(filters, sections)]
         text = self._text(path)
         self._files += 1
-        self._lines += text.count("\n")
+        self._lines += text.count("\n") if path in self._seen else 0
+        self._seen.add(path)
         if self._files > _MOST_FILES or self._lines > _MOST_LINES:
             raise Problem(
-                f"Dovecot's files include each other over and over: more than {_MOST_FILES} files, or {_MOST_LINES}"
-                f" lines, are read until {path}",
-                "have each file included once",
+                f"Dovecot's files include each other over and over, until {path}",
+                f"have each file included once: no more than {_MOST_FILES} files are read",
                 option=path,
             )
         for number, line in _logical_lines(text):
