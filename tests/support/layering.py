@@ -158,7 +158,10 @@ def _hands_a_path(node: ast.Call | ast.List) -> bool:
         pairs = zip(node.elts, node.elts[1:])
         given = [value for option, value in pairs if isinstance(option, ast.Constant) and option.value in _PATH_OPTIONS]
     elif isinstance(node.func, ast.Attribute) and node.func.attr in _LOADING:
-        given = [*node.args[:1], *(one.value for one in node.keywords if one.arg in ("cafile", "certfile", "keyfile"))]
+        given = [
+            *node.args[:1],
+            *(one.value for one in node.keywords if one.arg in ("cafile", "capath", "certfile", "keyfile")),
+        ]
     else:
         return False
     return not all(ast.unparse(value).startswith("f'/dev/fd/") for value in given)

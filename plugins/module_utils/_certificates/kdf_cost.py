@@ -115,7 +115,8 @@ class _Reader:
             at += 1
         length, start = data[at], at + 1
         if length == 0x80:  # no length: an end of contents follows (section 8.1.3.6)
-            children, at = [], start
+            children: list[_Element] = []
+            at = start
             while data[at : at + 2] != b"\0\0":
                 try:
                     child, at = self._element(data, at, depth + 1)

@@ -71,7 +71,8 @@ def content_of(path: str, most: int = LARGEST_FILE) -> bytes | None:
 
 def _all_of(handle: int, path: str, most: int) -> bytes:
     """Everything to the end of a file; its size may be wrong, as in /proc, or grow."""
-    pieces, left, end = [], most + 1, time.monotonic() + PATIENCE
+    pieces: list[bytes] = []
+    left, end = most + 1, time.monotonic() + PATIENCE
     while left > 0:
         if time.monotonic() > end:
             raise Problem(

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -43,6 +44,12 @@ def trust_store(ca_file: str = "") -> ssl.SSLContext:
             option="ca_file",
         ) from exc
     return context
+
+
+def trust_also(context: ssl.SSLContext, roots: bytes) -> None:
+    """Trust further certificates, PEM; none is no error."""
+    with in_memory(roots) as handle, contextlib.suppress(ssl.SSLError):
+        context.load_verify_locations(cafile=f"/dev/fd/{handle}")
 
 
 def _roots(ca_file: str) -> bytes:

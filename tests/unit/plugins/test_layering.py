@@ -145,6 +145,7 @@ def test_planted_reader(line, tmp_path):
         "argv = ['-CAfile', path]",
         "context.load_verify_locations(path)",
         "context.load_verify_locations(cafile=path)",
+        "context.load_verify_locations(capath=path)",
         "context.load_cert_chain(path, password='')",
     ],
 )

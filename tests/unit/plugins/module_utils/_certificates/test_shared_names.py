@@ -152,9 +152,12 @@ def test_warnings_of_many_installations_are_linear(store_of):
 
 def test_daemons_are_asked_once_for_all_certificates(monkeypatch):
     asked = []
-    site: Any = SimpleNamespace(
-        providers={"nginx": SimpleNamespace(read=lambda: asked.append("read") or {})}, store=SimpleNamespace(leaf=None)
-    )
+
+    def read():
+        asked.append("read")
+        return {}
+
+    site: Any = SimpleNamespace(providers={"nginx": SimpleNamespace(read=read)}, store=SimpleNamespace(leaf=None))
     plan = SimpleNamespace(
         result={"name": "x", "changed": True, "files": []},
         changes=(),

@@ -78,7 +78,7 @@ def test_work_without_an_end(work, monkeypatch):
 def test_work_that_sleeps(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     with pytest.raises(Problem, match="takes more than"):
-        confined(lambda: time.sleep(60) or b"", "the file")
+        confined(lambda: str(time.sleep(60)).encode(), "the file")
 
 
 def crash():
