@@ -174,7 +174,7 @@ def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIE
             if flags is None or flags & _CODE not in (_GOOD, _NO_SUCH_NAME):
                 continue
             found = sorted(exchangers_in(answer))
-        except (OSError, WireError):
+        except (OSError, ValueError, WireError):
             continue
         if flags & _CODE == _NO_SUCH_NAME:
             raise WireError("resolve", f"the domain {domain} does not exist")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -151,7 +152,7 @@ def test_planted_reader(line, tmp_path):
 )
 def test_planted_path_for_a_library(line, tmp_path):
     assert handed_paths_in(planted(tmp_path, _a=[line])) == ["_a:1"]
-    assert handed_paths_in(planted(tmp_path, _a=[line.replace("path", "f'/dev/fd/{handle}'")])) == []
+    assert handed_paths_in(planted(tmp_path, _a=[re.sub(r"\bpath\b", "f'/dev/fd/{handle}'", line)])) == []
 
 
 def test_planted_import_of_another_provider(tmp_path):
