@@ -80,9 +80,12 @@ shell: venv ## shellcheck
 changelog: venv ## antsibull-changelog
 	@$(QA)/step $@ $(QA)/changelog
 
-.PHONY: format release lab-down clean
+.PHONY: format fuzz release lab-down clean
 format: venv ## let ruff format the code and sort its imports
 	@FORMAT=1 $(QA)/nox formatters
+
+fuzz: venv ## look for bytes that hurt a parser; ARGS="SECONDS PARSER..."
+	@$(QA)/fuzz $(ARGS)
 
 release: venv ## turn the fragments into a new section of CHANGELOG.md
 	@$(QA)/in-venv antsibull-changelog release $(ARGS)

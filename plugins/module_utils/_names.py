@@ -73,13 +73,27 @@ def ascii_name(name: str, option: str) -> str:
     return result
 
 
+def presented_as(dns_name: str) -> str:
+    """A DNS name of a certificate in the form in which it is compared."""
+    return dns_name.lower().rstrip(".")
+
+
+def accepted_for(wanted: str) -> set[str]:
+    """The DNS names of certificates that cover a name (RFC 9525 section 6.3), as :func:`presented_as` writes them.
+
+    Args:
+        wanted: a name in ASCII form; a wildcard is covered by the same wildcard only.
+    """
+    left, _dot, parent = wanted.partition(".")
+    return {wanted} if left == "*" or not parent else {wanted, f"*.{parent}"}
+
+
 def covers(presented: Iterable[str], wanted: str) -> bool:
-    """Whether a certificate with these DNS names covers a name (RFC 9525 section 6.3).
+    """Whether a certificate with these DNS names covers a name.
 
     Args:
         presented: the certificate's DNS names; its common name counts for nothing.
         wanted: a name in ASCII form; a wildcard is covered by the same wildcard only.
     """
-    left, _dot, parent = wanted.partition(".")
-    accepted = {wanted} if left == "*" or not parent else {wanted, f"*.{parent}"}
-    return any(name.lower().rstrip(".") in accepted for name in presented)
+    accepted = accepted_for(wanted)
+    return any(presented_as(name) in accepted for name in presented)

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import fnmatch
+import re
 from collections.abc import Iterable
 
 _SHOWN = 5
@@ -17,6 +19,14 @@ def several(names: Iterable[str]) -> str:
     if len(listed) <= _SHOWN + 1:
         return ", ".join(listed)
     return f"{', '.join(listed[:_SHOWN])} and {len(listed) - _SHOWN} others"
+
+
+def like(word: str, pattern: str) -> bool:
+    """Whether a word is one that a shell's pattern stands for; a pattern that is none stands for nothing."""
+    try:
+        return fnmatch.fnmatchcase(word, pattern)
+    except re.error:  # a range such as [z-a], which fnmatch hands to re in Python 3.9
+        return False
 
 
 def printable(text: str) -> str:

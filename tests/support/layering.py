@@ -21,6 +21,11 @@ _WRITING = {
     "subprocess": "Popen call check_call check_output run",
     "tempfile": "NamedTemporaryFile TemporaryDirectory TemporaryFile mkdtemp mkstemp",
 }
+# Modules that open files by their paths.
+_OPENING = frozenset({"fileinput", "linecache", "pathlib", "tokenize"})
+# Functions of ssl, and options of openssl(1), that take a path.
+_LOADING = frozenset({"load_cert_chain", "load_verify_locations"})
+_PATH_OPTIONS = frozenset({"-in", "-CAfile", "-untrusted", "-inkey", "-certfile"})
 _WRITING_METHODS = frozenset({"write_bytes", "write_text", "run_command"})
 
 Imports = Mapping[str, frozenset[str]]  # what each module imports of the others
@@ -118,6 +123,48 @@ def _writes(node: ast.AST) -> bool:
     if called.attr in _WRITING_METHODS:
         return True
     return isinstance(called.value, ast.Name) and called.attr in _WRITING.get(called.value.id, "").split()
+
+
+def readers_in(tree: Mapping[str, ast.Module]) -> list[str]:
+    """Modules that open files, whatever for, or import what does."""
+    return [name for name, module in tree.items() if any(_opens(node) for node in ast.walk(module))]
+
+
+def _opens(node: ast.AST) -> bool:
+    if isinstance(node, ast.Import):
+        return any(alias.name in _OPENING for alias in node.names)
+    if isinstance(node, ast.ImportFrom):
+        return node.module in _OPENING
+    if not isinstance(node, ast.Call):
+        return False
+    called = node.func
+    if isinstance(called, ast.Name):
+        return called.id == "open"
+    return isinstance(called, ast.Attribute) and ast.unparse(called) in ("os.open", "io.open", "os.fdopen")
+
+
+def handed_paths_in(tree: Mapping[str, ast.Module]) -> list[str]:
+    """Places where OpenSSL, the library or the program, is to open a file of its own accord and without limits."""
+    return [
+        f"{name}:{node.lineno}"
+        for name, module in tree.items()
+        for node in ast.walk(module)
+        if isinstance(node, (ast.Call, ast.List)) and _hands_a_path(node)
+    ]
+
+
+def _hands_a_path(node: ast.Call | ast.List) -> bool:
+    if isinstance(node, ast.List):
+        pairs = zip(node.elts, node.elts[1:])
+        given = [value for option, value in pairs if isinstance(option, ast.Constant) and option.value in _PATH_OPTIONS]
+    elif isinstance(node.func, ast.Attribute) and node.func.attr in _LOADING:
+        given = [
+            *node.args[:1],
+            *(one.value for one in node.keywords if one.arg in ("cafile", "capath", "certfile", "keyfile")),
+        ]
+    else:
+        return False
+    return not all(ast.unparse(value).startswith("f'/dev/fd/") for value in given)
 
 
 def _mode(call: ast.Call) -> str:

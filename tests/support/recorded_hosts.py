@@ -138,7 +138,8 @@ class RecordedHost(Host):
             return Completed(0, "".join(f"{name}: {value}\n" for name, value in shown.items()), "")
         if command.endswith("/master -t"):
             return Completed(1, "", "")  # the lock is held: Postfix runs
-        return Completed(0, self.answers[command], "")
+        given = f"{command} < {stdin.decode('utf-8', 'replace')}"
+        return Completed(0, self.answers[given] if given in self.answers else self.answers[command], "")
 
     # ---- Postfix' tools
 

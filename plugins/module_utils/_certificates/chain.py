@@ -48,7 +48,11 @@ def verified_chain(host: Host, leaf: Certificate, others: Sequence[Certificate],
     Raises:
         Problem: no path leads to a trusted root.
     """
-    if host.state(trust_store) is None:
+    try:
+        roots = host.read(trust_store)
+    except Problem as exc:
+        raise exc.about(option="trust_store") from exc
+    if roots is None:
         raise Problem(
             f"the trust store {trust_store} is not there",
             f"install the package {CA_CERTIFICATES}, or give a PEM file with the CA's root",
@@ -57,7 +61,7 @@ def verified_chain(host: Host, leaf: Certificate, others: Sequence[Certificate],
     paths = list(itertools.islice(_paths(leaf, others), MOST_PATHS))
     answers = []
     for path in paths:
-        answer = _ask_openssl(host, leaf, path, trust_store)
+        answer = _ask_openssl(host, leaf, path, roots)
         if answer.code == 0 and not _missing(answer):
             return path
         answers.append(answer)
@@ -75,14 +79,14 @@ def _paths(last: Certificate, pool: Sequence[Certificate]) -> Iterator[Chain]:
             yield (issuer, *path)
 
 
-def _ask_openssl(host: Host, leaf: Certificate, path: Chain, trust_store: str) -> Completed:
+def _ask_openssl(host: Host, leaf: Certificate, path: Chain, roots: bytes) -> Completed:
     """Have OpenSSL build and verify the path as a TLS client would."""
-    argv = ["openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", trust_store]
-    argv += ["-purpose", "sslserver", "-auth_level", AUTH_LEVEL, "-show_chain", "-nameopt", "RFC2253"]
-    with in_memory(b"".join(one.pem for one in path)) as handle:
+    with in_memory(roots) as trusted, in_memory(b"".join(one.pem for one in path)) as sent:
+        argv = ["openssl", "verify", "-no-CApath", "-no-CAstore", "-CAfile", f"/dev/fd/{trusted}"]
+        argv += ["-purpose", "sslserver", "-auth_level", AUTH_LEVEL, "-show_chain", "-nameopt", "RFC2253"]
         if path:
-            argv += ["-untrusted", f"/dev/fd/{handle}"]
-        return host.query(argv, stdin=leaf.pem, keep_open=[handle])
+            argv += ["-untrusted", f"/dev/fd/{sent}"]
+        return host.query(argv, stdin=leaf.pem, keep_open=[trusted, sent])
 
 
 def _missing(answer: Completed) -> str:

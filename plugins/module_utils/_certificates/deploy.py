@@ -7,16 +7,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import same_kind
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import daemon_copy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import certificates_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.shared_names import NameIndex
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import friendly_name_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
     PRIVATE,
@@ -29,7 +30,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
 
 
 @dataclass(frozen=True)
@@ -60,10 +60,10 @@ class Deployment:
         host: the machine.
         store: its certificate store.
         now: the time, UTC.
-        daemons: names of the daemons on this host.
+        daemons: finds the names of the daemons on this host.
     """
 
-    def __init__(self, host: Host, store: Store, now: datetime, daemons: Collection[str]) -> None:
+    def __init__(self, host: Host, store: Store, now: datetime, daemons: Callable[[], Collection[str]]) -> None:
         self._host = host
         self._store = store
         self._now = now
@@ -72,7 +72,7 @@ class Deployment:
 
     def served_by(self, name: str) -> list[str]:
         """The daemons on this host that have a copy of a certificate."""
-        return [daemon for daemon in self._store.deployed_daemons(name) if daemon in self._daemons]
+        return [daemon for daemon in self._store.deployed_daemons(name) if daemon in self._daemons()]
 
     def plan(self, candidate: Candidate, others: Sequence[FileChange], reason: str, more: Mapping[str, Any]) -> Plan:
         """The files that make a certificate live, and what to say of it.
@@ -98,6 +98,8 @@ class Deployment:
             changes += _kept(entry, before[0])
         changes = needed(changes, self._host)
         self._planned[entry.name] = leaf
+        if "_index" in vars(self):
+            self._index.put(entry.name, leaf)
         result = {
             "name": entry.name,
             "changed": bool(changes),
@@ -121,20 +123,25 @@ class Deployment:
             leaf.der,
         )
 
+    @cached_property
+    def _index(self) -> NameIndex:
+        """The live certificates of the store, read once for all that are planned."""
+        index = NameIndex()
+        for name in self._store.names():
+            with contextlib.suppress(Problem):  # what is wrong with another certificate is for mail_cert_info to say
+                index.put(name, certificates_in(self._store.entry(name).live)[0])
+        for name, leaf in self._planned.items():
+            index.put(name, leaf)
+        return index
+
     def _overlaps(self, name: str, leaf: Certificate) -> list[str]:
         """Warnings of other certificates for the same names, of which a server could use one only."""
-        warnings = []
-        for other in sorted({*self._store.names(), *self._planned} - {name}):
-            with contextlib.suppress(Problem):  # what is wrong with another certificate is for mail_cert_info to say
-                found = self._planned.get(other) or certificates_in(self._store.entry(other).live)[0]
-                ours, theirs = ({one.lower() for one in some.names} for some in (leaf, found))
-                same = {one for one in ours if covers(theirs, one)} | {one for one in theirs if covers(ours, one)}
-                if same and same_kind(leaf.key_type, found.key_type):
-                    warnings.append(
-                        f"{title(name)}: the live certificate {other}, with the same kind of key, covers"
-                        f" {', '.join(sorted(same))} too; one for each name is enough"
-                    )
-        return warnings
+        self._index.put(name, leaf)
+        return [
+            f"{title(name)}: the live certificate {other}, with the same kind of key, covers"
+            f" {', '.join(sorted(same))} too; one for each name is enough"
+            for other, same in sorted(self._index.overlaps(name).items())
+        ]
 
     def _copy(self, daemon: str, candidate: Candidate) -> FileChange:
         """A daemon's copy, in which the key is open. Its owner and mode stay."""

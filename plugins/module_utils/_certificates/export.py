@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,13 +15,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     encrypted_pem,
     encrypted_pkcs12,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content, opened
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
     PrivateKey,
     load_key,
     public_key_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import certificates_in
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.openings import Openings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import (
     check_passphrase,
     missing,
@@ -39,6 +41,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     timestamp,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -86,6 +89,7 @@ class ExportPlanner:
         self._store = store
         self._check_mode = check_mode
         self._require_library = require_library
+        self._openings = Openings()
 
     def plan(self, params: Mapping[str, Any]) -> ExportPlan:
         """What to do for the module's options.
@@ -132,7 +136,7 @@ class ExportPlanner:
 
     def _planned(self, params: Mapping[str, Any], live: _Live) -> ExportPlan:
         path, form, passphrase = params["path"], params["format"], params["passphrase"]
-        there = self._host.read(path)
+        there = self._there(path)
         found = self._opened(path, there, passphrase)
         if found:
             self._refuse_foreign(path, found, live)
@@ -164,8 +168,19 @@ class ExportPlanner:
         }
         return ExportPlan(changes, result)
 
-    @staticmethod
-    def _opened(path: str, there: bytes | None, passphrase: str) -> Content | None:
+    def look(self, params: Mapping[str, Any]) -> None:
+        """Open the backup that may be there already, so that :meth:`plan` need not; that says what is wrong with it."""
+        if has_cryptography():
+            with contextlib.suppress(Problem):
+                self._opened(params["path"], self._there(params["path"]), params["passphrase"])
+
+    def _there(self, path: str) -> bytes | None:
+        try:
+            return self._host.read(path)
+        except Problem as exc:
+            raise exc.about(option="path") from exc
+
+    def _opened(self, path: str, there: bytes | None, passphrase: str) -> Content | None:
         """The backup that is there already, None where there is none.
 
         Raises:
@@ -174,7 +189,7 @@ class ExportPlanner:
         if not there:
             return None
         try:
-            return opened(there, passphrase)
+            return self._openings.opened(there, passphrase)
         except Problem as exc:
             raise Problem(
                 f"{path} is not a backup that can be read with this passphrase ({exc.found})",

@@ -12,20 +12,26 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
+import json
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.kdf_cost import refuse_costly
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import PrivateKey
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
+    PrivateKey,
+    key_der,
+    open_key,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.parsing import reading
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import BLOCK
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import blocks_in
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import (
     Certificate,
     load_certificate,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.confined import confined
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
@@ -37,8 +43,8 @@ LARGEST_INPUT = 1024 * 1024  # bytes; a leaf with its chain has some ten thousan
 MOST_CERTIFICATES = 64  # in one answer; a leaf with its chain has three or four
 
 _BEGIN = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]+[=\s]*")
-_FRIENDLY_NAME = re.compile(rb"^[ \t]*friendlyName: *(.+?)[ \t\r]*$", re.MULTILINE)  # as openssl-pkcs12(1) writes it
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]+=*")
+_FRIENDLY_NAME = re.compile(rb"^[ \t]*friendlyName:([^\n]*)", re.MULTILINE)  # as openssl-pkcs12(1) writes it
 _OID_PKCS7 = bytes.fromhex("06092a864886f70d010702")  # signedData, RFC 2315
 _OID_PKCS12 = bytes.fromhex("06092a864886f70d010701")  # data, the outer shell of RFC 7292
 _LABELS_CERTIFICATE = (b"CERTIFICATE", b"X509 CERTIFICATE")
@@ -80,7 +86,7 @@ class _Found:
 
 
 def opened(data: bytes, passphrase: str | None = None) -> Content:
-    """Everything in a file of certificates, and of a key where there is one.
+    """Everything in a file of certificates, and of a key where there is one; opened in a process with limits.
 
     Text around PEM blocks is ignored, and line breaks may be missing.
 
@@ -96,6 +102,11 @@ def opened(data: bytes, passphrase: str | None = None) -> Content:
             f"{len(data)} bytes are too many for a certificate with its chain",
             f"give only the leaf and its chain, at most {LARGEST_INPUT} bytes",
         )
+    return _unpacked(confined(lambda: _packed(parsed(data, passphrase)), "it"))
+
+
+def parsed(data: bytes, passphrase: str | None = None) -> Content:
+    """The same as :func:`opened` in this very process, for bytes that were opened before."""
     if not data.strip():
         raise Problem("it is empty", "give the certificate that the CA sent")
     if not _BEGIN.search(data):
@@ -114,10 +125,10 @@ def opened_key(data: bytes, passphrase: str | None = None) -> PrivateKey:
     """
     if len(data) > LARGEST_INPUT:
         raise Problem(f"{len(data)} bytes are too many for a key", "give the file that has the key")
-    keys = [one.group(0) + b"\n" for one in BLOCK.finditer(data) if one.group(1).endswith(b"PRIVATE KEY")]
+    keys = [one.text + b"\n" for one in blocks_in(data) if one.is_key]
     if len(keys) != 1:
         raise Problem(f"there are {len(keys) or 'no'} private keys in it", "give a PEM file with one private key")
-    return _key(keys[0], passphrase)
+    return open_key(confined(lambda: key_der(_key(keys[0], passphrase)), "the private key in it"))
 
 
 def load_certificates(data: bytes) -> list[Certificate]:
@@ -126,8 +137,17 @@ def load_certificates(data: bytes) -> list[Certificate]:
     Raises:
         Problem: as for :func:`opened`, or there is a key.
     """
+    return _only_certificates(data, opened)
+
+
+def stored_certificates(data: bytes) -> list[Certificate]:
+    """The same for the store's own files, which were opened with limits before they came there."""
+    return _only_certificates(data, parsed)
+
+
+def _only_certificates(data: bytes, look: Callable[[bytes], Content]) -> list[Certificate]:
     try:
-        found = opened(data)
+        found = look(data)
     except Problem as exc:
         if exc.option != "passphrase":
             raise
@@ -137,25 +157,46 @@ def load_certificates(data: bytes) -> list[Certificate]:
     return list(found.certificates)
 
 
+# ---- to and from the process with limits
+
+
+def _packed(content: Content) -> bytes:
+    """What was found, in plain forms that take no effort to open again."""
+    return json.dumps(
+        {
+            "certificates": [base64.b64encode(one.der).decode() for one in content.certificates],
+            "key": base64.b64encode(key_der(content.key)).decode() if content.key is not None else None,
+            "friendly_name": content.friendly_name,
+            "converted_from": content.converted_from,
+        }
+    ).encode()
+
+
+def _unpacked(packed: bytes) -> Content:
+    found = json.loads(packed)
+    key = open_key(base64.b64decode(found["key"])) if found["key"] else None
+    certificates = _certificates_of([base64.b64decode(one) for one in found["certificates"]])
+    return Content(certificates, key, found["friendly_name"], found["converted_from"])
+
+
 # ---- PEM
 
 
 def _in_pem(data: bytes) -> _Found:
-    blocks = list(BLOCK.finditer(data))
+    blocks = blocks_in(data)
     if len(blocks) != len(_BEGIN.findall(data)):
         raise Problem("a certificate in it has no end: it was cut off", _WHOLE)
     found = _Found()
     for block in blocks:
-        label, body = block.group(1), block.group(2)
-        if label.endswith(b"CERTIFICATE REQUEST"):
+        if block.label.endswith(b"CERTIFICATE REQUEST"):
             raise Problem(*_A_REQUEST)
-        if label.endswith(b"PRIVATE KEY"):
-            found.keys.append(block.group(0) + b"\n")
-        elif label in _LABELS_PKCS7:
-            found.certificates += _pkcs7(_decoded(body))
+        if block.is_key:
+            found.keys.append(block.text + b"\n")
+        elif block.label in _LABELS_PKCS7:
+            found.certificates += _pkcs7(_decoded(block.body))
             found.converted_from = "PKCS#7"
-        elif label in _LABELS_CERTIFICATE:
-            found.certificates.append(_decoded(body))
+        elif block.label in _LABELS_CERTIFICATE:
+            found.certificates.append(_decoded(block.body))
     return found
 
 
@@ -177,7 +218,7 @@ def _content(found: _Found, text: bytes, passphrase: str | None) -> Content:
     if not found.certificates:
         only = " but a private key" if found.keys else ""
         raise Problem(_NO_CERTIFICATE + only, _GIVE_ONE)
-    certificates = _parsed(found.certificates)
+    certificates = _certificates_of(found.certificates)
     if len(found.keys) > 1:
         raise Problem(f"there are {len(found.keys)} private keys in it", "give one certificate with its key")
     if not found.keys:
@@ -185,11 +226,11 @@ def _content(found: _Found, text: bytes, passphrase: str | None) -> Content:
             raise _needless("there is no key in it")
         return Content(certificates, converted_from=found.converted_from)
     name = _FRIENDLY_NAME.search(text)
-    label = printable(name.group(1).decode("utf-8", "replace")) if name else ""
+    label = printable(name.group(1).strip().decode("utf-8", "replace")) if name else ""
     return Content(certificates, _key(found.keys[0], passphrase), label, found.converted_from)
 
 
-def _parsed(ders: Sequence[bytes]) -> list[Certificate]:
+def _certificates_of(ders: Sequence[bytes]) -> list[Certificate]:
     if len(ders) > MOST_CERTIFICATES:
         raise Problem(
             f"there are {len(ders)} certificates in it",
@@ -247,9 +288,10 @@ def _needless(why: str) -> Problem:
 
 def _bare(data: bytes) -> bytes:
     """DER, from the bytes themselves or from base64 of them."""
-    if data[:1] != b"\x30" and _BASE64.fullmatch(data):
+    joined = b"".join(data.split())
+    if data[:1] != b"\x30" and _BASE64.fullmatch(joined):
         with contextlib.suppress(binascii.Error):
-            data = base64.b64decode(b"".join(data.split()), validate=True)
+            data = base64.b64decode(joined, validate=True)
     if data[:1] != b"\x30":  # every form of certificates is an ASN.1 SEQUENCE
         raise Problem(_NO_CERTIFICATE, _GIVE_ONE)
     if _is_cut_off(data):
@@ -296,7 +338,7 @@ def _pkcs12(data: bytes, passphrase: str | None) -> Content:
         raise Problem(_NO_CERTIFICATE + only, _GIVE_ONE)
     labels = [one.friendly_name for one in entries if one.friendly_name]
     label = printable(labels[0].decode("utf-8", "replace")) if labels else ""
-    return Content(_parsed(ders), bundle.key, label, "PKCS#12")
+    return Content(_certificates_of(ders), bundle.key, label, "PKCS#12")
 
 
 def _pkcs12_bundle(data: bytes, passphrase: str | None) -> pkcs12.PKCS12KeyAndCertificates:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -17,15 +16,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     load_key,
     public_key_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import (
-    same_kind as are_same_kind,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import (
     certificates_in,
     is_due,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pending import pending_key
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.shared_names import NameIndex
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import (
     CertificateSpec,
     friendly_name_in,
@@ -38,7 +35,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import pin, summary
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
 
 
 class StoreReport:
@@ -55,6 +51,7 @@ class StoreReport:
         self._now = now
         self._renew_at = renew_at
         self._leaves: dict[str, Certificate] = {}
+        self._index = NameIndex()
 
     def names(self) -> list[str]:
         """Names of all certificates that are live or pending."""
@@ -93,17 +90,13 @@ class StoreReport:
             same_kind: True for those with keys of the same kind, of which one is enough; False for those with keys of
                 different kinds, which a server can have side by side.
         """
-        found: dict[str, set[str]] = {}
-        for (one, first), (other, second) in itertools.permutations(self._leaves.items(), 2):
-            if are_same_kind(first.key_type, second.key_type) is same_kind:
-                for dns_name in first.names:
-                    if covers(second.names, dns_name.lower()):
-                        found.setdefault(dns_name.lower(), set()).update((one, other))
+        found = self._index.shared(same_kind=same_kind)
         return [{"dns_name": name, "certificates": sorted(found[name])} for name in sorted(found)]
 
     def _live(self, name: str, live: StoredCertificate) -> dict[str, Any]:
         leaf, *chain = certificates_in(live)
         self._leaves[name] = leaf
+        self._index.put(name, leaf)
         return {
             "path": live.path,
             "friendly_name": friendly_name_in(live.record) or None,

@@ -10,12 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import (
-    Content,
-    load_certificates,
-    opened,
-    opened_key,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import Content
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.openings import Openings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -77,15 +73,18 @@ class Input:
             )
         return cls("content", _bytes(content) or None, chain, params["passphrase"], params["key_passphrase"])
 
-    def opened(self) -> Content:
+    def opened(self, openings: Openings) -> Content:
         """What is in it.
+
+        Args:
+            openings: has what was opened before.
 
         Raises:
             Problem: it cannot be used.
         """
         with_key = self.key is None
         try:
-            content = opened(self.data or b"", self.passphrase if with_key else None)
+            content = openings.opened(self.data or b"", self.passphrase if with_key else None)
         except Problem as exc:
             raise exc.about(option=self.option) from exc
         if with_key:
@@ -97,18 +96,22 @@ class Input:
                 option="src",
             )
         try:
-            return replace(content, key=opened_key(self.key or b"", self.passphrase))
+            return replace(content, key=openings.opened_key(self.key or b"", self.passphrase))
         except Problem as exc:
             raise exc.about(option="key_src") from exc
 
-    def others(self, content: Content) -> Sequence[Certificate]:
+    def others(self, content: Content, openings: Openings) -> Sequence[Certificate]:
         """The certificates of the option ``chain`` that the answer itself does not have.
+
+        Args:
+            content: what the answer has.
+            openings: has what was opened before.
 
         Raises:
             Problem: the option has something else in it.
         """
         try:
-            others = load_certificates(self.chain) if self.chain.strip() else []
+            others = openings.certificates(self.chain) if self.chain.strip() else []
         except Problem as exc:
             raise exc.about(option="chain") from exc
         return [one for one in others if one not in content.certificates]
@@ -120,7 +123,10 @@ def _bytes(text: str | None) -> bytes:
 
 def _file(host: Host, option: str, path: str, remedy: str, *, check_mode: bool) -> bytes | None:
     """Content of a file of the host; a symbolic link is followed. It may be missing in check mode only."""
-    data = host.read(path)
+    try:
+        data = host.read(path)
+    except Problem as exc:
+        raise exc.about(option=option) from exc
     if data is None and not check_mode:
         raise Problem(f"{path} is not there", remedy, option=option)
     return data

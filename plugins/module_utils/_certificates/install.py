@@ -10,6 +10,7 @@ here before anything is written.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +31,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import encrypted_key
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.leaf import check_leaf, only_leaf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.live import certificates_in
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.openings import Openings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import (
     check_passphrase,
     refuse_needless,
@@ -89,7 +91,7 @@ class InstallPlanner:
         host: the machine.
         store: its certificate store.
         now: the time, UTC.
-        daemons: names of the daemons on this host.
+        daemons: finds the names of the daemons on this host.
         check_mode: an answer that is not known yet, or whose request is not, is then no error.
         require_library: leaves the module where ``cryptography`` is missing.
     """
@@ -99,7 +101,7 @@ class InstallPlanner:
         host: Host,
         store: Store,
         now: datetime,
-        daemons: Collection[str],
+        daemons: Callable[[], Collection[str]],
         *,
         check_mode: bool,
         require_library: Callable[[], None],
@@ -110,6 +112,19 @@ class InstallPlanner:
         self._deployment = Deployment(host, store, now, daemons)
         self._check_mode = check_mode
         self._require_library = require_library
+        self._openings = Openings()
+
+    def look(self, params: Mapping[str, Any]) -> None:
+        """Open what one element of the module's options hands over, so that :meth:`plan` need not.
+
+        What is wrong with it is for :meth:`plan` to say, which may find another file there.
+        """
+        if params["state"] == "previous" or not has_cryptography():
+            return
+        with contextlib.suppress(Problem):
+            given = Input.from_params(self._host, params, "", check_mode=True)
+            if given.data is not None:
+                given.others(given.opened(self._openings), self._openings)
 
     def plan(self, params: Mapping[str, Any]) -> Plan:
         """What to do about one element of the module's options.
@@ -128,12 +143,16 @@ class InstallPlanner:
             if given.data is None:
                 return self._foreseen(entry, "the CA's answer is not known in check mode")
             is_known = entry.pending.exists or entry.live.exists
-            if self._check_mode and not is_known and not _brings_key(given):
+            if self._check_mode and not is_known and not self._brings_key(given):
                 return self._foreseen(entry, "the request for it is not pending yet, as it may be in a real run")
             self._require_library()
             return self._install(entry, given, params)
         except Problem as exc:
             raise exc.about(subject=title(params["name"])) from exc
+
+    def _brings_key(self, given: Input) -> bool:
+        """Whether a key comes with the certificate, so that it needs no request; False where this cannot be seen."""
+        return has_cryptography() and given.opened(self._openings).key is not None
 
     def _foreseen(self, entry: StoreEntry, why: str) -> Plan:
         """What a check run can say before there is a certificate: the files that its installation concerns."""
@@ -160,8 +179,8 @@ class InstallPlanner:
     # ---- checks
 
     def _install(self, entry: StoreEntry, given: Input, params: Mapping[str, Any]) -> Plan:
-        content = given.opened()
-        found, others = content.certificates, given.others(content)
+        content = given.opened(self._openings)
+        found, others = content.certificates, given.others(content, self._openings)
         leaf = only_leaf([*found, *others], given.option)
         live = certificates_in(entry.live)
         try:
@@ -258,11 +277,6 @@ class InstallPlanner:
         planned = self._deployment.plan(candidate, ends, "", more)
         planned.result["reason"] = _reason(match, new, live, planned.changes)
         return planned
-
-
-def _brings_key(given: Input) -> bool:
-    """Whether a key comes with the certificate, so that it needs no request; False where this cannot be seen."""
-    return has_cryptography() and given.opened().key is not None
 
 
 def _hint(previous: StoredCertificate, leaf: Certificate) -> str:

@@ -5,13 +5,17 @@
 """How much work a file asks for before its passphrase can be tried.
 
 A file itself names the iterations of its key derivation. Billions of them would keep this host's processor busy for
-hours, whatever the passphrase, so they are counted before anything is derived. A key inside another encrypted part
-cannot be looked at beforehand; whoever makes such a file must have made its passphrase too.
+hours, whatever the passphrase, so they are counted before anything is derived, and a file that asks for too many is
+refused in words that say so. What cannot be counted, such as a key inside another encrypted part, is left to the limits
+of the process in which such a file is opened (see ``_host/confined.py``).
+
+Bytes behind an element, or that are no element, end the counting there and hide nothing that was before them: libraries
+do not mind them either.
 """
 
 from __future__ import annotations
 
-import contextlib
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,8 +24,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 MOST_ITERATIONS = 10_000_000  # in all of a file, some five seconds; programs use 2048 to 600,000 for each part
 
 _INTEGER, _OCTETS, _OID, _SEQUENCE, _OCTETS_IN_PARTS = 0x02, 0x04, 0x06, 0x30, 0x24
-_CONSTRUCTED = 0x20
+_CONSTRUCTED, _LONG_TAG = 0x20, 0x1F
 _DEEPEST = 32  # a PKCS#12 file has some fifteen levels
+_MOST_ELEMENTS = 200_000  # one with 64 certificates has some thousands
 _PBE = (bytes.fromhex("2a864886f70d0105"), bytes.fromhex("2a864886f70d010c01"))  # RFC 8018, RFC 7292 appendix C
 _SCRYPT = bytes.fromhex("2b06010401da47040b")  # RFC 7914 section 7
 
@@ -42,48 +47,94 @@ def refuse_costly(der: bytes) -> None:
         der: PKCS#12, or encrypted PKCS#8.
 
     Raises:
+        Problem: it asks for too many iterations, or has more parts than any such file.
+    """
+    reader = _Reader()
+    total = sum(_iterations(reader, reader.elements(der)))
+    if total > MOST_ITERATIONS:
+        shown = total if total < 10**20 else "very many"
+        raise Problem(
+            f"it asks for {shown} iterations of key derivation, which would tie up this host",
+            f"make the file again with fewer iterations, at most {MOST_ITERATIONS} in all of it",
+        )
+
+
+def refuse_costly_key(block: bytes, path: str) -> None:
+    """The same for a protected key in PEM.
+
+    Args:
+        block: the PEM block.
+        path: the file it comes from, for the message.
+
+    Raises:
         Problem: it asks for too many iterations.
     """
-    with contextlib.suppress(ValueError, IndexError, RecursionError):  # damaged: whoever opens it says so better
-        total = sum(_iterations(_elements(der)))
-        if total > MOST_ITERATIONS:
+    if b"Proc-Type" in block:
+        return  # the older form has no choice of iterations
+    try:
+        der = base64.b64decode(b"".join(b"".join(block.strip().splitlines()[1:-1]).split()))
+    except ValueError:
+        return  # damaged: whoever opens it says so better
+    try:
+        refuse_costly(der)
+    except Problem as exc:
+        raise Problem(f"the key in {path} cannot be opened: {exc.found}", exc.remedy, option=exc.option) from exc
+
+
+class _Reader:
+    """Reads elements, and counts them."""
+
+    def __init__(self) -> None:
+        self._read = 0
+
+    def elements(self, data: bytes, depth: int = 0) -> tuple[_Element, ...]:
+        """The elements that follow one another at the beginning of some bytes, up to what is none."""
+        found, at = [], 0
+        while at < len(data):
+            try:
+                element, at = self._element(data, at, depth)
+            except (ValueError, IndexError):
+                break
+            found.append(element)
+        return tuple(found)
+
+    def _element(self, data: bytes, at: int, depth: int) -> tuple[_Element, int]:
+        """The element at a position, and where the next one begins."""
+        self._read += 1
+        if self._read > _MOST_ELEMENTS:
             raise Problem(
-                f"it asks for {total} iterations of key derivation, which would tie up this host",
-                f"make the file again with fewer iterations, at most {MOST_ITERATIONS} in all of it",
+                f"it has more than {_MOST_ELEMENTS} parts, as no file of a key and its certificates does",
+                "make the file again with the key, its certificate and the chain alone",
             )
+        if depth > _DEEPEST:
+            raise ValueError("too deep")
+        tag, at = data[at], at + 1
+        if tag & _LONG_TAG == _LONG_TAG:
+            while data[at] & 0x80:
+                at += 1
+            at += 1
+        length, start = data[at], at + 1
+        if length == 0x80:  # no length: an end of contents follows (section 8.1.3.6)
+            children: list[_Element] = []
+            at = start
+            while data[at : at + 2] != b"\0\0":
+                try:
+                    child, at = self._element(data, at, depth + 1)
+                except (ValueError, IndexError):
+                    return _Element(tag, data[start:at], tuple(children)), len(data)
+                children.append(child)
+            return _Element(tag, data[start:at], tuple(children)), at + 2
+        if length & 0x80:
+            octets = length & 0x7F
+            length, start = int.from_bytes(data[start : start + octets], "big"), start + octets
+        end = start + length
+        if end > len(data):
+            raise ValueError("cut off")
+        contents = data[start:end]
+        return _Element(tag, contents, self.elements(contents, depth + 1) if tag & _CONSTRUCTED else ()), end
 
 
-def _elements(data: bytes, depth: int = 0) -> tuple[_Element, ...]:
-    """The elements that follow one another in some bytes."""
-    found, at = [], 0
-    while at < len(data):
-        element, at = _element(data, at, depth)
-        found.append(element)
-    return tuple(found)
-
-
-def _element(data: bytes, at: int, depth: int) -> tuple[_Element, int]:
-    """The element at a position, and where the next one begins."""
-    tag, length, start = data[at], data[at + 1], at + 2
-    if depth > _DEEPEST or tag & 0x1F == 0x1F:
-        raise ValueError("too deep, or a tag that no such file has")
-    if length == 0x80:  # no length: an end of contents follows (section 8.1.3.6)
-        children, at = [], start
-        while data[at : at + 2] != b"\0\0":
-            child, at = _element(data, at, depth + 1)
-            children.append(child)
-        return _Element(tag, data[start:at], tuple(children)), at + 2
-    if length & 0x80:
-        octets = length & 0x7F
-        length, start = int.from_bytes(data[start : start + octets], "big"), start + octets
-    end = start + length
-    if end > len(data):
-        raise ValueError("cut off")
-    contents = data[start:end]
-    return _Element(tag, contents, _elements(contents, depth + 1) if tag & _CONSTRUCTED else ()), end
-
-
-def _iterations(elements: tuple[_Element, ...], depth: int = 0) -> Iterator[int]:
+def _iterations(reader: _Reader, elements: tuple[_Element, ...], depth: int = 0) -> Iterator[int]:
     """The iterations that each key derivation in some elements asks for."""
     if depth > _DEEPEST:
         return
@@ -92,11 +143,10 @@ def _iterations(elements: tuple[_Element, ...], depth: int = 0) -> Iterator[int]
         if one.tag == _SEQUENCE and len(parts) >= 2:
             yield from _named(parts)
             yield from _mac(parts)
-        yield from _iterations(parts, depth + 1)
+        yield from _iterations(reader, parts, depth + 1)
         text = _joined(one)
         if text[:1] == bytes([_SEQUENCE]):
-            with contextlib.suppress(ValueError, IndexError):  # octets that only look like an element
-                yield from _iterations(_elements(text), depth + 1)
+            yield from _iterations(reader, reader.elements(text), depth + 1)
 
 
 def _named(parts: tuple[_Element, ...]) -> Iterator[int]:
@@ -115,7 +165,8 @@ def _named(parts: tuple[_Element, ...]) -> Iterator[int]:
 
 def _mac(parts: tuple[_Element, ...]) -> Iterator[int]:
     """Of the MacData of PKCS#12: what is compared, a salt and its iterations (RFC 7292 appendix A)."""
-    if [one.tag for one in parts] == [_SEQUENCE, _OCTETS, _INTEGER]:
+    tags = [one.tag for one in parts]
+    if tags in ([_SEQUENCE, _OCTETS, _INTEGER], [_SEQUENCE, _OCTETS_IN_PARTS, _INTEGER]):
         yield abs(int.from_bytes(parts[2].contents, "big", signed=True))
 
 

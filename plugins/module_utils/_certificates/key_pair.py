@@ -11,14 +11,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.kdf_cost import refuse_costly_key
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.parsing import reading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import (
     encoded,
     missing,
     wrong,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import BLOCK, is_protected
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import blocks_in, is_protected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.confined import confined
 
 with contextlib.suppress(ImportError):  # a module asks require_cryptography before it calls anything here
     from cryptography import x509
@@ -63,8 +65,21 @@ def key_pem(key: PrivateKey) -> bytes:
     return pem
 
 
+def key_der(key: PrivateKey) -> bytes:
+    """A private key as DER, PKCS#8, not encrypted."""
+    der: bytes = key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return der
+
+
+def open_key(der: bytes) -> PrivateKey:
+    """The key that :func:`key_der` has written."""
+    return serialization.load_der_private_key(der, None)
+
+
 def load_key(data: bytes, path: str, passphrase: str | None = None) -> PrivateKey:
-    """The private key in a file, which may hold certificates besides.
+    """The private key in a file of the store, which may hold certificates besides.
 
     Args:
         data: content of the file.
@@ -74,21 +89,27 @@ def load_key(data: bytes, path: str, passphrase: str | None = None) -> PrivateKe
     Raises:
         Problem: there is no key, it is damaged, or it is protected and the passphrase is missing or wrong.
     """
-    blocks = [match for match in BLOCK.finditer(data) if match.group(1).endswith(b"PRIVATE KEY")]
+    blocks = [one for one in blocks_in(data) if one.is_key]
     remedy = f"it stays as it is; put the right key back, or move {path} away and request a new certificate"
     if not blocks:
         raise Problem(f"there is no private key in {path}", remedy)
-    block = blocks[0].group(0) + b"\n"
+    block = blocks[0].text + b"\n"
     if not is_protected(block):
         with reading(f"the key in {path}", remedy):
             return serialization.load_pem_private_key(block, None)
     if passphrase is None:
         raise missing(path)
-    try:
-        with reading(f"the key in {path}", remedy):
-            return serialization.load_pem_private_key(block, encoded(passphrase))
-    except Problem as exc:
-        raise wrong(path) from exc
+    given = encoded(passphrase)
+
+    def look() -> bytes:
+        try:
+            with reading(f"the key in {path}", remedy):
+                return key_der(serialization.load_pem_private_key(block, given))
+        except Problem as exc:
+            raise wrong(path) from exc
+
+    refuse_costly_key(block, path)
+    return open_key(confined(look, f"the key in {path}"))
 
 
 def public_key_of(key: PrivateKey | x509.CertificateSigningRequest) -> bytes:
@@ -110,9 +131,9 @@ def key_type_of(key: PublicKey) -> KeyType:
     return KeyType(name, getattr(key, "key_size", 0))
 
 
-def same_kind(one: KeyType, other: KeyType) -> bool:
-    """Whether a server could use one of two keys only, since it has room for one RSA key, one ECDSA key and so on."""
-    return one.name.partition("_")[0] == other.name.partition("_")[0]
+def kind_of(key_type: KeyType) -> str:
+    """The kind of a key; a server has room for one RSA key, one ECDSA key and so on."""
+    return key_type.name.partition("_")[0]
 
 
 def spki(key: PublicKey) -> bytes:

@@ -13,9 +13,7 @@ through an inherited file descriptor, and keys through pipes.
 
 from __future__ import annotations
 
-import contextlib
-import ssl
-
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.kdf_cost import refuse_costly_key
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.passphrase import (
     encoded,
     missing,
@@ -29,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host, in_memory
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import has_open_key
 
 ITERATIONS = 600_000  # of PBKDF2 with SHA-256, about a quarter of a second; OWASP Password Storage Cheat Sheet, 2023
 
@@ -61,6 +60,7 @@ def opened(host: Host, bundle: bytes, passphrase: str, path: str) -> bytes:
     Raises:
         Problem: the passphrase is wrong.
     """
+    refuse_costly_key(key_block(bundle), path)
     done = _with_passphrase(host, ["openssl", "pkey", "-passin"], key_block(bundle), passphrase)
     found = key_block(done.out.encode())
     if done.code != 0 or not found:
@@ -89,20 +89,12 @@ def daemon_copy(host: Host, live: bytes, live_path: str, copy_path: str, passphr
             raise needless(live_path)
         return live
     there = host.read(copy_path)
-    if there and certificate_blocks(there) == certificate_blocks(live) and _fits(copy_path):
+    if there and certificate_blocks(there) == certificate_blocks(live) and has_open_key(there):
         return there
     if passphrase is None:
         raise missing(live_path)
     certificates = (block + b"\n" for block in certificate_blocks(live))
     return b"".join((opened(host, live, passphrase, live_path), *certificates))
-
-
-def _fits(path: str) -> bool:
-    """Whether a file has an open key that belongs to its first certificate."""
-    with contextlib.suppress(OSError, ValueError):
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, password="")
-        return True
-    return False
 
 
 def _with_passphrase(host: Host, argv: list[str], key: bytes, passphrase: str) -> Completed:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import load_certificates
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import stored_certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import certificate_blocks
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import CertificateSpec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import StoredCertificate
@@ -27,7 +27,7 @@ def certificates_in(stored: StoredCertificate) -> list[Certificate]:
     if stored.bundle is None:
         return []
     try:
-        return load_certificates(b"".join(certificate_blocks(stored.bundle)))
+        return stored_certificates(b"".join(certificate_blocks(stored.bundle)))
     except Problem as exc:
         raise Problem(
             f"{stored.path}: {exc.found}", f"move {stored.path} away, then request and install the certificate again"

@@ -9,12 +9,57 @@ from __future__ import annotations
 import base64
 import re
 import ssl
+from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
-BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 #]+)-----(.*?)-----END \1-----", re.DOTALL)
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
-_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----\n?", re.DOTALL)
+_MARK = re.compile(rb"-----(BEGIN|END) ([A-Z0-9 #]+)-----")
+_CERTIFICATE = b"CERTIFICATE"
+_KEY = b"PRIVATE KEY"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A PEM block.
+
+    Attributes:
+        label: what it says that it is.
+        text: all of it, from the first hyphen to the last.
+        body: what is between its two marks.
+    """
+
+    label: bytes
+    text: bytes = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it is a private key, of whatever form."""
+        return self.label.endswith(_KEY)
+
+
+def blocks_in(text: bytes) -> list[Block]:
+    """The blocks in a text, in their order. A beginning without an end is none, and what is between is ignored.
+
+    Each mark is looked at once, so that a megabyte of beginnings without an end takes no longer than any other.
+    """
+    marks = list(_MARK.finditer(text))
+    ends: dict[bytes, list[re.Match[bytes]]] = {}
+    for mark in reversed(marks):
+        if mark[1] == b"END":
+            ends.setdefault(mark[2], []).append(mark)
+    found, behind = [], 0
+    for mark in marks:
+        if mark[1] == b"END" or mark.start() < behind:
+            continue
+        following = ends.get(mark[2], [])
+        while following and following[-1].start() < mark.end():
+            following.pop()
+        if following:
+            end = following[-1]
+            behind = end.end()
+            found.append(Block(mark[2], text[mark.start() : behind], text[mark.end() : end.start()]))
+    return found
 
 
 def pem_block(label: str, der: bytes) -> bytes:
@@ -26,7 +71,7 @@ def pem_block(label: str, der: bytes) -> bytes:
 
 def certificate_blocks(bundle: bytes) -> list[bytes]:
     """The PEM blocks of the certificates in a file, in their order."""
-    return _CERTIFICATE.findall(bundle)
+    return [one.text for one in blocks_in(bundle) if one.label == _CERTIFICATE]
 
 
 def leaf_of(bundle: bytes) -> bytes:
@@ -44,8 +89,7 @@ def leaf_of(bundle: bytes) -> bytes:
 
 def key_block(bundle: bytes) -> bytes:
     """The first private key in PEM text, byte for byte; empty where there is none."""
-    found = _KEY.search(bundle)
-    return found.group(0).rstrip(b"\n") + b"\n" if found else b""
+    return next((one.text + b"\n" for one in blocks_in(bundle) if one.is_key), b"")
 
 
 def is_protected(bundle: bytes) -> bool:

@@ -270,7 +270,7 @@ class RequestPlanner:
         """
         if not path or path == entry.pending.request_path:
             return ""
-        there = self._host.read(path)
+        there = self._copy_there(path)
         if self._store.holds(path) or (there and b"CERTIFICATE REQUEST-----" not in there):
             raise Problem(
                 f"{path} holds, or is meant for, something other than a request",
@@ -278,6 +278,12 @@ class RequestPlanner:
                 option="csr_path",
             )
         return path
+
+    def _copy_there(self, path: str) -> bytes | None:
+        try:
+            return self._host.read(path)
+        except Problem as exc:
+            raise exc.about(option="csr_path") from exc
 
     def _satisfied(
         self, order: _Order, leftovers: Sequence[FileChange], *, waiting: bool, before: Mapping[str, Any]
@@ -330,7 +336,7 @@ class RequestPlanner:
     def _cancel(self, entry: StoreEntry, copy: str | None) -> Plan:
         changes = pending.removal(entry.pending)
         request = entry.pending.request
-        if copy and request is not None and self._host.read(copy) == request:
+        if copy and request is not None and self._copy_there(copy) == request:
             changes.append(FileChange(copy, None))
         changes = needed(changes, self._host)
         requested = CertificateSpec.from_record(entry.pending.record)

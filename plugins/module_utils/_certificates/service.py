@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import ExportPlanner
@@ -96,30 +96,40 @@ class Installations(_CertificateService):
         super().__init__(site, require_library)
         self._now = now
 
-    def plan(self, things: Sequence[Options]) -> ServicePlan:
-        """The files that make the certificates live, and the daemons that must serve them."""
-        check_distinct([params["name"] for params in things])
+    @cached_property
+    def _planner(self) -> InstallPlanner:
         site = self.site
-        planner = InstallPlanner(
+        return InstallPlanner(
             site.host,
             site.store,
             self._now,
-            site.providers,
+            lambda: site.providers,  # not before the lock is taken
             check_mode=site.check_mode,
             require_library=self._require_library,
         )
-        plans = [planner.plan(params) for params in things]
-        activated = sorted({daemon for plan in plans for daemon in plan.daemons})
-        planned = _together(plans)
-        planned.participants = [site.providers[daemon] for daemon in activated]
-        planned.proofs = [partial(self._prove, plan) for plan in plans if plan.leaf and plan.daemons]
-        planned.facts["activated"] = activated
-        return planned
 
-    def _prove(self, plan: Plan) -> None:
-        """Raise Problem unless the daemons serve a certificate that is live now."""
-        serving = [self.site.providers[daemon] for daemon in plan.daemons]
-        prove_served(serving, plan.result["name"], self.site.store.leaf)
+    def look(self, things: Sequence[Options]) -> None:
+        """Open what the CA and others have made."""
+        for params in things:
+            self._planner.look(params)
+
+    def plan(self, things: Sequence[Options]) -> ServicePlan:
+        """The files that make the certificates live, and the daemons that must serve them."""
+        check_distinct([params["name"] for params in things])
+        plans = [self._planner.plan(params) for params in things]
+        renewed: dict[str, set[str]] = {}
+        for plan in plans:
+            for daemon in plan.daemons:
+                renewed.setdefault(daemon, set()).update([plan.result["name"]] if plan.leaf else ())
+        planned = _together(plans)
+        planned.participants = [self.site.providers[daemon] for daemon in sorted(renewed)]
+        planned.proofs = [
+            partial(prove_served, self.site.providers[daemon], names, self.site.store.leaf)
+            for daemon, names in sorted(renewed.items())
+            if names
+        ]
+        planned.facts["activated"] = sorted(renewed)
+        return planned
 
 
 class Exports(_CertificateService):
@@ -128,13 +138,19 @@ class Exports(_CertificateService):
     key = None
     noun = "backups"
 
+    @cached_property
+    def _planner(self) -> ExportPlanner:
+        site = self.site
+        return ExportPlanner(site.host, site.store, check_mode=site.check_mode, require_library=self._require_library)
+
+    def look(self, things: Sequence[Options]) -> None:
+        """Open the backup that is there already."""
+        for params in things:
+            self._planner.look(params)
+
     def plan(self, things: Sequence[Options]) -> ServicePlan:
         """The backup, where it has to be written."""
-        site = self.site
-        planner = ExportPlanner(
-            site.host, site.store, check_mode=site.check_mode, require_library=self._require_library
-        )
-        plans = [planner.plan(params) for params in things]
+        plans = [self._planner.plan(params) for params in things]
         return ServicePlan(
             rows=[plan.result for plan in plans],
             changes=[change for plan in plans for change in plan.changes],

@@ -121,9 +121,11 @@ class CertificateSpec:
             found = json.loads(record or b"")
             known = {one.name: found[one.name] for one in fields(cls) if one.name in found}
             spec = cls(**{**known, "names": tuple(known["names"])})
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
-        return spec if all(isinstance(name, str) for name in spec.names) else None
+        kinds = {"key_size": int, "must_staple": bool, "names": tuple}
+        as_written = all(isinstance(getattr(spec, one.name), kinds.get(one.name, str)) for one in fields(cls))
+        return spec if as_written and all(isinstance(name, str) for name in spec.names) else None
 
     @property
     def record(self) -> bytes:
@@ -169,7 +171,7 @@ def friendly_name_in(record: bytes | None) -> str:
     """The label in a record of the store; empty where there is none."""
     try:
         found = json.loads(record or b"{}")["friendly_name"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""
 

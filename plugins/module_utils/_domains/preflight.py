@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,11 +26,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainProvider,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_also, trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import servers_in
 
 OFF, WARN, FAIL = "off", "warn", "fail"
 MOST_QUEUE_IDS = 20  # shown for each domain
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]{1,3}")
 _REASONS_SHOWN = 5
 _VERIFYING = ("verify", "secure")
 _WORDS = {
@@ -68,6 +71,12 @@ class Foreseen:
         )
 
 
+def _hashed(host: Host, directory: str) -> bytes:
+    """The certificates in a directory, from the files that OpenSSL would find there (openssl-rehash(1))."""
+    names = [name for name in host.names_in(directory) if _HASHED.fullmatch(name)]
+    return b"\n".join(host.read(os.path.join(directory, name)) or b"" for name in names)
+
+
 def foresee(
     host: Host, provider: DomainProvider, plan: DomainPlan, policies: Sequence[DomainPolicy], *, check_mode: bool
 ) -> Foreseen:
@@ -91,7 +100,7 @@ def foresee(
         ca_file = ""
     trust = trust_store(ca_file)
     if verifies and plan.demands.ca_directory:
-        trust.load_verify_locations(capath=plan.demands.ca_directory)
+        trust_also(trust, _hashed(host, plan.demands.ca_directory))
     seen = _preflight.look(requirements, trust, servers_in(host.read_text(plan.demands.resolv_conf)))
     found.unreachable = [
         {"domain": one.domain, "next_hop": one.next_hop, "cause": fault.cause, "reason": fault.reason}

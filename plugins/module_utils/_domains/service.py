@@ -134,7 +134,13 @@ class Domains(Service[DomainPolicy]):
 
     def _check_ca_file(self) -> None:
         ca_file = self._call.ca_file
-        if ca_file and self.site.host.state(ca_file) is None and not self.site.check_mode:
+        if not ca_file:
+            return
+        try:
+            there = self.site.host.read(ca_file) is not None
+        except Problem as exc:
+            raise exc.about(option="ca_file") from exc
+        if not there and not self.site.check_mode:
             raise Problem(f"{ca_file} does not exist", "name a file of CA certificates on the host", option="ca_file")
 
     def _cleartext_audit(self, policies: Sequence[DomainPolicy]) -> tuple[list[str], list[str]]:

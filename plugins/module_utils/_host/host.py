@@ -21,6 +21,7 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import CONFINED, Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 
 TOOL_TIMEOUT = 120  # seconds; no tool that is run here takes more than a few
 
@@ -142,14 +143,12 @@ class Host:
         return found
 
     def read(self, path: str) -> bytes | None:
-        """Content of a file, or None where there is none."""
-        try:
-            with open(path, "rb") as handle:
-                return handle.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as exc:
-            raise Problem(f"{path} cannot be read ({exc.strerror})", "run the module as root (become: true)") from exc
+        """Content of a file, or None where there is none.
+
+        Raises:
+            Problem: it is no regular file, it is too large, or it cannot be read.
+        """
+        return content_of(path)
 
     def read_text(self, path: str) -> str:
         """Content of a configuration file as text in which every byte survives a round trip; empty when missing."""

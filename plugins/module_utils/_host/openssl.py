@@ -12,7 +12,8 @@ from __future__ import annotations
 import ssl
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.confined import confined
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host, in_memory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
 
 
@@ -35,10 +36,32 @@ def refuse_unusable(host: Host, path: str, passphrase: str | None = None) -> Non
         Problem: key and certificate do not belong together, or the certificate has expired.
     """
     remedy = "have it renewed with mail_cert_request and mail_cert_install"
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, password=passphrase or "")
-    except (OSError, ValueError) as exc:
-        reason = getattr(exc, "reason", None) or exc
-        raise Problem(f"{path} cannot be used ({reason})", remedy, option="certificate") from exc
-    if host.query(["openssl", "x509", "-noout", "-checkend", "0", "-in", path]).code != 0:
+    bundle = host.read(path) or b""
+    fault = _fault(bundle, passphrase or "", path)
+    if fault:
+        raise Problem(f"{path} cannot be used ({fault})", remedy, option="certificate")
+    if host.query(["openssl", "x509", "-noout", "-checkend", "0"], stdin=bundle).code != 0:
         raise Problem(f"the certificate in {path} has expired", remedy, option="certificate")
+
+
+def has_open_key(bundle: bytes) -> bool:
+    """Whether PEM text has a key without a passphrase that belongs to its first certificate."""
+    try:
+        return not _fault(bundle, "", "the daemon's copy")
+    except Problem:
+        return False
+
+
+def _fault(bundle: bytes, passphrase: str, what: str) -> str:
+    """Why a server could not use key, certificate and chain; empty where it could."""
+
+    def look() -> bytes:
+        try:
+            with in_memory(bundle) as handle:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                context.load_cert_chain(f"/dev/fd/{handle}", password=passphrase)
+        except (OSError, ValueError) as exc:
+            return str(getattr(exc, "reason", None) or exc).encode("utf-8", "replace")
+        return b""
+
+    return confined(look, what).decode()

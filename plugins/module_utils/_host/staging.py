@@ -74,10 +74,8 @@ def _missing_above(target: str) -> list[str]:
 
 def missing_directories(files: Iterable[RegisteredFile]) -> list[str]:
     """Directories that must be made, parents first."""
-    missing: list[str] = []
-    for one in files:
-        missing.extend(path for path in reversed(_missing_above(one.target)) if path not in missing)
-    return missing
+    missing = {path: None for one in files for path in reversed(_missing_above(one.target))}
+    return list(missing)
 
 
 def make_parents(change: FileChange) -> None:

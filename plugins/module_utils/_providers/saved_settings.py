@@ -36,7 +36,7 @@ class SavedSettings:
         text = host.read_text(self._path)
         try:
             self._notes: dict[str, Any] = dict(json.loads(text)) if text else {}
-        except ValueError as exc:
+        except (ValueError, TypeError, RecursionError) as exc:
             raise Problem(
                 f"{self._path} is damaged ({exc})",
                 "restore it from a backup; if there is none, remove it, and the present settings count as original",

@@ -22,6 +22,16 @@ def heading(what: str = "") -> str:
 
 
 @dataclass(frozen=True)
+class _Place:
+    """Where a block is, from one offset up to another, and what it says."""
+
+    start: int
+    end: int
+    note: str
+    lines: str
+
+
+@dataclass(frozen=True)
 class MarkedBlock:
     """Lines of ours between two marks, in a file whose other bytes all stay as they are.
 
@@ -37,22 +47,30 @@ class MarkedBlock:
     unended: str
     runs_on: bool = False
 
-    @property
-    def _pattern(self) -> re.Pattern[str]:
-        end = rf"^{re.escape(self.end)}(?:\n|\Z)" + (r"|\Z" if self.runs_on else "")
-        return re.compile(
-            rf"^{re.escape(self.begin)}(?P<note>[^\n]*)\n(?P<lines>.*?)(?:{end})", re.MULTILINE | re.DOTALL
-        )
+    def _found(self, text: str) -> list[_Place]:
+        """The blocks in a text; each mark is looked at once."""
+        marks = re.compile(rf"^(?:{re.escape(self.begin)}([^\n]*)\n|{re.escape(self.end)}(?:\n|\Z))", re.MULTILINE)
+        found: list[_Place] = []
+        begun: re.Match[str] | None = None
+        for mark in marks.finditer(text):
+            if mark[1] is None and begun is not None:
+                found.append(_Place(begun.start(), mark.end(), begun[1], text[begun.end() : mark.start()]))
+                begun = None
+            elif mark[1] is not None and begun is None:
+                begun = mark
+        if begun is not None and self.runs_on:
+            found.append(_Place(begun.start(), len(text), begun[1], text[begun.end() :]))
+        return found
 
     def within(self, text: str) -> str:
         """The lines in the block; empty where there is none."""
-        match = self._pattern.search(text)
-        return match["lines"] if match else ""
+        found = self._found(text)
+        return found[0].lines if found else ""
 
     def note(self, text: str) -> str | None:
         """The note on the block's first line; None where there is no block."""
-        match = self._pattern.search(text)
-        return match["note"] if match else None
+        found = self._found(text)
+        return found[0].note if found else None
 
     def inserted(self, text: str, at: int, lines: str, note: str = "") -> str:
         """A text with a block in it.
@@ -70,9 +88,12 @@ class MarkedBlock:
 
     def removed(self, text: str) -> str:
         """A text without any such block: inserted() undone, byte for byte, with whatever has been added since."""
-        for match in reversed(list(self._pattern.finditer(text))):
-            before, after = text[: match.start()], text[match.end() :]
-            if match["note"] == self.unended and not after:
+        kept: list[str] = []
+        behind = 0
+        for place in self._found(text):
+            before = text[behind : place.start]
+            if place.note == self.unended and place.end == len(text):
                 before = before[:-1]
-            text = before + after
-        return text
+            kept.append(before)
+            behind = place.end
+        return "".join((*kept, text[behind:]))

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -100,20 +100,18 @@ def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
     return None
 
 
-def prove_served(providers: Iterable[Provider], name: str, leaf_of: Callable[[str], bytes]) -> None:
-    """Connect to every virtual server that uses a certificate until each of them shows it.
+def prove_served(provider: Provider, names: Collection[str], leaf_of: Callable[[str], bytes]) -> None:
+    """Connect to every virtual server that uses one of some certificates until each of them shows it.
 
     Args:
-        providers: the daemons that have a copy of it.
-        name: the certificate's name in the store.
+        provider: a daemon that has copies of them.
+        names: the certificates' names in the store.
         leaf_of: returns the live certificate of a name in DER.
 
     Raises:
         Problem: one shows something else.
     """
-    for provider in providers:
-        for vserver in provider.read().values():
-            if name not in vserver.certificates:
-                continue
+    for vserver in provider.read().values():
+        if not set(names).isdisjoint(vserver.certificates):
             for endpoint, expectation in expected(provider, vserver, leaf_of):
                 prove(endpoint, expectation, vserver.title)

@@ -65,6 +65,13 @@ class Service(ABC, Generic[Thing]):
             Problem: the options contradict each other.
         """
 
+    def look(self, things: Sequence[Thing]) -> None:
+        """Open what others have made, which may take long, before the host's lock is taken. Changes nothing.
+
+        Raises:
+            Problem: it cannot be done, whatever the host's state.
+        """
+
     @abstractmethod
     def plan(self, things: Sequence[Thing]) -> ServicePlan:
         """What has to be done for these objects. Changes nothing.
@@ -133,6 +140,7 @@ def run_service(
         Problem: it cannot be done; the host is as it was.
     """
     things = [service.parse(element) for element in elements]
+    service.look(things)
     with Transaction(
         service.site.host, service.participant, check_mode=module.check_mode, warn=module.warn
     ) as transaction:

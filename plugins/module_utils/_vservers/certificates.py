@@ -131,8 +131,8 @@ class Certificates:
 
     def _leaf(self, name: str) -> Leaf:
         if name not in self._leaves:
-            path = self._entry(name).live.path
-            printed = self._host.query(["openssl", "x509", "-noout", "-text", "-in", path]).out
+            bundle = self._entry(name).live.bundle or b""
+            printed = self._host.query(["openssl", "x509", "-noout", "-text"], stdin=bundle).out
             kind = re.search(r"Public Key Algorithm: (\S+)", printed)
             bits = re.search(r"Public-Key: \((\d+) bit", printed)
             self._leaves[name] = Leaf(

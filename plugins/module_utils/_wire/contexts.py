@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import in_memory
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
 # TLS versions by the names that results use, the oldest first
@@ -30,7 +33,8 @@ def trust_store(ca_file: str = "") -> ssl.SSLContext:
     context = _context()
     try:
         if ca_file:
-            context.load_verify_locations(cafile=ca_file)
+            with in_memory(_roots(ca_file)) as handle:
+                context.load_verify_locations(cafile=f"/dev/fd/{handle}")
         else:
             context.load_default_certs()
     except ssl.SSLError as exc:
@@ -39,11 +43,23 @@ def trust_store(ca_file: str = "") -> ssl.SSLContext:
             "give a file with the trusted CA certificates in PEM form",
             option="ca_file",
         ) from exc
-    except OSError as exc:
-        raise Problem(
-            f"{ca_file} cannot be read ({exc.strerror})", "give a file that exists on this host", option="ca_file"
-        ) from exc
     return context
+
+
+def trust_also(context: ssl.SSLContext, roots: bytes) -> None:
+    """Trust further certificates, PEM; none is no error."""
+    with in_memory(roots) as handle, contextlib.suppress(ssl.SSLError):
+        context.load_verify_locations(cafile=f"/dev/fd/{handle}")
+
+
+def _roots(ca_file: str) -> bytes:
+    try:
+        found = content_of(ca_file)
+    except Problem as exc:
+        raise exc.about(option="ca_file") from exc
+    if found is None:
+        raise Problem(f"{ca_file} is not there", "give a file that exists on this host", option="ca_file")
+    return found
 
 
 def _context() -> ssl.SSLContext:

@@ -13,6 +13,7 @@ import time
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import (
     Stream,
     WireError,
@@ -50,10 +51,9 @@ def other_local_address(address: str) -> str:
         return "127.0.0.2" if address != "127.0.0.2" else "127.0.0.3"
     if not ip.is_loopback:
         return "::1"
-    with contextlib.suppress(OSError), open(_IPV6_ADDRESSES, encoding="ascii") as table:
-        for words in map(str.split, table):
-            if words[3] == "00":  # a global address, neither link-local nor loopback
-                return str(ipaddress.IPv6Address(int(words[0], 16)))
+    for words in map(str.split, (content_of(_IPV6_ADDRESSES) or b"").decode("ascii").splitlines()):
+        if words[3] == "00":  # a global address, neither link-local nor loopback
+            return str(ipaddress.IPv6Address(int(words[0], 16)))
     return ""
 
 

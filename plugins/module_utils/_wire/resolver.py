@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -132,10 +133,12 @@ def _by_datagram(server: str, asked: bytes, patience: float) -> bytes:
 
 def _by_stream(server: str, asked: bytes, patience: float) -> bytes:
     """Over TCP, for answers that do not fit into a datagram (RFC 7766 section 8)."""
+    end = time.monotonic() + patience
     with socket.create_connection((server.partition("%")[0], PORT), patience) as channel:
         channel.sendall(struct.pack("!H", len(asked)) + asked)
         received = b""
         while len(received) < 2 or len(received) < 2 + int.from_bytes(received[:2], "big"):
+            channel.settimeout(max(end - time.monotonic(), 0.001))
             data = channel.recv(4096)
             if not data:
                 raise OSError("the answer is truncated")
@@ -170,8 +173,8 @@ def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIE
             flags = _flags_in(answer, number)
             if flags is None or flags & _CODE not in (_GOOD, _NO_SUCH_NAME):
                 continue
-            found = sorted(_exchangers_in(answer))
-        except (OSError, IndexError, struct.error, ValueError):
+            found = sorted(exchangers_in(answer))
+        except (OSError, ValueError, WireError):
             continue
         if flags & _CODE == _NO_SUCH_NAME:
             raise WireError("resolve", f"the domain {domain} does not exist")
@@ -181,8 +184,19 @@ def mail_exchangers(servers: Sequence[str], domain: str, patience: float = PATIE
     raise WireError("resolve", f"the resolver does not answer for the MX records of {domain}")
 
 
+def exchangers_in(answer: bytes) -> list[tuple[int, str]]:
+    """Preference and name in each MX record of an answer (RFC 1035 section 4.1).
+
+    Raises:
+        WireError: it is damaged.
+    """
+    try:
+        return list(_exchangers_in(answer))
+    except (IndexError, struct.error, ValueError) as exc:
+        raise WireError("protocol", f"the resolver's answer is damaged ({exc})") from exc
+
+
 def _exchangers_in(answer: bytes) -> Iterator[tuple[int, str]]:
-    """Preference and name in each MX record of an answer (RFC 1035 section 4.1)."""
     questions, records = struct.unpack("!HH", answer[4:8])
     at = _HEAD
     for _one in range(questions):

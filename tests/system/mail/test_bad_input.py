@@ -30,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.playbook
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.bad_input import (
     MENDED,
     NOT_INSTALLED,
+    ODD,
     SPARE,
     START_DOVECOT,
     START_POSTFIX,
@@ -40,7 +41,9 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     BadInputPlay,
     Refusals,
     answered,
+    handed,
     partner,
+    requested,
     sent,
     served,
     spoil_dovecot,
@@ -60,6 +63,33 @@ CERTIFICATES = (
     answered("unknown root", "CN=Stranger", "trust_store", "chain"),
     answered("garbage", "there is no certificate in it", "give the certificate that the CA sent"),
     answered("cut off", "cut off", "get the file from the CA again"),
+)
+NO_FILES = (
+    handed("FIFO", "a FIFO, not a regular file", before=f"mkfifo {ODD}"),
+    handed("device", "a device, not a regular file", before=f"ln -s /dev/zero {ODD}"),
+    handed("directory", "a directory, not a regular file", before=f"mkdir {ODD}"),
+    handed("endless file", "has more than 16777216 bytes", before=f"truncate -s 1T {ODD}"),
+    handed(
+        "file of blanks",
+        "there is no certificate in it",
+        before=f"head -c 1000000 /dev/zero | tr '\\0' ' ' >{ODD}; echo '!' >>{ODD}",
+    ),
+    handed(
+        "beginnings without an end",
+        "cut off",
+        before=f"yes -- '-----BEGIN CERTIFICATE-----' | head -c 1000000 >{ODD}",
+    ),
+    requested("FIFO for the request's copy", "a FIFO, not a regular file", before=f"mkfifo {ODD}"),
+    sent(
+        "FIFO of roots",
+        partner(ca_file=ODD),
+        "ca_file",
+        "a FIFO",
+        "regular file",
+        subject="",
+        before=f"mkfifo {ODD}",
+        after=f"rm {ODD}",
+    ),
 )
 OPTIONS = (
     served(
@@ -189,7 +219,7 @@ DAEMONS = (
         after=START_POSTFIX,
     ),
 )
-BAD = (*CERTIFICATES, *OPTIONS, *DAEMONS)
+BAD = (*CERTIFICATES, *NO_FILES, *OPTIONS, *DAEMONS)
 # Ansible compares a call with the module's list of options; what it says has no parts.
 NO_CALLS = (
     served("unknown protocol", vserver("gopher"), "protocol", "value of protocol must be one of: smtp, submission", ""),

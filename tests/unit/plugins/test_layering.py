@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ import pytest
 from ansible_collections.postmaster.secure_channel.tests.support.layering import (
     PACKAGE,
     cycles_in,
+    handed_paths_in,
     imports_in,
     read_tree,
+    readers_in,
     violations_in,
     writers_in,
 )
@@ -27,10 +30,10 @@ DAEMONS = sorted({path.parent.name for path in PROVIDERS.glob("*/provider.py")} 
 # From the bottom up. A room may import from itself and from the floors below it.
 FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
-    ("_names", "_host.identity"),
+    ("_names", "_host.identity", "_host.reading"),
     ("_host.host",),
     ("_host", "_tls", "_cryptography_dep"),
-    ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing"),
+    ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing", "_certificates.kdf_cost"),
     ("_certificates.store",),
     ("_certificates.passphrase",),
     ("_certificates.keys", "_certificates.key_pair", "_providers.base", "_providers.saved_settings"),
@@ -46,6 +49,10 @@ FLOORS = (
 # What may write is the transaction, in one file or several. The host itself writes to memory only (memfd_create).
 WRITERS = {"_host.host", "_host.transaction", "_host.lock", "_host.journal", "_host.staging", "_host.mirror"}
 WRITERS |= {"_host.private_files", "_host.bounded_copy"}
+# What opens files to read them.
+READERS = {"_host.reading"}
+# What reads the collection's own files, on the control node.
+OWN_FILES = {"action.check_variables", "plugin_utils.role_variables"}
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +84,15 @@ def test_the_model_imports_nothing_of_ours(imports):
 
 
 def test_only_the_transaction_writes(tree):
-    assert set(writers_in(tree)) <= WRITERS
+    assert set(writers_in(tree)) <= WRITERS | READERS
+
+
+def test_files_are_read_in_one_place(tree):
+    assert set(readers_in(tree)) <= READERS | WRITERS | OWN_FILES
+
+
+def test_no_program_or_library_is_handed_a_path_to_read(tree):
+    assert handed_paths_in(tree) == []
 
 
 # ---- the checker itself, on small trees with a fault
@@ -108,6 +123,36 @@ def test_planted_circle(tmp_path):
 def test_planted_circle_of_a_package(tmp_path):
     tree = planted(tmp_path, _p__a=[part("_p", "b as b")], _p__b=[part("_p", "a")])
     assert cycles_in(imports_in(tree)) == ["_p.a -> _p.b -> _p.a"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "open('/x')",
+        "import os; os.open('/x', 0)",
+        "import io; io.open('/x')",
+        "from pathlib import Path",
+        "import pathlib",
+    ],
+)
+def test_planted_reader(line, tmp_path):
+    assert readers_in(planted(tmp_path, _a=[line])) == ["_a"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "argv = ['openssl', 'x509', '-in', path]",
+        "argv = ['-CAfile', path]",
+        "context.load_verify_locations(path)",
+        "context.load_verify_locations(cafile=path)",
+        "context.load_verify_locations(capath=path)",
+        "context.load_cert_chain(path, password='')",
+    ],
+)
+def test_planted_path_for_a_library(line, tmp_path):
+    assert handed_paths_in(planted(tmp_path, _a=[line])) == ["_a:1"]
+    assert handed_paths_in(planted(tmp_path, _a=[re.sub(r"\bpath\b", "f'/dev/fd/{handle}'", line)])) == []
 
 
 def test_planted_import_of_another_provider(tmp_path):

@@ -25,7 +25,8 @@ _OUR_PLACE = re.compile(rf"macro '{MACRO}([^']+)' \(defined on line (\d{{1,9}}) 
 _INCLUDED = re.compile(r"^ +\((?:\*|\d+)\) (/.+)$")
 _MODULE = re.compile(r"^ (\S+_module) \((?:static|shared)\)$")
 # a line of configuration that is not a comment; a backslash at its end joins the next line to it
-_WORD = re.compile(r"\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|([^\s\"'>]+)")
+# a quotation without its end goes on to the end of the line
+_WORD = re.compile(r"\"((?:[^\"\\]|\\.)*)(?:\"|\\?\Z)|'([^']*)(?:'|\Z)|([^\s\"'>]+)", re.DOTALL)
 _LINE = re.compile(r"[ \t]*(</?)?([A-Za-z]\w*)((?:[^\n\\]|\\.|\\\n)*)")
 
 
@@ -128,6 +129,7 @@ def vhosts(printed: str) -> list[Vhost]:
         Problem: the list is not understood.
     """
     found: list[Vhost] = []
+    aliases: list[list[str]] = []
     address, port, default = "", 0, ""
     for line in printed.splitlines():
         socket, told, named, alias = (rule.match(line) for rule in (_SOCKET, _DEFAULT, _NAMED, _ALIAS))
@@ -135,14 +137,16 @@ def vhosts(printed: str) -> list[Vhost]:
             address, port, default = socket.group(1), _listed_port(socket.group(2), line), ""
             if socket.group(3):
                 found.append(_vhost(address, port, socket.group(3), socket.group(4), first=True))
+                aliases.append([])
         elif told:
             default = told.group(2)
         elif named:
             first, default = named.group(2) == default, default if named.group(2) != default else ""
             found.append(_vhost(address, port, named.group(1), named.group(2), first=first))
+            aliases.append([])
         elif alias and found:
-            found[-1] = replace(found[-1], names=(*found[-1].names, alias.group(1).lower()))
-    return found
+            aliases[-1].append(alias.group(1).lower())
+    return [replace(one, names=(*one.names, *others)) for one, others in zip(found, aliases)]
 
 
 def included(printed: str) -> list[str]:
@@ -163,13 +167,15 @@ def ports_listened(texts: Mapping[str, str], loaded: Iterable[str]) -> set[int]:
     """
     found, here = set(), set(loaded)
     for path, text in texts.items():
-        skipped: list[bool] = []
+        skipped = [False]  # for each section that is open, whether it or one around it is left out
         for one in statements(path, text):
             if one.name in ("<ifmodule", "<ifdefine"):
-                skipped.append(one.name == "<ifdefine" or not _loaded(one.args[0] if one.args else "", here))
+                left_out = one.name == "<ifdefine" or not _loaded(one.args[0] if one.args else "", here)
+                skipped.append(skipped[-1] or left_out)
             elif one.name in ("</ifmodule", "</ifdefine"):
-                del skipped[-1:]
-            elif one.name == "listen" and one.args and not any(skipped):
+                if len(skipped) > 1:
+                    skipped.pop()
+            elif one.name == "listen" and one.args and not skipped[-1]:
                 port = re.fullmatch(r"(?:.*:)?(\d{1,5})", one.args[0])
                 if not port:
                     raise Problem(
@@ -213,5 +219,5 @@ def macro_head(name: str) -> str:
 
 def original_arguments(text: str, name: str) -> str:
     """The sockets that the administrator's line names, of a virtual host in a macro of ours; empty where none is."""
-    match = re.search(re.escape(macro_head(name)) + r"\s*<VirtualHost\s+([^\n>]*?)\s*>", text, re.I)
-    return match.group(1) if match else ""
+    match = re.search(re.escape(macro_head(name)) + r"\s*<VirtualHost\s([^\n>]*)>", text, re.I)
+    return match.group(1).strip() if match else ""

@@ -21,11 +21,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     BINARIES,
     CYRUS_CONF,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 _MARK = ": kept by the Ansible collection postmaster.secure_channel"
-_OURS = re.compile(rf"# (?P<owner>\S+/\S+){re.escape(_MARK)}\s*$")
+_OURS = re.compile(rf"# (?P<owner>[^\s/]+/[^\s/:]+){re.escape(_MARK)}\s*\Z")
 _TAKEN_OUT = re.compile(
-    r"# taken out by the Ansible collection postmaster\.secure_channel for (?P<owner>\S+/\S+): (?P<line>.*)", re.DOTALL
+    r"# taken out by the Ansible collection postmaster\.secure_channel for (?P<owner>[^\s/]+/[^\s/:]+): (?P<line>.*)",
+    re.DOTALL,
 )
 _NAME = re.compile(r"[A-Za-z0-9]+(?=\s|$)")
 _ARGUMENT = re.compile(r"\s*(?P<key>[A-Za-z0-9]*)=(?:\"(?P<quoted>[^\"]*)\"|(?P<word>[^\s\"]\S*|))")
@@ -65,17 +67,18 @@ class Service:
     @property
     def flags(self) -> str:
         """Letters of the program's options."""
-        found, words = "", iter(self.command[1:])
+        found: list[str] = []
+        words = iter(self.command[1:])
         for word in words:
             if not re.fullmatch(r"-[A-Za-z].*", word):
                 continue
             for index, letter in enumerate(word[1:], 1):
-                found += letter
+                found.append(letter)
                 if letter in _WITH_ARGUMENT:
                     if index == len(word) - 1:
                         next(words, None)
                     break
-        return found
+        return "".join(found)
 
     @property
     def implicit_tls(self) -> bool:
@@ -134,14 +137,14 @@ def _parsed(index: int, bare: str, line: str) -> Service:
     """A line as an entry. Raises Problem where Cyrus would end at it."""
     name = _NAME.match(bare)
     if not name:
-        raise _refused(index + 1, f"{bare.split()[0]!r} cannot name a service")
-    arguments, rest = [], bare[name.end() :]
-    while rest.strip():
-        match = _ARGUMENT.match(rest)
+        raise _refused(index + 1, f"{printable(bare.split(None, 1)[0])!r} cannot name a service")
+    arguments, at = [], name.end()
+    while at < len(bare):
+        match = _ARGUMENT.match(bare, at)
         if not match:
-            raise _refused(index + 1, f'{rest.strip()!r} is not of the form NAME="VALUE"')
+            raise _refused(index + 1, f'{printable(bare[at:].strip())!r} is not of the form NAME="VALUE"')
         arguments.append((match.group("key"), match.group("quoted") or match.group("word") or ""))
-        rest = rest[match.end() :]
+        at = match.end()
     ours = _OURS.search(line)
     return Service(name.group(), tuple(arguments), index + 1, ours.group("owner") if ours else "")
 

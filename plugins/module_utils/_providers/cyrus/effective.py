@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -13,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF, USER
 
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _TRUE = ("yes", "on", "1", "t", "true")
 
 
@@ -63,11 +65,12 @@ class Effective:
         """The mechanisms that are offered before TLS."""
         mechanisms = self.mechanisms(service)
         plain_text = self.is_on(service, "allowplaintext")
+        layer = self.options(service).get("sasl_minimum_layer", "")
         found = sasl.offered_in_clear(
             sasl.installed() if mechanisms is None else mechanisms,
             plain_text=plain_text,
             anonymous=self.is_on(service, "allowanonymouslogin"),
-            layer=int(self.options(service).get("sasl_minimum_layer") or 0),
+            layer=int(layer) if _NUMBER.fullmatch(layer) else 0,
         )
         if plain_text and not found & sasl.PLAIN_TEXT:
             found |= {"PLAIN"}  # the protocols' own commands take a password as well

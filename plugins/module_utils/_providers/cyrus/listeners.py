@@ -11,11 +11,11 @@ that we added for it. Any other one has services of ours only.
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import Service
@@ -29,16 +29,9 @@ _PORTS = {"imap": 143, "imap2": 143, "imaps": 993, "pop3": 110, "pop3s": 995, "n
 _STOCK = (("prefork", "0"), ("maxchild", "100"))
 
 
-def port_number(port: str) -> int:
+def port_of(word: str) -> int:
     """The number of a port that may be given by name; 0 where this host does not know the name."""
-    if port.isdecimal():
-        return int(port)
-    if port in _PORTS:
-        return _PORTS[port]
-    try:
-        return socket.getservbyname(port, "tcp")
-    except OSError:
-        return 0
+    return port_number(word, _PORTS) or 0
 
 
 @dataclass(frozen=True)
@@ -67,7 +60,7 @@ class Listener:
 
 def _as_listener(service: Service) -> Listener:
     host, port = service.listens
-    return Listener(service.name, "" if host == "*" else host, port_number(port), service.implicit_tls)
+    return Listener(service.name, "" if host == "*" else host, port_of(port), service.implicit_tls)
 
 
 class Listeners:
@@ -214,7 +207,7 @@ class Listeners:
             if not port or service.argument("proto").startswith("udp"):
                 continue
             host = "" if host == "*" else host
-            number = port_number(port)
+            number = port_of(port)
             for (other_port, other_host), other in taken.items():
                 if number != other_port or not (host == other_host or "" in (host, other_host)):
                     continue

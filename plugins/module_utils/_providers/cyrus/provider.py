@@ -90,10 +90,9 @@ class Cyrus(Provider):
 
     def capabilities(self) -> Capabilities:
         if not self._version:
-            printed = self.host.query(
-                ["cyrus", "info", "version"], user=USER
-            ).out  # cyrus-imapd 3.6.1-Debian-3.6.1-4+deb12u4
-            found = re.search(r"\d+(\.\d+)+", printed)
+            # cyrus-imapd 3.6.1-Debian-3.6.1-4+deb12u4
+            printed = self.host.query(["cyrus", "info", "version"], user=USER).out
+            found = re.search(r"[0-9]{1,9}(\.[0-9]{1,9})+", printed)
             self._version = tuple(int(part) for part in found.group().split(".")) if found else ()
         if self._version[:2] < OLDEST:
             raise Problem(f"Cyrus IMAP {'.'.join(map(str, self._version))} is too old", "upgrade to 3.6 or newer")

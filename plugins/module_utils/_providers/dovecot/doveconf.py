@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import CONFIG_DIRECTORY
 
 Settings = dict[str, Any]
+_DEEPEST = 100  # blocks within blocks; Dovecot has some five
 
 
 def parse(printed: str) -> Settings:
@@ -25,23 +26,38 @@ def parse(printed: str) -> Settings:
 
     Returns:
         Settings by name; a block's name is the whole text before the brace, such as ``service imap-login``.
+
+    Raises:
+        Problem: these are no such lines.
     """
     root: Settings = {}
     stack = [root]
-    for raw in printed.splitlines():
+    for number, raw in enumerate(printed.splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
         if line == "}":
             stack.pop()
+            if not stack:
+                raise _not_understood(number, "a brace too many")
         elif line.endswith("{"):
-            block: Settings = stack[-1].setdefault(line[:-1].strip(), {})
+            block = stack[-1].setdefault(line[:-1].strip(), {})
+            if not isinstance(block, dict) or len(stack) > _DEEPEST:
+                raise _not_understood(number, "a block where a setting was, or too deep")
             stack.append(block)
         else:
             name, equals, value = line.partition("=")
             if equals:
                 stack[-1][name.strip()] = value.strip()
     return root
+
+
+def _not_understood(line: int, what: str) -> Problem:
+    return Problem(
+        f"Dovecot's settings are not understood: {what}, in line {line} of what 'doveconf' prints",
+        f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -n' prints whole blocks, then run again",
+        option=CONFIG_DIRECTORY,
+    )
 
 
 def render(settings: Mapping[str, Any], indent: str = "") -> str:

@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     doveconf as dovecot_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import port_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 DEFAULT = "default"
@@ -158,4 +159,4 @@ class DropIn:
 def _port(listeners: Mapping[str, Any], name: str, registered: int) -> int:
     """The port of a listener of ours; without one it is Dovecot's own listener."""
     block = listeners.get(f"inet_listener {name}")
-    return int(block["port"]) if block else registered
+    return port_of(block) if block else registered

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 
@@ -29,7 +30,7 @@ def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key:
     wanted = set()
     for service in services:
         for name, listener in service.items():
-            port = int(listener.get("port") or 0) if name.startswith("inet_listener ") else 0
+            port = port_of(listener) if name.startswith("inet_listener ") else 0
             for address in _words(listener.get(key) or listen) if port else ():
                 wanted.add(f"{_EVERYWHERE.get(address, f'[{address}]' if ':' in address else address)}:{port}")
     with_ipv6 = any(one.startswith("[") for one in shown)  # a kernel may have none, which Dovecot takes no notice of
@@ -40,15 +41,20 @@ def _words(addresses: str) -> list[str]:
     return addresses.replace(",", " ").split()
 
 
+def port_of(listener: Mapping[str, Any]) -> int:
+    """The port of a listener; 0 where it has none."""
+    return port_number(str(listener.get("port") or "0")) or 0
+
+
 def clear_port(login: Mapping[str, Any], protocol: str) -> int:
     """The port on which a login service starts in clear text; 0 where the administrator has closed it."""
-    return int(login.get(f"inet_listener {protocol}", {}).get("port") or 0)
+    return port_of(login.get(f"inet_listener {protocol}", {}))
 
 
 def implicit_tls_port(login: Mapping[str, Any], protocol: str) -> int:
     """The port on which a login service starts TLS at once; 0 where it has none."""
     listener = login.get(f"inet_listener {protocol}s", {})
-    return int(listener.get("port") or 0) if listener.get("ssl") == "yes" else 0
+    return port_of(listener) if listener.get("ssl") == "yes" else 0
 
 
 def local_address(listen: str) -> str:

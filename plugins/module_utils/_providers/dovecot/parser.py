@@ -14,10 +14,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Optional
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import like
 
 FILTERS = frozenset({"protocol", "local", "remote", "local_name"})
 # Blocks around a setting that say where it counts, the outermost first: kind and what stands behind it.
@@ -27,6 +28,9 @@ _INCLUDE = re.compile(r"!include(_try)?\s+(.+)")
 _COMMENT = re.compile(r"\s#.*$")
 _MAGIC = re.compile(r"[*?\[]")
 _DEEPEST = 16  # files that include one another; Dovecot gives up on them as well
+_DEEPEST_BLOCK = 100  # blocks within blocks of a file; Dovecot has some five
+_MOST_FILES = 2000  # read in all, each as often as it is included
+_MOST_LINES = 100_000  # in files that are read again
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,18 @@ class Files:
     def __init__(self, host: Host, overlay: Overlay) -> None:
         self._host = host
         self._overlay = overlay
+        self._files = self._lines = 0
+        self._seen: set[str] = set()
 
     def entries(self, path: str) -> list[Entry]:
-        """Everything that is read, in order; empty where the file is not there."""
+        """Everything that is read, in order; empty where the file is not there.
+
+        Raises:
+            Problem: files include each other too often.
+        """
         found: list[Entry] = []
+        self._files = self._lines = 0
+        self._seen.clear()
         for line_filters, name, value, file, line in self._read(path, (), (), 0):
             found.append(Entry(line_filters, name, value, file, line, len(found)))
         return found
@@ -89,7 +101,17 @@ class Files:
         self, path: str, filters: Filters, sections: tuple[str, ...], depth: int
     ) -> Iterator[tuple[Filters, str, str, str, int]]:
         stack = [(filters, sections)]
-        for number, line in _logical_lines(self._text(path)):
+        text = self._text(path)
+        self._files += 1
+        self._lines += text.count("\n") if path in self._seen else 0
+        self._seen.add(path)
+        if self._files > _MOST_FILES or self._lines > _MOST_LINES:
+            raise Problem(
+                f"Dovecot's files include each other over and over, until {path}",
+                f"have each file included once: no more than {_MOST_FILES} files are read",
+                option=path,
+            )
+        for number, line in _logical_lines(text):
             filters, sections = stack[-1]
             include = _INCLUDE.fullmatch(line)
             if include:
@@ -100,6 +122,12 @@ class Files:
                 if len(stack) > 1:
                     stack.pop()
             elif line.endswith("{"):
+                if len(stack) > _DEEPEST_BLOCK:
+                    raise Problem(
+                        f"blocks are nested too deep in {path}:{number}",
+                        "fix the file until 'doveconf -n' accepts it, then run again",
+                        option=f"{path}:{number}",
+                    )
                 kind, _blank, argument = line[:-1].strip().partition(" ")
                 argument = _unquoted(argument.strip())
                 if kind in FILTERS:
@@ -123,7 +151,7 @@ class Files:
             os.path.join(one, name)
             for one in directories
             for name in self._names_in(one)
-            if fnmatchcase(name, last) and not name.startswith(".")
+            if not name.startswith(".") and like(name, last)
         ]
 
     def _names_in(self, directory: str) -> list[str]:
@@ -136,7 +164,8 @@ class Files:
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that say something, without comments, each with the number of its first physical line."""
-    begun, first = "", 0
+    begun: list[str] = []
+    first = 0
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.strip()
         if not begun:
@@ -146,10 +175,10 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         if '"' not in line and "'" not in line:
             line = _COMMENT.sub("", line).rstrip()
         if line.endswith("\\"):
-            begun += line[:-1].rstrip() + " "
+            begun.append(line[:-1].rstrip() + " ")
             continue
-        yield first, begun + line
-        begun = ""
+        yield first, "".join((*begun, line))
+        begun = []
 
 
 def _unquoted(word: str) -> str:

@@ -43,12 +43,33 @@ def _escaped(name: str) -> str:
 
 
 def _plain(key: str) -> str:
-    found, escaped = "", False
+    found, escaped = [], False
     for one in key:
         if one == "\\" and not escaped:
             escaped = True
         else:
-            found, escaped = found + one, False
+            found.append(one)
+            escaped = False
+    return "".join(found)
+
+
+def password_hashes(text: str) -> dict[str, str]:
+    """The password hashes in our file, by name of account.
+
+    Raises:
+        Problem: a line has none.
+    """
+    found = {}
+    for number, line in enumerate(text.split("\n"), 1):
+        if line and not line.startswith("#"):
+            name, colon, rest = line.partition(":")
+            if not colon:
+                raise Problem(
+                    f"{ACCOUNTS} line {number}: an account without a password",
+                    "remove that line, then run again with the account",
+                    option=f"{ACCOUNTS}:{number}",
+                )
+            found[_plain(name)] = rest.partition(":")[0]
     return found
 
 
@@ -67,9 +88,7 @@ class DovecotAccounts(AccountDatabase):
         self._host = host
         self._language = language
         self._effective = effective
-        lines = host.read_text(ACCOUNTS).split("\n")
-        fields = (line.split(":") for line in lines if line and not line.startswith("#"))
-        self._hashes = {_plain(name): hashed for name, hashed, *_rest in fields}
+        self._hashes = password_hashes(host.read_text(ACCOUNTS))
 
     def check(self, account: RelayAccount) -> None:
         if account.realm:

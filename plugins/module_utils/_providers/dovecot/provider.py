@@ -108,7 +108,7 @@ class Dovecot(AccountBackend):
     def capabilities(self) -> Capabilities:
         if self._version is None:
             printed = self.host.query(["dovecot", "--version"]).out
-            self._version = tuple(int(part) for part in re.findall(r"\d+", printed.split("(")[0])[:3])
+            self._version = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", printed.split("(")[0])[:3])
         if self._version[:2] < min(LANGUAGES):
             raise Problem(f"Dovecot {'.'.join(map(str, self._version))} is too old", "upgrade to Dovecot 2.3 or newer")
         return Capabilities(self._version, known=self._version[:2] in LANGUAGES, library=openssl_library())
@@ -191,8 +191,8 @@ class Dovecot(AccountBackend):
 
     def _names_of(self, vserver: Vserver) -> list[str]:
         """The host names that a virtual server's own certificate is for, without those that stand for others."""
-        path = self.store.live_path(vserver.certificate)
-        printed = self.host.query(["openssl", "x509", "-noout", "-ext", "subjectAltName", "-in", path]).out
+        bundle = self.store.entry(vserver.certificate).live.bundle or b""
+        printed = self.host.query(["openssl", "x509", "-noout", "-ext", "subjectAltName"], stdin=bundle).out
         return [one for one in re.findall(r"DNS:([^\s,]+)", printed) if "*" not in one]
 
     def _addresses_of(self, host_name: str) -> list[str]:

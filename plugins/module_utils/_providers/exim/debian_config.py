@@ -40,7 +40,7 @@ _BLOCK = MarkedBlock(
 )
 _ASIDE = "# set aside by postmaster.secure_channel: "
 _AUTHENTICATORS = re.compile(r"^begin[ \t]+authenticators[ \t]*\n", re.MULTILINE)
-_SECTION = re.compile(r"^\s*begin\s", re.MULTILINE)
+_SECTION = re.compile(r"^[ \t\v\f\r]*begin\s", re.MULTILINE)
 
 
 class Sources:
@@ -59,7 +59,7 @@ class Sources:
                 option=MONOLITH,
             )
         text = self._host.read_text(SETTINGS)
-        found = re.findall(r"^\s*dc_use_split_config=['\"]?(\w*)", text, re.MULTILINE)
+        found = re.findall(r"^[ \t\v\f\r]*dc_use_split_config=['\"]?(\w*)", text, re.MULTILINE)
         return bool(found) and found[-1].lower() == "true"
 
     def changes(self, main: str, authenticators: str, options: Collection[str]) -> list[FileChange]:

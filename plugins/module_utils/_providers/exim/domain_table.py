@@ -75,7 +75,10 @@ class DomainEntries:
         self._expand = expand
         self._smarthost = smarthost
         self._hubs: dict[str, Smarthost] = {}
-        self._before = {path: table.parse(host.read_text(path)) for path in (DOMAINS, ACCOUNTS)}
+        self._before = {
+            DOMAINS: table.parse(host.read_text(DOMAINS), DOMAINS, "level"),
+            ACCOUNTS: table.parse(host.read_text(ACCOUNTS), ACCOUNTS, "user"),
+        }
         self.entries = {domain: dict(fields) for domain, fields in self._before[DOMAINS].items()}
         self.accounts = {domain: dict(fields) for domain, fields in self._before[ACCOUNTS].items()}
 

@@ -17,6 +17,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
+
 # Options that are ours while any virtual server of ours exists, and the macro by which Debian's files set them.
 DEBIAN_MACROS: dict[str, str] = {
     "tls_certificate": "MAIN_TLS_CERTIFICATE",
@@ -63,7 +65,7 @@ def endpoint(address: str, port: int) -> str:
 def address_and_port(place: str) -> tuple[str, int]:
     """What an endpoint in the tables means."""
     address, _bracket, port = place[1:].rpartition("]:")
-    return ("" if address == "*" else address), int(port)
+    return ("" if address == "*" else address), port_number(port) or 0
 
 
 @dataclass

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import socket
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 
 # How Exim writes "every address". It knows the one of IPv6 in this form only, and wants it before the other.
 _EVERY_IPV4, _EVERY_IPV6 = "0.0.0.0", "::0"
@@ -30,16 +31,8 @@ def words(text: str) -> list[str]:
 
 def ports(text: str) -> list[int]:
     """Port numbers of a list of numbers and service names; a name that the host does not know is left out."""
-    found = []
-    for word in words(text):
-        if word.isdecimal():
-            found.append(int(word))
-            continue
-        try:
-            found.append(socket.getservbyname(word, "tcp"))
-        except OSError:
-            continue
-    return found
+    numbers = (port_number(word) for word in words(text))
+    return [number for number in numbers if number is not None]
 
 
 @dataclass(frozen=True)
@@ -59,8 +52,8 @@ def interfaces(text: str) -> list[Interface]:
     """The items of ``local_interfaces``."""
     found = []
     for word in words(text):
-        bracketed = re.fullmatch(r"\[([^\]]+)\](?::(\d+))?", word)
-        dotted = re.fullmatch(r"(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:]+)\.(\d+)", word)
+        bracketed = re.fullmatch(r"\[([^\]]+)\](?::([0-9]{1,5}))?", word)
+        dotted = re.fullmatch(r"(\d+\.\d+\.\d+\.\d+|[0-9a-fA-F:]+)\.([0-9]{1,5})", word)
         match = bracketed or dotted
         address, port = (match[1], match[2]) if match else (word, None)
         if address == "::":

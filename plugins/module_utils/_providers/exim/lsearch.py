@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, SaslAccount
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import GROUP
@@ -18,14 +19,29 @@ Fields = dict[str, str]  # what holds for an entry, by word
 Table = dict[str, Fields]  # by domain
 
 
-def parse(text: str) -> Table:
-    """The entries of a table. A key for all subdomains is a word of its domain's entry."""
+def parse(text: str, path: str, needed: str) -> Table:
+    """The entries of a table. A key for all subdomains is a word of its domain's entry.
+
+    Args:
+        text: its content.
+        path: where it lies, for messages.
+        needed: the word that every entry has.
+
+    Raises:
+        Problem: an entry lacks that word, or names a host without its port.
+    """
     found: Table = {}
-    for line in text.split("\n"):
+    for number, line in enumerate(text.split("\n"), 1):
         key, colon, value = line.partition(": ")
         if colon and not line.startswith("#"):
             pairs = (word.partition("=") for word in value.split())
             fields = {name: text for name, _equals, text in pairs}
+            if needed not in fields or ("host" in fields and "port" not in fields):
+                raise Problem(
+                    f"{path} line {number}: this entry is not one that was written here",
+                    "remove that line, then run again with all entries",
+                    option=f"{path}:{number}",
+                )
             found.setdefault(fields.pop("entry", key), fields)
     return found
 

@@ -111,7 +111,7 @@ class Exim(DomainProvider):
         return done.out
 
     def capabilities(self) -> Capabilities:
-        match = re.match(r"Exim version (\d+)\.(\d+)(?:\.(\d+))?", self._build)
+        match = re.match(r"Exim version ([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?", self._build)
         version = tuple(int(part) for part in match.groups() if part) if match else ()
         if version[:2] < OLDEST:
             raise Problem(f"Exim {'.'.join(map(str, version))} is too old", "upgrade to Exim 4.94 or newer")

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_WORDS = "byname|bydns|randomize|no_randomize|ipv4_only|ipv4_prefer"  # may stand behind a list of hosts
+# may stand behind a list of hosts
+_WORDS = frozenset(("byname", "bydns", "randomize", "no_randomize", "ipv4_only", "ipv4_prefer"))
 _LEVELS = {"hosts_avoid_tls": "none", "hosts_require_tls": "encrypt"}
 
 
@@ -44,14 +45,31 @@ class Smarthost:
     def from_route(cls, listed: str, *, implicit_tls: bool = False) -> Smarthost:
         """What a list of hosts for a router says, with words behind it or without."""
         separator, listed = (listed[1], listed[2:]) if re.match(r"<\S", listed) else (":", listed)
-        doubled = re.sub(rf"(\s+(?:{_WORDS}))+\s*$", "", listed).replace(separator * 2, "\0")
+        doubled = _without_words(listed).replace(separator * 2, "\0")
         hosts, hops = [], []
         for one in (word.strip().replace("\0", ":") for word in doubled.split(separator)):
-            found = re.fullmatch(r"\[?(?P<host>.+?)\]?(?::+(?P<port>\d+))?", one)
-            if found:
-                hosts.append(found["host"].lower())
-                hops.append(f"[{found['host'].lower()}]:{found['port'] or 25}")
+            host, port = _host_and_port(one)
+            if host:
+                hosts.append(host)
+                hops.append(f"[{host}]:{port or 25}")
         return cls(tuple(hosts), hops[0] if hops else "", implicit_tls)
+
+
+def _without_words(listed: str) -> str:
+    """A list of hosts without the words behind it."""
+    words = list(re.finditer(r"\S+", listed))
+    while words and words[-1][0] in _WORDS and words[-1].start():
+        words.pop()
+    return listed[: words[-1].end()] if words else ""
+
+
+def _host_and_port(word: str) -> tuple[str, str]:
+    """Host, without brackets, and port of an item of such a list; either can be empty."""
+    host, colon, port = word.rpartition(":")
+    if not (colon and host.strip(":") and port.isascii() and port.isdecimal()):
+        host, port = word, ""
+    host = host.rstrip(":") or host
+    return (host.removeprefix("[").removesuffix("]") or host).lower(), port
 
 
 def default_level(shown: str, *, authentic: bool) -> str:

@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import like
 
 REQUIREMENT = "require_encryption"
 LOGIN_WAYS = ("auth", "perl_auth", "python_auth")
@@ -53,7 +53,7 @@ class AuthGroup:
         label: where its name stands.
         inside: what is between its braces.
         own: parameters that stand in it, by name.
-        inherited: parameters that it inherits from the groups around it, by name.
+        inherited: parameters that it inherits from the groups around it, by name; of two of a name the last one.
     """
 
     name: str
@@ -63,7 +63,7 @@ class AuthGroup:
     label: Span
     inside: Span
     own: dict[str, list[Parameter]]
-    inherited: dict[str, list[Parameter]]
+    inherited: dict[str, Parameter]
 
     @property
     def place(self) -> str:
@@ -72,8 +72,9 @@ class AuthGroup:
 
     def value(self, name: str) -> str | None:
         """A parameter's value as it holds for this group, None where there is none."""
-        found = self.own.get(name) or self.inherited.get(name)
-        return found[-1].value if found else None
+        own = self.own.get(name)
+        found = own[-1] if own else self.inherited.get(name)
+        return found.value if found else None
 
     def _has(self, name: str) -> bool:
         return name in self.own or name in self.inherited
@@ -125,16 +126,9 @@ def _matches(patterns: str | None, names: Iterable[str]) -> bool:
     words = [name.lower() for name in names]
     for pattern in (one.strip().lower() for one in patterns.split(",")):
         plain = pattern.lstrip("!")
-        if any(_within(word, plain) if "/" in plain else _like(word, plain) for word in words):
+        if any(_within(word, plain) if "/" in plain else like(word, plain) for word in words):
             found = not pattern.startswith("!")
     return found
-
-
-def _like(word: str, pattern: str) -> bool:
-    try:
-        return fnmatch.fnmatchcase(word, pattern)
-    except re.error:  # a range such as [z-a], which fnmatch hands to re in Python 3.9
-        return False
 
 
 def _within(word: str, network: str) -> bool:

@@ -26,6 +26,7 @@ CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
 STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
 KEYS = (*CERTIFICATE_KEYS, *STRENGTH_KEYS)
 _ASKED = (*KEYS, "port", "bindaddress", "nnrpdflags", "pathetc")
+_MOST_PRINTED = 50_000  # characters; the values that are asked for have some hundred
 _PRINTED = re.compile(r"^([A-Z0-9]+)=('.*'|\S+); export", re.MULTILINE)
 _TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
@@ -85,7 +86,7 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
             option=settings,
         )
     try:
-        values = _parsed(done.out)
+        values = parsed(done.out)
         words = shlex.split(values["nnrpdflags"])
     except ValueError as exc:
         raise Problem(
@@ -101,12 +102,14 @@ def effective(host: Host, settings: str = INN_CONF) -> Effective:
     return Effective(values, os.path.join(values["pathetc"], readers), tuple(words))
 
 
-def _parsed(printed: str) -> dict[str, str]:
+def parsed(printed: str) -> dict[str, str]:
     """What innconfval prints for a shell, by key: a list as inn.conf takes it; empty for what is not set.
 
     Raises:
         ValueError: a value is damaged.
     """
+    if len(printed) > _MOST_PRINTED:
+        raise ValueError(f"they have {len(printed)} characters")
     found = {match.group(1).lower(): shlex.split(match.group(2))[0] for match in _PRINTED.finditer(printed)}
     values = {key: found.get(key, "") for key in _ASKED}
     if not re.fullmatch(r"[0-9]{1,5}", values["port"] or "0"):

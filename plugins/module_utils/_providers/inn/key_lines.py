@@ -96,15 +96,15 @@ def _key(entry: str) -> str:
 
 def _entries(lines: list[str]) -> list[str]:
     """Lines, those of one value together."""
-    found: list[str] = []
+    found: list[list[str]] = []
     inside = False
     for line in lines:
         if inside:
-            found[-1] += line
+            found[-1].append(line)
         else:
-            found.append(line)
+            found.append([line])
             match = _SETTING.match(line)
             inside = bool(match and match.group(2).lstrip().startswith("["))
         if inside and line.rstrip().endswith("]"):
             inside = False
-    return found
+    return ["".join(some) for some in found]

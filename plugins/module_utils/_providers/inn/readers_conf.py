@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import (
@@ -20,6 +22,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _TOKEN = re.compile(r'#[^\n]*|"[^"\n]*"|(?:\\.|[^\s#"])+')
 _DEEPEST = 20  # included files within included files
+_MOST_PARAMETERS = 200  # kinds of them; INN knows some forty
+_MOST_FILES = 1000  # read in all, each as often as it is included
 
 
 @dataclass
@@ -30,6 +34,10 @@ class _Source:
     path: str
     tokens: list[tuple[str, Span]]
     next: int = 0
+
+    @cached_property
+    def _line_ends(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self.text)]
 
     def take(self) -> tuple[str, Span]:
         """The next token. Raises Problem at the end of the file."""
@@ -55,7 +63,7 @@ class _Source:
                 return at
 
     def line(self, offset: int) -> int:
-        return self.text.count("\n", 0, offset) + 1
+        return bisect_left(self._line_ends, offset) + 1
 
     def trouble(self, found: str, offset: int) -> Problem:
         return Problem(
@@ -76,6 +84,16 @@ class Files:
 
     read: Callable[[str], str]
     home: str
+    _opened: list[str] = field(default_factory=list, repr=False, compare=False)
+
+    def begin(self) -> None:
+        """Count the files anew."""
+        self._opened.clear()
+
+    def included(self, path: str) -> str | None:
+        """Content of a file that another one includes; None where too many have been."""
+        self._opened.append(path)
+        return self.read(path) if len(self._opened) <= _MOST_FILES else None
 
 
 def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[AuthGroup]:
@@ -90,10 +108,12 @@ def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[Auth
     Raises:
         Problem: the file is not understood.
     """
+    if depth == 0:
+        files.begin()
     found = ((match.group(), Span(*match.span())) for match in _TOKEN.finditer(text))
     source = _Source(text, path, [one for one in found if not one[0].startswith("#")])
     groups: list[AuthGroup] = []
-    holding: list[dict[str, list[Parameter]]] = [{}]  # the parameters of the file, and of each group that is open
+    holding: list[dict[str, Parameter]] = [{}]  # the parameters of the file, and of each group that is open
     while source.next < len(source.tokens):
         word, at = source.take()
         if word == "}" and len(holding) > 1:
@@ -101,7 +121,7 @@ def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[Auth
         elif word == "group":
             source.take()
             source.expect("{")
-            holding.append({name: list(some) for name, some in holding[-1].items()})
+            holding.append(dict(holding[-1]))
         elif word == "auth":
             groups.append(_read_auth(source, at, holding[-1]))
         elif word == "access":
@@ -109,7 +129,9 @@ def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[Auth
         elif word == "include":
             groups += _included(source, files, depth)
         elif word.endswith(":"):
-            _add(holding[-1], word, at, source.take())
+            if len(holding[-1]) > _MOST_PARAMETERS:
+                raise source.trouble("there are too many kinds of parameters", at.start)
+            holding[-1][word[:-1]] = _parameter(at, source.take())
         else:
             raise source.trouble(f"there is {word!r} where a group or a parameter is expected", at.start)
     if len(holding) > 1:
@@ -120,12 +142,13 @@ def auth_groups(text: str, path: str, files: Files, depth: int = 0) -> list[Auth
 def _included(source: _Source, files: Files, depth: int) -> list[AuthGroup]:
     name, at = source.take()
     path = os.path.join(files.home, _unquoted(name))
-    if depth >= _DEEPEST:
+    text = files.included(path) if depth < _DEEPEST else None
+    if text is None:
         raise source.trouble("files include each other", at.start)
-    return auth_groups(files.read(path), path, files, depth + 1)
+    return auth_groups(text, path, files, depth + 1)
 
 
-def _read_auth(source: _Source, start: Span, holds: dict[str, list[Parameter]]) -> AuthGroup:
+def _read_auth(source: _Source, start: Span, holds: dict[str, Parameter]) -> AuthGroup:
     name, label = source.take()
     opening = source.expect("{")
     own: dict[str, list[Parameter]] = {}
@@ -137,7 +160,7 @@ def _read_auth(source: _Source, start: Span, holds: dict[str, list[Parameter]]) 
             end = source.skip_block()
             own.setdefault(word, []).append(Parameter("", Span(at.start, end.end), end))
         elif word.endswith(":"):
-            _add(own, word, at, source.take())
+            own.setdefault(word[:-1], []).append(_parameter(at, source.take()))
         else:
             raise source.trouble(f"there is {word!r} where a parameter is expected", at.start)
     return AuthGroup(
@@ -148,13 +171,12 @@ def _read_auth(source: _Source, start: Span, holds: dict[str, list[Parameter]]) 
         label=label,
         inside=Span(opening.end, at.start),
         own=own,
-        inherited={key: list(some) for key, some in holds.items()},
+        inherited=dict(holds),
     )
 
 
-def _add(holds: dict[str, list[Parameter]], word: str, at: Span, value: tuple[str, Span]) -> None:
-    parameter = Parameter(_unquoted(value[0]), Span(at.start, value[1].end), value[1])
-    holds.setdefault(word[:-1], []).append(parameter)
+def _parameter(at: Span, value: tuple[str, Span]) -> Parameter:
+    return Parameter(_unquoted(value[0]), Span(at.start, value[1].end), value[1])
 
 
 def _unquoted(word: str) -> str:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -51,11 +52,12 @@ def with_encryption(text: str, path: str, files: Files, *, logins_only: bool) ->
     edits: list[tuple[Span, str]] = []
     notes: Notes = {}
     groups = auth_groups(text, path, files)
+    keys = _keys(groups)
     for group in groups:
         if group.encrypted or not group.reachable or (logins_only and not group.logins):
             continue
         _refuse_elsewhere(group, path, logins_only=logins_only)
-        key = _key(group, groups)
+        key = keys[group.path, group.whole]
         if logins_only and group.anonymous:
             edits.append((Span(group.whole.start, group.whole.start), _twin(text, group) + "\n"))
         own = group.own.get(REQUIREMENT)
@@ -79,14 +81,14 @@ def without_encryption(text: str, path: str, files: Files, notes: Mapping[str, A
     """
     edits: list[tuple[Span, str]] = []
     groups = auth_groups(text, path, files)
-    originals = [group for group in groups if not group.name.endswith(_TWIN)]
+    keys = _keys([group for group in groups if not group.name.endswith(_TWIN)])
     for group in groups:
         if group.path != path:
             continue
         if group.name.endswith(_TWIN):
             edits.append((Span(group.whole.start, group.whole.end + len("\n")), ""))
             continue
-        key, own = _key(group, originals), group.own.get(REQUIREMENT)
+        key, own = keys[group.path, group.whole], group.own.get(REQUIREMENT)
         if key not in notes or not own:
             continue
         if notes[key] is not None:
@@ -96,11 +98,15 @@ def without_encryption(text: str, path: str, files: Files, notes: Mapping[str, A
     return _edited(text, edits)
 
 
-def _key(group: AuthGroup, groups: Sequence[AuthGroup]) -> str:
-    """What tells a group from the others, even when groups of other names come or go."""
-    same = [one for one in groups if (one.name, one.path) == (group.name, group.path)]
-    number = next(place for place, one in enumerate(same) if one.whole == group.whole)
-    return f"{group.name}#{number}"
+def _keys(groups: Sequence[AuthGroup]) -> dict[tuple[str, Span], str]:
+    """What tells each group, by its place, from the others, even when groups of other names come or go."""
+    numbers: Counter[tuple[str, str]] = Counter()
+    found = {}
+    for group in groups:
+        name = (group.name, group.path)
+        found[group.path, group.whole] = f"{group.name}#{numbers[name]}"
+        numbers[name] += 1
+    return found
 
 
 def _refuse_elsewhere(group: AuthGroup, path: str, *, logins_only: bool) -> None:
@@ -135,8 +141,10 @@ def _line_or_words(text: str, span: Span) -> Span:
     end = text.find("\n", span.end) + 1 or len(text)
     if not text[start : span.start].strip() and not text[span.end : end].strip():
         return Span(start, end)
-    before = text[: span.start]
-    return Span(len(before.rstrip(" \t")), span.end)
+    start = span.start
+    while text[start - 1 : start] in (" ", "\t"):
+        start -= 1
+    return Span(start, span.end)
 
 
 def _twin(text: str, group: AuthGroup) -> str:
@@ -151,6 +159,8 @@ def _twin(text: str, group: AuthGroup) -> str:
 
 
 def _edited(text: str, edits: Sequence[tuple[Span, str]]) -> str:
+    pieces, behind = [], len(text)
     for span, words in sorted(edits, key=lambda edit: (edit[0].start, edit[0].end), reverse=True):
-        text = text[: span.start] + words + text[span.end :]
-    return text
+        pieces += [text[span.end : behind], words]
+        behind = span.start
+    return "".join((text[:behind], *reversed(pieces)))

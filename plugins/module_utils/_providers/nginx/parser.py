@@ -11,16 +11,18 @@ However deep blocks and includes are nested, nothing here calls itself.
 from __future__ import annotations
 
 import bisect
-import fnmatch
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import like
 
 _FOREIGN = ("_by_lua_block",)  # blocks in a language of their own
 _FIX = "fix nginx's configuration until 'nginx -t' accepts it, then run again"
+_DEEPEST = 5000  # files that include one another
+_MOST_INCLUDED = 500_000  # directives of included files, each as often as it is included
 _BETWEEN_WORDS = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _QUOTED = {quote: re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL) for quote in "\"'"}
 _PLAIN = re.compile(r"(?:\$\{|\\.|[^ \t\r\n;{])+", re.DOTALL)  # a brace after a dollar sign belongs to a variable
@@ -102,7 +104,10 @@ def configuration(texts: Mapping[str, str], main: str) -> Directive:
         Problem: a file is not understood, or includes itself.
     """
     found: list[Directive] = []
-    levels = [_Level(iter(Parser(main, texts[main]).directives()), found, (main,))]
+    parsed = {main: Parser(main, texts[main]).directives()}
+    named: dict[str, list[str]] = {}
+    levels = [_Level(iter(parsed[main]), found, (main,))]
+    most = _MOST_INCLUDED
     while levels:
         level = levels[-1]
         one = next(level.rest, None)
@@ -112,10 +117,18 @@ def configuration(texts: Mapping[str, str], main: str) -> Directive:
                 levels[-1].into.append(replace(level.opened, block=tuple(level.into)))
         elif one.name == "include" and len(one.args) == 1:
             level.into.append(one)
-            for path in reversed(included(texts, main, one.args[0])):
+            pattern = one.args[0]
+            if pattern not in named:
+                named[pattern] = included(texts, main, pattern)
+            for path in reversed(named[pattern]):
                 if path in level.files:
                     raise Problem(f"{path} includes itself, in {one.place}", _FIX, option=one.place)
-                levels.append(_Level(iter(Parser(path, texts[path]).directives()), level.into, (*level.files, path)))
+                if path not in parsed:
+                    parsed[path] = Parser(path, texts[path]).directives()
+                most -= 1 + len(parsed[path])
+                if most < 0 or len(level.files) > _DEEPEST:
+                    raise Problem(f"files include each other over and over, in {one.place}", _FIX, option=one.place)
+                levels.append(_Level(iter(parsed[path]), level.into, (*level.files, path)))
         elif one.block is not None:
             levels.append(_Level(iter(one.block), [], level.files, one))
         else:
@@ -129,10 +142,7 @@ def included(texts: Mapping[str, str], main: str, pattern: str) -> list[str]:
     if not re.search(r"[*?\[]", pattern):
         return [pattern] if pattern in texts else []
     depth = pattern.count("/")
-    try:
-        return sorted(path for path in texts if path.count("/") == depth and fnmatch.fnmatchcase(path, pattern))
-    except re.error:  # a range such as [z-a], which fnmatch hands to re in Python 3.9; it names no file
-        return []
+    return sorted(path for path in texts if path.count("/") == depth and like(path, pattern))
 
 
 class Parser:

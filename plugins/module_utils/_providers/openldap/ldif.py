@@ -23,7 +23,7 @@ def entries(ldif: str, tool: str) -> list[dict[str, tuple[str, ...]]]:
     Raises:
         Problem: a value is damaged.
     """
-    found: list[dict[str, tuple[str, ...]]] = [{}]
+    found: list[dict[str, list[str]]] = [{}]
     for number, line in enumerate(ldif.splitlines(), 1):
         name, colon, rest = line.partition(":")
         if not line:
@@ -37,8 +37,8 @@ def entries(ldif: str, tool: str) -> list[dict[str, tuple[str, ...]]]:
                     "fix cn=config until 'slapcat -n0' prints it whole, or put it back from a backup",
                     option="cn=config",
                 ) from exc
-            found[-1][name] = (*found[-1].get(name, ()), value)
-    return [one for one in found if "dn" in one]
+            found[-1].setdefault(name, []).append(value)
+    return [{name: tuple(values) for name, values in one.items()} for one in found if "dn" in one]
 
 
 def _decoded(word: str) -> str:

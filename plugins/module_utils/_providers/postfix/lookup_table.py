@@ -35,7 +35,7 @@ Rows = dict[str, tuple[Row, ...]]  # the rows that each domain wants, in the ord
 
 def parse(text: str) -> Rows:
     """The rows by the domain that wants them. Several domains may want one row."""
-    found: dict[str, tuple[Row, ...]] = {}
+    found: dict[str, list[Row]] = {}
     domains: list[str] = []
     for line in text.split("\n"):  # a password may hold what Python takes for the end of a line
         if line.startswith(_FOR):
@@ -44,9 +44,9 @@ def parse(text: str) -> Rows:
             key, _space, value = line.partition(" ")
             row = Row(key, value)
             for domain in domains:
-                found[domain] = (*found.get(domain, ()), row)
+                found.setdefault(domain, []).append(row)
             domains = []
-    return found
+    return {domain: tuple(some) for domain, some in found.items()}
 
 
 def render(rows: Mapping[str, Sequence[Row]]) -> str:

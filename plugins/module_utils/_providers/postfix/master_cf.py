@@ -11,8 +11,10 @@ that follow it, also when nothing differs.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lines import (
     SPACE,
@@ -89,16 +91,18 @@ def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _words(lines: list[str], start: int, end: int) -> list[_Word]:
-    """The words of the entry in these lines."""
-    offset = sum(len(line) for line in lines[:start])
-    text = ""
+def _words(lines: list[str], start: int, end: int, offset: int | None = None) -> list[_Word]:
+    """The words of the entry in these lines, the first of which begins at an offset."""
+    if offset is None:
+        offset = sum(len(line) for line in lines[:start])
+    pieces: list[str] = []
     places: list[int] = []
     for line in lines[start:end]:
         if not is_comment(line):
-            text += line
+            pieces.append(line)
             places += range(offset, offset + len(line))
         offset += len(line)
+    text = "".join(pieces)
     return [
         _Word(places[first], places[behind - 1] + 1, text[first:behind]) for first, behind in split_words(text, _BLANKS)
     ]
@@ -127,13 +131,14 @@ def _override_words(words: list[_Word]) -> Iterator[tuple[str, str, _Word]]:
 def services(text: str) -> list[Service]:
     """All entries of a master.cf."""
     lines = split_lines(text)
+    offsets = list(accumulate(map(len, lines), initial=0))
     found = []
     for start, end in _entries(lines):
-        words = _words(lines, start, end)
+        words = _words(lines, start, end, offsets[start])
         if len(words) < _FIELDS:
             continue  # Postfix itself will say what is wrong with it
         overrides = {
-            name: Override(value, text.count("\n", 0, word.start) + 1) for name, value, word in _override_words(words)
+            name: Override(value, bisect_right(offsets, word.start)) for name, value, word in _override_words(words)
         }
         above = lines[start - 1].strip(SPACE) if start else ""
         comment = above[1:].strip(SPACE) if above.startswith("#") else ""

@@ -10,11 +10,11 @@ Source: TLS_README ("TLS policy table"), postconf(5) (smtp_tls_policy_maps, smtp
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
@@ -78,12 +78,8 @@ def _keys_of(next_hop: str) -> list[str]:
 def _port(given: str | None) -> int:
     if not given:
         return _SMTP_PORT
-    if given.isdigit():
-        return int(given)
-    try:
-        return socket.getservbyname(given, "tcp")
-    except OSError:
-        return _SMTP_PORT
+    number = port_number(given)
+    return _SMTP_PORT if number is None else number
 
 
 class _Comparison:

@@ -153,7 +153,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         return self._expanded.get(name, "")
 
     def capabilities(self) -> Capabilities:
-        version = tuple(int(part) for part in re.findall(r"\d+", self.parameters["mail_version"])[:3])
+        version = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", self.parameters["mail_version"])[:3])
         if version[:2] < OLDEST:
             raise Problem(f"Postfix {self.parameters['mail_version']} is too old", "upgrade to Postfix 3.6 or newer")
         return Capabilities(

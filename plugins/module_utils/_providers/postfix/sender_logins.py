@@ -139,7 +139,7 @@ class Logins:
         if service.chroot != "-":
             return service.chroot == "y"
         level = self._parameters.get("compatibility_level", "0").split(".")[0]
-        return level.isdecimal() and int(level) < 1
+        return level.isdecimal() and not level.strip("0")
 
     def _options(self, name: str) -> str:
         """The options of the Cyrus SASL library for the servers, as the first file that is there has them."""

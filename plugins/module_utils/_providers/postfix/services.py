@@ -11,6 +11,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
@@ -41,14 +42,8 @@ def socket_of(service: str) -> Socket | None:
     """Where an inet service of this name listens; None where the name means nothing to this host."""
     address, _colon, port = service.rpartition(":")
     address = address.strip("[]")
-    if port.isdecimal():
-        return Socket(address, int(port))
-    if port in _PORTS:
-        return Socket(address, _PORTS[port])
-    try:
-        return Socket(address, socket.getservbyname(port, "tcp"))
-    except OSError:
-        return None
+    number = port_number(port, _PORTS)
+    return None if number is None else Socket(address, number)
 
 
 def name_of(place: Socket) -> str:

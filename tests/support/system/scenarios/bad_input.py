@@ -16,6 +16,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.places i
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Run
 
+ODD = WORK + "/odd"  # a path with what is no usual file
+_GONE = f"rm -rf {ODD}"
 SPARE = "spare.example.test"  # a certificate that is asked for, and of which only bad answers come
 
 
@@ -58,6 +60,21 @@ def answered(kind: str, found: str, remedy: str, option: str = "content") -> Bad
     file = f"{{{{ lookup('ansible.builtin.file', answers ~ '/{kind}-' ~ inventory_hostname) }}}}"
     options = {"name": SPARE, "content": file}
     return BadInput(f"certificate: {kind}", "mail_cert_install", options, f"certificate {SPARE}", option, found, remedy)
+
+
+def handed(kind: str, found: str, **others: Any) -> BadInput:
+    """Something that is no answer from the CA, at a path on the host."""
+    options = {"name": SPARE, "src": ODD}
+    subject = f"certificate {SPARE}"
+    return BadInput(f"src: {kind}", "mail_cert_install", options, subject, "src", found, "", after=_GONE, **others)
+
+
+def requested(kind: str, found: str, **others: Any) -> BadInput:
+    """A request whose copy is to go to a path where something else is."""
+    options = {"name": "odd.example.test", "csr_path": ODD}
+    remedy = "name a regular file"
+    subject = "certificate odd.example.test"
+    return BadInput(kind, "mail_cert_request", options, subject, "csr_path", found, remedy, after=_GONE, **others)
 
 
 def served(name: str, options: Mapping[str, Any], option: str, found: str, remedy: str, **others: Any) -> BadInput:

@@ -60,9 +60,9 @@ def surroundings(no_daemons, monkeypatch, journal, daemons):
     """The same with daemons that only note what they are told."""
     monkeypatch.setattr(site, "installed_providers", lambda _host, _store: daemons)
 
-    def served(providers, name, leaf_of):
-        found = hashlib.sha256(leaf_of(name)).hexdigest()
-        journal.append(f"{','.join(one.name for one in providers)} serve {name} {found}")
+    def served(provider, names, leaf_of):
+        for name in sorted(names):
+            journal.append(f"{provider.name} serves {name} {hashlib.sha256(leaf_of(name)).hexdigest()}")
 
     monkeypatch.setattr(certificates, "prove_served", served)
 

@@ -198,7 +198,7 @@ def test_back_and_forth(two, good, install, store, journal, daemons):
     assert both(store) == [two[0], two[1]]
     assert store.deployed("postfix", NAME) == two[0][0]
     assert stat.S_IMODE(os.stat(store.deployed_path("postfix", NAME)).st_mode) == 0o640
-    assert journal[-1] == f"postfix serve {NAME} {entry['sha256']}"
+    assert journal[-1] == f"postfix serves {NAME} {entry['sha256']}"
     assert entry["days_left"] == 19
     assert "put back" in entry["reason"]
     good(state="previous")

@@ -228,7 +228,7 @@ def test_store_is_no_place_for_backups(refused, store):
 
 def test_directory(refused, tmp_path):
     (tmp_path / "there").mkdir()
-    assert "cannot be read" in refused(path=str(tmp_path / "there"))["found"]
+    assert "is a directory, not a regular file" in refused(path=str(tmp_path / "there"))["found"]
 
 
 def test_no_such_certificate(export, refused):

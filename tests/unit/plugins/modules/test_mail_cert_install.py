@@ -466,7 +466,7 @@ def test_daemons_get_it_and_prove_it(in_use, install, store, journal):
         "postfix check",
         "dovecot activate",
         "postfix activate",
-        f"dovecot,postfix serve {NAME} {hashlib.sha256(der(in_use)).hexdigest()}",
+        *(f"{daemon} serves {NAME} {hashlib.sha256(der(in_use)).hexdigest()}" for daemon in ("dovecot", "postfix")),
     ]
     journal.clear()
     assert not install(in_use, ISSUING.certificate)["changed"]

@@ -97,7 +97,7 @@ def test_nothing_to_change(certificates, transaction):
 def test_daemons_are_told_once_and_each_certificate_is_proved(carried_out, transaction, monkeypatch):
     proved = []
     monkeypatch.setattr(
-        service, "prove_served", lambda serving, name, _leaf_of: proved.append((name, [one.name for one in serving]))
+        service, "prove_served", lambda serving, names, _leaf_of: proved.append((serving.name, sorted(names)))
     )
     plans = [
         plan("a", "/a", daemons=["postfix", "dovecot"], leaf=b"DER", warnings=["first"]),
@@ -107,7 +107,7 @@ def test_daemons_are_told_once_and_each_certificate_is_proved(carried_out, trans
     assert report.result["activated"] == ["dovecot", "postfix"]
     assert report.warnings == ["first", "second"]
     assert transaction.applied == [(["/a", "/b"], ["dovecot", "postfix"])]
-    assert proved == [("a", ["postfix", "dovecot"]), ("b", ["postfix"])]
+    assert proved == [("dovecot", ["a"]), ("postfix", ["a", "b"])]
 
 
 def test_backup_is_the_whole_result(carried_out, transaction):

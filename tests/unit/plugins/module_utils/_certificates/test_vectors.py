@@ -106,7 +106,7 @@ def test_every_vector_leaves_the_host_alone(tmp_path):
     Path(store.pending_key_path("pending.example.test")).write_bytes(key_pem(KEY))
     roots = tmp_path / "roots.pem"
     roots.write_bytes(pem(ROOT.certificate))
-    planner = InstallPlanner(this_host(), store, NOW, (), check_mode=False, require_library=lambda: None)
+    planner = InstallPlanner(this_host(), store, NOW, lambda: (), check_mode=False, require_library=lambda: None)
     before = sorted(tmp_path.rglob("*"))
     faults = []
     for path in (*vectors("x509"), *vectors("pkcs7"), *vectors("pkcs12"), *vectors("asymmetric")):

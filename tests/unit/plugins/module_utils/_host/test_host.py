@@ -42,7 +42,7 @@ def test_what_cannot_be_read(ask, host, tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     with monkeypatch.context() as patched:
-        patched.setattr("builtins.open", refuse)
+        patched.setattr(os, "open", refuse)
         patched.setattr(os, "stat", refuse)
         # pytest itself opens files when it explains a failure, so nothing is judged before they are put back
         with pytest.raises(Problem) as caught:

@@ -133,6 +133,6 @@ def test_every_virtual_server_that_shows_a_certificate_is_proven(monkeypatch):
         read=lambda: {("imap", "default"): bound, ("pop3", "default"): other},
         endpoints=lambda vserver: [IMAP, IMAPS] if vserver is bound else pytest.fail("asked for another one"),
     )
-    prove_served([daemon], "mx", {"mx": b"leaf"}.__getitem__)
+    prove_served(daemon, {"mx"}, {"mx": b"leaf"}.__getitem__)
     expectation = Expectation((b"leaf",), True)
     assert proven == [(IMAP, expectation, bound.title), (IMAPS, expectation, bound.title)]

@@ -94,7 +94,7 @@ def apply(host, *policies, **options):
 
 
 def entries(host):
-    return table.parse(host.read_text(DOMAINS))
+    return table.parse(host.read_text(DOMAINS), DOMAINS, "level")
 
 
 def add(host, path, text):
@@ -184,7 +184,7 @@ def test_tables_are_for_exim_alone(host):
 @pytest.mark.parametrize("password", ["", SECRET, "^", ": \"';${}\\", "pä\udcff"])
 def test_account_is_kept_byte_for_byte(password, one):
     apply(one, replace(RELAYED, account=SaslAccount("D\\user ^x", password)))
-    fields = table.parse(one.read_text(ACCOUNTS))["partner.example"]
+    fields = table.parse(one.read_text(ACCOUNTS), ACCOUNTS, "user")["partner.example"]
     decoded = {name: base64.b64decode(value).decode("utf-8", "surrogateescape") for name, value in fields.items()}
     assert decoded == {"user": "D\\user ^x", "password": password}
 
