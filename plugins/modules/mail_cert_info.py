@@ -384,10 +384,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import LABEL
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "name": {"type": "str"},
+    "name": {"type": "str", "kind": LABEL},
     "renew_at": {"type": "float", "default": 0.67},
     **STORE,
 }
@@ -416,7 +417,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+    run(DiscreetModule(title="certificate {name}", argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -552,26 +552,33 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (
+    FINGERPRINT,
+    HOST,
+    LOGIN,
+    NETWORK,
+    WRITTEN_PATH,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import LEVELS
 
 ELEMENT: Spec = {
-    "domain": {"type": "str"},
+    "domain": {"type": "str", "kind": HOST},
     "tls": {"type": "str", "choices": list(LEVELS), "default": "secure"},
-    "match": {"type": "list", "elements": "str"},
-    "fingerprints": {"type": "list", "elements": "str"},
+    "match": {"type": "list", "elements": "str", "kind": HOST},
+    "fingerprints": {"type": "list", "elements": "str", "kind": FINGERPRINT},
     "subdomains": {"type": "bool", "default": False},
-    "relay_host": {"type": "str"},
+    "relay_host": {"type": "str", "kind": HOST},
     "relay_port": {"type": "int", "default": 25},
     "implicit_tls": {"type": "bool"},
-    "username": {"type": "str"},
+    "username": {"type": "str", "kind": LOGIN},
     **PASSWORD,
     "auth_cleartext": {"type": "bool", "default": False},
     "inbound": {
         "type": "dict",
         "options": {
             "required": {"type": "bool", "default": True},
-            "addresses": {"type": "list", "elements": "str"},
-            "certificate_fingerprints": {"type": "list", "elements": "str"},
+            "addresses": {"type": "list", "elements": "str", "kind": NETWORK},
+            "certificate_fingerprints": {"type": "list", "elements": "str", "kind": FINGERPRINT},
         },
     },
     **STATE,
@@ -589,12 +596,12 @@ def main() -> None:
     spec = one_or_many(ELEMENT, "domains", "domain")
     spec["argument_spec"].update(
         PURGE,
-        ca_file={"type": "path"},
+        ca_file={"type": "path", "kind": WRITTEN_PATH},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
         provider={"type": "str", "choices": provider_choices(DomainProvider), "default": "auto"},
     )
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="domain {domain}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -240,12 +240,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import backend_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import LOGIN, REALM, SENDER
 
 ELEMENT: Spec = {
-    "name": {"type": "str"},
+    "name": {"type": "str", "kind": LOGIN},
     **PASSWORD,
-    "realm": {"type": "str"},
-    "allowed_senders": {"type": "list", "elements": "str"},
+    "realm": {"type": "str", "kind": REALM},
+    "allowed_senders": {"type": "list", "elements": "str", "kind": SENDER},
     **STATE,
 }
 
@@ -264,7 +265,7 @@ def main() -> None:
         PURGE,
         backend={"type": "str", "choices": backend_choices(), "default": "auto"},
     )
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="account {name}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

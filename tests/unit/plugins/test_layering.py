@@ -27,9 +27,11 @@ DAEMONS = sorted({path.parent.name for path in PROVIDERS.glob("*/provider.py")} 
 # From the bottom up. A room may import from itself and from the floors below it.
 FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
-    ("_names", "_host.host"),
+    ("_names", "_strings", "_host.host"),
     ("_host", "_tls", "_cryptography_dep"),
-    ("_argspec", "_module", "_wire", "_certificates.pem", "_certificates.parsing"),
+    ("_argspec",),
+    ("_arguments",),
+    ("_module", "_wire", "_certificates.pem", "_certificates.parsing"),
     ("_certificates.store",),
     ("_certificates.passphrase",),
     ("_certificates.keys", "_certificates.key_pair", "_providers.base", "_providers.saved_settings"),
