@@ -17,6 +17,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
+
 # Options that are ours while any virtual server of ours exists, and the macro by which Debian's files set them.
 DEBIAN_MACROS: dict[str, str] = {
     "tls_certificate": "MAIN_TLS_CERTIFICATE",
@@ -177,7 +179,7 @@ def render(tables: Tables, former: Mapping[str, str], lists: Mapping[str, str]) 
         lists: options that are not expanded.
     """
     lines = [_assign("MAIN_TLS_ENABLE", "yes")]
-    lines += [f"{macro} = {value}".rstrip() for macro, value in tables.macros().items()]
+    lines += [within_a_line(f"{macro} = {value}", macro).rstrip() for macro, value in tables.macros().items()]
     lines.append(f"{VSERVER} = {vserver_expression()}")
     lines += [f"{former_macro(option)} = {former[option]}".rstrip() for option in OPTIONS if option in former]
     values = {**option_values(named=bool(tables.named)), **lists}
