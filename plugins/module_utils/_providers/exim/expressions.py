@@ -209,7 +209,8 @@ def authenticators(socket: str) -> str:
     PLAIN is the mechanism that Dovecot offers unless it is told otherwise, and Exim cannot find out about others.
     """
     condition = _if(_ON_SUBMISSION, _if(_IN_CLEAR, "", "yes"), "")
+    place = within_a_line(socket, AUTHENTICATOR)
     return (
-        f"{AUTHENTICATOR}plain:\n  driver = dovecot\n  public_name = PLAIN\n  server_socket = {socket}\n"
+        f"{AUTHENTICATOR}plain:\n  driver = dovecot\n  public_name = PLAIN\n  server_socket = {place}\n"
         f"  server_set_id = $auth1\n  server_advertise_condition = {condition}\n"
     )
