@@ -99,8 +99,9 @@ class _Titles:
         if not isinstance(given, Mapping) or not self.fits(spec):
             return otherwise
         found = {name: given.get(name) or spec[name].get("default") for name in self._fields}
-        named = all(isinstance(value, str) for value in found.values())
-        return self._title.format(**{name: shortened(value) for name, value in found.items()}) if named else otherwise
+        if not all(isinstance(value, str) for value in found.values()):
+            return otherwise
+        return self._title.format(**{name: shortened(str(value)) for name, value in found.items()})
 
 
 class Arguments:
