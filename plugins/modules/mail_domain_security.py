@@ -102,13 +102,16 @@ options:
     type: bool
   username:
     description:
-      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon.
+      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon. At most 320
+        bytes.
       - Needs O(password), and a O(tls) that encrypts or O(auth_cleartext).
       - To a peer that offers no login at all, Postfix sends without one, and Exim does not send.
     type: str
   password:
     description:
-      - Password of the account. An empty string is a blank password, which is not the same as none.
+      - Password of the account, sent byte for byte. At most 1000 bytes, without control characters, and without spaces
+        at its ends. It must be text; a number needs quotes.
+      - An empty string is a blank password, which is not the same as none.
       - With a wrong one, mail stays in the queue.
     type: str
   update_password:
@@ -251,7 +254,8 @@ options:
     default: false
   ca_file:
     description:
-      - PEM file on the host with the CA certificates that peers are verified against, for all domains.
+      - PEM file on the host with the CA certificates that peers are verified against, for all domains. Its path may
+        have letters of ASCII, digits, and C(/ . _ + -), since a daemon's file names it.
       - Left out, the daemon's own setting stays; where it has none, the system's certificates are used.
     type: path
   preflight:

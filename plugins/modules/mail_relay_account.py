@@ -43,7 +43,8 @@ options:
     type: str
   password:
     description:
-      - Password of the account, at most 511 bytes in Dovecot and 1000 in a Cyrus SASL database, without line breaks.
+      - Password of the account, at most 511 bytes in Dovecot and 1000 in a Cyrus SASL database, without control
+        characters. It must be text; a number needs quotes.
       - An empty string is a blank password, which only Dovecot accepts. If left out, an existing account keeps its
         password, and a new one cannot be made.
     type: str
