@@ -183,7 +183,8 @@ class Arguments:
         wanted = "text" if is_text(option) else "one value"
         remedy = "put it in quotes where it is defined"
         if isinstance(value, (Mapping, list, tuple)):
-            remedy = f"give {wanted}; one that begins with a brace or a bracket needs quotes around it"
+            # Ansible takes what a template makes for a list or a dictionary where it begins like one
+            remedy = f"give {wanted}: in quotes, and from a template with the filter string behind it"
         self._note(f"it is {_noun(value)}, not {wanted} (its value is not shown)", remedy, name, place)
         return NOT_SHOWN
 

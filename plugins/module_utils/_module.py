@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -59,6 +59,7 @@ class DiscreetModule(AnsibleModule):
         self._declared = argument_spec
         self._title = title
         self._misshapen: Problem | None = None
+        self._sorted = SortedSecrets(())
         super().__init__(argument_spec=without_kinds(argument_spec), **others)
         if self._misshapen:
             self.fail_json(**self._misshapen.result())
@@ -106,7 +107,9 @@ class DiscreetModule(AnsibleModule):
         super()._return_formatted(shown)
 
     def _without_secrets(self, value: Any) -> Any:
-        return remove_values(value, seen_in(value, self.no_log_values))
+        if self._sorted.count != len(self.no_log_values):
+            self._sorted = SortedSecrets(self.no_log_values)
+        return remove_values(value, self._sorted.seen_in(value))
 
 
 def _bounded(value: Any) -> Any:
@@ -138,22 +141,32 @@ def _strings(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def seen_in(result: Any, secrets: Iterable[str]) -> set[str]:
-    """The secrets that may occur in a result; all that do occur are among them.
+class SortedSecrets:
+    """Secrets by their beginnings, so that those in a text are found in one pass over it, however many there are.
 
-    One pass over the result, however many secrets there are: pieces of one length are looked up in a set.
+    Args:
+        secrets: the secrets.
+
+    Attributes:
+        count: how many there are.
     """
-    short = {secret for secret in secrets if len(secret) < _PIECE}
-    by_beginning: dict[str, set[str]] = {}
-    for secret in secrets:
-        if len(secret) >= _PIECE:
-            by_beginning.setdefault(secret[:_PIECE], set()).add(secret)
-    if not by_beginning:
-        return short
-    pieces: set[str] = set()
-    for text in set(_strings(result)):
-        pieces.update(text[start : start + _PIECE] for start in range(len(text) - _PIECE + 1))
-    return short.union(*(by_beginning[piece] for piece in pieces.intersection(by_beginning)))
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self.count = len(secrets)
+        self._short = {secret for secret in secrets if len(secret) < _PIECE}
+        self._by_beginning: dict[str, set[str]] = {}
+        for secret in secrets:
+            if len(secret) >= _PIECE:
+                self._by_beginning.setdefault(secret[:_PIECE], set()).add(secret)
+
+    def seen_in(self, result: Any) -> set[str]:
+        """The secrets that may occur in a result; all that do occur are among them."""
+        if not self._by_beginning:
+            return self._short
+        pieces: set[str] = set()
+        for text in set(_strings(result)):
+            pieces.update(text[start : start + _PIECE] for start in range(len(text) - _PIECE + 1))
+        return self._short.union(*(self._by_beginning[piece] for piece in pieces.intersection(self._by_beginning)))
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:

