@@ -18,11 +18,11 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.awkward_strings import (
     CANARY,
     HOSTILE,
-    LOGINS,
     NAMES,
     Awkward,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.bad_input import BadInput
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.logins_on_the_wire import LOGINS
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import RELEASES
 
 each_hostile = pytest.mark.parametrize("bad", HOSTILE, ids=[one.name for one in HOSTILE])
@@ -94,10 +94,10 @@ def test_nothing_printed_reaches_the_terminal_as_a_command(awkward: Awkward) -> 
 
 @pytest.mark.parametrize("label", LOGINS)
 def test_login_and_password_arrive_byte_for_byte(awkward: Awkward, stock_host: Host, label: str) -> None:
-    assert awkward.received[stock_host.name][label] == LOGINS[label]
+    assert awkward.logins.received[stock_host.name][label] == LOGINS[label]
 
 
 def test_a_second_run_changes_nothing(awkward: Awkward, stock_host: Host) -> None:
-    first, second = awkward.runs
+    first, second = awkward.logins.runs
     assert first.changed(stock_host.name)
     assert not second.changed(stock_host.name)

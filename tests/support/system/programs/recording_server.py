@@ -5,11 +5,13 @@
 """SMTP servers that take every login and every message, and write down what was logged in with.
 
 Arguments: a file, the first port, and how many ports. The file gets a line of JSON for each login: the port, and what
-the client sent for AUTH PLAIN, in base64 as it came over the wire. Listens on 127.0.0.1, without TLS.
+the client sent for AUTH PLAIN, in base64 as it came over the wire; for AUTH LOGIN the same, put together. Listens on
+all addresses, without TLS.
 """
 
 from __future__ import annotations
 
+import base64
 import json
 import socketserver
 import sys
@@ -29,9 +31,10 @@ class Session(socketserver.StreamRequestHandler):
             word, _blank, rest = line.decode().rstrip("\r\n").partition(" ")
             command = word.upper()
             if command == "EHLO":
-                self._say("250-recorder", "250 AUTH PLAIN")
+                self._say("250-recorder", "250 AUTH PLAIN LOGIN")
             elif command == "AUTH":
-                self._note(rest.partition(" ")[2])
+                mechanism, _blank, given = rest.partition(" ")
+                self._note(self._login(given) if mechanism.upper() == "LOGIN" else given or self._asked(""))
                 self._say("235 welcome")
             elif command == "DATA":
                 self._say("354 go on")
@@ -45,11 +48,16 @@ class Session(socketserver.StreamRequestHandler):
             else:
                 self._say("250 ok")
 
+    def _asked(self, question: str) -> str:
+        self._say(f"334 {base64.b64encode(question.encode()).decode()}")
+        return self.rfile.readline().decode().strip()
+
+    def _login(self, given: str) -> str:
+        words = (given or self._asked("Username:"), self._asked("Password:"))
+        return base64.b64encode(b"".join(b"\0" + base64.b64decode(one) for one in words)).decode()
+
     def _note(self, given: str) -> None:
-        if not given:  # the client waits to be asked
-            self._say("334 ")
-            given = self.rfile.readline().decode().strip()
-        _address, port = self.request.getsockname()
+        _address, port = self.request.getsockname()[:2]
         with _LOCK, Path(sys.argv[1]).open("a", encoding="ascii") as file:
             file.write(json.dumps({"port": port, "plain": given}) + "\n")
 
@@ -68,7 +76,7 @@ def main() -> None:
     """Listen until standard input ends."""
     first, many = map(int, sys.argv[2:])
     for port in range(first, first + many):
-        threading.Thread(target=Server(("127.0.0.1", port), Session).serve_forever, daemon=True).start()
+        threading.Thread(target=Server(("", port), Session).serve_forever, daemon=True).start()
     print("ready", flush=True)
     sys.stdin.read()
 

@@ -4,33 +4,31 @@
 
 """Strings that mean something to a daemon, a terminal or Ansible, in the options of all modules, on stock hosts.
 
-They are either refused, or taken as they are: then the daemon itself says what it has understood.
+They are refused, but for logins, of which every sign arrives at the other server.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import mail_daemons, snapshots
-from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab, wait_until
-from ansible_collections.postmaster.secure_channel.tests.support.system.places import PROGRAMS, WORK
-from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.bad_input import (
     BadInput,
     BadInputPlay,
     Refusals,
 )
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.logins_on_the_wire import (
+    Arrived,
+    arrive,
+)
 
 HOSTS = ("s1:bookworm", "s2:trixie")
 NAMES = tuple(one.partition(":")[0] for one in HOSTS)
 CANARY = "canary-4711-geheim"
-FIRST_PORT = 2501
-RECORD = f"{WORK}/logins"
 LINE = "\nmynetworks = 0.0.0.0/0"
 SEEN = "take it out"
 
@@ -109,25 +107,6 @@ _CALLS = (
 )
 HOSTILE = tuple(replace(one, name=f"{one.name} ({number})") for number, one in enumerate(_CALLS, 1))
 
-# ---- what arrives as it is
-
-LOGINS: Mapping[str, tuple[str, str]] = {
-    "quotes": ("us'er\"x", "a\"b'c"),
-    "dollar": ("$user", "$1${x}$(id)`id`$$"),
-    "percent": ("a%u", "%{user} %s %%"),
-    "hash": ("a#b", "#x # y"),
-    "backslash": ("DOMAIN\\user", "a\\b\\\\n\\"),
-    "blanks": ("first last", "a  b c"),
-    "colons": ("user", ":a:b::"),
-    "umlauts": ("jürgen", "Grüße, 日本 ß"),
-    "long": ("u" * 200, "x" * 250),
-    "longest": ("v" * 320, "y" * 1000),
-    "braces": ("{x}", "{a=b} }{"),
-    "caret": ("^user", "^^a^b"),
-    "commas": ("a,b;c", ",;<>|&~!"),
-    "empty": ("nobody", ""),
-}
-
 
 @dataclass
 class Awkward:
@@ -135,56 +114,13 @@ class Awkward:
 
     Attributes:
         refusals: the calls that had to be refused.
-        runs: the calls that had to succeed.
-        received: by host and label, login and password as they arrived.
-        out: all that was printed, with -vvv.
+        logins: what arrived of logins.
         journal: by host, the journal.
     """
 
     refusals: Refusals
-    runs: Sequence[Run] = ()
-    received: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
-    journal: dict[str, str] = field(default_factory=dict)
-
-
-def _accounts() -> list[dict[str, Any]]:
-    return [
-        {
-            "domain": f"{label}.test",
-            "tls": "none",
-            "relay_host": "127.0.0.1",
-            "relay_port": FIRST_PORT + number,
-            "username": login,
-            "password": password,
-            "auth_cleartext": True,
-        }
-        for number, (label, (login, password)) in enumerate(LOGINS.items())
-    ]
-
-
-def _received(lab: Lab, host: Host) -> dict[str, tuple[str, str]]:
-    labels = list(LOGINS)
-    found = {}
-    for line in lab.shell(host, f"cat {RECORD} 2>/dev/null || true").splitlines():
-        noted = json.loads(line)
-        _authorize, login, password = base64.b64decode(noted["plain"]).split(b"\0")
-        found[labels[noted["port"] - FIRST_PORT]] = login.decode(), password.decode()
-    return found
-
-
-def _send_to_all(lab: Lab, host: Host) -> dict[str, tuple[str, str]]:
-    """One message to each of the servers; what they have been logged in with."""
-    program = f"{WORK}/recording_server.py"
-    lab.write(host, program, (PROGRAMS / "recording_server.py").read_text())
-    server = lab.start_in(host, "python3", program, RECORD, str(FIRST_PORT), str(len(LOGINS)))
-    try:
-        assert server.stdout
-        assert server.stdout.readline() == "ready\n"
-        lab.shell(host, "".join(f"echo hello | sendmail -f root@{host.fqdn} x@{one}.test\n" for one in LOGINS))
-        wait_until(lambda: "Mail queue is empty" in lab.ask(host, "postqueue", "-p"), f"an empty queue on {host.name}")
-    finally:
-        server.communicate("")
-    return _received(lab, host)
+    logins: Arrived
+    journal: Mapping[str, str]
 
 
 def run(lab: Lab, ansible: Ansible) -> Awkward:
@@ -197,12 +133,7 @@ def run(lab: Lab, ansible: Ansible) -> Awkward:
     starts = {host.name: mail_daemons.cursor(lab, host) for host in hosts}
     run = ansible.play(",".join(NAMES), play.tasks, "-vvv", "--diff", strategy="free")
     journal = {host.name: mail_daemons.journal_since(lab, host, starts[host.name]) for host in hosts}
-    outcome = Awkward(Refusals(run, play, {host.name: snapshots.hashes(lab, host) for host in hosts}, journal))
-    options = {"domains": _accounts(), "preflight": "off"}
-    task = {"name": "logins", "postmaster.secure_channel.mail_domain_security": options}
-    outcome.runs = [ansible.play(",".join(NAMES), [task], "--diff").assert_success() for _time in range(2)]
-    with ThreadPoolExecutor() as pool:
-        outcome.received = dict(zip(NAMES, pool.map(lambda host: _send_to_all(lab, host), hosts)))
+    refusals = Refusals(run, play, {host.name: snapshots.hashes(lab, host) for host in hosts}, journal)
+    logins = arrive(lab, ansible, NAMES)
     words = ("journalctl", "--no-pager", "--output=verbose", "--all")
-    outcome.journal = {host.name: lab.ask(host, *words) for host in hosts}
-    return outcome
+    return Awkward(refusals, logins, {host.name: lab.ask(host, *words) for host in hosts})
