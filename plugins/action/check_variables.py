@@ -12,6 +12,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import one_line
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import (
     FOREIGN,
     Unknown,
@@ -41,7 +42,7 @@ class ActionModule(ActionBase):
         ]
         result.update(changed=False, faults=faults)
         if faults:
-            result.update(failed=True, msg="; ".join(faults))
+            result.update(failed=True, msg=one_line("; ".join(faults)))
         return result
 
     def _foreign(self, variables: dict[str, Any]) -> list[str]:

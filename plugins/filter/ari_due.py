@@ -62,6 +62,8 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
+
 
 def _moment(text: str) -> datetime:
     """A moment in the form of RFC 3339, in UTC, without fractions of a second."""
@@ -79,7 +81,9 @@ def _due(results: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
         try:
             begin, end = _moment(window["start"]), _moment(window["end"])
         except (KeyError, ValueError) as exc:
-            raise AnsibleFilterError(f"the renewal window for {result['item']} cannot be read: {window}") from exc
+            raise AnsibleFilterError(
+                f"the renewal window for {result['item']} cannot be read: {printable(str(window))}"
+            ) from exc
         digest = hashlib.sha256(f"{result['item']} {begin.isoformat()}".encode()).digest()
         if now >= begin + (end - begin) * (digest[0] / 256):
             yield str(result["item"])

@@ -88,7 +88,7 @@ def mta_sts_policy(exchangers: Sequence[str], mode: str = "testing", max_age: in
     if not exchangers and mode != "none":
         raise AnsibleFilterError("no mail exchanger is given; only the mode none allows that")
     if not 1 <= int(max_age) <= LONGEST:
-        raise AnsibleFilterError(f"max_age is {max_age}; give seconds from 1 to {LONGEST}")
+        raise AnsibleFilterError(f"max_age is {max_age!r}; give seconds from 1 to {LONGEST}")
     lines = ["version: STSv1", f"mode: {mode}", *(f"mx: {one}" for one in exchangers), f"max_age: {int(max_age)}"]
     return "".join(f"{line}\r\n" for line in lines)
 

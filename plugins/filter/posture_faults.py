@@ -56,6 +56,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import one_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import of_endpoint
 
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
@@ -90,7 +91,7 @@ def posture_faults(endpoints: Sequence[Mapping[str, Any]], vservers: Sequence[Ma
         declared = of_endpoint(vservers, one["host"], one["protocol"], one["port"]) or {}
         required = declared.get("require_secure_channel") in _TRUE
         faults = _faults(one, required=required, login_in_clear=bool(declared.get("auth_clear")))
-        found += [f"{one['host']} {one['protocol']} port {one['port']}: {fault}" for fault in faults]
+        found += [one_line(f"{one['host']} {one['protocol']} port {one['port']}: {fault}") for fault in faults]
     return found
 
 

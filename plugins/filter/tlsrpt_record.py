@@ -68,6 +68,7 @@ from typing import Any, Callable
 
 from ansible.errors import AnsibleFilterError
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._dns import record
 
 # RFC 8460 section 3: a comma, a semicolon or an exclamation mark within an address must be encoded
@@ -89,7 +90,8 @@ def tlsrpt_record(places: Sequence[str], domain: str) -> dict[str, Any]:
     addresses = [one if re.match("(?i)(mailto|https?):", one) else f"mailto:{one}" for one in places]
     wrong = [one for one in addresses if not _PLACE.fullmatch(one)]
     if wrong:
-        raise AnsibleFilterError(f"reports cannot go to {', '.join(wrong)}; give mail addresses or https:// addresses")
+        shown = printable(", ".join(wrong))
+        raise AnsibleFilterError(f"reports cannot go to {shown}; give mail addresses or https:// addresses")
     return record(f"_smtp._tls.{domain}", "TXT", [f"v=TLSRPTv1; rua={','.join(addresses)}"])
 
 

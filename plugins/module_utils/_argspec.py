@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Argument specs that several modules share: single options, and one object or a list of them."""
+"""Argument specs that several modules share: single options, and one object or a list of them.
+
+Every option for text has a ``kind`` there (see _strings.py). It is for us: DiscreetModule takes it out before Ansible
+sees the spec.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +16,15 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import PASSWORD as PASSWORD_KIND
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import WRITTEN_PATH
 
 Spec = dict[str, dict[str, Any]]
 
-STORE: Spec = {"store": {"type": "path", "default": STORE_DIRECTORY}}
+STORE: Spec = {"store": {"type": "path", "default": STORE_DIRECTORY, "kind": WRITTEN_PATH}}
 STATE: Spec = {"state": {"type": "str", "choices": ["present", "absent"], "default": "present"}}
 PASSWORD: Spec = {
-    "password": {"type": "str", "no_log": True},
+    "password": {"type": "str", "no_log": True, "kind": PASSWORD_KIND},
     # says when, and is no secret itself
     "update_password": {"type": "str", "choices": ["always", "on_create"], "default": "always", "no_log": False},
 }

@@ -6,29 +6,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import Spec
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._arguments import (
+    Arguments,
+    check_kinds,
+    without_kinds,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import harmless, one_line
 
 _INVOKED = "Invoked; options are not logged, since some are secret"
 _PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 _PIECE = 6  # characters; the longer, the fewer secrets are suspected in vain
 
 
-class DiscreetModule(AnsibleModule):
-    """A module that has secrets in a list, and so does not write into the system's log how it was called.
+# Keys of a result below which a string may have several lines.
+_BLOCKS = frozenset({"csr", "diff", "exception", "invocation"})
+# Keys of what is said to people, in one line of bounded length.
+_LINES = ("msg", "problem")
 
-    Ansible writes a list there as Python prints it, and in that form does not find a secret in which Python escapes a
-    character, such as a backslash or a line break: it would stay in the log.
+
+class DiscreetModule(AnsibleModule):
+    """A module that has secrets, and whose arguments and results come from anywhere.
+
+    Arguments of the wrong shape are refused before Ansible converts them, and each string is held against the kind that
+    the argument spec declares for it. In whatever leaves the module, an error or a result, secrets are masked,
+    characters that a terminal would obey are escaped, and messages are one line of bounded length.
+
+    It does not write into the system's log how it was called. Ansible writes a list there as Python prints it, and in
+    that form does not find a secret in which Python escapes a character, such as a backslash or a line break: it would
+    stay in the log.
 
     Ansible also looks for every secret in every string of the result, which takes minutes with ten thousand of each. So
     secrets that cannot be in the result are sorted out first.
+
+    Args:
+        argument_spec: as Ansible's, with a kind for each option that takes text.
+        title: how messages name one of its objects, such as ``domain {domain}``.
+        others: as Ansible's.
     """
 
     no_log_values: set[str]
+    params: dict[str, Any]
+
+    def __init__(self, *, argument_spec: Spec, title: str, **others: Any) -> None:
+        self._declared = argument_spec
+        self._title = title
+        self._misshapen: Problem | None = None
+        self._sorted = SortedSecrets(())
+        super().__init__(argument_spec=without_kinds(argument_spec), **others)
+        if self._misshapen:
+            self.fail_json(**self._misshapen.result())
+        try:
+            check_kinds(self.params, argument_spec, title)
+        except Problem as exc:
+            self.fail_json(**exc.result())
+
+    def _load_params(self) -> None:
+        """Take the arguments in, without what has the wrong shape."""
+        super()._load_params()
+        arguments = Arguments(self.params, self._declared, self._title)
+        self.params, self._misshapen = arguments.params, arguments.problem
 
     def log(self, msg: str, log_args: dict[str, Any] | None = None) -> None:
         """Log a message; of a call only that there was one."""
@@ -38,14 +82,41 @@ class DiscreetModule(AnsibleModule):
         """Log that there was a call, without preparing the options for the log as Ansible does."""
         self.log(_INVOKED)
 
-    def exit_json(self, **kwargs: Any) -> NoReturn:
-        """Leave with a result, from which Ansible removes all secrets."""
+    def warn(self, warning: str, **others: Any) -> None:
+        """Give the administrator a warning."""
+        super().warn(one_line(str(self._without_secrets(warning))), **others)
+
+    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
+        """Leave with an error. Where an argument has the wrong shape, that is the error, whatever Ansible found."""
+        if self._misshapen:
+            kwargs.update(self._misshapen.result())
+            msg = str(kwargs.pop("msg"))
+        super().fail_json(msg, **kwargs)
+        raise AssertionError("the module went on after its exit")
+
+    def _return_formatted(self, kwargs: dict[str, Any]) -> None:
+        """Let a result or an error out."""
         secrets: set[str] = set(self.no_log_values)
         # Ansible would add the options as they are, and so need all secrets again
         kwargs.setdefault("invocation", {"module_args": _masked(self.params, secrets)})
-        self.no_log_values = seen_in(kwargs, secrets)
-        super().exit_json(**kwargs)
-        raise AssertionError("the module went on after its exit")
+        shown = harmless(self._without_secrets(kwargs), _BLOCKS)
+        for key in _LINES:
+            if key in shown:
+                shown[key] = _bounded(shown[key])
+        self.no_log_values = set()  # they are masked, and a message that was cut cannot be searched any more
+        super()._return_formatted(shown)
+
+    def _without_secrets(self, value: Any) -> Any:
+        if self._sorted.count != len(self.no_log_values):
+            self._sorted = SortedSecrets(self.no_log_values)
+        return remove_values(value, self._sorted.seen_in(value))
+
+
+def _bounded(value: Any) -> Any:
+    """What is said to people, each part in one line of bounded length."""
+    if isinstance(value, Mapping):
+        return {key: _bounded(one) for key, one in value.items()}
+    return one_line(value) if isinstance(value, str) else value
 
 
 def _masked(value: Any, secrets: Set[str]) -> Any:
@@ -70,22 +141,32 @@ def _strings(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def seen_in(result: Any, secrets: Iterable[str]) -> set[str]:
-    """The secrets that may occur in a result; all that do occur are among them.
+class SortedSecrets:
+    """Secrets by their beginnings, so that those in a text are found in one pass over it, however many there are.
 
-    One pass over the result, however many secrets there are: pieces of one length are looked up in a set.
+    Args:
+        secrets: the secrets.
+
+    Attributes:
+        count: how many there are.
     """
-    short = {secret for secret in secrets if len(secret) < _PIECE}
-    by_beginning: dict[str, set[str]] = {}
-    for secret in secrets:
-        if len(secret) >= _PIECE:
-            by_beginning.setdefault(secret[:_PIECE], set()).add(secret)
-    if not by_beginning:
-        return short
-    pieces: set[str] = set()
-    for text in set(_strings(result)):
-        pieces.update(text[start : start + _PIECE] for start in range(len(text) - _PIECE + 1))
-    return short.union(*(by_beginning[piece] for piece in pieces.intersection(by_beginning)))
+
+    def __init__(self, secrets: Collection[str]) -> None:
+        self.count = len(secrets)
+        self._short = {secret for secret in secrets if len(secret) < _PIECE}
+        self._by_beginning: dict[str, set[str]] = {}
+        for secret in secrets:
+            if len(secret) >= _PIECE:
+                self._by_beginning.setdefault(secret[:_PIECE], set()).add(secret)
+
+    def seen_in(self, result: Any) -> set[str]:
+        """The secrets that may occur in a result; all that do occur are among them."""
+        if not self._by_beginning:
+            return self._short
+        pieces: set[str] = set()
+        for text in set(_strings(result)):
+            pieces.update(text[start : start + _PIECE] for start in range(len(text) - _PIECE + 1))
+        return self._short.union(*(self._by_beginning[piece] for piece in pieces.intersection(self._by_beginning)))
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:

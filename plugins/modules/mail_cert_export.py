@@ -70,6 +70,7 @@ options:
   store:
     description:
       - Directory of the certificate store on the host.
+      - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster
 seealso:
@@ -179,15 +180,16 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Exports
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import LABEL, PASSPHRASE, PATH
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "name": {"type": "str", "required": True},
-    "path": {"type": "path", "required": True},
-    "passphrase": {"type": "str", "required": True, "no_log": True},
-    "key_passphrase": {"type": "str", "no_log": True},
+    "name": {"type": "str", "required": True, "kind": LABEL},
+    "path": {"type": "path", "required": True, "kind": PATH},
+    "passphrase": {"type": "str", "required": True, "no_log": True, "kind": PASSPHRASE},
+    "key_passphrase": {"type": "str", "no_log": True, "kind": PASSPHRASE},
     "format": {"type": "str", "choices": ["pkcs12", "pem"], "default": "pkcs12"},
     **STORE,
 }
@@ -201,7 +203,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+    run(DiscreetModule(title="certificate {name}", argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ options:
   store:
     description:
       - Directory of the certificate store on the host.
+      - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster
 seealso:
@@ -384,10 +385,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import LABEL
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
-    "name": {"type": "str"},
+    "name": {"type": "str", "kind": LABEL},
     "renew_at": {"type": "float", "default": 0.67},
     **STORE,
 }
@@ -416,7 +418,7 @@ def work(module: AnsibleModule) -> dict[str, Any]:
 
 def main() -> None:
     """Entry point."""
-    run(AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True), work)
+    run(DiscreetModule(title="certificate {name}", argument_spec=ARGUMENTS, supports_check_mode=True), work)
 
 
 if __name__ == "__main__":

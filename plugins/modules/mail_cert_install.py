@@ -151,6 +151,7 @@ options:
   store:
     description:
       - Directory of the certificate store on the host.
+      - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster
 seealso:
@@ -387,17 +388,25 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (
+    CERTIFICATES,
+    HOST,
+    LABEL,
+    PASSPHRASE,
+    PATH,
+    SECRET_CERTIFICATES,
+)
 
 ELEMENT: dict[str, dict[str, Any]] = {
-    "name": {"type": "str"},
-    "content": {"type": "str", "no_log": True},
-    "src": {"type": "path"},
-    "key_src": {"type": "path", "no_log": False},
-    "passphrase": {"type": "str", "no_log": True},
-    "key_passphrase": {"type": "str", "no_log": True},
-    "chain": {"type": "str"},
-    "names": {"type": "list", "elements": "str"},
-    "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE},
+    "name": {"type": "str", "kind": LABEL},
+    "content": {"type": "str", "no_log": True, "kind": SECRET_CERTIFICATES},
+    "src": {"type": "path", "kind": PATH},
+    "key_src": {"type": "path", "no_log": False, "kind": PATH},
+    "passphrase": {"type": "str", "no_log": True, "kind": PASSPHRASE},
+    "key_passphrase": {"type": "str", "no_log": True, "kind": PASSPHRASE},
+    "chain": {"type": "str", "kind": CERTIFICATES},
+    "names": {"type": "list", "elements": "str", "kind": HOST},
+    "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE, "kind": PATH},
     "state": {"type": "str", "choices": ["present", "previous"], "default": "present"},
 }
 
@@ -414,7 +423,7 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "certificates", "name")
     spec["argument_spec"].update(STORE)
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="certificate {name}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -241,6 +241,7 @@ options:
   store:
     description:
       - Directory of the certificate store on the host.
+      - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster
 seealso:
@@ -459,30 +460,39 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptog
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (
+    EMAIL,
+    HOST,
+    LABEL,
+    NETWORK,
+    PASSPHRASE,
+    PATH,
+    SUBJECT,
+)
 
 ELEMENT: dict[str, dict[str, Any]] = {
-    "name": {"type": "str"},
-    "common_name": {"type": "str"},
-    "subject_alt_names": {"type": "list", "elements": "str"},
-    "organization": {"type": "str"},
-    "organizational_unit": {"type": "str"},
-    "country": {"type": "str"},
-    "state_or_province": {"type": "str"},
-    "locality": {"type": "str"},
-    "email": {"type": "str"},
+    "name": {"type": "str", "kind": LABEL},
+    "common_name": {"type": "str", "kind": HOST},
+    "subject_alt_names": {"type": "list", "elements": "str", "kind": HOST},
+    "organization": {"type": "str", "kind": SUBJECT},
+    "organizational_unit": {"type": "str", "kind": SUBJECT},
+    "country": {"type": "str", "kind": SUBJECT},
+    "state_or_province": {"type": "str", "kind": SUBJECT},
+    "locality": {"type": "str", "kind": SUBJECT},
+    "email": {"type": "str", "kind": EMAIL},
     "key_type": {"type": "str", "choices": ["RSA", "ECDSA_P256", "ECDSA_P384", "Ed25519"], "default": "RSA"},
     "key_size": {"type": "int", "choices": [2048, 3072, 4096], "default": 3072},
-    "key_passphrase": {"type": "str", "no_log": True},
+    "key_passphrase": {"type": "str", "no_log": True, "kind": PASSPHRASE},
     "digest": {"type": "str", "choices": ["sha256", "sha384", "sha512"]},
     "must_staple": {"type": "bool", "default": False},
-    "friendly_name": {"type": "str"},
+    "friendly_name": {"type": "str", "kind": SUBJECT},
     "renewal_key": {"type": "str", "choices": ["new", "reuse"], "default": "new", "no_log": False},
     "renew_at": {"type": "float", "default": 0.67},
     "renew": {"type": "str", "choices": ["due", "now"], "default": "due"},
     "pending_policy": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
     "check_dns": {"type": "str", "choices": ["off", "warn", "fail"], "default": "off"},
-    "expected_addresses": {"type": "list", "elements": "str"},
-    "csr_path": {"type": "path"},
+    "expected_addresses": {"type": "list", "elements": "str", "kind": NETWORK},
+    "csr_path": {"type": "path", "kind": PATH},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
@@ -499,7 +509,7 @@ def main() -> None:
     """Entry point."""
     spec = one_or_many(ELEMENT, "requests", "name")
     spec["argument_spec"].update(STORE)
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="certificate {name}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

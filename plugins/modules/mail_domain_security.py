@@ -102,13 +102,16 @@ options:
     type: bool
   username:
     description:
-      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon.
+      - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon. At most
+        320 bytes.
       - Needs O(password), and a O(tls) that encrypts or O(auth_cleartext).
       - To a peer that offers no login at all, Postfix sends without one, and Exim does not send.
     type: str
   password:
     description:
-      - Password of the account. An empty string is a blank password, which is not the same as none.
+      - Password of the account, sent byte for byte. At most 1000 bytes, without control characters, and without spaces
+        at its ends. It must be text; a number needs quotes.
+      - An empty string is a blank password, which is not the same as none.
       - With a wrong one, mail stays in the queue.
     type: str
   update_password:
@@ -251,7 +254,8 @@ options:
     default: false
   ca_file:
     description:
-      - PEM file on the host with the CA certificates that peers are verified against, for all domains.
+      - PEM file on the host with the CA certificates that peers are verified against, for all domains. Its path may
+        have letters of ASCII, digits, and C(/ . _ + -), since a daemon's file names it.
       - Left out, the daemon's own setting stays; where it has none, the system's certificates are used.
     type: path
   preflight:
@@ -552,26 +556,33 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (
+    FINGERPRINT,
+    HOST,
+    LOGIN,
+    NETWORK,
+    WRITTEN_PATH,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import LEVELS
 
 ELEMENT: Spec = {
-    "domain": {"type": "str"},
+    "domain": {"type": "str", "kind": HOST},
     "tls": {"type": "str", "choices": list(LEVELS), "default": "secure"},
-    "match": {"type": "list", "elements": "str"},
-    "fingerprints": {"type": "list", "elements": "str"},
+    "match": {"type": "list", "elements": "str", "kind": HOST},
+    "fingerprints": {"type": "list", "elements": "str", "kind": FINGERPRINT},
     "subdomains": {"type": "bool", "default": False},
-    "relay_host": {"type": "str"},
+    "relay_host": {"type": "str", "kind": HOST},
     "relay_port": {"type": "int", "default": 25},
     "implicit_tls": {"type": "bool"},
-    "username": {"type": "str"},
+    "username": {"type": "str", "kind": LOGIN},
     **PASSWORD,
     "auth_cleartext": {"type": "bool", "default": False},
     "inbound": {
         "type": "dict",
         "options": {
             "required": {"type": "bool", "default": True},
-            "addresses": {"type": "list", "elements": "str"},
-            "certificate_fingerprints": {"type": "list", "elements": "str"},
+            "addresses": {"type": "list", "elements": "str", "kind": NETWORK},
+            "certificate_fingerprints": {"type": "list", "elements": "str", "kind": FINGERPRINT},
         },
     },
     **STATE,
@@ -589,12 +600,12 @@ def main() -> None:
     spec = one_or_many(ELEMENT, "domains", "domain")
     spec["argument_spec"].update(
         PURGE,
-        ca_file={"type": "path"},
+        ca_file={"type": "path", "kind": WRITTEN_PATH},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
         provider={"type": "str", "choices": provider_choices(DomainProvider), "default": "auto"},
     )
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="domain {domain}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,8 @@ options:
     type: str
   password:
     description:
-      - Password of the account, at most 511 bytes in Dovecot and 1000 in a Cyrus SASL database, without line breaks.
+      - Password of the account, at most 511 bytes in Dovecot and 1000 in a Cyrus SASL database, without control
+        characters. It must be text; a number needs quotes.
       - An empty string is a blank password, which only Dovecot accepts. If left out, an existing account keeps its
         password, and a new one cannot be made.
     type: str
@@ -240,12 +241,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._module 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import backend_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import LOGIN, REALM, SENDER
 
 ELEMENT: Spec = {
-    "name": {"type": "str"},
+    "name": {"type": "str", "kind": LOGIN},
     **PASSWORD,
-    "realm": {"type": "str"},
-    "allowed_senders": {"type": "list", "elements": "str"},
+    "realm": {"type": "str", "kind": REALM},
+    "allowed_senders": {"type": "list", "elements": "str", "kind": SENDER},
     **STATE,
 }
 
@@ -264,7 +266,7 @@ def main() -> None:
         PURGE,
         backend={"type": "str", "choices": backend_choices(), "default": "auto"},
     )
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="account {name}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

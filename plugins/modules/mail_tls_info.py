@@ -446,19 +446,20 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import Spec, objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import run
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import HOST, PATH, SERVER
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import parse, parse_checks
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.report import look_at_all, summarised
 
 ELEMENT: Spec = {
-    "host": {"type": "str"},
+    "host": {"type": "str", "kind": SERVER},
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
     "port": {"type": "int"},
     "tls": {"type": "str", "choices": ["starttls", "implicit"], "default": "starttls"},
-    "server_name": {"type": "str"},
-    "ca_file": {"type": "path"},
-    "source": {"type": "str"},
+    "server_name": {"type": "str", "kind": HOST},
+    "ca_file": {"type": "path", "kind": PATH},
+    "source": {"type": "str", "kind": SERVER},
 }
 CHECKS: Spec = {
     "timeout": {"type": "float", "default": 10},
@@ -481,7 +482,9 @@ def main() -> None:
     spec = one_or_many(ELEMENT, "endpoints", "host")
     spec["argument_spec"].update(CHECKS)
     spec["argument_spec"]["endpoints"]["options"]["protocol"]["required"] = True
-    module = AnsibleModule(supports_check_mode=True, required_by={"host": ["protocol"]}, **spec)
+    module = DiscreetModule(
+        title="{protocol} on {host}", supports_check_mode=True, required_by={"host": ["protocol"]}, **spec
+    )
     require_cryptography(module)
     run(module, work)
 

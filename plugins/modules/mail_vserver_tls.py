@@ -222,6 +222,7 @@ options:
   store:
     description:
       - Directory of the certificate store on the host.
+      - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster
 seealso:
@@ -419,33 +420,42 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._protoco
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (
+    HOST,
+    LABEL,
+    MECHANISM,
+    PASSPHRASE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import Vservers
 
 ELEMENT: Spec = {
     "protocol": {"type": "str", "choices": list(PROTOCOLS)},
-    "name": {"type": "str", "default": DEFAULT},
+    "name": {"type": "str", "default": DEFAULT, "kind": LABEL},
     "provider": {"type": "str", "choices": provider_choices(), "default": "auto"},
     **STATE,
-    "certificate": {"type": "str"},
-    "key_passphrase": {"type": "str", "no_log": True},
-    "alternative_certificate": {"type": "str"},
+    "certificate": {"type": "str", "kind": LABEL},
+    "key_passphrase": {"type": "str", "no_log": True, "kind": PASSPHRASE},
+    "alternative_certificate": {"type": "str", "kind": LABEL},
     "sni": {
         "type": "list",
         "elements": "dict",
-        "options": {"name": {"type": "str", "required": True}, "certificate": {"type": "str", "required": True}},
+        "options": {
+            "name": {"type": "str", "required": True, "kind": HOST},
+            "certificate": {"type": "str", "required": True, "kind": LABEL},
+        },
     },
-    "server_names": {"type": "list", "elements": "str"},
-    "addresses": {"type": "list", "elements": "str"},
+    "server_names": {"type": "list", "elements": "str", "kind": HOST},
+    "addresses": {"type": "list", "elements": "str", "kind": HOST},
     "port": {"type": "int"},
     "implicit_tls_port": {"type": "int"},
     "require_secure_channel": {"type": "bool", "default": False},
     "refuse_strangers_in_clear": {"type": "bool", "default": False},
     "strength": {"type": "str", "choices": list(STRENGTHS), "default": "intermediate"},
     "require_128_bit": {"type": "bool", "default": False},
-    "auth_clear": {"type": "list", "elements": "str"},
-    "auth_tls": {"type": "list", "elements": "str"},
+    "auth_clear": {"type": "list", "elements": "str", "kind": MECHANISM},
+    "auth_tls": {"type": "list", "elements": "str", "kind": MECHANISM},
 }
 
 
@@ -460,7 +470,7 @@ def main() -> None:
     """Run the module."""
     spec = one_or_many(ELEMENT, "vservers", "protocol")
     spec["argument_spec"].update(STORE)
-    run(DiscreetModule(supports_check_mode=True, **spec), work)
+    run(DiscreetModule(title="virtual server {protocol}/{name}", supports_check_mode=True, **spec), work)
 
 
 if __name__ == "__main__":

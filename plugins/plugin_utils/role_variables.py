@@ -24,6 +24,8 @@ from ansible.module_utils.common.validation import (
     check_type_list,
 )
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
+
 # Variables of the playbooks, which belong to no role.
 HOSTS = "secure_channel_hosts"
 FOREIGN = "secure_channel_foreign_variables"
@@ -116,7 +118,7 @@ def misspelt(names: Collection[str], known: Variables, foreign: Collection[str] 
             if not nearest:
                 continue
             hint = f"did you mean {nearest[0]}?"
-        yield f"{name}: no role or playbook of postmaster.secure_channel has this variable; {hint}"
+        yield f"{printable(name)}: no role or playbook of postmaster.secure_channel has this variable; {hint}"
 
 
 def _nearly_one_of_ours(name: str, prefix: str, known: Collection[str]) -> bool:
@@ -152,8 +154,9 @@ class _Check:
     def value(self, value: Any, spec: Spec, where: str) -> Iterator[str]:
         """Faults of one value."""
         kind = spec.get("type", "str")
-        # Nothing can be wrong with text, which may be a secret or cost a look into a vault: it is not even templated.
+        # Text may be a secret or cost a look into a vault: it is not even templated.
         if spec.get("no_log") or (kind not in ("list", "dict", *_SIMPLE) and "choices" not in spec):
+            yield from self._text(value, spec, where)
             return
         try:
             found = self._resolve(value) if isinstance(value, str) else value
@@ -167,6 +170,13 @@ class _Check:
             yield from self._dict(found, spec, where)
         else:
             yield from self._single(found, spec, where)
+
+    @staticmethod
+    def _text(value: Any, spec: Spec, where: str) -> Iterator[str]:
+        """What stands where text must be, as YAML reads it: 0123 is 83 to it, and NO is false."""
+        wrong = (bool, int, float, Mapping, list, tuple) if spec.get("no_log") else (bool, Mapping, list, tuple)
+        if spec.get("type", "str") in ("str", "path") and isinstance(value, wrong):
+            yield f"{where}: it must be text; put quotes around it"
 
     def _single(self, found: Any, spec: Spec, where: str) -> Iterator[str]:
         words, convert = _SIMPLE.get(spec.get("type", "str"), ("text", str))
@@ -205,7 +215,7 @@ class _Check:
             if name in options:
                 yield from self.value(value, options[name], f"{where}.{name}")
             else:
-                yield f"{where}.{name}: there is no such option; {_hint(str(name), options)}"
+                yield f"{where}.{printable(str(name))}: there is no such option; {_hint(str(name), options)}"
         for name, option in options.items():
             if option.get("required") and name not in entry:
                 yield f"{where}: {name} is missing"

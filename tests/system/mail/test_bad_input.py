@@ -136,6 +136,18 @@ OPTIONS = (
         subject="",
     ),
     sent("no host name", partner(relay_host="[mail]:587"), "relay_host", "[mail]:587", "without brackets"),
+    sent(
+        "a line of its own in main.cf",
+        partner(ca_file="/etc/ssl/x\nmynetworks = 0.0.0.0/0"),
+        "ca_file",
+        "a line break",
+        "take it out",
+    ),
+    sent("a parameter for Postfix to put in", partner(ca_file="/etc/${x}"), "ca_file", "there is '$'", "use letters"),
+    served("a store with a meaning", vserver("imap", store="/etc/x;y"), "store", "there is ';'", "use letters"),
+    sent(
+        "a password that is a dictionary", partner(username="u", password={"a": "b"}), "password", "not shown", "quotes"
+    ),
     sent("no roots", partner(ca_file="/no.pem"), "ca_file", "/no.pem", "CA certificates", subject=""),
 )
 DAEMONS = (

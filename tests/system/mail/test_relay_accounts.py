@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.la
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios import relay_accounts
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.relay_accounts import (
+    AWKWARD,
     BLANK,
     GONE,
     PLACES,
@@ -87,7 +88,7 @@ def test_the_second_run_changes_nothing(accounts: Accounts, host: Host) -> None:
     assert accounts.stamps["made"][host.name] == accounts.stamps["again"][host.name]
 
 
-@pytest.mark.parametrize("label", ["right", "bounce", "free"])
+@pytest.mark.parametrize("label", ["right", "bounce", "free", *AWKWARD])
 def test_the_right_password_is_let_in_inside_tls(accounts: Accounts, host: Host, label: str) -> None:
     seen = accounts.logins[host.name][label]
     assert seen.code == 0, seen.out

@@ -30,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.sites import Site, Sites
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import (
@@ -175,7 +176,7 @@ def rendered(vserver: Vserver, site: Site, tls: TlsSettings) -> dict[str, str]:
         "tls": _tls(vserver, tls),
     }
     return {
-        vserver_file(name, part): heading(f"http/{name}") + "".join(f"{line}\n" for line in lines)
+        vserver_file(name, part): heading(f"http/{name}") + lines_of(lines, vserver_file(name, part))
         for part, lines in parts.items()
     }
 

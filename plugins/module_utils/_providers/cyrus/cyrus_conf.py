@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     BINARIES,
     CYRUS_CONF,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
 
 _MARK = ": kept by the Ansible collection postmaster.secure_channel"
@@ -217,7 +218,7 @@ def add(text: str, name: str, arguments: Iterable[tuple[str, str]], owner: str, 
         f'{key}="{value}"' if re.search(r"\s", value) or key in ("cmd", "listen") else f"{key}={value}"
         for key, value in arguments
     )
-    lines.insert(at, f"\t{name}\t{written} # {owner}{_MARK}\n")
+    lines.insert(at, within_a_line(f"\t{name}\t{written} # {owner}{_MARK}", CYRUS_CONF) + "\n")
     return "".join(lines)
 
 

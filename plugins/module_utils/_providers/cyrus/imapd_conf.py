@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import MarkedBlock
 
 _BLOCK = MarkedBlock(
@@ -122,5 +123,5 @@ def with_ours(text: str, settings: Mapping[str, str]) -> str:
     foreign = without(_BLOCK.removed(text), settings)
     if not settings:
         return foreign
-    lines = "".join(f"{name}: {value}\n" for name, value in settings.items())
+    lines = lines_of((f"{name}: {value}" for name, value in settings.items()), "imapd.conf")
     return _BLOCK.inserted(foreign, len(foreign), lines)

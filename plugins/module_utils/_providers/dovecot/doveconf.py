@@ -13,6 +13,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import conflict
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import CONFIG_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 
 Settings = dict[str, Any]
 _DEEPEST = 100  # blocks within blocks; Dovecot has some five
@@ -65,9 +66,9 @@ def render(settings: Mapping[str, Any], indent: str = "") -> str:
     lines = []
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            lines.append(f"{indent}{name} {{\n{render(value, indent + '  ')}{indent}}}\n")
+            lines.append(f"{indent}{within_a_line(name, name)} {{\n{render(value, indent + '  ')}{indent}}}\n")
         else:
-            lines.append(f"{indent}{name} = {value}".rstrip() + "\n")
+            lines.append(within_a_line(f"{indent}{name} = {value}", name).rstrip() + "\n")
     return "".join(lines)
 
 

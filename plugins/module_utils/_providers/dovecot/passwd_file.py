@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     ACCOUNTS,
     ACCOUNTS_DROP_IN,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 _SCHEME = "{SHA512-CRYPT}"
@@ -158,8 +159,8 @@ class DovecotAccounts(AccountDatabase):
         hashes.update({one.name: _SCHEME + libcrypt.hash_of(one.password or "") for one in changed})
         if not hashes:
             return (FileChange(ACCOUNTS_DROP_IN, None), FileChange(ACCOUNTS, None))
-        lines = [f"{_escaped(name)}:{hashed}{_EMPTY_FIELDS}\n" for name, hashed in sorted(hashes.items())]
-        text = heading("accounts that remote hosts log in with") + "".join(lines)
+        lines = [f"{_escaped(name)}:{hashed}{_EMPTY_FIELDS}" for name, hashed in sorted(hashes.items())]
+        text = heading("accounts that remote hosts log in with") + lines_of(lines, ACCOUNTS)
         return (
             FileChange(
                 ACCOUNTS,

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 
 # Options that are ours while any virtual server of ours exists, and the macro by which Debian's files set them.
 DEBIAN_MACROS: dict[str, str] = {
@@ -179,7 +180,7 @@ def render(tables: Tables, former: Mapping[str, str], lists: Mapping[str, str]) 
         lists: options that are not expanded.
     """
     lines = [_assign("MAIN_TLS_ENABLE", "yes")]
-    lines += [f"{macro} = {value}".rstrip() for macro, value in tables.macros().items()]
+    lines += [within_a_line(f"{macro} = {value}", macro).rstrip() for macro, value in tables.macros().items()]
     lines.append(f"{VSERVER} = {vserver_expression()}")
     lines += [f"{former_macro(option)} = {former[option]}".rstrip() for option in OPTIONS if option in former]
     values = {**option_values(named=bool(tables.named)), **lists}
@@ -209,7 +210,8 @@ def authenticators(socket: str) -> str:
     PLAIN is the mechanism that Dovecot offers unless it is told otherwise, and Exim cannot find out about others.
     """
     condition = _if(_ON_SUBMISSION, _if(_IN_CLEAR, "", "yes"), "")
+    place = within_a_line(socket, AUTHENTICATOR)
     return (
-        f"{AUTHENTICATOR}plain:\n  driver = dovecot\n  public_name = PLAIN\n  server_socket = {socket}\n"
+        f"{AUTHENTICATOR}plain:\n  driver = dovecot\n  public_name = PLAIN\n  server_socket = {place}\n"
         f"  server_set_id = $auth1\n  server_advertise_condition = {condition}\n"
     )

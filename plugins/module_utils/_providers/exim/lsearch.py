@@ -13,6 +13,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, SaslAccount
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import GROUP
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 Fields = dict[str, str]  # what holds for an entry, by word
@@ -51,10 +52,10 @@ def render(table: Mapping[str, Fields]) -> str:
     lines = []
     for domain, fields in sorted(table.items()):
         value = " ".join(f"{name}={text}" for name, text in {"entry": domain, **fields}.items())
-        lines.append(f"{domain}: {value}\n")
+        lines.append(f"{domain}: {value}")
         if fields.get("subdomains") and domain != EVERYTHING:
-            lines.append(f"*.{domain}: {value}\n")
-    return heading() + "".join(lines)
+            lines.append(f"*.{domain}: {value}")
+    return heading() + lines_of(lines, "a table of domains")
 
 
 def account_fields(account: SaslAccount) -> Fields:

@@ -15,6 +15,7 @@ Facts: Exim specification, chapters 9 (lookups), 11 (expansions), 15 (routers), 
 from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import DOMAINS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 
 CA_FILE = "POSTMASTER_OUT_CA_FILE"  # the macro that keeps which file of roots was asked for
 _ROOTS = "POSTMASTER_OUT_ROOTS"  # the one that says which roots are in force
@@ -118,7 +119,9 @@ def routers(ca_file: str) -> str:
         ca_file: file of the CA certificates that peers are verified against; empty for those of the administrator's
             smarthost, or the system's.
     """
-    return (f"{CA_FILE} = {ca_file}\n{_ROOTS} = {CA_FILE}\n" if ca_file else _DEFAULT_ROOTS) + _ROUTERS
+    return (
+        f"{CA_FILE} = {within_a_line(ca_file, CA_FILE)}\n{_ROOTS} = {CA_FILE}\n" if ca_file else _DEFAULT_ROOTS
+    ) + _ROUTERS
 
 
 # Names that the certificate must carry: those of the entry, or the domain itself as Postfix' level "secure" has it.

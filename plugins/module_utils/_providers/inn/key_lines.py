@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 
 _SETTING = re.compile(r"[ \t]*([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
 
@@ -68,7 +69,7 @@ class KeyLines:
             match = _SETTING.match(present or "")
             if match and match.group(2).strip() == value:
                 continue
-            self.put(key, f"{key + ':':<{self._width}} {value}\n")
+            self.put(key, f"{key + ':':<{self._width}} {within_a_line(value, key)}\n")
 
     def put(self, key: str, raw: str | None) -> None:
         """Restore a key's lines as they once were, or remove them."""

@@ -26,6 +26,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import (
+    lines_of,
+    within_a_line,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 PREFIX = "postmaster-nntp-"
@@ -74,7 +78,7 @@ class Listener:
             flags: options that every nnrpd gets.
         """
         places = [f"[{one}]:{self.port}" if ":" in one else f"{one}:{self.port}" for one in self.addresses]
-        listen = "".join(f"ListenStream={place}\n" for place in places or [str(self.port)])
+        listen = lines_of((f"ListenStream={place}" for place in places or [str(self.port)]), self.socket_file)
         title = f"NNTP virtual server {self.vserver}{', TLS from the start' if self.tls else ''}"
         # ReusePort: one virtual server can have an address of its own on a port that another one has on all addresses
         socket = (
@@ -82,12 +86,13 @@ class Listener:
             "MaxConnections=1000\nTriggerLimitIntervalSec=0\n"
         )
         words = [NNRPD, *(["-S"] if self.tls else []), *flags, *(["-c", readers] if readers else [])]
+        command = within_a_line(" ".join(words), self.unit)
         variables = [*([f"INNCONF={settings}"] if settings else []), *([f"SASL_CONF_PATH={sasl}"] if sasl else [])]
         environment = f"Environment={' '.join(variables)}\n" if variables else ""
         # nnrpd exits with 1 when it turns a client away; what it prints would go to the client
         service = (
             f"{heading()}[Unit]\nDescription={title} (a client)\nAfter={UNIT}\nCollectMode=inactive-or-failed\n\n"
-            f"[Service]\nUser={USER}\nGroup={GROUP}\n{environment}ExecStart={' '.join(words)}\nSuccessExitStatus=1\n"
+            f"[Service]\nUser={USER}\nGroup={GROUP}\n{environment}ExecStart={command}\nSuccessExitStatus=1\n"
             "StandardInput=socket\nStandardError=journal\nProtectSystem=full\nProtectControlGroups=yes\n"
             f"ProtectHome=yes\nReadWritePaths={SPOOL}\n"
         )

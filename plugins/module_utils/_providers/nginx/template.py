@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import vserver_file
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import (
@@ -143,9 +144,10 @@ def rendered(vserver: Vserver, site: Site, texts: Mapping[str, str], tls: TlsSet
     for path in tls.certificates:
         lines += [f"ssl_certificate {path};", f"ssl_certificate_key {path};"]
     lines += [f"{name} {' '.join(words)};" for name, words in tls.strength.items()]
-    if vserver.require_secure_channel:
-        lines += [*_hsts(site, texts), *_redirect(vserver, site)]
-    return heading(f"http/{vserver.name}") + "".join(f"{line}\n" for line in lines)
+    # headers of the administrator's stand there as they are written, perhaps on several lines
+    more = [*_hsts(site, texts), *_redirect(vserver, site)] if vserver.require_secure_channel else []
+    text = lines_of(lines, vserver_file(vserver.name)) + "".join(f"{line}\n" for line in more)
+    return heading(f"http/{vserver.name}") + text
 
 
 def _hsts(site: Site, texts: Mapping[str, str]) -> Sequence[str]:

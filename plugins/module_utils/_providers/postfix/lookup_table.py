@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
 _FOR = "# for "
@@ -56,7 +57,7 @@ def render(rows: Mapping[str, Sequence[Row]]) -> str:
         for row in wanted:
             wanted_by.setdefault(row, []).append(domain)
     lines = [
-        f"{_FOR}{' '.join(sorted(domains))}\n{row.key} {row.value}\n"
+        f"{_FOR}{' '.join(sorted(domains))}\n{within_a_line(f'{row.key} {row.value}', row.key)}\n"
         for row, domains in sorted(wanted_by.items(), key=lambda item: (item[0].key, item[0].value))
     ]
     return heading() + "".join(lines)

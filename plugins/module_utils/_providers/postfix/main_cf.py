@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lines import (
     continues,
     is_comment,
@@ -56,7 +57,7 @@ def assign(text: str, settings: Mapping[str, str]) -> str:
     """
     lines = split_lines(text)
     for name, value in settings.items():
-        written = f"{name} = {value}".rstrip() + "\n"
+        written = f"{name} = {within_a_line(value, name)}".rstrip() + "\n"
         first, end = _last_assignment(lines, name)
         if first < 0:
             if lines and not lines[-1].endswith("\n"):

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lines import (
     SPACE,
     continues,
@@ -148,6 +149,8 @@ def services(text: str) -> list[Service]:
 
 
 def _written(name: str, value: str) -> str:
+    # between braces a value may go on in a line that begins with white space
+    within_a_line(re.sub(r"\n(?=[ \t])", " ", value), name)
     setting = f"{name}={value}"
     return f"{{{setting}}}" if re.search(r"\s", setting) else setting
 

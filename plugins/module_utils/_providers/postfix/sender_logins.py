@@ -17,6 +17,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import PasswordCheck
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import (
+    lines_of,
+    within_a_line,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import without_ours
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import compiled
@@ -178,13 +182,16 @@ class Logins:
             for sender in limits[account]:
                 owners.setdefault(sender if "@" in sender else f"@{sender}", []).append(account)
         owned = [
-            f"{_FOR}{' '.join(accounts)}\n{sender} {', '.join(each for one in accounts for each in logins[one])}\n"
+            f"{_FOR}{within_a_line(' '.join(accounts), sender)}\n"
+            f"{within_a_line(sender, sender)} {', '.join(each for one in accounts for each in logins[one])}\n"
             for sender, accounts in sorted(owners.items())
         ]
-        limited = [f"{login} {_RULE}\n" for account in sorted(limits) for login in logins[account]]
+        limited = lines_of(
+            (f"{login} {_RULE}" for account in sorted(limits) for login in logins[account]), LIMITED_LOGINS
+        )
         return (
             self._table(SENDER_OWNERS, "".join(owned), kind),
-            self._table(LIMITED_LOGINS, "".join(limited), kind),
+            self._table(LIMITED_LOGINS, limited, kind),
             FileChange(MASTER_CF, self._with_rule(kind).encode("utf-8", "surrogateescape")),
             self._saved.change(),
         )

@@ -17,6 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     TlsLibrary,
     Vserver,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SNI_TABLE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
@@ -138,7 +139,7 @@ class Smtpd:
             # .example.test stands for all names below it
             name = one.name[1:] if one.name.startswith("*.") else one.name
             lines.append(f"{name} {self._store.deployed_path(self._daemon, one.certificate)}")
-        return [FileChange(path, "".join(f"{line}\n" for line in lines).encode(), "root", "root", 0o644)]
+        return [FileChange(path, lines_of(lines, path).encode(), "root", "root", 0o644)]
 
     # ---- from Postfix
 

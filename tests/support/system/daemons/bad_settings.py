@@ -44,7 +44,15 @@ NOT_SERVED = served(
     "no daemon that can serve ldap is installed",
     "apt install slapd",
 )
+STRANGE_STORE = served(
+    "a store whose path has a meaning in the daemon's file",
+    dict(vserver("imap", store="/etc/x{y};$z")),
+    "store",
+    "there is '{'",
+    "use letters",
+)
 ASKED = (
+    STRANGE_STORE,
     served(
         "two virtual servers on one socket",
         {
@@ -109,4 +117,8 @@ ASKED = (
         after=f"cp -a {KEPT} {SITE}",
     ),
 )
-BAD: Mapping[tuple[str, str], Sequence[BadInput]] = {FULL: ASKED, EXIM: (NOT_SERVED,), CYRUS: (NOT_SERVED,)}
+BAD: Mapping[tuple[str, str], Sequence[BadInput]] = {
+    FULL: ASKED,
+    EXIM: (NOT_SERVED, STRANGE_STORE),
+    CYRUS: (NOT_SERVED, STRANGE_STORE),
+}

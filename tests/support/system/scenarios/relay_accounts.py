@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,12 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 )
 
 LIMITED, FREE, BLANK, GONE = "NTDOM\\Partner", "branch-office", "blank-one", "scanner"
+# Signs that mean something to a shell, a daemon or a format, and what is longer than a line of base64.
+AWKWARD: Mapping[str, tuple[str, str]] = {
+    "umlauts": ("umlauts", "Grüße, 日本 {} ß"),
+    "signs": ("signs.of-many_kinds", "$1${{x}} {} %{{u}} `id` $(id) ^^ ~ ;|&<>: "),
+    "long": ("l" * 60, "{} " + "x" * 230),
+}
 KEPT = f"{WORK}/kept-master.cf"
 # The submission server that mail_vserver_tls has set up asks Dovecot; here an administrator decides otherwise.
 TO_SASLDB = f"""
@@ -58,7 +65,8 @@ def new_password(word: str) -> str:
 
 def middle(password: str) -> str:
     """What no quoting changes."""
-    return password.split()[1]
+    (found,) = re.findall(r"\b[0-9a-f]{16}\b", password)
+    return str(found)
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ def _attempts(passwords: Mapping[str, str], backend: str) -> dict[str, tuple[str
         "wrong": login(LIMITED, "wrong", "a@partner.test", "-tls"),
         "clear": login(LIMITED, passwords[LIMITED], "a@partner.test"),
         "free": login(FREE, passwords[FREE], "any@body.test", "-tls"),
+        **{label: login(name, passwords[name], "any@body.test", "-tls") for label, (name, _form) in AWKWARD.items()},
     }
     if backend == "dovecot":
         found["blank"] = login(BLANK, "<>", "any@body.test", "-tls")  # swaks' word for nothing
@@ -140,6 +149,7 @@ journalctl --output=verbose --all --no-pager | grep --fixed-strings --file={WORK
 def run(lab: Lab, ansible: Ansible, clients: Clients, workshop: Path, backend: str) -> Accounts:
     """Accounts are made, used, made again, purged and removed."""
     passwords = {name: new_password("account") for name in (LIMITED, FREE, GONE)}
+    passwords.update({name: form.format(secrets.token_hex(8)) for name, form in AWKWARD.values()})
     if backend == "dovecot":
         passwords[BLANK] = ""
     limits = {LIMITED: {"allowed_senders": ["partner.test", "one@exception.test"]}}

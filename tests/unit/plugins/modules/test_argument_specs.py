@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import pytest
@@ -13,7 +14,10 @@ import yaml
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import objects, one_or_many
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._arguments import KIND, is_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import Kind
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
 PACKAGE = "ansible_collections.postmaster.secure_channel.plugins"
@@ -78,6 +82,71 @@ def test_documentation_says_what_the_module_takes(name, monkeypatch):
 def test_check_mode_is_declared_and_supported(name, monkeypatch):
     declared = documentation(name, "attributes")["check_mode"]["support"]
     assert (declared == "full") is bool(spec_of(name, monkeypatch).get("supports_check_mode"))
+
+
+def declared_by(name, monkeypatch):
+    """The argument spec of a module as it is written, with the kinds."""
+
+    def capture(_self, **kwargs):
+        raise Captured(kwargs)
+
+    monkeypatch.setattr(DiscreetModule, "__init__", capture)
+    with pytest.raises(Captured) as caught:
+        module(name).main()
+    return caught.value.args[0]
+
+
+def all_options(spec, where=""):
+    for option, content in spec.items():
+        yield where + option, content
+        yield from all_options(content.get("options", {}), f"{where}{option}.")
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_option_for_text_has_a_kind(name, monkeypatch):
+    spec = declared_by(name, monkeypatch)["argument_spec"]
+    without = [path for path, option in all_options(spec) if is_text(option) and not isinstance(option.get(KIND), Kind)]
+    assert without == []
+    needless = [path for path, option in all_options(spec) if KIND in option and not is_text(option)]
+    assert needless == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_kind_of_a_secret_is_secret(name, monkeypatch):
+    spec = declared_by(name, monkeypatch)["argument_spec"]
+    for path, option in all_options(spec):
+        if KIND in option:
+            assert option[KIND].secret is bool(option.get("no_log")), path
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_option_has_a_second_name_or_a_source_that_nothing_looks_at(name, monkeypatch):
+    for path, option in all_options(declared_by(name, monkeypatch)["argument_spec"]):
+        assert not {"aliases", "fallback", "deprecated_aliases"} & set(option), path
+        assert option.get("type", "str") not in ("raw", "json", "jsonarg"), path
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_messages_can_name_the_modules_objects(name, monkeypatch):
+    given = declared_by(name, monkeypatch)
+    named = {field for _text, field, _spec, _conversion in Formatter().parse(given["title"]) if field}
+    assert named
+    assert named <= set(given["argument_spec"])
+
+
+def test_kinds_are_ours_alone(monkeypatch):
+    for name in MODULES:
+        options = dict(all_options(spec_of(name, monkeypatch)["argument_spec"]))
+        assert not [path for path, option in options.items() if KIND in option]
+
+
+@pytest.mark.parametrize("path", sorted((PLUGINS / "modules").glob("mail_*.py")), ids=lambda path: path.stem)
+def test_no_module_leaves_by_another_door(path):
+    """Everything that a module says goes through DiscreetModule."""
+    text = path.read_text()
+    assert "AnsibleModule(" not in text
+    assert "DiscreetModule(" in text
+    assert "print(" not in text
 
 
 def secrets(spec, where=""):

@@ -145,6 +145,17 @@ def test_secrets_are_not_even_templated() -> None:
     assert list(malformed({"vservers_list": [entry]}, KNOWN, resolve)) == []
 
 
+@pytest.mark.parametrize("given", [4711, 47.11, True, {"a": SECRET}, [SECRET]])
+def test_a_secret_that_is_no_text_is_found_and_not_shown(given: Any) -> None:
+    assert one_fault(password=given) == ".password: it must be text; put quotes around it"
+
+
+@pytest.mark.parametrize("given", [False, {"a": "b"}, ["a"]])
+def test_text_that_yaml_reads_as_something_else(given: Any) -> None:
+    assert one_fault(certificate=given) == ".certificate: it must be text; put quotes around it"
+    assert faults(vservers_list=[{"protocol": "smtp", "certificate": 1984}]) == []
+
+
 # ---- the roles that there are
 
 

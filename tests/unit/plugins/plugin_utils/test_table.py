@@ -17,3 +17,9 @@ def test_columns_are_as_wide_as_their_widest_cell():
 
 def test_no_rows():
     assert table(("host", "days"), []) == ["host  days"]
+
+
+def test_a_terminal_obeys_no_cell():
+    heading, line = table(["who", "what"], [["CN=\x1b[2Jx\n\u202e", 1]])
+    assert line == r"CN=\x1b[2Jx\x0a\u202e  1"
+    assert heading.startswith("who ")
