@@ -133,11 +133,11 @@ class Host:
 
     def __init__(self, run_command: Callable[..., tuple[int, Any, Any]]) -> None:
         self._run_command = run_command
-        self._guard: Callable[[], None] = lambda: None
+        self._guard: Callable[[str], None] = lambda _program: None
         self._confines: bool | None = None
 
-    def guarded(self, guard: Callable[[], None]) -> Host:
-        """The same machine, where each program waits for a guard's leave: it raises Problem where nothing may run."""
+    def guarded(self, guard: Callable[[str], None]) -> Host:
+        """The same machine, where each program waits for a guard's leave: it raises Problem where that may not run."""
         found = copy.copy(self)
         found._guard = guard
         return found
@@ -202,7 +202,7 @@ class Host:
         Raises:
             Problem: the program is missing or does not end.
         """
-        self._guard()
+        self._guard(argv[0])
         if not user:
             return self._complete(argv, argv, stdin, environment or {}, keep_open)
         if self.which(argv[0]) is None:

@@ -59,8 +59,8 @@ class Identity:
                 f"this host does not know the user {user}, as whom programs are to be run",
                 "install the daemon that it is meant for",
             ) from exc
-        groups = {found.pw_gid, *(one.gr_gid for one in grp.getgrall() if user in one.gr_mem)}
-        return cls(found.pw_uid, found.pw_gid, tuple(sorted(groups)))
+        groups = os.getgrouplist(found.pw_name, found.pw_gid)
+        return cls(found.pw_uid, found.pw_gid, tuple(sorted(set(groups))))
 
     @classmethod
     def of_number(cls, uid: int, gid: int) -> Identity:

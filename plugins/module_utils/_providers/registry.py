@@ -66,11 +66,14 @@ def installed_providers(host: Host, store: Store) -> dict[str, Provider]:
     return {one.name: _guarded(one, host, store) for one in PROVIDERS if one.installed(host)}
 
 
+_INDEPENDENT = ("getent", "ip", "openssl", "ss", "systemctl")  # they read no daemon's configuration
+
+
 def _guarded(kind: type[Provider], host: Host, store: Store) -> Provider:
     waiting: list[Provider] = []
 
-    def guard() -> None:
-        if waiting:
+    def guard(program: str) -> None:
+        if waiting and program not in _INDEPENDENT:
             provider = waiting.pop()
             try:
                 refuse_strangers(provider.config_roots, provider.name)

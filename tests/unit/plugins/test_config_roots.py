@@ -121,6 +121,7 @@ def test_no_program_runs_before_its_provider_is_known_to_be_roots(tmp_path: Path
         with pytest.raises(Problem, match="can be written by everybody"):
             provider.host.query(["true"])
     assert ran == []
+    provider.host.query(["systemctl", "is-active", "x"])  # whether it runs can be said nevertheless
     tmp_path.chmod(0o700)
     provider.host.query(["true"])
-    assert ran == [["true"]]
+    assert ran[1:] == [["true"]]

@@ -22,6 +22,7 @@ MODULE = f"{PLACE}/module.so"
 AS_ROOT, AS_ANYBODY = "/planted-as-root", f"{PLACE}/ran"  # the first can be made by root only
 MADE_BY_CODE = (AS_ROOT, AS_ANYBODY)
 _MKDIR = f"mkdir {' '.join(MADE_BY_CODE)}"
+_STAYS = "sleep 424242"
 _SLAPD, _NEWS = "/etc/ldap/slapd.d", "/etc/news"
 
 
@@ -69,6 +70,7 @@ class Payload:
         look = f"""if test -e {AS_ROOT}; then echo ran as root; fi
 if test -e {AS_ANYBODY}; then echo ran as $(stat -c %U {AS_ANYBODY}); fi
 if test "$(pgrep -o -x '{self.daemon}')" = "$(cat {PLACE}.pid)"; then echo the daemon serves; fi
+if pkill -f -x '{_STAYS}'; then echo a program is left; fi
 if test -e /var/lib/postmaster-secure-channel/transaction; then echo something is left; fi"""
         return "\n".join((look, *back, f"rm -rf {PLACE} {PLACE}.kept {PLACE}.pid {AS_ROOT}"))
 
@@ -109,6 +111,11 @@ NEWS = (
         "code in Perl",
         f'echo "mkdir q({AS_ROOT}); mkdir q({AS_ANYBODY});" >{_NEWS}/planted; chmod 755 {_NEWS}/planted'
         f"; mv {_NEWS}/planted {_NEWS}/innshellvars.pl.local",
+    ),
+    _news(
+        "a program that stays",
+        f'echo "use POSIX; unless (fork) {{ POSIX::setsid(); exec qw({_STAYS}) }} 1;" >{_NEWS}/planted'
+        f"; chmod 755 {_NEWS}/planted; mv {_NEWS}/planted {_NEWS}/innshellvars.pl.local",
     ),
     _news("a link to a tree", f"ln -s /usr {_NEWS}/usr", f"{_NEWS}/usr is a symbolic link"),
     _news("a link to a secret", f"ln -s /etc/shadow {_NEWS}/shadow", f"{_NEWS}/shadow is a symbolic link"),

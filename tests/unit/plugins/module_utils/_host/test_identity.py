@@ -80,7 +80,8 @@ def test_a_guard_comes_before_every_program():
     programs = Programs(can_confine=True)
     host = Host(programs.run)
 
-    def refuse():
+    def refuse(program):
+        assert program == "true"
         raise Problem("no", "ask")
 
     for guarded in (host.guarded(refuse), host.guarded(refuse)):
