@@ -12,7 +12,6 @@ import stat
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import identity as identities
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Edit, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
@@ -81,7 +80,7 @@ def root(tmp_path):
 def machine(monkeypatch):
     monkeypatch.setattr(Identity, "of", classmethod(lambda _cls, _user: OURSELVES))
     for name in ("setgroups", "setegid", "seteuid"):
-        monkeypatch.setattr(identities.os, name, lambda _value: None)
+        monkeypatch.setattr(os, name, lambda _value: None)
     return Machine()
 
 
