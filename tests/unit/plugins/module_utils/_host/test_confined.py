@@ -75,10 +75,15 @@ def test_work_without_an_end(work, monkeypatch):
         confined(work, "the file")
 
 
+def sleep():
+    time.sleep(60)
+    return b""
+
+
 def test_work_that_sleeps(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
     with pytest.raises(Problem, match="takes more than"):
-        confined(lambda: str(time.sleep(60)).encode(), "the file")
+        confined(sleep, "the file")
 
 
 def crash():
