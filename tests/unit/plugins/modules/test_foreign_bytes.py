@@ -14,6 +14,7 @@ import signal
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import formats
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.confined import confined
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import call, pem, snapshot
 from ansible_collections.postmaster.secure_channel.tests.support.installations import ISSUING
@@ -45,11 +46,10 @@ def is_locked(path):
 
 def test_the_answer_is_opened_once_and_before_the_host_is_locked(request_, install, monkeypatch, tmp_path):
     opened = []
-    real = formats.confined
 
     def watched(work, what):
         opened.append(is_locked(tmp_path / "lock"))
-        return real(work, what)
+        return confined(work, what)
 
     leaf = ISSUING.answer(request_())
     monkeypatch.setattr(formats, "confined", watched)

@@ -77,8 +77,13 @@ def test_work_without_an_end(work, monkeypatch):
 
 def test_work_that_sleeps(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
+
+    def sleep():
+        time.sleep(60)
+        return b""
+
     with pytest.raises(Problem, match="takes more than"):
-        confined(lambda: str(time.sleep(60)).encode(), "the file")
+        confined(sleep, "the file")
 
 
 def crash():
