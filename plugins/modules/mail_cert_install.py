@@ -67,7 +67,7 @@ options:
   src: &src
     description:
       - Absolute path of a file on the host with the CA's answer, PEM, DER, PKCS#7 or PKCS#12, with the same limits as
-        O(content).
+        O(content). It must be a regular file; a symbolic link to one is followed.
       - In check mode the file may be missing.
     type: path
   key_src: &key_src

@@ -138,7 +138,8 @@ def _parsed(index: int, bare: str, line: str) -> Service:
     """A line as an entry. Raises Problem where Cyrus would end at it."""
     name = _NAME.match(bare)
     if not name:
-        raise _refused(index + 1, f"{printable(bare.split(None, 1)[0])!r} cannot name a service")
+        first = "".join(bare.split(None, 1)[:1])  # there is none in a line that we took out and somebody emptied
+        raise _refused(index + 1, f"{printable(first)!r} cannot name a service")
     arguments, at = [], name.end()
     while at < len(bare):
         match = _ARGUMENT.match(bare, at)
