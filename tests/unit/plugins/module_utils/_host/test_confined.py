@@ -82,11 +82,6 @@ def sleep():
 
 def test_work_that_sleeps(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 0.2)
-
-    def sleep():
-        time.sleep(60)
-        return b""
-
     with pytest.raises(Problem, match="takes more than"):
         confined(sleep, "the file")
 
