@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     Authority,
     snapshot,
@@ -42,6 +43,9 @@ class Daemon:
 
     def restore(self, run, _snapshot):
         self.activate(run)
+
+    def way_back(self, _snapshot):
+        return WayBack(self.name)
 
 
 def files(directory):

@@ -15,6 +15,7 @@ import os
 import pwd
 import shutil
 import signal
+import subprocess
 import sys
 import traceback
 from pathlib import Path
@@ -23,10 +24,12 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 # Whatever of the os module changes something, or makes it last.
-STEPS = ("chmod", "chown", "fsync", "link", "mkdir", "rename", "replace", "rmdir", "unlink")
+STEPS = ("chmod", "chown", "fsync", "link", "mkdir", "rename", "replace", "rmdir", "symlink", "unlink")
 OWNER: dict[str, Any] = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 
 
@@ -53,13 +56,14 @@ class Steps:
 
 
 class Machine(Host):
-    """A machine whose only program is a compiler of lookup tables."""
+    """A machine whose programs are a compiler of lookup tables, and one that starts others in vain."""
 
     def __init__(self):
         pass
 
     def query(self, argv, **_options):
-        shutil.copyfile(argv[1], argv[1] + ".db")
+        if argv[0] == "compile":
+            shutil.copyfile(argv[1], argv[1] + ".db")
         return Completed(0, "", "")
 
 
@@ -82,6 +86,9 @@ class Daemon:
 
     def restore(self, run, _snapshot):
         self.activate(run)
+
+    def way_back(self, _snapshot):
+        return WayBack(self.name, (f"{self.name}.service",), (f"{self.name}.service",))
 
     def activate(self, _run):
         (self.root / "loaded").write_text((self.root / "etc/main.cf").read_text())
@@ -132,6 +139,13 @@ def shape(root: Path, *, identity: bool) -> dict[str, object]:
     return found
 
 
+def places(root: Path) -> Places:
+    """The places of a transaction beside the tree, on a host with systemd."""
+    found = Places(f"{root}.state", f"{root}.lock", f"{root}.units", f"{root}.systemd")
+    os.makedirs(found.systemd, exist_ok=True)
+    return found
+
+
 def transaction(root: Path, daemon: Daemon, warnings: list[str]) -> Transaction:
     """A transaction whose own files lie beside the tree."""
     return Transaction(
@@ -139,9 +153,21 @@ def transaction(root: Path, daemon: Daemon, warnings: list[str]) -> Transaction:
         lambda name: daemon if name == daemon.name else None,
         check_mode=False,
         warn=warnings.append,
-        state_directory=f"{root}.state",
-        lock_file=f"{root}.lock",
+        places=places(root),
     )
+
+
+def guard(root: Path) -> None:
+    """What the host does by itself when a run has been killed: the program that is there, on Python without Ansible."""
+    own = places(root)
+    if os.path.exists(own.program):
+        systemctl = Path(f"{root}.systemd", "systemctl")
+        systemctl.write_text(f'#!/bin/sh\n[ "$1" != restart ] || cat {root}/etc/main.cf >{root}/loaded\n')
+        systemctl.chmod(0o755)
+        argv = [sys.executable, "-IS", own.program, "watch", own.state, own.lock, own.units, own.systemd]
+        search = f"{own.systemd}:{os.environ['PATH']}"
+        subprocess.run(argv, check=True, timeout=10, env={"PATH": search})
+        assert not os.path.exists(own.journal)
 
 
 def in_child(last: int, work) -> bool:
@@ -178,14 +204,17 @@ def killed_at(root: Path, step: int, step_of_recovery: int) -> dict[str, object]
 
     finished = in_child(step, run)
     in_child(step_of_recovery, recover)
+    how = "the next run" if step % 4 else "the guard"
+    if how == "the guard":
+        guard(root)
     recover()
     return {
-        "step": [step, step_of_recovery],
+        "step": [step, step_of_recovery, how],
         "finished": finished,
         "old": shape(root, identity=True) == before,
         "after": shape(root, identity=False),
         "loaded": (root / "loaded").read_text(),
-        "left": sorted(os.listdir(f"{root}.state")) if os.path.exists(f"{root}.state") else [],
+        "left": sorted(str(path) for name in ("state", "units") for path in Path(f"{root}.{name}").rglob("*")),
     }
 
 

@@ -2,118 +2,132 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The journal of a transaction: what is about to be written, so that the next run can undo what a killed one left."""
+"""The journal of a transaction: what is about to be written, so that what a killed run leaves can be undone."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import stat
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
     remove_tree,
     sync_directory,
+    unlink,
     write_private,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import Record
 
-_RENAMED = {"material": "prerequisite"}  # in a journal that release 0.3.0 or older left
-
-
-@dataclass(frozen=True)
-class RegisteredFile:
-    """One file of a transaction, and the names beside it that are the transaction's own.
-
-    Attributes:
-        path: where the plan has it.
-        target: where that leads to, once symbolic links are followed.
-        staged: the new file, until it is renamed to the target.
-        saved: a hard link to the old one, until the transaction is done.
-        existed: whether there was an old one.
-        remove: whether the file goes.
-        prerequisite: whether it is committed before the daemons' own tests.
-        own_directory: whether an empty directory goes with it.
-    """
-
-    path: str
-    target: str
-    staged: str
-    saved: str
-    existed: bool
-    remove: bool
-    prerequisite: bool
-    own_directory: bool = False
-
-    @classmethod
-    def from_journal(cls, noted: Mapping[str, Any]) -> RegisteredFile:
-        """A file as a run wrote it into its journal, also one of an older release."""
-        return cls(**{_RENAMED.get(key, key): value for key, value in noted.items()})
-
-
-@dataclass(frozen=True)
-class Record:
-    """What the journal says; no secrets.
-
-    Attributes:
-        done: whether the new state stays.
-        files: in the order in which they are committed.
-        directories: those that are made, parents first.
-        snapshots: what each daemon needs to restore its settings, by its name.
-    """
-
-    done: bool
-    files: Sequence[RegisteredFile]
-    directories: Sequence[str]
-    snapshots: Mapping[str, dict[str, Any]]
+FORM = 2  # of the journal; releases before 0.5.0 wrote no number
+_LARGEST = 100_000_000  # bytes; a journal with ten thousand files has a fiftieth of that
 
 
 class Journal:
     """The journal's file, in a directory that mirrors are made in too.
 
     Args:
-        state_directory: the parent of that directory; it goes as well, once it is empty.
+        places: where things are; the directory above goes as well, once it is empty.
     """
 
-    def __init__(self, state_directory: str) -> None:
-        self.directory = os.path.join(state_directory, "transaction")
-        self.path = os.path.join(self.directory, "journal.json")
+    def __init__(self, places: Places) -> None:
+        self.directory = places.transaction
+        self.path = places.journal
 
     def exists(self) -> bool:
         """Whether a run was killed half-way."""
-        return os.path.exists(self.path)
+        return os.path.lexists(self.path)
 
-    def read(self, host: Host) -> Record | None:
-        """What a killed run registered; None where there is no journal."""
-        content = host.read(self.path)
-        if content is None:
+    def read(self) -> Record | None:
+        """What a killed run registered; None where there is no journal.
+
+        Raises:
+            Problem: nobody can tell what a killed run left.
+        """
+        try:
+            content = self._content()
+            if content is None:
+                return None
+            found = json.loads(content)
+            form = found.get("form", 1)
+            if not isinstance(form, int):
+                raise TypeError("its form has no number")
+            if form <= FORM:
+                return Record.from_journal(found)
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as exc:
+            raise self._damaged(f"{type(exc).__name__}: {exc}") from exc
+        except OSError as exc:
+            raise self._damaged(exc.strerror or str(exc)) from exc
+        raise Problem(
+            f"{self.path} was left by a run of a newer release of this collection, which was killed",
+            f"run again with that release or a newer one; or {self._by_hand()}",
+            option=self.path,
+        )
+
+    def _content(self) -> bytes | None:
+        """The file's bytes, if there is one. Never follows a link, nor waits for a pipe."""
+        try:
+            handle = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError):
             return None
-        found = json.loads(content)
-        files = [RegisteredFile.from_journal(one) for one in found["entries"]]
-        return Record(found["done"], files, found["directories"], found["participants"])
+        with os.fdopen(handle, "rb") as stream:
+            state = os.fstat(handle)
+            if not stat.S_ISREG(state.st_mode) or state.st_size > _LARGEST:
+                raise ValueError("it is not a file that a run has written")
+            return stream.read()
+
+    def _damaged(self, how: str) -> Problem:
+        return Problem(
+            f"{self.path} is damaged ({how[:200]}), so nobody can tell what a killed run left",
+            f"look what is old and what is new, and {self._by_hand()}",
+            option=self.path,
+        )
+
+    def _by_hand(self) -> str:
+        """What to do where the journal cannot be followed, as a part of a remedy."""
+        return (
+            "put the old files back yourself: 'find / -xdev -name \".*.postmaster-before\"' lists them; each one,"
+            " such as .NAME.postmaster-before, is moved to NAME in the same directory ('mv'), and the daemon that reads"
+            f" it restarted ('systemctl restart'); then remove the journal ('rm -r {self.path}') and run again"
+        )
 
     def write(self, record: Record) -> None:
         """Write the journal and have the disk keep it, before anything else happens."""
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        content = {
-            "done": record.done,
-            "entries": [asdict(one) for one in record.files],
-            "directories": list(record.directories),
-            "participants": record.snapshots,
-        }
+        content: Mapping[str, Any] = {"form": FORM, **record.as_journal()}
         staged = self.path + ".new"
         write_private(staged, json.dumps(content).encode())
         os.rename(staged, self.path)
         sync_directory(self.directory)
 
+    def set_begun(self, record: Record) -> Record:
+        """From here on a daemon may see what is new."""
+        begun = replace(record, begun=True)
+        self.write(begun)
+        return begun
+
     def set_done(self, record: Record) -> None:
         """The point of no return: from here on the new state is the one that stays."""
-        self.write(replace(record, done=True))
+        try:
+            self.write(replace(record, done=True))
+        except OSError:
+            with contextlib.suppress(OSError):  # the disk may have it already, and everything will be put back
+                self.write(record)
+            raise
+
+    def close(self) -> None:
+        """There is nothing to be undone any more."""
+        unlink(self.path)
+        with contextlib.suppress(FileNotFoundError):
+            sync_directory(self.directory)
 
     def remove(self) -> None:
-        """Remove the journal and whatever else is in its directory, such as a killed run's mirror."""
+        """Remove whatever else is in the journal's directory, such as a killed run's mirror."""
         remove_tree(self.directory)
         with contextlib.suppress(OSError):
             os.rmdir(os.path.dirname(self.directory))

@@ -20,10 +20,12 @@ class Lock:
 
     Args:
         path: the file; it stays, since a removed one would not exclude anybody.
+        patience: seconds to wait for it; None for those of a run.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, patience: float | None = None) -> None:
         self._path = path
+        self._patience = LOCK_PATIENCE if patience is None else patience
         self._handle: int | None = None
 
     def take(self) -> None:
@@ -39,7 +41,7 @@ class Lock:
             raise Problem(
                 f"{self._path} cannot be opened ({exc.strerror})", "run the module as root (become: true)"
             ) from exc
-        end = time.monotonic() + LOCK_PATIENCE
+        end = time.monotonic() + self._patience
         while True:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -47,7 +49,7 @@ class Lock:
                 if time.monotonic() >= end:
                     os.close(handle)
                     raise Problem(
-                        f"another run has been changing this host for over {LOCK_PATIENCE:.0f} seconds",
+                        f"another run has been changing this host for over {self._patience:.0f} seconds",
                         "wait until it ends, then run again",
                     ) from exc
                 time.sleep(0.1)

@@ -14,12 +14,12 @@ from collections.abc import Iterator, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.bounded_copy import BoundedCopy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import RegisteredFile
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
     make_private,
     remove_tree,
     unlink,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import RegisteredFile
 
 
 @contextlib.contextmanager

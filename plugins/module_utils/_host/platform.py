@@ -25,6 +25,15 @@ STORE_DIRECTORY = "/etc/postmaster"
 STATE_DIRECTORY = "/var/lib/postmaster-secure-channel"
 LOCK_FILE = "/run/postmaster-secure-channel.lock"  # not below /run/lock, where everybody may make files
 
+# ---- systemd
+
+SYSTEMD_RUNS = "/run/systemd/system"  # there where systemd is the first process; sd_booted(3)
+SYSLOG_NAME = "postmaster-secure-channel"
+RECOVERY_UNIT = "postmaster-secure-channel-recovery.service"
+BEFORE_ANY_DAEMON = "sysinit.target"  # which every ordinary service and socket waits for
+SYSTEM_ENDS = "shutdown.target"
+FILES_ARE_THERE = "local-fs.target systemd-tmpfiles-setup.service"
+
 # ---- packages
 
 CA_CERTIFICATES = "ca-certificates"

@@ -33,6 +33,15 @@ def sync_directory(path: str) -> None:
         os.close(handle)
 
 
+def sync_file(path: str) -> None:
+    """Have the disk keep a file's content, owner and mode."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def same_file(one: str, other: str) -> bool:
     """Whether two names are links to one file; also on overlayfs, which shows hard links as separate files."""
     try:

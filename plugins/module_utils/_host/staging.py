@@ -18,15 +18,19 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import RegisteredFile
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
     make_private,
     read_regular,
     remove_tree,
     same_file,
     sync_directory,
+    sync_file,
     unlink,
     write_private,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import (
+    Record,
+    RegisteredFile,
 )
 
 MOST_EDITED = 64 * 1024 * 1024  # bytes of a file that a program has changed
@@ -35,6 +39,14 @@ MOST_EDITED = 64 * 1024 * 1024  # bytes of a file that a program has changed
 def _beside(target: str, word: str) -> str:
     """A hidden name in the target's own directory, so that a rename suffices to commit."""
     return os.path.join(os.path.dirname(target), f".{os.path.basename(target)}.postmaster-{word}")
+
+
+def _age(path: str) -> int:
+    """When a file was written, in nanoseconds; 0 where there is none."""
+    try:
+        return os.lstat(path).st_mtime_ns
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
 
 
 def is_ours(name: str) -> bool:
@@ -54,6 +66,7 @@ def registered(change: FileChange) -> Iterator[RegisteredFile]:
             staged=_beside(target, "new") + suffix,
             saved=_beside(path, "before"),
             existed=os.path.lexists(path),
+            age=_age(path),
             remove=change.content is None,
             prerequisite=change.prerequisite,
             own_directory=change.own_directory,
@@ -202,14 +215,28 @@ def _private_umask() -> Iterator[None]:
         os.umask(before)
 
 
+def settle(files: Sequence[RegisteredFile]) -> None:
+    """Have the disk keep what was staged and saved, so that nothing but renames is left to be done."""
+    for one in files:
+        if not one.remove:
+            sync_file(one.staged)
+    _sync_directories(files)
+
+
 def commit(files: Iterable[RegisteredFile]) -> None:
-    """Put the staged files in place, one rename each, and have the disk keep each before the next."""
+    """Put the staged files in place, one rename each and nothing in between; then have the disk keep that."""
+    files = list(files)
     for one in files:
         if one.remove:
             unlink(one.target)
         else:
             os.rename(one.staged, one.target)
-        sync_directory(os.path.dirname(one.target))
+    _sync_directories(files)
+
+
+def _sync_directories(files: Iterable[RegisteredFile]) -> None:
+    for directory in dict.fromkeys(os.path.dirname(one.target) for one in files):
+        sync_directory(directory)
 
 
 def tidy(files: Sequence[RegisteredFile]) -> None:
@@ -226,24 +253,39 @@ def tidy(files: Sequence[RegisteredFile]) -> None:
 # ---- back
 
 
-def put_back(files: Sequence[RegisteredFile], directories: Sequence[str]) -> list[str]:
+def put_back(record: Record) -> list[str]:
     """Restore every registered file and remove the directories that were made.
 
     Returns:
         What could not be restored.
     """
     failures = []
-    for one in reversed(files):
+    for one in reversed(record.files):
         try:
             unlink(one.staged)
-            if not one.existed:
-                unlink(one.target)
-            elif os.path.lexists(one.saved) and not same_file(one.saved, one.target):
-                os.replace(one.saved, one.target)
+            if record.begun:
+                failures += _restore(one)
             unlink(one.saved)  # still there where the target was never replaced
         except OSError as exc:
             failures.append(f"{one.target}: {exc.strerror}")
-    for directory in reversed(directories):
+    for directory in reversed(record.directories):
         with contextlib.suppress(OSError):  # not empty: somebody else uses it by now
             os.rmdir(directory)
+    if not failures:
+        for directory in dict.fromkeys(os.path.dirname(one.target) for one in record.files):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):  # one of those that were made
+                sync_directory(directory)
     return failures
+
+
+def _restore(file: RegisteredFile) -> list[str]:
+    """Put the old file in its place, or nothing where there was none; answers what fails."""
+    if not file.existed:
+        unlink(file.target)
+    elif not os.path.lexists(file.saved):
+        # it may be in its place again, or still
+        if file.age not in (0, _age(file.target)):
+            return [f"{file.target} is not the old file, and {file.saved}, which should be that, is missing"]
+    elif not same_file(file.saved, file.target):
+        os.replace(file.saved, file.target)
+    return []

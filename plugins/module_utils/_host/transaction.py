@@ -7,8 +7,8 @@
 A transaction is all or nothing: stage -> commit what configuration refers to -> the daemons' own tests on a
 mirror of their configuration -> commit -> activate -> probe. On any failure everything is put back (the very
 same inodes, by hard links made before), the daemons that were disturbed are activated again, and the problem
-says what happened. What is about to be written is registered in a journal first, so that a run that was killed
-is undone at the start of the next one.
+says what happened. What is about to be written is registered in a journal first, and a guard waits for the run to
+end, so that one that was killed is undone at once, or when the system starts; at the latest by the next run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from types import TracebackType
 from typing import Any, Protocol
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -26,17 +27,24 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.co
     refuse_strangers,
     user_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.guard import Guard
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import (
-    Journal,
-    Record,
-    RegisteredFile,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.interruptions import (
+    Interrupted,
+    Interruptions,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.lock import Lock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.mirror import mirrors
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import LOCK_FILE, STATE_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import unlink
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.recovery import Recovery, clear
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import (
+    Record,
+    RegisteredFile,
+    WayBack,
+)
 
 
 class Participant(Protocol):
@@ -65,6 +73,9 @@ class Participant(Protocol):
     def restore(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
         """Make the running daemon use the files, which have been put back, and the settings of a snapshot."""
 
+    def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
+        """How the same is done without this object; no secrets."""
+
 
 class Transaction:
     """Use as a context manager: entering takes the host's lock and undoes what a killed run left.
@@ -74,8 +85,7 @@ class Transaction:
         participant_by_name: finds the daemon that a killed run had disturbed, None where it is gone.
         check_mode: nothing is written, run or locked.
         warn: takes a warning for the administrator.
-        state_directory: where the journal is.
-        lock_file: the host-wide lock.
+        places: where it keeps what is its own.
     """
 
     def __init__(
@@ -85,31 +95,46 @@ class Transaction:
         *,
         check_mode: bool,
         warn: Callable[[str], None],
-        state_directory: str = STATE_DIRECTORY,
-        lock_file: str = LOCK_FILE,
+        places: Places | None = None,
     ) -> None:
         self._host = host
         self._participant_by_name = participant_by_name
         self.check_mode = check_mode
         self._warn = warn
-        self._journal = Journal(state_directory)
-        self._lock = Lock(lock_file)
+        self._places = places or Places()
+        self._journal = Journal(self._places)
+        self._lock = Lock(self._places.lock)
+        self._interruptions = Interruptions()
 
     def __enter__(self) -> Transaction:
         if self.check_mode:
             if self._journal.exists():
-                self._warn("an earlier run was killed half-way; a run without check mode will first undo what it left")
+                self._warn(self._what_a_run_would_do())
             return self
         self._lock.take()
+        self._interruptions.begin()
         try:
-            self._recover()
-        except BaseException:
-            self._lock.release()
+            with self._interruptions.held(then_raise=True):
+                self._recover()
+        except BaseException as exc:
+            self.__exit__(type(exc), exc, None)
             raise
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(
+        self, _type: type[BaseException] | None, exc: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._interruptions.end()
         self._lock.release()
+        if isinstance(exc, Interrupted):
+            raise _interrupted(exc, "nothing was changed") from exc
+
+    def _what_a_run_would_do(self) -> str:
+        try:
+            self._journal.read()
+        except Problem as exc:
+            return f"a run without check mode would end with: {exc.message}"
+        return "an earlier run was killed half-way; a run without check mode will first undo what it left"
 
     def apply(
         self,
@@ -132,18 +157,21 @@ class Transaction:
         if self.check_mode:
             return
         files = [file for change in changes for file in staging.registered(change)]
-        record = Record(False, files, staging.missing_directories(files), {})
+        record = Record(False, files, staging.missing_directories(files), {}, begun=False)
         for file in files:
             unlink(file.saved)  # stale: there is no journal that mentions it
         disturbed = False
         try:
-            record = replace(record, snapshots={one.name: one.snapshot() for one in participants})
+            record = self._noted(record, participants)
+            self._post_guard()
             self._journal.write(record)  # before anything of it exists
             for change in changes:
                 staging.make_parents(change)
             staging.save(files)
             for change in changes:
                 staging.stage(change, self._host, self._run, self._journal.directory)
+            staging.settle(files)
+            record = self._journal.set_begun(record)
             staging.commit(file for file in files if file.prerequisite)
             self._test(files, participants)
             disturbed = True
@@ -151,19 +179,40 @@ class Transaction:
             for participant in participants:
                 participant.activate(self._run)
             probe()
-            self._journal.set_done(record)
+            with self._interruptions.held(then_raise=False):
+                self._journal.set_done(record)
         except BaseException as exc:
-            failures = self._put_back(record, participants if disturbed else ())
+            with self._interruptions.held(then_raise=False):
+                failures = self._put_back(record, participants if disturbed else ())
+            outcome = _outcome(failures, disturbed=disturbed)
             if isinstance(exc, OSError):
-                problem = Problem(
-                    f"{exc.filename or 'a file'} cannot be changed ({exc.strerror or exc})",
+                raise Problem(
+                    f"{exc.filename or 'a file'} cannot be changed ({exc.strerror or exc}); {outcome}",
                     "run as root (become: true), and make room on the file system",
-                )
-                raise _explained(problem, failures, disturbed=disturbed) from exc
+                ) from exc
             if isinstance(exc, Problem):
-                raise _explained(exc, failures, disturbed=disturbed) from exc
+                raise Problem(f"{exc.found}; {outcome}", exc.remedy, subject=exc.subject, option=exc.option) from exc
+            if isinstance(exc, Interrupted):
+                raise _interrupted(exc, outcome) from exc
             raise
-        self._finish(files)
+        with self._interruptions.held(then_raise=False):
+            staging.tidy(files)
+            clear(self._places)
+
+    @staticmethod
+    def _noted(record: Record, participants: Sequence[Participant]) -> Record:
+        """The same record with what is needed to bring the daemons back."""
+        snapshots = {one.name: one.snapshot() for one in participants}
+        return replace(
+            record, snapshots=snapshots, ways_back=[one.way_back(snapshots[one.name]) for one in participants]
+        )
+
+    def _post_guard(self) -> None:
+        """Have somebody notice when this run is killed."""
+        guard = Guard(self._places)
+        complaint = guard.post(self._run) if guard.possible() else "systemd is not the first process of this host"
+        if complaint:
+            self._warn(f"if this run is killed half-way, only the next one undoes what it left ({complaint})")
 
     def _test(self, files: Sequence[RegisteredFile], participants: Sequence[Participant]) -> None:
         """Have each daemon test a mirror of its configuration into which the staged files have been laid."""
@@ -174,13 +223,17 @@ class Transaction:
             with mirrors(self._journal.directory, name, roots, files, user) as found:
                 participant.check(partial(self._run, user=user), found)
 
-    def _finish(self, files: Sequence[RegisteredFile]) -> None:
-        staging.tidy(files)
-        self._journal.remove()
-
     def _put_back(self, record: Record, participants: Sequence[Participant]) -> list[str]:
         """Restore every registered file and the daemons' settings; answers what could not be restored."""
-        failures = staging.put_back(record.files, record.directories)
+        failures = staging.put_back(record)
+        failures += self._restore(participants, record)
+        if not failures:
+            clear(self._places)
+        return failures
+
+    def _restore(self, participants: Sequence[Participant], record: Record) -> list[str]:
+        """Have the daemons use their old files and settings; answers which of them do not."""
+        failures = []
         for participant in participants:
             try:
                 participant.restore(self._run, record.snapshots[participant.name])
@@ -188,26 +241,29 @@ class Transaction:
                 failures.append(f"{participant.name}: {exc.found}")
             except OSError as exc:
                 failures.append(f"{participant.name}: {exc}")
-        if not failures:
-            self._journal.remove()
+            except (AttributeError, LookupError, TypeError, ValueError) as exc:
+                failures.append(f"{participant.name}: what the journal says of its settings is damaged ({exc!r})")
         return failures
 
     def _recover(self) -> None:
         """Undo what a killed run left, or tidy up behind one that had succeeded."""
-        record = self._journal.read(self._host)
-        if record is None:
-            self._journal.remove()  # a run that was killed while it tidied up may have left a mirror
-            return
-        if record.done:
-            self._finish(record.files)
-            return
-        found = (self._participant_by_name(name) for name in record.snapshots)
-        failures = self._put_back(record, [one for one in found if one])
-        self._warn("an earlier run was killed half-way; what it had changed was put back first")
+        warnings = []
+
+        def bring_back(record: Record) -> list[str]:
+            found = (self._participant_by_name(name) for name in record.snapshots)
+            return self._restore([one for one in found if one], record)
+
+        record = self._journal.read()
+        if record is not None and not record.done:
+            warnings.append("an earlier run was killed half-way; what it had changed was put back first")
+        failures = Recovery(self._places, bring_back).attempt()
+        for warning in warnings:
+            self._warn(warning)
         if failures:
             raise Problem(
                 f"what a killed run left could not be undone ({'; '.join(failures)})",
-                f"repair this by hand, then remove {self._journal.directory}",
+                "mend that, and run again: each run tries anew; to keep the host as it is now instead, remove the"
+                f" journal ('rm -r {self._journal.path}') and run again",
             )
 
     def _run(
@@ -220,13 +276,16 @@ class Transaction:
     ) -> Completed:
         if self.check_mode:
             raise AssertionError("a program with an effect was about to run in check mode")
-        return self._host.query(argv, stdin=stdin, environment=environment, user=user)
+        with self._interruptions.held(then_raise=True):  # or it would go on while everything is put back
+            return self._host.query(argv, stdin=stdin, environment=environment, user=user)
 
 
-def _explained(problem: Problem, failures: Sequence[str], *, disturbed: bool) -> Problem:
-    """The same problem, and what has become of the host."""
+def _outcome(failures: Sequence[str], *, disturbed: bool) -> str:
+    """What has become of the host."""
     if failures:
-        outcome = f"what had been changed could NOT all be put back ({'; '.join(failures)})"
-    else:
-        outcome = "everything was put back as it was" if disturbed else "nothing was changed"
-    return Problem(f"{problem.found}; {outcome}", problem.remedy, subject=problem.subject, option=problem.option)
+        return f"what had been changed could NOT all be put back ({'; '.join(failures)})"
+    return "everything was put back as it was" if disturbed else "nothing was changed"
+
+
+def _interrupted(exc: Interrupted, outcome: str) -> Problem:
+    return Problem(f"the run was told to end ({exc.signal}); {outcome}", "run again")

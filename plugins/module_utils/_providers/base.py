@@ -15,6 +15,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
     SaslSocket,
@@ -160,6 +162,16 @@ class Provider(ABC):
         The snapshot may have been made by another run, one that was killed. Raises Problem where that fails.
         """
         self.activate(run)
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """All units that it may run in."""
+        return (self.unit,)
+
+    def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
+        """How restore() is done without a provider: by restarting what was active. For the journal, so no secrets."""
+        units = self.units
+        return WayBack(self.name, units, tuple(one for one in units if is_active(self.host, one)))
 
     @abstractmethod
     def running(self) -> bool:

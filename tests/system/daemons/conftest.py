@@ -8,7 +8,8 @@ start (as Debian sets the hosts up, with certificates in the store) -> on -> aga
 closed (without the ports on which TLS starts at once) -> absent, on pairs of hosts of every kind, one of each release
 (daemons/host_kinds.py). Each phase is one run of Ansible, in which one call of mail_vserver_tls changes all that a host
 serves; before and after each, clients at other addresses look at all hosts at once (clients/wire.py). Faults are
-injected (daemons/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to.
+injected (daemons/faults.py) between "stronger" and bad input, and on a pair that nothing else happens to. In the end
+hosts are switched off half-way.
 
 These are a run of their own beside tests/system/mail: eight hosts of other kinds, which its tests do not need and would
 have to wait for, and whose processes would be in the way of those that watch all processes.
@@ -36,7 +37,12 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.clients.
 from ansible_collections.postmaster.secure_channel.tests.support.system.clients.wire import View, Wire
 from ansible_collections.postmaster.secure_channel.tests.support.system.daemons import host_kinds, host_setup
 from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.bad_settings import BAD
-from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.fault_play import Injection
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.fault_play import (
+    JOURNAL,
+    UNDONE_BY_ITSELF,
+    Injection,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.faults import LAST_STEP, NO_GUARD
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import config_snapshots, snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Answer, Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.snapshots import Snapshot
@@ -73,6 +79,27 @@ class Fed:
 
     refusals: Mapping[str, Refusals]
     view: View
+
+
+@dataclass(frozen=True)
+class CutOff:
+    """What became of hosts that were switched off half-way.
+
+    Attributes:
+        before: the phase before that.
+        killed: the run that was killed.
+        left: whether it left a journal, by host.
+        undone: whether nothing of it was left after the start of the system, by host.
+        view: what clients see then.
+        after: the same run as that of the phase before, which must find everything as that one has left it.
+    """
+
+    before: Phase
+    killed: Run
+    left: Mapping[str, bool]
+    undone: Mapping[str, Answer]
+    view: View
+    after: Phase
 
 
 class Runner:
@@ -291,6 +318,37 @@ def absent(runner: Runner, ports: Mapping[str, Mapping[int, str]]) -> Phase:
     """Everything is un-assigned."""
     assert ports
     return runner.call("absent", host_kinds.LIVING, host_kinds.absent)
+
+
+@pytest.fixture(scope="session")
+def cut_off(runner: Runner, absent: Phase, injected: Mapping[str, Run], certificates: Certificates) -> CutOff:
+    """Hosts of all kinds are switched off while they change, and nobody but the hosts themselves undoes it."""
+    assert absent
+    assert injected
+    names = (*host_kinds.ODD, *host_kinds.EXIM, *host_kinds.CYRUS)
+    hosts = [runner.lab.hosts[name] for name in names]
+    before = runner.call("before", names, host_kinds.declared)
+
+    def trap(host: Host) -> None:
+        for script in (NO_GUARD, LAST_STEP[host.name][0]):
+            runner.lab.shell(host, script)
+
+    def settle(host: Host) -> None:
+        runner.lab.shell(host, "rm /usr/local/sbin/*")
+        config_snapshots.prepare(runner.lab, host)
+        certificates.put(runner.lab, host)
+
+    runner.each(names, trap)
+    tasks = [{"name": "killed", f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"}}]
+    wanted = {host.name: host_kinds.weaker(host) for host in hosts}
+    killed = runner.ansible.play(",".join(names), tasks, wanted=wanted)
+    left = runner.each(names, lambda host: runner.lab.run_in(host, "test", "-e", JOURNAL).code == 0)
+    runner.lab.reboot(*hosts)
+    runner.each(names, settle)
+    undone = runner.each(names, lambda host: runner.lab.run_in(host, "sh", "-euc", UNDONE_BY_ITSELF))
+    view = runner.wire.look(hosts)
+    after = runner.call("after", names, host_kinds.declared)
+    return CutOff(before, killed, left, undone, view, after)
 
 
 @pytest.fixture(params=host_kinds.LIVING)

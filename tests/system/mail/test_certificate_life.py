@@ -148,7 +148,7 @@ def test_every_key_survives_all_deaths(life: CertificateLife, owner: Host) -> No
         assert other[owner.name] == first[owner.name]
 
 
-def test_a_module_killed_during_promotion_leaves_a_journal(life: CertificateLife, owner: Host) -> None:
+def test_a_module_killed_during_promotion_is_undone_by_the_host(life: CertificateLife, owner: Host) -> None:
     assert life.killed_half_way[owner.name]
 
 

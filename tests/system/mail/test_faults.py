@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.playbook
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import MX, Phase
 
 JOURNAL = "/var/lib/postmaster-secure-channel/transaction/journal.json"
+UNIT = "/etc/systemd/system/postmaster-secure-channel-recovery.service"
 STRANGER = "import socketserver; socketserver.TCPServer(('', {port}), socketserver.BaseRequestHandler).serve_forever()"
 DEAF = "/run/systemd/system/dovecot.service.d/deaf.conf"
 
@@ -100,7 +101,7 @@ FAULTS = (
 
 @dataclass(frozen=True)
 class Death:
-    """A run is killed: the program of this name kills whoever calls it with these words.
+    """A run is killed that has no guard: the program of this name kills whoever calls it with these words.
 
     Attributes:
         name: when that is.
@@ -122,12 +123,13 @@ class Death:
 case "$*" in {self.words}) kill -9 $PPID ;; esac
 exec /usr/bin/env PATH=/usr/sbin:/usr/bin:/sbin:/bin {self.program} "$@"
 END
-chmod 755 /usr/local/sbin/{self.program}"""
+printf '#!/bin/sh\\necho injected >&2; exit 1\\n' >/usr/local/sbin/systemd-run
+chmod 755 /usr/local/sbin/{self.program} /usr/local/sbin/systemd-run"""
 
     @property
     def untrap(self) -> str:
         """Shell commands that take it away."""
-        return f"rm /usr/local/sbin/{self.program}"
+        return f"rm /usr/local/sbin/{self.program} /usr/local/sbin/systemd-run"
 
 
 LEGACY = "legacy"
@@ -219,7 +221,7 @@ def deaths(lab: Lab, ansible: Ansible, secured: Phase) -> Run:
         play.call(f"check: {death.name}", "mail_vserver_tls", death.options, check_mode=True)
         play.shell(f"checked: {death.name}", snapshots.script(f"{label}-checked"))
         play.call(f"next: {death.name}", "mail_vserver_tls", death.options)
-        left = f"test ! -e {JOURNAL}; test -z \"$(find /etc /var -xdev -name '.*.postmaster-*')\""
+        left = f"test ! -e {JOURNAL}; test ! -e {UNIT}; test -z \"$(find /etc /var -xdev -name '.*.postmaster-*')\""
         play.look_at_peer(f"look: {death.name}", left)
         play.call(f"back: {death.name}", "mail_vserver_tls", {**death.options, "strength": "intermediate"})
         play.shell(f"back again: {death.name}", snapshots.script(f"{label}-back"))

@@ -95,14 +95,14 @@ class InnFiles:
         settings = self._lines(INN_CONF)
         for key in KEYS:
             if _note(key) in self._originals:
-                settings.put(key, self._originals.get(_note(key)))
+                settings.put(key, self._originals.text(_note(key)))
         path = self._effective.readers
         files = Files(self._host.read_text, self._effective.home)
-        notes: Notes = self._originals.get(self._readers_note, {})
+        notes: Notes = self._originals.table(self._readers_note)
         readers = without_encryption(self._host.read_text(path), path, files, notes)
         sasl = self._lines(SASL_CONF)
         if _MECHANISMS in self._originals:
-            sasl.put(_MECHANISMS, self._originals.get(_MECHANISMS))
+            sasl.put(_MECHANISMS, self._originals.text(_MECHANISMS))
         return Unchanged(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
 
     def _lines(self, path: str) -> KeyLines:
@@ -125,6 +125,7 @@ class InnFiles:
             sasl = self._sasl(self._lines(SASL_CONF), vserver)
         sasl_is_ours = SASL_CONF in self._originals
         if not vserver.present:
+            self._refuse_lost(settings)
             self._originals.forget([*map(_note, KEYS), self._readers_note, _MECHANISMS, SASL_CONF])
         yield from self._rewritten(INN_CONF, settings)
         yield from self._rewritten(self._effective.readers, readers)
@@ -132,6 +133,13 @@ class InnFiles:
             yield FileChange(SASL_CONF, None, own_directory=True)
         else:
             yield from self._rewritten(SASL_CONF, sasl)
+
+    def _refuse_lost(self, settings: str) -> None:
+        certificate = _lines(settings, INN_CONF).value("tlscertfile")
+        how = (
+            f"remove its lines that begin with 'tls', and those with 'require_encryption' in {self._effective.readers}"
+        )
+        self._originals.refuse_lost(certificate, INN_CONF, how)
 
     def further(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
         """The files of a virtual server that INN does not have by itself."""

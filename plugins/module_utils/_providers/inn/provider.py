@@ -67,6 +67,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_activation import (
     activate as activate_sockets,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_activation import (
+    running_sockets,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
@@ -219,6 +222,10 @@ class Inn(Provider):
         return admitted_addresses(self.host, bound, settings, groups, vserver.title)
 
     # ---- acting
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return (UNIT, *sorted(running_sockets(self.host)))
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         mirror = mirrors[CONFIG_DIRECTORY]

@@ -24,7 +24,7 @@ def activate(host: Host, run: Callable[..., Completed]) -> None:
         Problem: a socket cannot be opened.
     """
     wanted = present(host)
-    running = _running(host)
+    running = running_sockets(host)
     gone = running - {f"{one.unit}.socket" for one in wanted}
     if gone:
         run(["systemctl", "stop", *sorted(gone)])
@@ -49,7 +49,7 @@ def activate(host: Host, run: Callable[..., Completed]) -> None:
             )
 
 
-def _running(host: Host) -> set[str]:
+def running_sockets(host: Host) -> set[str]:
     """Our socket units that are loaded and active, or failed."""
     asked = host.query(
         ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", f"{PREFIX}*.socket"]

@@ -67,6 +67,15 @@ def for_stopped(before: config.Settings, after: config.Settings) -> str:
     return _record(config.changed(before, after), before)
 
 
+def whole(settings: config.Settings) -> str:
+    """LDIF that gives a stopped slapd these settings whatever it has now."""
+    parts = [
+        "\n".join((f"replace: {name}", *(_line(name, value) for value in settings.get(name, ()))))
+        for name in config.MANAGED
+    ]
+    return "dn: cn=config\nchangetype: modify\n" + "\n-\n".join(parts) + "\n\n"
+
+
 def tls_step(before: config.Settings, after: config.Settings) -> str:
     """LDIF that gives a running slapd its TLS settings in one operation, and has it read the files again.
 

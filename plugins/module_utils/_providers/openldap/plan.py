@@ -131,17 +131,17 @@ class ConfigPlan:
             ours: whether the certificate that slapd shows is a copy of ours, which will be gone.
         """
         saved = dict(self._saved())
-        if ours and not saved:
-            saved = dict.fromkeys(config.TLS, ())  # what was saved is lost
+        if ours and config.CERTIFICATE not in saved:
+            saved = {**dict.fromkeys(config.TLS, ()), **saved}  # what was saved is lost
         self._originals.forget(self._originals.keys(_SETTING))
         self.settings.update(saved)
         if _SERVICES in self._originals:
-            line = self._originals.take(_SERVICES)
+            line = self._originals.take_text(_SERVICES)
             self._write(DEFAULTS_FILE, with_line(self._host.read_text(DEFAULTS_FILE), _SERVICES, line))
         if SASL_FILE in self._originals:
-            self._write(SASL_FILE, self._originals.take(SASL_FILE))
+            self._write(SASL_FILE, self._originals.take_text(SASL_FILE))
 
     def _saved(self) -> config.Settings:
         """The attributes that we have changed, as they were before."""
         names = self._originals.keys(_SETTING)
-        return {name[len(_SETTING) :]: tuple(self._originals.get(name)) for name in names}
+        return {name[len(_SETTING) :]: self._originals.texts(name) for name in names}

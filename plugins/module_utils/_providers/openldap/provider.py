@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
@@ -19,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
@@ -235,6 +237,10 @@ class OpenLdap(Provider):
             self._slapd.move(run, state.settings, wanted, restart=restart)
         except Problem:
             self._slapd.move_stopped(run, self._slapd.settings_on_disk(), wanted)
+
+    def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
+        before = {name: tuple(values) for name, values in snapshot["settings"].items()}
+        return replace(super().way_back(snapshot), commands=(self._slapd.command_to(before),))
 
 
 __all__ = ("OpenLdap",)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import Command
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import ldif
@@ -78,9 +79,8 @@ class Slapd(SlapdReader):
         """Stop slapd, change its settings, and start it. Raises Problem where one of these fails."""
         change = ldif.for_stopped(before, after)
         user = self.account[0]  # whoever writes the files owns them
-        argv = ["slapmodify", "-n0", "-F", self.directory]
         run(["systemctl", "stop", UNIT])
-        done = run(argv, stdin=change.encode(), user=user) if change else Completed(0, "", "")
+        done = run(self._change_stopped, stdin=change.encode(), user=user) if change else Completed(0, "", "")
         self.restart(run)
         if done.code != 0:
             raise Problem(
@@ -89,3 +89,13 @@ class Slapd(SlapdReader):
                 subject="OpenLDAP",
                 option=self.directory,
             )
+
+    def command_to(self, settings: config.Settings) -> Command:
+        """What gives it these settings while it is stopped, whatever it has now; it has no session."""
+        user = self.account[0]
+        argv = ["runuser", "-u", user, "--", *self._change_stopped] if user else self._change_stopped
+        return Command(tuple(argv), ldif.whole(settings))
+
+    @property
+    def _change_stopped(self) -> list[str]:
+        return ["slapmodify", "-n0", "-F", self.directory]

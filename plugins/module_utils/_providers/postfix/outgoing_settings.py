@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 LEVEL = "smtp_tls_security_level"
 _NOTE = "outgoing "
+_COLUMNS = ("before", "ours")
 # What the entry for all outgoing mail decides; the rest belongs to all entries.
 OF_EVERYTHING = (
     LEVEL,
@@ -100,15 +101,21 @@ class Settings:
         """Parameters that an earlier run, or this one, has changed."""
         return [key[len(_NOTE) :] for key in self._saved.keys(_NOTE)]
 
+    def _note(self, name: str) -> Mapping[str, str | None]:
+        return self._saved.table(_NOTE + name, *_COLUMNS)
+
+    def _take(self, name: str) -> Mapping[str, str | None]:
+        return self._saved.take_table(_NOTE + name, *_COLUMNS)
+
     def kept(self, name: str) -> str:
         """The value that a noted parameter was given."""
-        return str(self._saved.get(_NOTE + name)["ours"])
+        return self._note(name)["ours"] or ""
 
     def before(self, name: str) -> str:
         """The value of a parameter before we changed it; as it is now where we have not."""
         if _NOTE + name not in self._saved:
             return self.value(name)
-        return _value_in(self._saved.get(_NOTE + name)["before"])
+        return _value_in(self._note(name)["before"])
 
     def written(self, name: str) -> bool:
         """Whether the administrator has set the parameter."""
@@ -127,7 +134,7 @@ class Settings:
             return
         before = main_cf.written(self.text, name)
         if _NOTE + name in self._saved:
-            before = self._saved.take(_NOTE + name)["before"]
+            before = self._take(name)["before"]
         self._saved.note(_NOTE + name, {"before": before, "ours": value})
         if not same:
             self._become(name, value)
@@ -140,9 +147,9 @@ class Settings:
             name: the parameter.
             default: its value where it is not set.
         """
-        note = self._saved.take(_NOTE + name)
+        note = self._take(name)
         before = note["before"]
-        if words(self.value(name)) != words(note["ours"]) or main_cf.written(self.text, name) == before:
+        if words(self.value(name)) != words(note["ours"] or "") or main_cf.written(self.text, name) == before:
             return
         self.text = main_cf.restore(self.text, {name: before})
         self._become(name, _value_in(before) or default)
@@ -168,7 +175,7 @@ class Settings:
         """Leave only what others have put into a list: the lines as they stood, where these said the same."""
         listed = words(self.value(name))
         if _NOTE + name in self._saved:
-            before = self._saved.take(_NOTE + name)["before"]
+            before = self._take(name)["before"]
             if words(_value_in(before)) == list(others):
                 self.text = main_cf.restore(self.text, {name: before})
                 self._become(name, ", ".join(others))

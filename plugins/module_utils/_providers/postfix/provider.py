@@ -321,6 +321,10 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
 
     # ---- acting
 
+    @property
+    def units(self) -> tuple[str, ...]:
+        return (UNIT, INSTANCE_UNIT)
+
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         mirror = mirrors[CONFIG_DIRECTORY]
         smtpd = os.path.join(self.parameters["daemon_directory"], "smtpd")

@@ -234,7 +234,7 @@ class Logins:
         text = self._master
         for place in by_socket(text):
             names = [name for name in (_RESTRICTIONS, _OWNER_MAPS) if self._saved.keys(_note(place, name))]
-            saved = {name: self._saved.take(_note(place, name)) for name in names}
+            saved = {name: self._saved.take_text(_note(place, name)) for name in names}
             if saved:
                 text = master_cf.restore(text, by_socket(text)[place], saved)
         self._saved.forget(self._saved.keys(_NOTES))  # of services that are gone

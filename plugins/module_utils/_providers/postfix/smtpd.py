@@ -35,6 +35,15 @@ _SUPERSEDED = (
     "smtpd_tls_dcert_file",
     "smtpd_tls_dkey_file",
 )
+CHAIN = "smtpd_tls_chain_files"
+_OWN = (
+    CHAIN,
+    "smtpd_tls_security_level",
+    "smtpd_tls_auth_only",
+    "tls_server_sni_maps",
+    "smtpd_sasl_mechanism_filter",
+    "smtpd_sasl_security_options",
+)
 _PASSWORD_IN_CLEAR = frozenset({"PLAIN", "LOGIN"})  # mechanisms that Postfix counts as plaintext
 _ANY = ("ANY",)  # stands for whatever the administrator's own settings offer
 # No table but a texthash carries no copy of the keys; smtpd(8) reads it before it gives up its privileges.
@@ -76,7 +85,7 @@ class Smtpd:
         """
         chains = [name for name in (vserver.certificate, vserver.alternative_certificate) if name]
         found = {
-            "smtpd_tls_chain_files": ", ".join(self._store.deployed_path(self._daemon, name) for name in chains),
+            CHAIN: ", ".join(self._store.deployed_path(self._daemon, name) for name in chains),
             "smtpd_tls_security_level": "encrypt" if vserver.require_secure_channel else "may",
             "smtpd_tls_auth_only": "no" if vserver.auth_clear else "yes",
             **self.strength(STRENGTHS[vserver.strength]),
@@ -91,6 +100,11 @@ class Smtpd:
         if vserver.auth_clear:
             found["smtpd_sasl_security_options"] = self._clear_text_options(vserver)
         return found
+
+    def names(self) -> list[str]:
+        """The names of all parameters that a virtual server may set."""
+        strengths = [name for one in STRENGTHS.values() for name in self.strength(one)]
+        return list(dict.fromkeys([*_OWN, *_SUPERSEDED, *strengths]))
 
     def strength(self, strength: Strength) -> dict[str, str]:
         """A strength in Postfix' words. Grade high is used so that outgoing mail, at grade medium, stays as it is."""
@@ -150,7 +164,7 @@ class Smtpd:
             vserver: its protocol, name, addresses and ports.
             effective: the value of a parameter as the service sees it.
         """
-        chain = words(effective("smtpd_tls_chain_files")) or [effective("smtpd_tls_cert_file")]
+        chain = words(effective(CHAIN)) or [effective("smtpd_tls_cert_file")]
         level = effective("smtpd_tls_security_level")
         old_style = effective("smtpd_enforce_tls") == "yes" and not level
         mechanisms = self._mechanisms(effective("smtpd_sasl_mechanism_filter"))

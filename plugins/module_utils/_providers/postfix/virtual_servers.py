@@ -11,7 +11,10 @@ from collections.abc import Mapping
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf, master_cf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    MAIN_CF,
+    MASTER_CF,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     Socket,
     by_socket,
@@ -21,8 +24,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     name_of,
     wanted_sockets,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import CHAIN, Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _MX = ("smtp", "default")
@@ -106,8 +109,23 @@ class Files:
 
     def _restore_mx(self) -> None:
         names = [key[len(_MAIN) :] for key in self._saved.keys(_MAIN) if key != _MAIN + _END]
-        self.main = main_cf.restore(self.main, {name: self._saved.take(_MAIN + name) for name in names})
+        self.main = main_cf.restore(self.main, {name: self._saved.take_text(_MAIN + name) for name in names})
+        self._refuse_lost_main()
         self.main = self._with_end(_MAIN, self.main)
+
+    def _refuse_lost_main(self) -> None:
+        lines = main_cf.written(self.main, CHAIN)
+        certificate = words((lines or "").partition("=")[2])
+        names = [name for name in self._smtpd.names() if main_cf.written(self.main, name)]
+        if certificate:
+            self._saved.refuse_lost(certificate[0], MAIN_CF, f"'postconf -X {' '.join(names)}'")
+
+    def _refuse_lost_service(self, service: master_cf.Service) -> None:
+        override = service.overrides.get(CHAIN)
+        certificate = words(override.value) if override else []
+        if override and certificate:
+            place = f"{MASTER_CF}:{override.line}"
+            self._saved.refuse_lost(certificate[0], place, "remove the lines '-o smtpd_tls_…' of that service")
 
     @staticmethod
     def _refuse_hidden(vserver: Vserver, service: master_cf.Service, wanted: Mapping[str, str]) -> None:
@@ -196,8 +214,9 @@ class Files:
                 continue
             for place, _service in unwanted:
                 prefix = _note_key(place)
-                notes = {key[len(prefix) :]: self._saved.take(key) for key in self._saved.keys(prefix)}
+                notes = {key[len(prefix) :]: self._saved.take_text(key) for key in self._saved.keys(prefix)}
                 self.master = master_cf.restore(self.master, by_socket(self.master)[place], notes)
+                self._refuse_lost_service(by_socket(self.master)[place])
                 if vserver.present:
                     self.master = master_cf.set_aside(self.master, by_socket(self.master)[place], _label(vserver))
                     break  # the same service may stand there twice, and the other one comes into view now

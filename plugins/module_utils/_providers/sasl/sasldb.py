@@ -78,7 +78,7 @@ class SaslDatabase(AccountDatabase):
         return f"{self._path} {full}"
 
     def ours(self) -> set[str]:
-        return {str(self._notes.get(key)) for key in self._notes.keys(self._key(""))}
+        return {self._notes.text(key) or "" for key in self._notes.keys(self._key(""))}
 
     @property
     def _reader(self) -> str:
@@ -161,7 +161,7 @@ class SaslDatabase(AccountDatabase):
     def _full_names(self, name: str) -> list[str]:
         """The name in the database of an account, whether this run names it or an earlier one made it."""
         prefix = self._key("")
-        noted = [key[len(prefix) :] for key in self._notes.keys(prefix) if self._notes.get(key) == name]
+        noted = [key[len(prefix) :] for key in self._notes.keys(prefix) if self._notes.text(key) == name]
         return noted or [self._full(RelayAccount(name))]
 
     def _afterwards(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> set[str]:

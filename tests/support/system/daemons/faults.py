@@ -222,8 +222,21 @@ def _death(daemon: str, protocol: str, trap: tuple[str, str], **options: int) ->
     return Death(f"{daemon}: killed", (vserver(protocol, RSA, **options),), *trap)
 
 
+def _death_on_the_way_out(daemon: str, protocol: str, trap: tuple[str, str]) -> Death:
+    return Death(f"{daemon}: killed while it goes", ({"protocol": protocol, "state": "absent"},), *trap)
+
+
 DEATHS: Mapping[tuple[str, str], Sequence[Death]] = {
-    ODD: (_death("INN", "nntp", in_place_of("systemctl", **{"restart*nntp*": DIES}), implicit_tls_port=5631),),
+    ODD: (
+        _death("Postfix", "submission", in_place_of("postfix", reload=DIES)),
+        _death("Dovecot", "imap", in_place_of("doveconf", **{f"-c {MIRROR}": DIES})),
+        _death("INN", "nntp", in_place_of("systemctl", **{"restart*nntp*": DIES}), implicit_tls_port=5631),
+        _death_on_the_way_out("INN", "nntp", in_place_of("systemctl", **{"stop*nntp*": DIES})),
+        # slapd has been stopped by then
+        _death_on_the_way_out(
+            "OpenLDAP", "ldap", in_place_of("systemctl", **{"stop*slapd*": f'/usr/bin/systemctl "$@"; {DIES}'})
+        ),
+    ),
     FULL: (
         # slapd has taken it over by then
         _death("OpenLDAP", "ldap", in_place_of("ldapmodify", **{"*": f'/usr/bin/ldapmodify "$@"; {DIES}'})),
@@ -234,4 +247,14 @@ DEATHS: Mapping[tuple[str, str], Sequence[Death]] = {
         _death("Apache", "http", in_place_of("systemctl", **{"reload*apache2*": DIES})),
     ),
     CYRUS: (_death("Cyrus", "pop3", in_place_of("systemctl", **{"kill*cyrus*": DIES})),),
+}
+
+# A run without a guard, as though that had died at the same moment.
+NO_GUARD = """printf '#!/bin/sh\\necho injected >&2; exit 1\\n' >/usr/local/sbin/systemd-run
+chmod 755 /usr/local/sbin/systemd-run"""
+# What kills a run that changes everything, when some daemons have taken it over and one has not.
+LAST_STEP: Mapping[str, tuple[str, str]] = {
+    name: in_place_of("systemctl", **{pattern: DIES})
+    for pair, pattern in ((ODD, "reload*nginx*"), (EXIM, "reload*apache2*"), (CYRUS, "kill*cyrus*"))
+    for name in pair
 }

@@ -119,6 +119,17 @@ def stronger(host: Host) -> Sequence[Options]:
     return tuple({**one, "strength": "modern", "require_128_bit": True} for one in declared(host))
 
 
+def weaker(host: Host) -> Sequence[Options]:
+    """The same for clients of long ago, with another certificate wherever one is enough."""
+    return tuple(
+        {**one, "strength": "legacy"} if "alternative_certificate" in one else {**one, "strength": "legacy", **_OTHER}
+        for one in declared(host)
+    )
+
+
+_OTHER = {"certificate": RSA, "server_names": []}
+
+
 def _is_closed(one: Options) -> bool:
     return one["protocol"] not in {"smtp", "http"} and "name" not in one
 

@@ -28,6 +28,7 @@ HOST_ENVIRONMENT = (
     "SHELL=/bin/bash",
     "USER=root",
 )
+BOOT_ID = "/proc/sys/kernel/random/boot_id"
 PATIENCE = 180.0  # seconds that anything may take on a busy machine
 
 Seen = TypeVar("Seen")
@@ -99,6 +100,20 @@ class Lab:
             stdout=subprocess.PIPE,
             text=True,
         ).stdout
+
+    def reboot(self, *hosts: Host) -> None:
+        """Cut hosts off from one moment to the next, and wait until they have booted again."""
+        before = {host: self.ask(host, "cat", BOOT_ID) for host in hosts}
+        for host in hosts:
+            self.run_in(host, "systemctl", "reboot", "--force", "--force")
+        wait_until(lambda: all(self._has_rebooted(*one) for one in before.items()), "they have booted again")
+
+    def _has_rebooted(self, host: Host, before: str) -> bool:
+        self._pids = dict(line.split() for line in self._lab("pids").splitlines())
+        if host.name not in self._pids:
+            return False
+        booted = self.run_in(host, "sh", "-c", f"cat {BOOT_ID}; systemctl is-system-running --wait")
+        return booted.out.split()[:1] != before.split() and booted.out.split()[1:] in (["running"], ["degraded"])
 
     # ---- commands
 

@@ -14,6 +14,8 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import service as certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import guard
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
@@ -50,7 +52,9 @@ def daemons(journal):
 @pytest.fixture
 def no_daemons(tmp_path, monkeypatch):
     """No daemon, lock or state of the machine that the tests run on."""
-    quiet = functools.partial(Transaction, state_directory=str(tmp_path / "state"), lock_file=str(tmp_path / "lock"))
+    own = Places(str(tmp_path / "state"), str(tmp_path / "lock"), str(tmp_path / "units"), str(tmp_path))
+    quiet = functools.partial(Transaction, places=own)
+    monkeypatch.setattr(guard.Guard, "post", lambda _self, _run: "")
     monkeypatch.setattr(runner, "Transaction", quiet)
     monkeypatch.setattr(site, "installed_providers", lambda _host, _store: {})
 

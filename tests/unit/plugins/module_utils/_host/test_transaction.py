@@ -9,7 +9,9 @@ import grp
 import json
 import os
 import pwd
+import re
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -24,6 +26,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 from ansible_collections.postmaster.secure_channel.tests.support import killed_transaction
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
@@ -39,8 +43,13 @@ class Machine(Host):
 
     def __init__(self):
         self.compiler_works = True
+        self.guard_starts = True
+        self.guards: list[Any] = []
 
     def query(self, argv, **_options):
+        if argv[0] == "systemd-run":
+            self.guards.append(argv)
+            return Completed(0 if self.guard_starts else 1, "", "no guard\n" if not self.guard_starts else "")
         assert argv[0] == "compile"
         if self.compiler_works:
             handle = os.open(argv[1] + ".db", os.O_WRONLY | os.O_CREAT, mode(argv[1]))
@@ -78,6 +87,10 @@ class Daemon:
 
     def snapshot(self):
         return {"main.cf": self.tree.joinpath("etc/main.cf").read_text()}
+
+    def way_back(self, snapshot):
+        assert snapshot == self.snapshot()
+        return WayBack(self.name, ("daemon.service",), ("daemon.service",))
 
     def restore(self, run, snapshot):
         assert snapshot == self.snapshot()  # the file has been put back, and this is what it was
@@ -118,7 +131,14 @@ def warnings():
 
 
 @pytest.fixture
-def begin(tmp_path, machine, daemon, warnings):
+def places(tmp_path):
+    """Places beside the tree, on a host with systemd."""
+    (tmp_path / "systemd").mkdir()
+    return Places(*(str(tmp_path / name) for name in ("state", "run/lock", "units", "systemd")))
+
+
+@pytest.fixture
+def begin(places, machine, daemon, warnings):
     """Makes transactions whose own files lie beside the tree."""
 
     def make(check_mode=False):
@@ -127,8 +147,7 @@ def begin(tmp_path, machine, daemon, warnings):
             {"daemon": daemon}.get,
             check_mode=check_mode,
             warn=warnings.append,
-            state_directory=str(tmp_path / "state"),
-            lock_file=str(tmp_path / "run/lock"),
+            places=places,
         )
 
     return make
@@ -388,10 +407,10 @@ FAILURES = {
     **{f"link-{number}": (fail_in("link", number), False) for number in (1, 3)},
     **{f"chown-{number}": (fail_in("chown", number), False) for number in (1, 4)},
     "journal": (fail_in("rename", 1), False),
-    "commit-certificate": (fail_in("rename", 2), False),
-    "commit-main": (fail_in("rename", 3), True),
-    "commit-twin": (fail_in("rename", 5), True),
-    "journal-done": (fail_in("rename", 8), True),
+    "commit-certificate": (fail_in("rename", 3), False),
+    "commit-main": (fail_in("rename", 4), True),
+    "commit-twin": (fail_in("rename", 6), True),
+    "journal-done": (fail_in("rename", 9), True),
 }
 
 
@@ -557,7 +576,8 @@ def test_next_run_undoes_what_a_killed_one_left(at, begin, everything, tree, tmp
         pass
     assert shape(tree) == before
     assert leftovers(tmp_path) == []
-    assert daemon.events == [("activate", "old", "no certificate")]
+    # what was never replaced has disturbed nobody
+    assert daemon.events == ([] if at in ("save", "stage") else [("activate", "old", "no certificate")])
     assert warnings == ["an earlier run was killed half-way; what it had changed was put back first"]
 
 
@@ -631,6 +651,198 @@ def test_kill_at_every_step(tmp_path):
     # there is one point of no return, and it lies within the run
     assert states == sorted(states, reverse=True)
     assert 50 < states.count("old") < len(states)
+
+
+# ---- what is advised, followed
+
+
+def test_a_damaged_journal_is_no_dead_end(begin, apply, everything, tree, tmp_path, daemon, journal, monkeypatch):
+    before = shape(tree)
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
+    journal.write_text(journal.read_text()[:100])
+    with pytest.raises(Problem, match="is damaged") as caught, begin():
+        pytest.fail("the transaction began")
+    assert journal.exists()
+    # the old files are put back as it says, then the journal is removed
+    find = ["find", tree, "-xdev", "-name", ".*.postmaster-before"]
+    found = subprocess.run(find, check=True, capture_output=True, text=True).stdout.split()
+    assert '-name ".*.postmaster-before"' in caught.value.remedy
+    for path in found:
+        subprocess.run(["mv", path, re.sub(r"/\.([^/]*)\.postmaster-before$", r"/\1", path)], check=True)
+    assert f"'rm -r {journal}'" in caught.value.remedy
+    subprocess.run(["rm", "-r", journal], check=True)
+    old = {path: content for path, content in shape(tree).items() if path in before}
+    assert old == before
+    apply(*everything)
+    assert (tree / "etc/main.cf").read_text() == "new"
+    assert leftovers(tmp_path) == []
+
+
+def test_a_lost_old_file_is_said_and_is_no_dead_end(
+    begin, apply, everything, tree, tmp_path, journal, daemon, monkeypatch
+):
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
+    (tree / "etc/.main.cf.postmaster-before").unlink()
+    monkeypatch.setattr(daemon, "restore", lambda *_args: None)
+    for _time in range(2):  # no run forgets it
+        with pytest.raises(Problem, match=r"etc/main\.cf is not the old file, and .* is missing") as caught, begin():
+            pytest.fail("the transaction began")
+    assert (tree / "etc/table").read_text() == "old row"
+    assert f"'rm -r {journal}'" in caught.value.remedy
+    subprocess.run(["rm", "-r", journal], check=True)
+    apply(*everything)
+    assert leftovers(tmp_path) == []
+
+
+def test_an_old_file_that_is_in_its_place_again_is_not_missed(begin, everything, tree, tmp_path, daemon, monkeypatch):
+    before = shape(tree)
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
+    (tree / "etc/.main.cf.postmaster-before").rename(tree / "etc/main.cf")  # by hand
+    with begin():
+        pass
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("snapshot", [{}, {"daemon": {}}, {"daemon": {"main.cf": 5}}])
+def test_damaged_settings_are_no_traceback(snapshot, begin, everything, daemon, journal, monkeypatch):
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
+    journal.write_text(json.dumps({**json.loads(journal.read_text()), "participants": snapshot}))
+    monkeypatch.setattr(daemon, "restore", lambda _run, found: found["main.cf"].strip())
+    if snapshot:
+        with pytest.raises(Problem, match="what the journal says of its settings is damaged"), begin():
+            pytest.fail("the transaction began")
+    else:
+        with begin():
+            pass
+
+
+def test_a_file_made_by_somebody_else_meanwhile_stays(begin, everything, tree, daemon, monkeypatch):
+    killed(begin, daemon, everything, monkeypatch, at="stage")
+    (tree / "etc/conf.d").mkdir(exist_ok=True)
+    (tree / "etc/conf.d/fresh.cf").write_text("not ours")
+    with begin():
+        pass
+    assert (tree / "etc/conf.d/fresh.cf").read_text() == "not ours"
+
+
+def test_a_check_run_says_what_a_run_would(begin, everything, daemon, journal, warnings, monkeypatch):
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
+    journal.write_text("{")
+    with begin(check_mode=True):
+        pass
+    (warning,) = warnings
+    assert "a run without check mode would end with" in warning
+    assert "is damaged" in warning
+
+
+# ---- signals
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_signal_puts_everything_back(number, apply, everything, tree, tmp_path, daemon):
+    before = shape(tree)
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
+    with pytest.raises(Problem, match=rf"told to end \({number.name}\); everything was put back as it was"):
+        apply(*everything, probe=lambda: os.kill(os.getpid(), number))
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+    assert daemon.events[-1] == ("activate", "old", "no certificate")
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)] == handlers
+
+
+def test_no_signal_comes_in_the_middle_of_putting_back(apply, everything, tree, tmp_path, daemon, monkeypatch):
+    before = shape(tree)
+
+    def restore(run, snapshot):
+        os.kill(os.getpid(), signal.SIGTERM)
+        Daemon.restore(daemon, run, snapshot)
+
+    monkeypatch.setattr(daemon, "restore", restore)
+    daemon.fails_at = {"probe"}
+    with pytest.raises(Problem, match="probe failed; everything was put back as it was"):
+        apply(*everything)
+    assert shape(tree) == before
+    assert leftovers(tmp_path) == []
+
+
+def test_a_signal_waits_for_the_program_that_runs(begin, everything, tree, daemon, machine, monkeypatch):
+    before, ended = shape(tree), []
+
+    def query(argv, **options):
+        os.kill(os.getpid(), signal.SIGHUP)
+        ended.append(argv[0])
+        return Machine.query(machine, argv, **options)
+
+    monkeypatch.setattr(machine, "query", query)
+    with pytest.raises(Problem, match="SIGHUP"), begin() as transaction:
+        transaction.apply(everything, [daemon])
+    assert ended == ["systemd-run"]  # it was let run to its end, and no other was begun
+    assert shape(tree) == before
+
+
+def test_a_signal_between_the_changes_is_a_problem(begin):
+    with pytest.raises(Problem, match=r"told to end \(SIGTERM\); nothing was changed"), begin():
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_signal_that_is_ignored_stays_so(apply, everything, tree):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        apply(*everything, probe=lambda: os.kill(os.getpid(), signal.SIGHUP))
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (tree / "etc/main.cf").read_text() == "new"
+
+
+# ---- the guard
+
+
+def test_the_guard_is_there_before_anything_is_changed(begin, everything, daemon, machine, places, tree, monkeypatch):
+    seen = []
+
+    def query(argv, **_options):
+        seen.append((argv[0], os.path.exists(places.program), os.path.exists(places.journal), shape(tree) == before))
+        return Completed(0, "", "")
+
+    before = shape(tree)
+    monkeypatch.setattr(machine, "query", query)
+    with begin() as transaction:
+        transaction.apply([everything[1]], [daemon], lambda: seen.append(os.readlink(places.wanted)))
+    assert seen == [("systemd-run", True, False, True), "../postmaster-secure-channel-recovery.service"]
+    assert not os.path.lexists(places.unit)
+    assert not os.path.lexists(os.path.dirname(places.wanted))
+
+
+def test_others_keep_their_links(apply, everything, places, tmp_path):
+    directory = tmp_path / "units/sysinit.target.wants"
+    directory.mkdir(parents=True)
+    (directory / "other.service").symlink_to("elsewhere")
+    apply(*everything)
+    assert [path.name for path in (tmp_path / "units").rglob("*")] == ["sysinit.target.wants", "other.service"]
+
+
+def test_no_guard_is_said(apply, everything, machine, tree, warnings):
+    machine.guard_starts = False
+    apply(*everything)
+    assert warnings == ["if this run is killed half-way, only the next one undoes what it left (no guard)"]
+    assert (tree / "etc/main.cf").read_text() == "new"
+
+
+def test_no_systemd_is_said(apply, everything, places, machine, tree, warnings):
+    os.rmdir(places.systemd)
+    apply(*everything)
+    assert ["systemd is not the first process" in one for one in warnings] == [True]
+    assert machine.guards == []
+    assert not os.path.exists(places.units)
+
+
+def test_a_run_without_a_change_posts_no_guard(begin, machine, tmp_path):
+    with begin():
+        pass
+    assert machine.guards == []
+    assert not (tmp_path / "units").exists()
 
 
 # ---- the lock

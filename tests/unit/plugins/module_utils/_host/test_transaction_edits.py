@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Edit, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 
@@ -44,8 +45,7 @@ def transact(tmp_path, machine, content, *edits):
         lambda _name: None,
         check_mode=False,
         warn=print,
-        state_directory=str(tmp_path / "state"),
-        lock_file=str(tmp_path / "run/lock"),
+        places=Places(str(tmp_path / "state"), str(tmp_path / "run/lock"), systemd=str(tmp_path / "no systemd")),
     ) as transaction:
         transaction.apply([change])
 

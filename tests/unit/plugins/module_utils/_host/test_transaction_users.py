@@ -16,6 +16,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 # Whoever runs these tests stands for the daemon's user.
@@ -67,6 +69,9 @@ class Daemon:
     def restore(self, run, _snapshot):
         run(["restore"])
 
+    def way_back(self, _snapshot):
+        return WayBack(self.name)
+
 
 @pytest.fixture
 def root(tmp_path):
@@ -92,8 +97,7 @@ def apply(machine, tmp_path):
             lambda _name: None,
             check_mode=False,
             warn=print,
-            state_directory=str(tmp_path / "state"),
-            lock_file=str(tmp_path / "run/lock"),
+            places=Places(str(tmp_path / "state"), str(tmp_path / "run/lock"), systemd=str(tmp_path / "no systemd")),
         ) as transaction:
             transaction.apply(changes, daemons)
 

@@ -163,6 +163,22 @@ def test_settings_of_the_administrators_come_back(host):
     assert news_files(host) == before
 
 
+def test_absent_when_what_was_saved_is_lost(host):
+    take(host, [NNTP])
+    del host.files[f"{STORE}/originals/inn.json"]
+    with pytest.raises(Problem, match="nobody knows what was there before") as caught:
+        take(host, [replace(NNTP, present=False)])
+    assert caught.value.option == SETTINGS
+    assert (
+        f"remove its lines that begin with 'tls', and those with 'require_encryption' in {READERS}"
+        in caught.value.remedy
+    )
+    for path, word in ((SETTINGS, rb"tls.*"), (READERS, rb"\s*require_encryption.*")):
+        host.files[path] = re.sub(rb"(?m)^" + word + rb"\n", b"", host.files[path])
+    take(host, [replace(NNTP, present=False)])
+    assert f"{STORE}/deployed".encode() not in host.files[SETTINGS]
+
+
 def test_absent_where_nothing_is_ours(host):
     assert needed(provider(host).plan([replace(NNTP, present=False)]).changes, host) == []
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import socket
 from dataclasses import replace
 
@@ -526,6 +527,40 @@ def test_taken_back_services_of_somebody_else_are_as_before(implicit, host):
     assert provider(host).read()["submission", "default"].implicit_tls_port == implicit
     apply(host, absent(SUBMISSION), absent(SMTP))
     assert host.files == before
+
+
+def lose_what_was_saved(host):
+    del host.files[f"{STORE}/originals/postfix.json"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_taken_back_when_what_was_saved_is_lost(again, host):
+    apply(host, SMTP)
+    lose_what_was_saved(host)
+    if again:  # what is ours counts as the original now
+        apply(host, replace(SMTP, strength="modern"))
+    before = dict(host.files)
+    with pytest.raises(Problem, match="nobody knows what was there before") as caught:
+        apply(host, absent(SMTP))
+    assert host.files == before
+    assert caught.value.option == MAIN_CF
+    # as it says, which postconf -X does
+    (names,) = re.findall(r"'postconf -X ([^']*)'", caught.value.remedy)
+    lines = host.files[MAIN_CF].decode().splitlines(keepends=True)
+    kept = [line for line in lines if line.partition("=")[0].strip() not in names.split()]
+    host.files[MAIN_CF] = "".join(kept).encode()
+    apply(host, absent(SMTP))
+    assert f"{STORE}/deployed".encode() not in host.files[MAIN_CF]
+
+
+def test_taken_back_from_a_service_of_somebody_else_when_what_was_saved_is_lost(host):
+    host.files[MASTER_CF] += FOREIGN.encode()
+    apply(host, SUBMISSION)
+    lose_what_was_saved(host)
+    with pytest.raises(Problem, match="nobody knows what was there before") as caught:
+        apply(host, absent(SUBMISSION))
+    assert caught.value.option.startswith(f"{MASTER_CF}:")
+    assert "remove the lines '-o smtpd_tls_" in caught.value.remedy
 
 
 def test_taken_back_one_after_the_other(host):
