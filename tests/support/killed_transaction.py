@@ -26,7 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 # Whatever of the os module changes something, or makes it last.
-STEPS = ("chmod", "chown", "fsync", "link", "mkdir", "rename", "replace", "rmdir", "unlink")
+STEPS = ("chmod", "chown", "fchmod", "fchown", "fsync", "link", "mkdir", "rename", "replace", "rmdir", "unlink")
 OWNER: dict[str, Any] = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 
 

@@ -96,7 +96,8 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Write the journal and have the disk keep it, before anything else happens."""
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        for directory in (os.path.dirname(self.directory), self.directory):
+            os.makedirs(directory, mode=0o700, exist_ok=True)  # the mode is that of the last one only
         content = {
             "done": record.done,
             "entries": [asdict(one) for one in record.files],

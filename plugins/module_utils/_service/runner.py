@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import check_directory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import (
     Participant,
     Transaction,
@@ -140,6 +141,7 @@ def run_service(
         Problem: it cannot be done; the host is as it was.
     """
     things = [service.parse(element) for element in elements]
+    check_directory(service.site.store.root, "store")
     service.look(things)
     with Transaction(
         service.site.host, service.participant, check_mode=module.check_mode, warn=module.warn
