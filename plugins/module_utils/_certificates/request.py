@@ -57,11 +57,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import check_option
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
     PYTHON_CRYPTOGRAPHY,
     ROOT_HOME,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import check_option
 
 
 def check_copies(elements: Sequence[Mapping[str, Any]]) -> None:

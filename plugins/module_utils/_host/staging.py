@@ -27,12 +27,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.at
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.content import Run, contents
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import RegisteredFile
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import held, resolved, uid_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
     create,
     exists,
     same_file,
     unlink,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import (
+    held,
+    resolved,
+    uid_of,
 )
 
 _LONGEST = 200  # bytes of the target's name; with what we add, it stays a name
@@ -113,7 +117,7 @@ def _refuse_hard_links(path: str) -> None:
         return
     if count < 2:
         return
-    with _beside_opened(path) as (directory, name):
+    with contextlib.suppress(OSError), _beside_opened(path) as (directory, name):
         count -= sum(same_file(name, one, directory) for one in _remains(path, directory))
     if count > 1:
         raise Problem(
@@ -280,14 +284,24 @@ def commit(files: Iterable[RegisteredFile]) -> None:
 
 
 def tidy(files: Sequence[RegisteredFile]) -> None:
-    """Remove what a transaction that is done leaves beside its files, and directories that went with a file."""
+    """Remove what a transaction that is done leaves beside its files, and directories that went with a file.
+
+    Raises:
+        Problem: something is in the way.
+    """
     for one in files:
-        with (
-            contextlib.suppress(FileNotFoundError, NotADirectoryError),
-            _beside_opened(one.target) as (directory, _name),
-        ):
-            unlink(os.path.basename(one.saved), directory)
-            unlink(os.path.basename(one.staged), directory)
+        try:
+            with _beside_opened(one.target) as (directory, _name):
+                unlink(os.path.basename(one.saved), directory)
+                unlink(os.path.basename(one.staged), directory)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # the directory went too
+        except OSError as exc:
+            raise Problem(
+                f"everything is as planned, but the old {one.target}, kept as {os.path.basename(one.saved)} beside it,"
+                f" cannot be removed ({exc.filename}: {exc.strerror})",
+                "mend what is in the way, then run again",
+            ) from exc
     for one in files:
         if one.remove and one.own_directory:
             _remove_directory(os.path.dirname(one.target))

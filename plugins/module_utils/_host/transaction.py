@@ -35,8 +35,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.jo
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.lock import Lock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.mirror import mirrors
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import resolved
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import LOCK_FILE, STATE_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 
 
 class Participant(Protocol):

@@ -17,11 +17,11 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import check_directory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import (
     Participant,
     Transaction,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import check_directory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 

@@ -169,8 +169,8 @@ def _check_file(directory: _Directory, path: str, file: os.stat_result) -> None:
         Problem: it is that.
     """
     if not stat.S_ISREG(file.st_mode):
-        kind = _KINDS.get(stat.S_IFMT(file.st_mode), "no regular file")
-        raise Problem(f"{path} is {kind}, where a file is to be", "move it away, or choose another place")
+        kind = _KINDS.get(stat.S_IFMT(file.st_mode), "something else")
+        raise Problem(f"{path} is {kind}, not a regular file", "move it away, or choose another place")
     if not directory.is_shared:
         return
     if file.st_uid not in {*_own(), *directory.friends}:
@@ -252,7 +252,7 @@ def _resolved(walk: _Walk, path: str, friends: Collection[int]) -> str:
         else:
             _check_file(directory, here, found)
             return here
-    raise Problem(f"{path} is a directory, where a file is to be", "choose another place")
+    raise Problem(f"{path} is a directory, not a regular file", "choose another place")
 
 
 def _parts(path: str) -> list[str]:
