@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -30,8 +31,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.plants import (
 )
 
 LIBC = ctypes.CDLL(None)
-ROOTS = {"owner": "root", "group": "root", "mode": 0o600}
-THEIRS = {"owner": OTHER.pw_name, "group": "root", "mode": 0o640}
+ROOTS: dict[str, Any] = {"owner": "root", "group": "root", "mode": 0o600}
+THEIRS: dict[str, Any] = {"owner": OTHER.pw_name, "group": "root", "mode": 0o640}
 
 
 class Machine(Host):

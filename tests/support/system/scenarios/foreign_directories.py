@@ -1,0 +1,211 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Two hosts in a lab of their own, one of each release, on which a daemon's user puts what he likes where he can.
+
+Root's own secret lies beside. The administrator has noted things in attributes of the configuration's files, and lets
+somebody read them by an access control list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.host_certificates import (
+    ROOT_ON_HOST,
+    Certificates,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.host_kinds import MAIN, RSA
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Run
+
+HOSTS = ("f1:bookworm", "f2:trixie")
+NAMES = ("f1", "f2")
+DAEMON = "postfix"  # its user is who plants
+THEIRS = "/srv/daemon"
+STICKY = "/var/tmp"
+SECRET = "/root/secret"
+STORE = "/etc/postmaster"
+DEPLOYED = f"{STORE}/deployed/postfix"
+COPY = f"{DEPLOYED}/{MAIN}.pem"
+WITH_ATTRIBUTES = ("/etc/postfix/main.cf", "/etc/postfix/master.cf", COPY)
+NOTED = f"{WORK}/attributes"
+_PATIENCE = 30  # seconds; whoever waits on a pipe waits for ever
+
+PLANTS: Mapping[str, str] = {
+    "link": f"ln -s {SECRET}",
+    "dangling link": f"ln -s {SECRET}-new",
+    "pipe": "mkfifo",
+    "directory": "mkdir",
+}
+# calls with a path at which something was planted: module, option, and the other options
+CALLS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
+    ("mail_cert_request", "csr_path", {"name": "new.example.test", "key_type": "ECDSA_P256"}),
+    ("mail_cert_request", "csr_path", {"name": "new.example.test", "state": "absent"}),
+    ("mail_cert_export", "path", {"name": MAIN, "passphrase": "correct horse battery"}),
+)
+SMTP = {"protocol": "smtp", "certificate": MAIN}
+
+# Prints owner, mode and all attributes of files. With "give", an access control list and a note are given first.
+_ATTRIBUTES = f"""
+import json, os, struct, sys
+nobody = 0xFFFFFFFF
+entries = [(1, 6, nobody), (2, 4, 33), (4, 0, nobody), (16, 4, nobody), (32, 0, nobody)]
+listed = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries)
+found = {{}}
+for path in filter(os.path.exists, sys.argv[2:]):
+    if sys.argv[1] == "give":
+        os.setxattr(path, "system.posix_acl_access", listed)
+        os.setxattr(path, "user.owner", b"Ada")
+    state = os.stat(path)
+    names = [name for name in os.listxattr(path) if not name.startswith("security.")]
+    attributes = {{name: os.getxattr(path, name).hex() for name in names}}
+    found[path] = [state.st_uid, state.st_gid, oct(state.st_mode), attributes]
+print(json.dumps(found), file=open("{NOTED}", "a"))
+"""
+
+
+def _attributes(what: str) -> str:
+    return f"python3 {WORK}/attributes.py {what} {' '.join(WITH_ATTRIBUTES)}"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A call that has to be refused: its name, the option at fault, and the directory."""
+
+    call: str
+    option: str
+    directory: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened.
+
+    Attributes:
+        run: the play.
+        refused: the calls that had to be refused.
+        snapshots: by host, those before and after these calls.
+        attributes: by host, those of the files in WITH_ATTRIBUTES after each step.
+        secrets: by host, what has become of root's secret.
+    """
+
+    run: Run
+    refused: Sequence[Refused]
+    snapshots: Mapping[str, tuple[snapshots.Snapshot, snapshots.Snapshot]]
+    attributes: Mapping[str, Sequence[Mapping[str, Any]]]
+    secrets: Mapping[str, str]
+
+    def result(self, host: Host, call: str) -> Mapping[str, Any]:
+        """What a call answered."""
+        (found,) = [one for one in self.run.of(host.name) if one.task == call]
+        return found.result
+
+
+class ForeignDirectories:
+    """The scenario.
+
+    Args:
+        lab: a lab that is not up yet.
+        directory: an empty directory to work in.
+    """
+
+    def __init__(self, lab: Lab, directory: Path) -> None:
+        self.lab = lab
+        self._directory = directory
+
+    def begin(self) -> Outcome:
+        """Boot the hosts, and let everything happen."""
+        self.lab.up(*HOSTS)
+        certificates = Certificates(self._directory)
+
+        def prepare(host: Host) -> None:
+            self.lab.ask(host, "systemctl", "is-system-running", "--wait")
+            snapshots.prepare(self.lab, host)
+            certificates.put(self.lab, host)
+            self.lab.ask(host, "update-ca-certificates")
+            self.lab.write(host, f"{WORK}/attributes.py", _ATTRIBUTES)
+            self.lab.write(host, SECRET, "root's own\n", "0600")
+
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(prepare, self.lab.hosts.values()))
+        play = Play()
+        self._secure(play)
+        refused = self._plant(play)
+        self._go_back(play)
+        run = Ansible(self.lab.inventory, self._directory).play("f1,f2", play.tasks, strategy="free")
+        hosts = self.lab.hosts
+        return Outcome(
+            run,
+            refused,
+            {name: (self._load(hosts[name], "planted"), self._load(hosts[name], "refused")) for name in NAMES},
+            {name: self._noted(hosts[name]) for name in NAMES},
+            {name: self.lab.shell(hosts[name], f"stat -c '%U %a' {SECRET}; cat {SECRET}*") for name in NAMES},
+        )
+
+    def _load(self, host: Host, label: str) -> snapshots.Snapshot:
+        return snapshots.load(self.lab, host, label)
+
+    def _noted(self, host: Host) -> Sequence[Mapping[str, Any]]:
+        return [json.loads(line) for line in self.lab.read(host, NOTED).splitlines()]
+
+    @staticmethod
+    def _secure(play: Play) -> None:
+        given = {"name": MAIN, "trust_store": ROOT_ON_HOST, "names": ["{{ lab_fqdn }}"]}
+        play.call("install", "mail_cert_install", {**given, "src": f"{WORK}/{MAIN}.pem"})
+        play.shell("note", _attributes("give"))
+        play.call("secure", "mail_vserver_tls", SMTP)
+        play.shell("note again", _attributes("give"))
+        play.call("fail", "mail_vserver_tls", {**SMTP, "listen": ["192.0.2.1"]})
+        play.shell("noted after a failure", _attributes("look"))
+        play.call("renew", "mail_cert_install", {**given, "src": f"{WORK}/{RSA}.pem"})
+        play.shell("noted after a renewal", _attributes("look"))
+
+    @staticmethod
+    def _plant(play: Play) -> list[Refused]:
+        """Plant, call all that must be refused, and look whether anything has changed."""
+        as_daemon = f"runuser -u {DAEMON} --"
+        scripts = [f"install -d -o {DAEMON} {THEIRS} {STICKY}/daemon", f"chown {DAEMON} {DEPLOYED}"]
+        for plant, command in PLANTS.items():
+            scripts += [f"{as_daemon} {command} '{where}/{plant}'" for where in (THEIRS, STICKY)]
+        scripts += [f"{as_daemon} ln -s /root {STICKY}/way", f"{as_daemon} mv {COPY} {DEPLOYED}/kept"]
+        scripts += [f"{as_daemon} ln -s {SECRET} {COPY}", snapshots.script("planted")]
+        play.shell("plant", *scripts)
+        refused: list[Refused] = []
+
+        def call(module: str, options: Mapping[str, Any], option: str, directory: str) -> None:
+            for check in (True, False):
+                name = f"{module} {sorted(options.items())} {'check' if check else 'real'}"
+                play.call(name, module, options, check_mode=check, timeout=_PATIENCE)
+                refused.append(Refused(name, option, directory))
+
+        for module, option, others in CALLS:
+            for where in (THEIRS, STICKY):
+                for plant in PLANTS:
+                    call(module, {**others, option: f"{where}/{plant}"}, option, where)
+            call(module, {**others, option: f"{STICKY}/daemon/file"}, option, f"{STICKY}/daemon")
+            call(module, {**others, option: f"{STICKY}/way/file"}, option, f"{STICKY}/way")
+            call(module, {**others, option: "relative/file"}, option, "relative/file")
+            call(module, {**others, "store": f"{THEIRS}/store"}, "store", THEIRS)
+            call(module, {**others, "store": "relative"}, "store", "relative")
+        call("mail_vserver_tls", SMTP, "", DEPLOYED)
+        play.shell("refused", snapshots.script("refused"))
+        return refused
+
+    @staticmethod
+    def _go_back(play: Play) -> None:
+        """Do what the messages say, and do the same again; then remove everything."""
+        play.shell("follow the remedy", f"chown root {DEPLOYED}; rm {COPY}; mv {DEPLOYED}/kept {COPY}")
+        play.call("after the remedy", "mail_vserver_tls", SMTP)
+        play.call("in /tmp", "mail_cert_request", {**CALLS[0][2], "csr_path": f"{STICKY}/request.csr"})
+        play.call("absent", "mail_vserver_tls", {"protocol": "smtp", "state": "absent"})
+        play.shell("noted at the end", _attributes("look"))
