@@ -76,14 +76,20 @@ def test_a_directory_as_tmp_will_do(outcome: Outcome, where: Host) -> None:
 
 
 def test_attributes_are_kept(outcome: Outcome, where: Host) -> None:
-    for call in ("secure", "renew", "absent"):
+    for call in ("secure", "correct", "absent"):
         assert outcome.result(where, call)["changed"], call
     assert outcome.result(where, "fail")["failed"]
-    first, second, failed, renewed, last = outcome.attributes[where.name]
+    first, second, failed, corrected, last = outcome.attributes[where.name]
     main, master = WITH_ATTRIBUTES[:2]
     assert set(first[main][3]) == {"system.posix_acl_access", "user.owner"}
     assert {path: second[path] for path in (main, master)} == {path: first[path] for path in (main, master)}
     assert set(second) == set(WITH_ATTRIBUTES)
     assert failed == second
-    assert renewed == second
-    assert last == {path: second[path] for path in second if path != COPY}
+    assert {path: corrected[path] for path in (main, master)} == {path: first[path] for path in (main, master)}
+    assert last == {path: first[path] for path in (main, master)}
+
+
+def test_list_stays_on_a_key_but_opens_it_to_nobody(outcome: Outcome, where: Host) -> None:
+    owner, group, mode, attributes = outcome.attributes[where.name][3][COPY]
+    assert (owner, group, mode) == (0, 0, "0o100600")
+    assert set(attributes) == {"system.posix_acl_access", "user.owner"}

@@ -21,7 +21,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.certific
     ROOT_ON_HOST,
     Certificates,
 )
-from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.host_kinds import MAIN, RSA
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.host_kinds import MAIN
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
@@ -47,14 +47,17 @@ PLANTS: Mapping[str, str] = {
     "pipe": "mkfifo",
     "directory": "mkdir",
 }
-# calls with a path at which something was planted: module, option, and the other options
-CALLS: Sequence[tuple[str, str, Mapping[str, Any]]] = (
-    ("mail_cert_request", "csr_path", {"name": "new.example.test", "key_type": "ECDSA_P256"}),
-    ("mail_cert_request", "csr_path", {"name": "new.example.test", "state": "absent"}),
-    ("mail_cert_export", "path", {"name": MAIN, "passphrase": "correct horse battery"}),
-)
+REQUEST = {"name": "new.example.test", "key_type": "ECDSA_P256"}
+EXPORT = {"name": MAIN, "passphrase": "correct horse battery"}
 SMTP = {"protocol": "smtp", "certificate": MAIN}
 
+# Another program has the port, by the name of the daemon's.
+_LISTEN = 'import socketserver as s; s.TCPServer(("", 8465), s.BaseRequestHandler).serve_forever()'
+_STRANGER = (
+    f"cp -L /usr/bin/python3 {WORK}/smtpd",
+    f"systemd-run --quiet --collect --unit=stranger {WORK}/smtpd -c '{_LISTEN}'",
+    "until ss -Hltn | grep -q :8465; do sleep 0.1; done",
+)
 # Prints owner, mode and all attributes of files. With "give", an access control list and a note are given first.
 _ATTRIBUTES = f"""
 import json, os, struct, sys
@@ -165,10 +168,15 @@ class ForeignDirectories:
         play.shell("note", _attributes("give"))
         play.call("secure", "mail_vserver_tls", SMTP)
         play.shell("note again", _attributes("give"))
-        play.call("fail", "mail_vserver_tls", {**SMTP, "listen": ["192.0.2.1"]})
+        play.shell("take the port", *_STRANGER)
+        play.call(
+            "fail", "mail_vserver_tls", {"protocol": "submission", "certificate": MAIN, "implicit_tls_port": 8465}
+        )
+        play.shell("give the port back", "systemctl stop stranger")
         play.shell("noted after a failure", _attributes("look"))
-        play.call("renew", "mail_cert_install", {**given, "src": f"{WORK}/{RSA}.pem"})
-        play.shell("noted after a renewal", _attributes("look"))
+        play.shell("spoil the copy", f"echo >>{COPY}")
+        play.call("correct", "mail_vserver_tls", SMTP)
+        play.shell("noted after the correction", _attributes("look"))
 
     @staticmethod
     def _plant(play: Play) -> list[Refused]:
@@ -183,21 +191,25 @@ class ForeignDirectories:
         refused: list[Refused] = []
 
         def call(module: str, options: Mapping[str, Any], option: str, directory: str) -> None:
-            for check in (True, False):
-                name = f"{module} {sorted(options.items())} {'check' if check else 'real'}"
-                play.call(name, module, options, check_mode=check, timeout=_PATIENCE)
-                refused.append(Refused(name, option, directory))
+            check = len(refused) % 2 == 1  # a real run would only do the same again
+            name = f"{module} {sorted(options.items())} {'check' if check else 'real'}"
+            play.call(name, module, options, check_mode=check, timeout=_PATIENCE)
+            refused.append(Refused(name, option, directory))
 
-        for module, option, others in CALLS:
-            for where in (THEIRS, STICKY):
-                for plant in PLANTS:
-                    call(module, {**others, option: f"{where}/{plant}"}, option, where)
-            call(module, {**others, option: f"{STICKY}/daemon/file"}, option, f"{STICKY}/daemon")
-            call(module, {**others, option: f"{STICKY}/way/file"}, option, f"{STICKY}/way")
-            call(module, {**others, option: "relative/file"}, option, "relative/file")
-            call(module, {**others, "store": f"{THEIRS}/store"}, "store", THEIRS)
-            call(module, {**others, "store": "relative"}, "store", "relative")
-        call("mail_vserver_tls", SMTP, "", DEPLOYED)
+        for where in (THEIRS, STICKY):
+            for plant in PLANTS:
+                call("mail_cert_request", {**REQUEST, "csr_path": f"{where}/{plant}"}, "csr_path", where)
+                call("mail_cert_export", {**EXPORT, "path": f"{where}/{plant}"}, "path", where)
+        for plant in PLANTS:
+            call(
+                "mail_cert_request", {**REQUEST, "state": "absent", "csr_path": f"{THEIRS}/{plant}"}, "csr_path", THEIRS
+            )
+        for place, directory in (("way/file", "way"), ("daemon/file", "daemon")):
+            call("mail_cert_request", {**REQUEST, "csr_path": f"{STICKY}/{place}"}, "csr_path", f"{STICKY}/{directory}")
+        for _check in (False, True):
+            call("mail_cert_request", {**REQUEST, "csr_path": "relative/file"}, "csr_path", "relative/file")
+            call("mail_cert_request", {**REQUEST, "store": f"{THEIRS}/store"}, "store", THEIRS)
+            call("mail_vserver_tls", SMTP, "", DEPLOYED)
         play.shell("refused", snapshots.script("refused"))
         return refused
 
@@ -206,6 +218,6 @@ class ForeignDirectories:
         """Do what the messages say, and do the same again; then remove everything."""
         play.shell("follow the remedy", f"chown root {DEPLOYED}; rm {COPY}; mv {DEPLOYED}/kept {COPY}")
         play.call("after the remedy", "mail_vserver_tls", SMTP)
-        play.call("in /tmp", "mail_cert_request", {**CALLS[0][2], "csr_path": f"{STICKY}/request.csr"})
+        play.call("in /tmp", "mail_cert_request", {**REQUEST, "csr_path": f"{STICKY}/request.csr"})
         play.call("absent", "mail_vserver_tls", {"protocol": "smtp", "state": "absent"})
         play.shell("noted at the end", _attributes("look"))

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import stat
@@ -94,6 +95,16 @@ def test_attributes_are_kept(apply, etc):
     assert {path.name: path.read_text() for path in etc.iterdir()} == dict.fromkeys(before, "new")
     assert {path.name: attributes(path) for path in etc.iterdir()} == before
     assert {mode(path) for path in etc.iterdir()} == {0o640}
+
+
+def test_security_label_is_kept_but_nothing_that_belongs_to_the_old_content(apply, etc):
+    label = b"system_u:object_r:postfix_etc_t:s0\0"
+    os.setxattr(etc / "main.cf", "security.selinux", label)
+    with contextlib.suppress(OSError):  # a kernel that looks after it refuses
+        os.setxattr(etc / "main.cf", "security.ima", bytes(21))
+    apply(FileChange(str(etc / "main.cf"), b"new"))
+    assert os.getxattr(etc / "main.cf", "security.selinux") == label
+    assert "security.ima" not in os.listxattr(etc / "main.cf")
 
 
 def test_attributes_are_kept_by_undo(apply, etc):
