@@ -141,7 +141,7 @@ def run_service(
         Problem: it cannot be done; the host is as it was.
     """
     things = [service.parse(element) for element in elements]
-    check_directory(service.site.store.root, "store")
+    check_directory(service.site.store.root, "store" if "store" in module.params else "")
     service.look(things)
     with Transaction(
         service.site.host, service.participant, check_mode=module.check_mode, warn=module.warn

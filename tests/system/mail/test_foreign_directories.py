@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
-from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK, lab_state
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.foreign_directories import (
     COPY,
     NAMES,
@@ -60,7 +60,16 @@ def test_nothing_on_the_host_has_changed(outcome: Outcome, where: Host) -> None:
 
 
 def test_the_secret_of_root_is_as_it_was(outcome: Outcome, where: Host) -> None:
-    assert outcome.secrets[where.name] == "root 600\nroot's own\n"
+    assert outcome.secrets[where.name] == "root 600\nroot 700\nroot's own\n"
+
+
+def test_answers_to_a_ca_are_written_by_whoever_owns_the_web_root(
+    scenario: tuple[Lab, Outcome], outcome: Outcome, where: Host
+) -> None:
+    assert scenario[0].read(where, f"{WORK}/answer") == "the answer www-data 644\n"
+    done = {one.task: one.status for one in outcome.run.of(where.name)}
+    assert done["taken away"] == "ok"
+    assert done["and a link"] == "ok"
 
 
 def test_the_remedy_works(outcome: Outcome, where: Host) -> None:

@@ -26,7 +26,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts im
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
-from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION, Ansible, Run
 
 HOSTS = ("f1:bookworm", "f2:trixie")
 NAMES = ("f1", "f2")
@@ -34,6 +34,8 @@ DAEMON = "postfix"  # its user is who plants
 THEIRS = "/srv/daemon"
 STICKY = "/var/tmp"
 SECRET = "/root/secret"
+WEB_ROOT, WEB_USER, CLOSED = "/srv/web", "www-data", "/root/closed"
+ANSWER = ".well-known/acme-challenge/token"
 STORE = "/etc/postmaster"
 DEPLOYED = f"{STORE}/deployed/postfix"
 COPY = f"{DEPLOYED}/{MAIN}.pem"
@@ -99,7 +101,7 @@ class Outcome:
         refused: the calls that had to be refused.
         snapshots: by host, those before and after these calls.
         attributes: by host, those of the files in WITH_ATTRIBUTES after each step.
-        secrets: by host, what has become of root's secret.
+        secrets: by host, what has become of root's secret, and of a directory that only root can enter.
     """
 
     run: Run
@@ -138,6 +140,7 @@ class ForeignDirectories:
             self.lab.ask(host, "update-ca-certificates")
             self.lab.write(host, f"{WORK}/attributes.py", _ATTRIBUTES)
             self.lab.write(host, SECRET, "root's own\n", "0600")
+            self.lab.ask(host, "mkdir", "--mode=0700", CLOSED)
 
         with ThreadPoolExecutor() as pool:
             list(pool.map(prepare, self.lab.hosts.values()))
@@ -145,6 +148,7 @@ class ForeignDirectories:
         self._secure(play)
         refused = self._plant(play)
         self._go_back(play)
+        self._answer(play)
         run = Ansible(self.lab.inventory, self._directory).play("f1,f2", play.tasks, strategy="free")
         hosts = self.lab.hosts
         return Outcome(
@@ -152,7 +156,10 @@ class ForeignDirectories:
             refused,
             {name: (self._load(hosts[name], "planted"), self._load(hosts[name], "refused")) for name in NAMES},
             {name: self._noted(hosts[name]) for name in NAMES},
-            {name: self.lab.shell(hosts[name], f"stat -c '%U %a' {SECRET}; cat {SECRET}*") for name in NAMES},
+            {
+                name: self.lab.shell(hosts[name], f"stat -c '%U %a' {SECRET} {CLOSED}; cat {SECRET}*; ls {CLOSED}")
+                for name in NAMES
+            },
         )
 
     def _load(self, host: Host, label: str) -> snapshots.Snapshot:
@@ -221,3 +228,29 @@ class ForeignDirectories:
         play.call("in /tmp", "mail_cert_request", {**REQUEST, "csr_path": f"{STICKY}/request.csr"})
         play.call("absent", "mail_vserver_tls", {"protocol": "smtp", "state": "absent"})
         play.shell("noted at the end", _attributes("look"))
+
+    @staticmethod
+    def _answer(play: Play) -> None:
+        """Answer a CA's question in a web root of the web server's user, who then puts a link on the way."""
+        as_user = f"runuser -u {WEB_USER} --"
+        variables = {
+            "certificates_acme_webroot": WEB_ROOT,
+            "__certificates_challenges": {"http-01": [{"resource": ANSWER, "resource_value": "the answer"}]},
+        }
+
+        def role(name: str, file: str) -> None:
+            include = {"name": f"{COLLECTION}.certificates", "tasks_from": f"acme/{file}.yml"}
+            tasks = [{"name": name, "ansible.builtin.include_role": include, "vars": variables}]
+            ignored = [{"name": f"{name}: refused", "ansible.builtin.meta": "noop"}]
+            play.tasks.append({"block": tasks, "rescue": ignored})
+
+        serve = f"systemd-run --quiet --collect --unit=web python3 -m http.server --directory={WEB_ROOT} 80"
+        play.shell("a web root", f"install -d -o {WEB_USER} {WEB_ROOT}", serve)
+        role("answer", "http-01")
+        look = f"cat {WEB_ROOT}/{ANSWER}; stat -c ' %U %a' {WEB_ROOT}/{ANSWER}"
+        play.shell("answered", f"({look}) >{WORK}/answer")
+        role("take the answer away", "http-01-end")
+        play.shell("taken away", f"if test -e {WEB_ROOT}/{ANSWER}; then exit 1; fi")
+        play.shell("plant in the web root", f"{as_user} rm -r {WEB_ROOT}/.well-known/acme-challenge")
+        play.shell("and a link", f"{as_user} ln -s {CLOSED} {WEB_ROOT}/.well-known/acme-challenge")
+        role("answer through a link", "http-01")
