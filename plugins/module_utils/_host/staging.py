@@ -39,14 +39,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.tr
     uid_of,
 )
 
+_OURS = re.compile(r"\.(.*)\.postmaster-(?:new|before)(?:-[0-9a-f]{16})?", re.DOTALL)
 _LONGEST = 200  # bytes of the target's name; with what we add, it stays a name
+
+
+def _base(target: str) -> str:
+    """The part of a target's name that is in the names beside it."""
+    return os.fsdecode(os.fsencode(os.path.basename(target))[:_LONGEST])
 
 
 def _beside(target: str, word: str) -> str:
     """A hidden name in the target's own directory, so that a rename suffices to commit. Nobody can foresee it."""
-    directory, base = os.path.split(target)
-    base = os.fsdecode(os.fsencode(base)[:_LONGEST])
-    return os.path.join(directory, f".{base}.postmaster-{word}-{secrets.token_hex(8)}")
+    return os.path.join(os.path.dirname(target), f".{_base(target)}.postmaster-{word}-{secrets.token_hex(8)}")
 
 
 def is_ours(name: str) -> bool:
@@ -54,11 +58,10 @@ def is_ours(name: str) -> bool:
     return name.startswith(".") and ".postmaster-" in name
 
 
-def _remains(target: str, directory: int) -> list[str]:
-    """Names beside a file that an earlier transaction gave, and which no journal mentions any more."""
-    base = os.fsdecode(os.fsencode(os.path.basename(target))[:_LONGEST])
-    ours = re.compile(rf"\.{re.escape(base)}\.postmaster-(new|before)(-[0-9a-f]{{16}})?")
-    return [name for name in os.listdir(directory) if ours.fullmatch(name)]
+def _remains(bases: Collection[str], directory: int) -> list[str]:
+    """Names beside files that an earlier transaction gave, and which no journal mentions any more."""
+    found = ((name, _OURS.fullmatch(name)) for name in os.listdir(directory))
+    return [name for name, ours in found if ours and ours[1] in bases]
 
 
 def registered(change: FileChange) -> Iterator[RegisteredFile]:
@@ -118,7 +121,7 @@ def _refuse_hard_links(path: str) -> None:
     if count < 2:
         return
     with contextlib.suppress(OSError), _beside_opened(path) as (directory, name):
-        count -= sum(same_file(name, one, directory) for one in _remains(path, directory))
+        count -= sum(same_file(name, one, directory) for one in _remains({_base(path)}, directory))
     if count > 1:
         raise Problem(
             f"{path} has {count} names (hard links); the others would go on showing its old content",
@@ -169,12 +172,12 @@ def _beside_opened(path: str, friends: Collection[int] | None = None) -> Iterato
 
 def sweep(files: Iterable[RegisteredFile]) -> None:
     """Remove what earlier transactions left beside the files; there is no journal that mentions it."""
+    bases: dict[str, set[str]] = {}
     for one in files:
-        with (
-            contextlib.suppress(FileNotFoundError, NotADirectoryError),
-            _beside_opened(one.target) as (directory, _name),
-        ):
-            for name in _remains(one.target, directory):
+        bases.setdefault(os.path.dirname(one.target), set()).add(_base(one.target))
+    for path, here in bases.items():
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), held(path) as directory:
+            for name in _remains(here, directory):
                 unlink(name, directory)
 
 
