@@ -286,10 +286,11 @@ def test_directories_are_closed_until_they_have_their_mode(apply, everything, mo
 
 
 def test_file_of_somebody_without_a_name(apply, tree):
-    os.chown(tree / "etc/main.cf", NAMELESS, NAMELESS)
-    apply(FileChange(str(tree / "etc/main.cf"), b"new"))
-    state = os.stat(tree / "etc/main.cf")
-    assert (state.st_uid, state.st_gid) == (NAMELESS, NAMELESS)
+    alone = tree / "alone.cf"
+    alone.write_text("old")
+    os.chown(alone, NAMELESS, NAMELESS)
+    apply(FileChange(str(alone), b"new"))
+    assert (alone.stat().st_uid, alone.stat().st_gid) == (NAMELESS, NAMELESS)
 
 
 # ---- the mirror
