@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from typing import Any, NoReturn
 
@@ -169,6 +170,27 @@ class SortedSecrets:
         return self._short.union(*(self._by_beginning[piece] for piece in pieces.intersection(self._by_beginning)))
 
 
+def refuse_relative_paths(spec: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse every path that would depend on the directory in which Ansible happens to run a module.
+
+    Args:
+        spec: the module's argument spec, or that of an option's own options.
+        params: what was given. An empty path stands for none, except where there must be one.
+
+    Raises:
+        Problem: there is such a path.
+    """
+    for option, one in spec.items():
+        given = params.get(option)
+        for value in given if isinstance(given, list) else [given]:
+            if isinstance(value, Mapping) and one.get("options"):
+                refuse_relative_paths(one["options"], value)
+            elif "path" in (one.get("type"), one.get("elements")) and value is not None:
+                needed = bool(one.get("required") or one.get("default"))
+                if not os.path.isabs(value) and (value or needed):
+                    raise Problem(f"{value!r} is no absolute path", "give a path that begins with /", option=option)
+
+
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
     """Do the work and leave the module with its result, or with one clear error.
 
@@ -177,6 +199,7 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
         work: returns the keys of the result.
     """
     try:
+        refuse_relative_paths(module.argument_spec, module.params)
         result = work(module)
     except Problem as exc:
         module.fail_json(**exc.result())

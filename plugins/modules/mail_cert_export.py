@@ -43,6 +43,7 @@ options:
     description:
       - Absolute path of the backup on the host, outside the certificate store. A missing directory is created
         for root alone.
+      - A directory in which others than root can replace files is refused, except one such as V(/tmp).
     type: path
     required: true
   passphrase:
@@ -69,7 +70,7 @@ options:
     default: pkcs12
   store:
     description:
-      - Directory of the certificate store on the host.
+      - Directory of the certificate store on the host, an absolute path below directories that only root can write.
       - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster

@@ -150,7 +150,7 @@ options:
       state: *state
   store:
     description:
-      - Directory of the certificate store on the host.
+      - Directory of the certificate store on the host, an absolute path below directories that only root can write.
       - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster

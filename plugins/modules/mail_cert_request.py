@@ -195,6 +195,7 @@ options:
     description:
       - Absolute path of a file outside the store that gets a copy of the pending request, readable by everyone.
       - With O(state=absent) that copy is removed too.
+      - A directory in which others than root can replace files is refused, except one such as V(/tmp).
     type: path
   state: &state
     description:
@@ -240,7 +241,7 @@ options:
       state: *state
   store:
     description:
-      - Directory of the certificate store on the host.
+      - Directory of the certificate store on the host, an absolute path below directories that only root can write.
       - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster

@@ -221,7 +221,7 @@ options:
       auth_tls: *auth_tls
   store:
     description:
-      - Directory of the certificate store on the host.
+      - Directory of the certificate store on the host, an absolute path below directories that only root can write.
       - Its path may have letters of ASCII, digits, and C(/ . _ + -), since daemons' files name it.
     type: path
     default: /etc/postmaster

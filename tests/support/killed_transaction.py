@@ -29,7 +29,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.re
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 # Whatever of the os module changes something, or makes it last.
-STEPS = ("chmod", "chown", "fsync", "link", "mkdir", "rename", "replace", "rmdir", "symlink", "unlink")
+STEPS = (
+    *("chmod", "chown", "fchmod", "fchown", "fsync", "link", "mkdir"),
+    *("rename", "replace", "rmdir", "symlink", "unlink"),
+)
 OWNER: dict[str, Any] = {"owner": pwd.getpwuid(os.getuid()).pw_name, "group": grp.getgrgid(os.getgid()).gr_name}
 
 

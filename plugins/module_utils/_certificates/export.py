@@ -45,6 +45,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptog
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import check_option
 
 _FORMATS: Mapping[str, Callable[..., bytes]] = {"pkcs12": encrypted_pkcs12, "pem": encrypted_pem}
 _CONVERTED_FROM = {"pkcs12": "PKCS#12", "pem": None}
@@ -111,6 +112,7 @@ class ExportPlanner:
     def _check(self, params: Mapping[str, Any]) -> None:
         if not params["passphrase"]:
             raise Problem("the passphrase is empty", "give a long one", option="passphrase")
+        check_option(params["path"], "path")
         if self._store.holds(params["path"]):
             raise Problem(
                 f"{params['path']} is within the certificate store",

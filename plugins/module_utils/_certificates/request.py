@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -60,6 +61,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
     PYTHON_CRYPTOGRAPHY,
     ROOT_HOME,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import check_option
 
 
 def check_copies(elements: Sequence[Mapping[str, Any]]) -> None:
@@ -68,7 +70,7 @@ def check_copies(elements: Sequence[Mapping[str, Any]]) -> None:
     Raises:
         Problem: two have.
     """
-    paths = [params["csr_path"] for params in elements if params["csr_path"]]
+    paths = [os.path.realpath(params["csr_path"]) for params in elements if params["csr_path"]]
     if len(set(paths)) < len(paths):
         raise Problem(
             "two requests would be written to the same file", "give each a file of its own", option="csr_path"
@@ -270,6 +272,7 @@ class RequestPlanner:
         """
         if not path or path == entry.pending.request_path:
             return ""
+        check_option(path, "csr_path")
         there = self._copy_there(path)
         if self._store.holds(path) or (there and b"CERTIFICATE REQUEST-----" not in there):
             raise Problem(
@@ -336,6 +339,8 @@ class RequestPlanner:
     def _cancel(self, entry: StoreEntry, copy: str | None) -> Plan:
         changes = pending.removal(entry.pending)
         request = entry.pending.request
+        if copy:
+            check_option(copy, "csr_path")
         if copy and request is not None and self._copy_there(copy) == request:
             changes.append(FileChange(copy, None))
         changes = needed(changes, self._host)

@@ -78,6 +78,11 @@ class FileChange:
     edits: tuple[Edit, ...] = ()
     editor: str = ""
 
+    @property
+    def is_edited(self) -> bool:
+        """Whether a part of the file is somebody else's, and stays. Whatever is all ours has its owner, or a secret."""
+        return self.content is not None and (bool(self.edits) or not (self.owner or self.secret))
+
     def needed(self, host: Host) -> bool:
         """Whether the host differs from this."""
         state = host.state(self.path)

@@ -32,10 +32,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
     SYSTEM_ENDS,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import (
+    create,
     sync_directory,
     unlink,
     write_private,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import held
 
 _PACKAGE = __name__.rpartition("._host.")[0]
 _MAIN = f"from {_PACKAGE}._host.recovery import main\n\nmain()\n"
@@ -155,12 +157,25 @@ class Guard:
             target=BEFORE_ANY_DAEMON,
             end=SYSTEM_ENDS,
         )
-        write_private(places.unit, content.encode())
-        os.chmod(places.unit, 0o644)
-        sync_directory(places.units)
+        self._write(places.unit, content.encode())
         directory = os.path.dirname(places.wanted)
         os.makedirs(directory, exist_ok=True)
-        unlink(places.wanted)
-        os.symlink(os.path.join("..", os.path.basename(places.unit)), places.wanted)
-        sync_directory(directory)
+        with held(directory) as wants:
+            name = os.path.basename(places.wanted)
+            unlink(name, wants)
+            os.symlink(os.path.join("..", os.path.basename(places.unit)), name, dir_fd=wants)
+            os.fsync(wants)
         sync_directory(places.units)
+
+    @staticmethod
+    def _write(path: str, content: bytes) -> None:
+        """Write a file that everybody may read."""
+        with held(os.path.dirname(path)) as directory:
+            name = os.path.basename(path)
+            unlink(name, directory)
+            with os.fdopen(create(name, directory), "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fchmod(stream.fileno(), 0o644)
+                os.fsync(stream.fileno())
+            os.fsync(directory)

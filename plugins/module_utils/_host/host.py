@@ -49,14 +49,16 @@ class FileState:
     mode: int
 
 
-def _name_of_user(uid: int) -> str:
+def name_of_user(uid: int) -> str:
+    """Name of a user, or the number where it has none."""
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return str(uid)
 
 
-def _name_of_group(gid: int) -> str:
+def name_of_group(gid: int) -> str:
+    """Name of a group, or the number where it has none."""
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:
@@ -162,7 +164,7 @@ class Host:
             return None
         except OSError as exc:
             raise Problem(f"{path} cannot be read ({exc.strerror})", "run the module as root (become: true)") from exc
-        return FileState(_name_of_user(found.st_uid), _name_of_group(found.st_gid), stat.S_IMODE(found.st_mode))
+        return FileState(name_of_user(found.st_uid), name_of_group(found.st_gid), stat.S_IMODE(found.st_mode))
 
     def names_in(self, directory: str) -> list[str]:
         """Sorted names in a directory, empty where there is none."""

@@ -91,14 +91,15 @@ class Journal:
     def _by_hand(self) -> str:
         """What to do where the journal cannot be followed, as a part of a remedy."""
         return (
-            "put the old files back yourself: 'find / -xdev -name \".*.postmaster-before\"' lists them; each one,"
-            " such as .NAME.postmaster-before, is moved to NAME in the same directory ('mv'), and the daemon that reads"
-            f" it restarted ('systemctl restart'); then remove the journal ('rm -r {self.path}') and run again"
+            "put the old files back yourself: 'find / -xdev -name \".*.postmaster-before*\"' lists them; each one,"
+            " such as .NAME.postmaster-before-0123456789abcdef, is moved to NAME in the same directory ('mv'), and the"
+            f" daemon that reads it restarted ('systemctl restart'); then remove the journal ('rm -r {self.path}') and run again"
         )
 
     def write(self, record: Record) -> None:
         """Write the journal and have the disk keep it, before anything else happens."""
-        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        for directory in (os.path.dirname(self.directory), self.directory):
+            os.makedirs(directory, mode=0o700, exist_ok=True)  # the mode is that of the last one only
         content: Mapping[str, Any] = {"form": FORM, **record.as_journal()}
         staged = self.path + ".new"
         write_private(staged, json.dumps(content).encode())

@@ -11,6 +11,7 @@ import os
 import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
 
@@ -32,10 +33,11 @@ class Lock:
         """Wait for the lock and take it.
 
         Raises:
-            Problem: another run does not give it up, or the file cannot be opened.
+            Problem: another run does not give it up, the file cannot be opened, or others could replace it.
         """
         try:
-            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            os.makedirs(os.path.dirname(self._path), mode=0o755, exist_ok=True)
+            resolved(self._path)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
             raise Problem(

@@ -2,7 +2,10 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What a transaction does to single files: written for root alone, written to last, compared, removed."""
+"""What a transaction does to single files: written for root alone, written to last, compared, removed.
+
+A file is named by its path, or by its name in a directory that is held open.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.id
 _REMOVAL = 30.0  # seconds; somebody may go on making files in what is removed
 
 
-def unlink(path: str) -> None:
+def unlink(name: str, directory: int | None = None) -> None:
     """Remove a file, if it is there."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(path)
+        os.unlink(name, dir_fd=directory)
 
 
 def sync_directory(path: str) -> None:
@@ -33,19 +36,19 @@ def sync_directory(path: str) -> None:
         os.close(handle)
 
 
-def sync_file(path: str) -> None:
-    """Have the disk keep a file's content, owner and mode."""
-    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+def exists(name: str, directory: int) -> bool:
+    """Whether anything has a name in a directory, be it a link that leads nowhere."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
 
 
-def same_file(one: str, other: str) -> bool:
+def same_file(one: str, other: str, directory: int) -> bool:
     """Whether two names are links to one file; also on overlayfs, which shows hard links as separate files."""
     try:
-        first, second = os.lstat(one), os.lstat(other)
+        first, second = (os.stat(name, dir_fd=directory, follow_symlinks=False) for name in (one, other))
     except FileNotFoundError:
         return False
     return (first.st_ctime_ns, first.st_mtime_ns, first.st_size, first.st_mode) == (
@@ -78,11 +81,20 @@ def read_regular(path: str, most: int) -> bytes:
     return content
 
 
+def create(name: str, directory: int | None = None) -> int:
+    """Make a new file that only root can read at any moment; whatever has its name already is an error.
+
+    Returns:
+        A file descriptor, for writing.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(name, flags, 0o600, dir_fd=directory)
+
+
 def write_private(path: str, content: bytes) -> None:
-    """Write a new file that only root can read at any moment, and have the disk keep it."""
+    """Write a new file that only root can read at any moment, in a directory of root's, and have the disk keep it."""
     unlink(path)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as stream:
+    with os.fdopen(create(path), "wb") as stream:
         stream.write(content)
         stream.flush()
         os.fsync(stream.fileno())

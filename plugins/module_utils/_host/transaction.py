@@ -38,13 +38,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.jo
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.lock import Lock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.mirror import mirrors
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import unlink
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.recovery import Recovery, clear
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import (
     Record,
     RegisteredFile,
     WayBack,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 
 
 class Participant(Protocol):
@@ -107,6 +107,7 @@ class Transaction:
         self._interruptions = Interruptions()
 
     def __enter__(self) -> Transaction:
+        resolved(self._journal.path)  # what it says is done as root
         if self.check_mode:
             if self._journal.exists():
                 self._warn(self._what_a_run_would_do())
@@ -144,7 +145,7 @@ class Transaction:
     ) -> None:
         """Make the changes, have the participants use them, and prove it; or leave everything as it was.
 
-        In check mode nothing happens.
+        In check mode nothing happens, but what could not be written safely is a problem there too.
 
         Args:
             changes: the files that differ from the host, in the order in which they are to be committed.
@@ -154,22 +155,26 @@ class Transaction:
         Raises:
             Problem: something failed; everything has been put back.
         """
+        try:
+            files_of = [tuple(staging.registered(change)) for change in changes]
+        except Problem as exc:
+            outcome = _outcome((), disturbed=False)
+            raise Problem(f"{exc.found}; {outcome}", exc.remedy, subject=exc.subject, option=exc.option) from exc
         if self.check_mode:
             return
-        files = [file for change in changes for file in staging.registered(change)]
+        files = [file for some in files_of for file in some]
         record = Record(False, files, staging.missing_directories(files), {}, begun=False)
-        for file in files:
-            unlink(file.saved)  # stale: there is no journal that mentions it
         disturbed = False
         try:
             record = self._noted(record, participants)
             self._post_guard()
             self._journal.write(record)  # before anything of it exists
-            for change in changes:
-                staging.make_parents(change)
+            staging.sweep(files)
+            for change, some in zip(changes, files_of):
+                staging.make_parents(change, some[0].target)
             staging.save(files)
-            for change in changes:
-                staging.stage(change, self._host, self._run, self._journal.directory)
+            for change, some in zip(changes, files_of):
+                staging.stage(change, some, self._journal.directory, self._run)
             staging.settle(files)
             record = self._journal.set_begun(record)
             staging.commit(file for file in files if file.prerequisite)

@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.tr
     Participant,
     Transaction,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import check_directory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
@@ -140,6 +141,7 @@ def run_service(
         Problem: it cannot be done; the host is as it was.
     """
     things = [service.parse(element) for element in elements]
+    check_directory(service.site.store.root, "store" if "store" in module.params else "")
     service.look(things)
     with Transaction(
         service.site.host, service.participant, check_mode=module.check_mode, warn=module.warn

@@ -57,6 +57,7 @@ FLOORS = (
 # What may write is the transaction, in one file or several. The host itself writes to memory only (memfd_create).
 WRITERS = {"_host.host", "_host.transaction", "_host.lock", "_host.journal", "_host.staging", "_host.mirror"}
 WRITERS |= {"_host.private_files", "_host.bounded_copy", "_host.guard", "_host.recovery"}
+WRITERS |= {"_host.content", "_host.trusted_paths"}
 # What opens files to read them.
 READERS = {"_host.reading"}
 # What reads the collection's own files, on the control node.

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -16,7 +17,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import objects, one_or_many
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._arguments import KIND, is_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+    DiscreetModule,
+    refuse_relative_paths,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import Kind
 
 PLUGINS = Path(__file__).resolve().parents[4] / "plugins"
@@ -196,3 +200,41 @@ def test_objects():
     assert objects({**none, "things": []}, ELEMENT, "things") == []
     with pytest.raises(Problem, match="option name: it cannot be combined with things"):
         objects({**none, "name": "a", "things": [{"name": "b"}]}, ELEMENT, "things")
+
+
+# ---- paths
+
+
+def paths_in(options):
+    """The options that are paths, each with what stands around one that is given."""
+    for option, one in options.items():
+        if one.get("type") == "path":
+            yield option, lambda value, option=option: {option: value}
+        if one.get("elements") == "path":
+            yield option, lambda value, option=option: {option: ["/etc/first", value]}
+        if "options" in one:
+            for inner, around in paths_in(one["options"]):
+                yield inner, lambda value, option=option, around=around: {option: [around(value)]}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_relative_paths_are_refused_everywhere(name, monkeypatch):
+    spec = spec_of(name, monkeypatch)["argument_spec"]
+    for option, around in paths_in(spec):
+        for value in ("file", "./file", "../file", "~nobody-of-this-name/file"):
+            with pytest.raises(Problem, match="is no absolute path") as caught:
+                refuse_relative_paths(spec, around(value))
+            assert caught.value.option == option
+        refuse_relative_paths(spec, around("/etc/file"))
+
+
+def test_path_that_must_be_there_is_not_empty():
+    for one in ({"default": "/etc"}, {"required": True}):
+        with pytest.raises(Problem, match="is no absolute path"):
+            refuse_relative_paths({"store": {"type": "path", **one}}, {"store": ""})
+    refuse_relative_paths({"copy": {"type": "path"}}, {"copy": ""})
+
+
+def test_every_module_has_its_paths_looked_at():
+    texts = [(PLUGINS / f"modules/{name}.py").read_text() for name in MODULES]
+    assert all(re.search(r"^    run\(.*, work\)$", text, re.MULTILINE) for text in texts)

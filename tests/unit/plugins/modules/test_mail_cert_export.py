@@ -28,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.authorities imp
     snapshot,
     undocumented,
 )
+from ansible_collections.postmaster.secure_channel.tests.support.plants import PLANTS, directory_of_nobody
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 ROOT = Authority("Root")
@@ -229,6 +230,26 @@ def test_store_is_no_place_for_backups(refused, store):
 def test_directory(refused, tmp_path):
     (tmp_path / "there").mkdir()
     assert "is a directory, not a regular file" in refused(path=str(tmp_path / "there"))["found"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_relative_path(check, refused):
+    problem = refused(path="backup.p12", check=check)
+    assert (problem["option"], problem["found"]) == ("path", "'backup.p12' is no absolute path")
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("name", [NAME, "not-live.example.test"])
+@pytest.mark.parametrize("plant", PLANTS)
+def test_what_somebody_else_planted(plant, name, check, refused, tmp_path):
+    theirs = directory_of_nobody(tmp_path)
+    plant(theirs / "backup", tmp_path / "outside")
+    before = os.lstat(theirs / "backup")
+    problem = refused(name=name, path=str(theirs / "backup"), check=check)
+    assert problem["option"] == "path"
+    assert f"the directory {theirs} belongs to nobody (mode 0755)" in problem["found"]
+    assert os.lstat(theirs / "backup") == before
+    assert os.listdir(theirs) == ["backup"]
 
 
 def test_no_such_certificate(export, refused):

@@ -30,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.authorities imp
     snapshot,
     undocumented,
 )
+from ansible_collections.postmaster.secure_channel.tests.support.plants import PLANTS, directory_of_nobody
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 ROOT = Authority()
@@ -764,3 +765,44 @@ def test_names_that_lead_elsewhere(request_, one, dns, tmp_path):
 def test_names_are_not_looked_up_by_default(one, dns):
     one()
     assert dns == []
+
+
+# ---- directories of others
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("state", ["present", "absent"])
+@pytest.mark.parametrize("plant", PLANTS)
+def test_what_somebody_else_planted_for_the_copy(plant, state, check, request_, tmp_path):
+    theirs = directory_of_nobody(tmp_path)
+    plant(theirs / "copy", tmp_path / "outside")
+    before = os.lstat(theirs / "copy")
+    result = request_(check, name=NAME, csr_path=str(theirs / "copy"), state=state, **EC)
+    assert result["problem"]["option"] == "csr_path"
+    assert f"the directory {theirs} belongs to nobody (mode 0755)" in result["problem"]["found"]
+    assert os.lstat(theirs / "copy") == before
+    assert os.listdir(theirs) == ["copy"]
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("option", ["csr_path", "store"])
+def test_relative_path(option, check, request_, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = request_(check, name=NAME, **EC, **{option: "relative"})
+    assert result["problem"]["option"] == option
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("check", [False, True])
+def test_store_of_somebody_else(check, request_, tmp_path):
+    theirs = directory_of_nobody(tmp_path)
+    result = request_(check, name=NAME, store=str(theirs / "store"), **EC)
+    assert result["problem"]["option"] == "store"
+    assert list(theirs.iterdir()) == []
+
+
+def test_two_copies_at_one_place(request_, tmp_path):
+    (tmp_path / "linked").symlink_to(tmp_path)
+    both = [("a.example.test", tmp_path / "copy"), ("b.example.test", tmp_path / "linked/copy")]
+    result = request_(requests=[{"name": name, "csr_path": str(path), **EC} for name, path in both])
+    assert result["problem"]["found"] == "two requests would be written to the same file"

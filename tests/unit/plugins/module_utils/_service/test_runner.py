@@ -152,7 +152,7 @@ def test_what_is_seen_afterwards(check_mode, site):
 @pytest.fixture
 def module(monkeypatch):
     monkeypatch.setattr(runner, "Transaction", Transaction)
-    found: Any = SimpleNamespace(check_mode=False, warned=[])
+    found: Any = SimpleNamespace(params={}, check_mode=False, warned=[])
     found.warn = found.warned.append
     return found
 
