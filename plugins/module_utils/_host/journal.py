@@ -93,7 +93,8 @@ class Journal:
         return (
             "put the old files back yourself: 'find / -xdev -name \".*.postmaster-before*\"' lists them; each one,"
             " such as .NAME.postmaster-before-0123456789abcdef, is moved to NAME in the same directory ('mv'), and the"
-            f" daemon that reads it restarted ('systemctl restart'); then remove the journal ('rm -r {self.path}') and run again"
+            " daemon that reads it restarted ('systemctl restart'); then remove the journal"
+            f" ('rm -r {self.path}') and run again"
         )
 
     def write(self, record: Record) -> None:
