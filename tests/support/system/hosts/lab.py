@@ -76,7 +76,12 @@ class Lab:
             name: Host(name, about["lab_release"], about["lab_fqdn"], about["ansible_host"])
             for name, about in inventory["lab"]["hosts"].items()
         }
+        self.find_again()
+
+    def find_again(self, *hosts: Host) -> bool:
+        """Find the hosts' processes, which are others after a reboot; whether these hosts have some."""
         self._pids = dict(line.split() for line in self._lab("pids").splitlines())
+        return all(host.name in self._pids for host in hosts)
 
     def down(self) -> None:
         """Remove the lab and everything in it."""

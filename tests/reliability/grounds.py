@@ -1,0 +1,108 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts for measuring: booted, with certificates in their store, virtual servers set up, and the code on them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.postmaster.secure_channel.tests.reliability import shipped
+from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import CYRUS, EXIM, FULL
+from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.host_certificates import (
+    Certificates,
+    installing,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons import host_kinds, host_setup
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab, wait_until
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
+
+KINDS: Mapping[str, str] = {
+    **dict.fromkeys(host_kinds.FULL, FULL),
+    **dict.fromkeys(host_kinds.EXIM, EXIM),
+    **dict.fromkeys(host_kinds.CYRUS, CYRUS),
+}
+SPECS: Mapping[str, str] = {spec.partition(":")[0]: spec for spec in host_kinds.HOSTS}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """A host that is ready.
+
+    Attributes:
+        host: the host.
+        kind: its kind.
+        renewals: two certificates with chain and key for the lineage "main"; the second is the one that is live.
+    """
+
+    host: Host
+    kind: str
+    renewals: tuple[str, str]
+
+
+def prepare(lab: Lab, name: str, workshop: Path) -> Ground:
+    """Have a host ready, with everything secured that it serves."""
+    host = lab.hosts[name]
+    host_setup.settle(lab, host)
+    certificates = Certificates(workshop)
+    lab.ask(host, "mkdir", "-p", WORK)
+    renewals = []
+    for _time in range(2):
+        certificates.put(lab, host)
+        renewals.append(lab.read(host, f"{WORK}/{host_kinds.MAIN}.pem"))
+    lab.ask(host, "update-ca-certificates")
+    shipped.ship(lab, host)
+    must_run(lab, host, "mail_cert_install", {"certificates": installing(host)})
+    plain = [
+        {**host_kinds.vserver(protocol), "require_secure_channel": protocol != "smtp"}
+        for protocol in host_kinds.AT
+        if any(one["protocol"] == protocol for one in host_kinds.declared(host))
+    ]
+    must_run(lab, host, "mail_vserver_tls", {"vservers": plain})
+    return Ground(host, KINDS[name], (renewals[0], renewals[1]))
+
+
+def must_run(lab: Lab, host: Host, module: str, arguments: Mapping[str, object]) -> shipped.Outcome:
+    """Run a module that has to succeed."""
+    done = shipped.run(lab, host, module, arguments)
+    assert done.succeeded, f"{host.name}: {module}: {done.complaint}"
+    return done
+
+
+def observe(lab: Lab, host: Host, looks: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
+    """What a host serves now."""
+    found: dict[str, str] = json.loads(
+        lab.ask(host, "python3", f"{shipped.CODE}/observe.py", given=json.dumps(looks))
+    )
+    return found
+
+
+def _start_of_init(lab: Lab, host: Host) -> str:
+    """When a host's first process was started, in clock ticks; empty where there is none."""
+    state = lab.run_in(host, "cat", "/proc/1/stat").out.rpartition(")")[2].split()
+    return state[19] if len(state) > 19 else ""
+
+
+def reboot(lab: Lab, host: Host) -> None:
+    """Turn a host off and on again without telling any of its processes."""
+    booted = _start_of_init(lab, host)
+    lab.run_in(host, "systemctl", "reboot", "--force", "--force")
+
+    def up() -> bool:
+        if not lab.find_again(host):
+            return False
+        if _start_of_init(lab, host) in ("", booted):
+            return False
+        return lab.run_in(host, "systemctl", "is-system-running").out.strip() in {"running", "degraded"}
+
+    wait_until(up, f"{host.name} to boot again")
+
+
+def units_of_ours(lab: Lab, host: Host) -> Sequence[str]:
+    """Units by which a host itself undoes what a killed run has left."""
+    printed = lab.run_in(host, "systemctl", "list-unit-files", "--no-legend", "--plain", "postmaster-*").out
+    return [line.split()[0] for line in printed.splitlines() if "nntps" not in line]

@@ -1,0 +1,121 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Measure how reliable the collection is: one table of figures, repeated by one command (see --help)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from collections.abc import Iterator
+from pathlib import Path
+
+from ansible_collections.postmaster.secure_channel.tests.reliability import crash, figures, grounds
+from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import targets
+from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
+from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
+
+
+class Measuring:
+    """What all parts share.
+
+    Args:
+        options: those of the command line.
+        workshop: a directory to work in.
+    """
+
+    def __init__(self, options: argparse.Namespace, workshop: Path) -> None:
+        self.options = options
+        self.workshop = workshop
+
+    @contextmanager
+    def hosts(self) -> Iterator[tuple[Lab, list[Ground]]]:
+        """The chosen hosts, ready."""
+        lab = Lab(lab_state())
+        names = self.options.hosts
+        try:
+            lab.up(*(grounds.SPECS[name] for name in names))
+
+            def prepare(name: str) -> Ground:
+                place = self.workshop / name
+                place.mkdir(exist_ok=True)
+                return grounds.prepare(lab, name, place)
+
+            with ThreadPoolExecutor(2) as pool:
+                yield lab, list(pool.map(prepare, names))
+        finally:
+            lab.down()
+
+
+def measure_crashes(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+    """Kill everything."""
+    options = measuring.options
+    whole = crash.Tally()
+
+    def one(ground: Ground) -> crash.Tally:
+        tally = crash.Tally()
+        for target in targets(ground.host, ground.kind, ground.renewals):
+            if options.target and options.target not in target.name:
+                continue
+            chance = random.Random(f"{options.seed} {ground.host.name} {target.name}")
+            began = time.monotonic()
+            matrix = crash.Matrix(lab, ground, target)
+            try:
+                matrix.run(options.deaths, chance)
+            except AssertionError as error:
+                matrix.tally.look("the matrix of a target comes to its end", f"{target.name} on {ground.host.name}: {error}")
+            tally.add(matrix.tally)
+            print(f"{ground.host.name}: {target.name}: {matrix.tally.cases} of {matrix.tally.possible} deaths,"
+                  f" {time.monotonic() - began:.0f} s", flush=True)
+        return tally
+
+    with ThreadPoolExecutor(2) as pool:
+        for tally in pool.map(one, hosts):
+            whole.add(tally)
+    return whole.figures()
+
+
+PARTS: Mapping[str, Callable[[Measuring, Lab, Sequence[Ground]], list[Figure]]] = {"crash": measure_crashes}
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="make reliability ARGS=", description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"any of {', '.join(PARTS)}; all unless given")
+    parser.add_argument("--seed", default="1", help="chooses what is tried where not everything is")
+    parser.add_argument("--hosts", default="", help="hosts to measure, with commas between")
+    parser.add_argument("--deaths", type=int, default=20, help="deaths of each target on each host")
+    parser.add_argument("--target", default="", help="only targets with this word in their name")
+    options = parser.parse_args(arguments)
+    options.hosts = [one for one in options.hosts.split(",") if one] or list(grounds.KINDS)
+    return options
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, and print what was found."""
+    options = parsed(arguments)
+    found: list[Figure] = []
+    with tempfile.TemporaryDirectory(prefix="reliability-") as workshop:
+        measuring = Measuring(options, Path(workshop))
+        with measuring.hosts() as (lab, hosts):
+            for name in options.parts or PARTS:
+                found += PARTS[name](measuring, lab, hosts)
+    about = f"make reliability ARGS=\"{' '.join(arguments)}\""
+    figures.save(found, Path(os.environ["POSTMASTER_WORK"], "reliability"), about)
+    print(figures.table(found))
+    print(figures.details(found))
+    return 0 if all(one.right for one in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
