@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 import time
 from collections import Counter
@@ -15,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.tests.reliability import grounds, shipped
+from ansible_collections.postmaster.secure_channel.tests.reliability.chance import shuffled
 from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import Target
 from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
 from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
@@ -26,10 +26,12 @@ ENDINGS = ("kill", "term", "names", "data")
 CUTS = ("names", "data")
 AT_ONCE, A_MINUTE, SETTLED = 5.0, 75.0, 40.0  # seconds; a minute and what a look takes on a busy machine
 JOURNAL = "/var/lib/postmaster-secure-channel/transaction"
-LEFT = f"find /etc /root /var -xdev -name '.*.postmaster-*' -not -path '{shipped.CODE}/*'; ls -d {JOURNAL} 2>/dev/null || :"
+LEFT = f"find /etc /root /var -xdev -name '.*.postmaster-*'; ls -d {JOURNAL} 2>/dev/null || :"
 # Other bytes each time for the same thing.
 RANDOM = re.compile(r"\.db$|\.lmdb$|/pending/.*/|postmaster-accounts|/alternative|\.p12$")
-OWN = re.compile(r"^/opt/reliability|^/etc/(mtab|resolv.conf|ld.so.cache|machine-id|\.updated|\.pwd\.lock)|^/var/lib/postmaster")
+OWN = re.compile(
+    r"^/opt/reliability|^/etc/(mtab|resolv.conf|ld.so.cache|machine-id|\.updated|\.pwd\.lock)|^/var/lib/postmaster"
+)
 
 
 @dataclass(frozen=True)
@@ -94,10 +96,11 @@ UNDONE = "without any run, not wholly old or new within a minute"
 RESTARTED = "without any run, not wholly old or new after a restart"
 REBOOTED = "without any run, not wholly old or new after a reboot"
 NEXT = "the next run does not succeed"
+STUCK = "the run after that does not succeed either"
 SERVES = "the next run does not lead to what was asked for"
 CONFIGURED = "the next run leaves other settings than an undisturbed one"
 CLEAN = "something is left behind"
-QUESTIONS = (UNDONE, RESTARTED, REBOOTED, NEXT, SERVES, CONFIGURED, CLEAN)
+QUESTIONS = (UNDONE, RESTARTED, REBOOTED, NEXT, STUCK, SERVES, CONFIGURED, CLEAN)
 
 
 def different(seen: Mapping[str, str], states: Sequence[State]) -> str:
@@ -168,21 +171,30 @@ class Matrix:
         seen = self.seen()
         return State(seen, self.configuration()), done.steps
 
-    def run(self, deaths: int, chance: random.Random) -> Tally:
-        """Kill it some times, at steps chosen by chance, in turn on its way there and back."""
+    def run(self, deaths: int, seed: str, endings: Sequence[str] = ENDINGS, until: Sequence[str] = ()) -> Tally:
+        """Kill it some times, at steps chosen by chance, in turn on its way there and back.
+
+        Args:
+            deaths: how often.
+            seed: chooses the steps.
+            endings: the ways to end it.
+            until: the questions of which a bad answer is enough.
+        """
         self.call(0)
         second, forth = self.undisturbed(1)
         first, back = self.undisturbed(0)
         states, steps = (first, second), (back, forth)
         assert all(first.seen[name] != second.seen[name] for name in first.seen), f"{self.target.name}: {first.seen}"
-        self.tally.possible = (forth + back) * len(ENDINGS)
-        plan = [(number, step, ending) for number in (0, 1) for step in range(1, steps[number] + 1) for ending in ENDINGS]
-        chance.shuffle(plan)
+        self.tally.possible = (forth + back) * len(endings)
+        plan = [
+            (number, step, ending) for number in (0, 1) for step in range(1, steps[number] + 1) for ending in endings
+        ]
+        plan = shuffled(seed, plan)
         by_direction = [[one for one in plan if one[0] == number] for number in (0, 1)]
         now = 0
         for _time in range(min(deaths, len(plan))):
             wanted = 1 - now
-            if not by_direction[wanted]:
+            if not by_direction[wanted] or any(one in self.tally.faults for one in until):
                 break
             _number, step, ending = by_direction[wanted].pop()
             case = Case(self.target.name, self.host.name, step, steps[wanted], ending)
@@ -219,11 +231,14 @@ class Matrix:
         self.tally.look(NEXT, "" if done.succeeded else where + done.complaint)
         if not done.succeeded:
             done = self.call(wanted)
+            self.tally.look(STUCK, "" if done.succeeded else where + done.complaint)
             assert done.succeeded, f"{where}a second run fails as well: {done.complaint}"
         fault = self.seen_until((state,), SETTLED)
         self.tally.look(SERVES, fault and where + fault)
         found = self.configuration()
-        other = [path for path in sorted({*found, *state.configuration}) if found.get(path) != state.configuration.get(path)]
+        other = [
+            path for path in sorted({*found, *state.configuration}) if found.get(path) != state.configuration.get(path)
+        ]
         self.tally.look(CONFIGURED, where + ", ".join(other[:5]) if other else "")
         left = self.lab.shell(self.host, LEFT).split()
         self.tally.look(CLEAN, where + ", ".join(left[:5]) if left else "")

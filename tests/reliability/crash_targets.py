@@ -86,9 +86,7 @@ def _accounts(host: Host) -> Target:
     """An account has one password or the other."""
     words = ("first one's", "second one's")
     states = [{"name": "partner", "password": word, "allowed_senders": [PARTNER]} for word in words]
-    looks = {
-        word: {"login": 587, "host": host.fqdn, "user": "partner", "password": word} for word in words
-    }
+    looks = {word: {"login": 587, "host": host.fqdn, "user": "partner", "password": word} for word in words}
     return Target("mail_relay_account", FULL, "mail_relay_account", (states[0], states[1]), looks, ("dovecot",))
 
 
@@ -96,7 +94,9 @@ def _domain(kind: str, provider: str, looks: Mapping[str, Look], first: Argument
     """A partner's mail goes one way or the other."""
     states = tuple({"domain": PARTNER, "provider": provider, **one} for one in (first, second))
     units = {"postfix": "postfix", "exim": "exim4"}[provider]
-    return Target(f"mail_domain_security {provider}", kind, "mail_domain_security", (states[0], states[1]), looks, (units,))
+    return Target(
+        f"mail_domain_security {provider}", kind, "mail_domain_security", (states[0], states[1]), looks, (units,)
+    )
 
 
 def _relay(number: int) -> Arguments:
@@ -122,15 +122,17 @@ LOOKS_OF_POSTFIX: Mapping[str, Look] = {
     "ways": _tables("*", but="*sasl_password*"),
     "passwords": _tables("*sasl_password*"),
 }
-LOOKS_OF_EXIM: Mapping[str, Look] = {"ways": {"shell": f"exim4 -bt somebody@{PARTNER} | grep -o 'relay[12].example' | sort -u"}}
-PENDING = "/etc/postmaster/pending/asked.example"
-_PUBLIC = "openssl req -noout -pubkey -in $one/*.csr; openssl pkey -pubout -in $one/*key*"
+LOOKS_OF_EXIM: Mapping[str, Look] = {
+    "ways": {"shell": f"exim4 -bt somebody@{PARTNER} | grep -o 'relay[12].example' | sort -u"}
+}
+_PUBLIC = "openssl req -noout -pubkey -in $one/request.csr; openssl pkey -pubout -in $one/key.pem"
 
 
 def _request(host: Host) -> Target:
     """A request is pending, with its key, or there is none."""
     states = ({"name": f"asked.{host.fqdn}"}, {"name": f"asked.{host.fqdn}", "state": "absent"})
-    pair = f"one=/etc/postmaster/pending/asked.{host.fqdn}; [ ! -d $one ] || {{ {_PUBLIC}; }} | sort | uniq -c | grep -c ' 2 '"
+    place = f"one=/etc/postmaster/pending/asked.{host.fqdn}; [ -d $one ] || exit 0"
+    pair = f"{place}; {{ {_PUBLIC}; }} | sort | uniq -c | awk '{{print $1}}' | sort -u"
     return Target("mail_cert_request", FULL, "mail_cert_request", states, {"pair": {"shell": pair}})
 
 
@@ -154,13 +156,20 @@ def _full(host: Host) -> list[Target]:
         "nginx": ("http",),
     }
     everything = ("smtp", "submission", "imap", "pop3", "nntp", "ldap", "http")
-    found = [
-        _provider(host, name, FULL, protocols, UNITS[protocols[0]]) for name, protocols in groups.items()
-    ]
-    found.append(_provider(host, "five daemons at once", FULL, everything, [one for key in everything for one in UNITS[key]]))
+    found = [_provider(host, name, FULL, protocols, UNITS[protocols[0]]) for name, protocols in groups.items()]
+    found.append(
+        _provider(host, "five daemons at once", FULL, everything, [one for key in everything for one in UNITS[key]])
+    )
     gone = {"vservers": [{"protocol": "ldap", "state": "absent"}]}
     found.append(
-        Target("openldap absent", FULL, "mail_vserver_tls", (_bound(MAIN, ["ldap"]), gone), _ports(host, ["ldap"]), ["slapd"])
+        Target(
+            "openldap absent",
+            FULL,
+            "mail_vserver_tls",
+            (_bound(MAIN, ["ldap"]), gone),
+            _ports(host, ["ldap"]),
+            ["slapd"],
+        )
     )
     return found
 
@@ -186,7 +195,9 @@ def targets(host: Host, kind: str, renewals: tuple[str, str]) -> list[Target]:
         found = _full(host)
         protocols = ("smtp", "submission", "imap", "pop3", "nntp", "ldap", "http")
     units = [one for name in protocols for one in UNITS[name]] if kind == FULL else found[0].units
-    install = tuple({"name": MAIN, "content": one, "names": [host.fqdn], "trust_store": ROOT_ON_HOST} for one in renewals)
+    install = tuple(
+        {"name": MAIN, "content": one, "names": [host.fqdn], "trust_store": ROOT_ON_HOST} for one in renewals
+    )
     found.append(
         Target("mail_cert_install", kind, "mail_cert_install", (install[0], install[1]), _ports(host, protocols), units)
     )

@@ -23,6 +23,7 @@ class Figure:
         of: among how many.
         wanted: how many there should be; None where the figure only tells.
         examples: some of those that were found, in words.
+        least: how many there must be at least for the figures beside it to mean anything.
     """
 
     part: str
@@ -31,11 +32,14 @@ class Figure:
     of: int
     wanted: int | None = 0
     examples: Sequence[str] = field(default_factory=tuple)
+    least: int = 0
 
     @property
     def right(self) -> bool:
         """Whether it is as it should be, and something was looked at."""
-        return self.wanted is None or (self.found == self.wanted and self.of > 0)
+        if self.wanted is None:
+            return self.found >= self.least
+        return self.found == self.wanted and self.of > 0
 
 
 def table(figures: Sequence[Figure]) -> str:

@@ -75,9 +75,7 @@ def must_run(lab: Lab, host: Host, module: str, arguments: Mapping[str, object])
 
 def observe(lab: Lab, host: Host, looks: Mapping[str, Mapping[str, object]]) -> dict[str, str]:
     """What a host serves now."""
-    found: dict[str, str] = json.loads(
-        lab.ask(host, "python3", f"{shipped.CODE}/observe.py", given=json.dumps(looks))
-    )
+    found: dict[str, str] = json.loads(lab.ask(host, "python3", f"{shipped.CODE}/observe.py", given=json.dumps(looks)))
     return found
 
 

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import argparse
 import os
-import random
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 
-from ansible_collections.postmaster.secure_channel.tests.reliability import crash, figures, grounds
+from ansible_collections.postmaster.secure_channel.tests.reliability import (
+    broken,
+    check_mode,
+    crash,
+    figures,
+    grounds,
+    load,
+    pauses,
+    secret_canaries,
+)
 from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import targets
 from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
 from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
+from ansible_collections.postmaster.secure_channel.tests.reliability.mutations import Mutation
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
 
@@ -67,16 +75,21 @@ def measure_crashes(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> 
         for target in targets(ground.host, ground.kind, ground.renewals):
             if options.target and options.target not in target.name:
                 continue
-            chance = random.Random(f"{options.seed} {ground.host.name} {target.name}")
+            seed = f"{options.seed} {ground.host.name} {target.name}"
             began = time.monotonic()
             matrix = crash.Matrix(lab, ground, target)
             try:
-                matrix.run(options.deaths, chance)
+                matrix.run(options.deaths, seed)
             except AssertionError as error:
-                matrix.tally.look("the matrix of a target comes to its end", f"{target.name} on {ground.host.name}: {error}")
+                matrix.tally.look(
+                    "the matrix of a target comes to its end", f"{target.name} on {ground.host.name}: {error}"
+                )
             tally.add(matrix.tally)
-            print(f"{ground.host.name}: {target.name}: {matrix.tally.cases} of {matrix.tally.possible} deaths,"
-                  f" {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"{ground.host.name}: {target.name}: {matrix.tally.cases} of {matrix.tally.possible} deaths,"
+                f" {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
         return tally
 
     with ThreadPoolExecutor(2) as pool:
@@ -85,7 +98,57 @@ def measure_crashes(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> 
     return whole.figures()
 
 
-PARTS: Mapping[str, Callable[[Measuring, Lab, Sequence[Ground]], list[Figure]]] = {"crash": measure_crashes}
+def measure_load(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+    """Mail and sessions while everything changes."""
+    options = measuring.options
+    return load.measure(lab, hosts, measuring.workshop / "load", options.messages, options.sessions)
+
+
+def measure_check_mode(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+    """Check mode writes nothing."""
+    return check_mode.measure(lab, hosts, measuring.workshop / "check")
+
+
+def measure_secrets(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+    """Secrets are seen nowhere."""
+    collections = os.environ["ANSIBLE_COLLECTIONS_PATH"]
+    return secret_canaries.measure(lab, hosts, measuring.workshop / "secrets", collections)
+
+
+def measure_pauses(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+    """Two runs at once."""
+    options = measuring.options
+    return pauses.measure(lab, hosts, options.pauses, options.seed)
+
+
+def measure_broken(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+    """Broken copies are noticed."""
+    options = measuring.options
+
+    def crashes(lab: Lab, hosts: Sequence[Ground], mutation: Mutation) -> list[Figure]:
+        (ground,) = hosts
+        every = targets(ground.host, ground.kind, ground.renewals)
+        matrix = crash.Matrix(lab, ground, next(one for one in every if one.name == mutation.target))
+        try:
+            matrix.run(mutation.deaths, options.seed, mutation.endings, mutation.breaks)
+        except AssertionError as error:
+            matrix.tally.look(crash.NEXT, str(error))
+        return matrix.tally.figures()
+
+    def stops(lab: Lab, hosts: Sequence[Ground], _mutation: Mutation) -> list[Figure]:
+        return pauses.measure(lab, hosts, options.pauses, options.seed)
+
+    return broken.measure(lab, hosts, {"crash": crashes, "pauses": stops}, options.target)
+
+
+PARTS: Mapping[str, Callable[[Measuring, Lab, Sequence[Ground]], list[Figure]]] = {
+    "check-mode": measure_check_mode,
+    "secrets": measure_secrets,
+    "load": measure_load,
+    "pauses": measure_pauses,
+    "crash": measure_crashes,
+    "broken": measure_broken,
+}
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -96,6 +159,9 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hosts", default="", help="hosts to measure, with commas between")
     parser.add_argument("--deaths", type=int, default=20, help="deaths of each target on each host")
     parser.add_argument("--target", default="", help="only targets with this word in their name")
+    parser.add_argument("--pauses", type=int, default=20, help="pairs of runs at once on each host")
+    parser.add_argument("--messages", type=int, default=20000, help="messages to send during changes")
+    parser.add_argument("--sessions", type=int, default=200, help="IMAP sessions to hold during changes")
     options = parser.parse_args(arguments)
     options.hosts = [one for one in options.hosts.split(",") if one] or list(grounds.KINDS)
     return options
@@ -110,7 +176,7 @@ def main(arguments: Sequence[str]) -> int:
         with measuring.hosts() as (lab, hosts):
             for name in options.parts or PARTS:
                 found += PARTS[name](measuring, lab, hosts)
-    about = f"make reliability ARGS=\"{' '.join(arguments)}\""
+    about = f'make reliability ARGS="{" ".join(arguments)}"'
     figures.save(found, Path(os.environ["POSTMASTER_WORK"], "reliability"), about)
     print(figures.table(found))
     print(figures.details(found))

@@ -91,13 +91,22 @@ def ship(lab: Lab, host: Host, mutation: Mutation | None = None) -> None:
     lab.ask(host, "sh", "-euc", script, given=base64.b64encode(_archive(mutation or {})).decode())
 
 
+def command(module: str, step: int, ending: str) -> tuple[str, ...]:
+    """The command that runs a module on a host, with its arguments on standard input."""
+    return ("python3", f"{CODE}/dying_module.py", CODE, module, str(step), ending)
+
+
+def outcome(code: int, out: str, err: str, steps: int = 0) -> Outcome:
+    """What became of such a command."""
+    lines = [line for line in out.splitlines() if line.startswith("{")]
+    return Outcome(code, json.loads(lines[-1]) if lines else {}, steps, err)
+
+
 def run(
     lab: Lab, host: Host, module: str, arguments: Mapping[str, Any], step: int = 0, ending: str = "kill"
 ) -> Outcome:
     """Run a module on a host, which may end before one of its steps."""
-    program = ("python3", f"{CODE}/dying_module.py", CODE, module, str(step), ending)
     lab.run_in(host, "rm", "-f", f"{CODE}/steps")
-    done = lab.run_in(host, *program, given=json.dumps(arguments))
-    lines = [line for line in done.out.splitlines() if line.startswith("{")]
+    done = lab.run_in(host, *command(module, step, ending), given=json.dumps(arguments))
     counted = lab.run_in(host, "cat", f"{CODE}/steps").out
-    return Outcome(done.code, json.loads(lines[-1]) if lines else {}, int(counted or 0), done.err)
+    return outcome(done.code, done.out, done.err, int(counted or 0))

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is broken deliberately: Python that is appended to a file of the collection and replaces something in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.tests.reliability.crash import CLEAN, CONFIGURED, NEXT, SERVES
+from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import FULL
+
+_HOST = "plugins/module_utils/_host"
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """One broken copy.
+
+    Attributes:
+        name: what is missing.
+        appended: by path below the checkout, what is appended to that file.
+        part: the part that is to notice it: "crash" or "pauses".
+        breaks: the figures that are to be wrong, any of them.
+        kind: the kind of host that it is shown on.
+        target: the target that is killed.
+        endings: how.
+        deaths: how often at most.
+    """
+
+    name: str
+    appended: Mapping[str, str]
+    part: str
+    breaks: Sequence[str]
+    kind: str = FULL
+    target: str = "dovecot"
+    endings: Sequence[str] = ("kill",)
+    deaths: int = 16
+
+
+_NO_SYNC = '''
+
+def sync_directory(path: str) -> None:
+    """Broken deliberately."""
+
+
+def write_private(path: str, content: bytes) -> None:
+    """Broken deliberately."""
+    unlink(path)
+    with open(path, "wb") as stream:
+        os.chmod(path, 0o600)
+        stream.write(content)
+'''
+_NO_ROLLBACK = '''
+
+def put_back(files, directories):
+    """Broken deliberately."""
+    return []
+'''
+_NO_LOCK = '''
+
+def _take(self):
+    """Broken deliberately."""
+
+
+Lock.take = _take
+'''
+AFTER_THE_NEXT_RUN = (NEXT, SERVES, CONFIGURED, CLEAN)
+MUTATIONS = (
+    Mutation(
+        "transaction: nothing is synced to the disk",
+        {f"{_HOST}/private_files.py": _NO_SYNC},
+        "crash",
+        AFTER_THE_NEXT_RUN,
+        endings=("data", "names"),
+    ),
+    Mutation(
+        "transaction: nothing is put back",
+        {f"{_HOST}/staging.py": _NO_ROLLBACK},
+        "crash",
+        AFTER_THE_NEXT_RUN,
+    ),
+    Mutation(
+        "transaction: the lock is not taken",
+        {f"{_HOST}/lock.py": _NO_LOCK},
+        "pauses",
+        ("pairs of runs that do not both succeed",),
+    ),
+)
