@@ -65,6 +65,7 @@ class Tally:
     died: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     faults: dict[str, list[str]] = field(default_factory=dict)
+    recovers: bool = False
 
     def look(self, question: str, fault: str) -> None:
         """Note the answer to a question; an empty one is good."""
@@ -74,6 +75,7 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Add what was seen on another host."""
+        self.recovers |= other.recovers
         self.cases += other.cases
         self.possible += other.possible
         self.died.update(other.died)
@@ -88,7 +90,8 @@ class Tally:
         for question in (*QUESTIONS, *(one for one in self.counts if one not in QUESTIONS)):
             faults = self.faults.get(question, [])
             if self.counts[question]:
-                found.append(Figure(PART, question, len(faults), self.counts[question], 0, faults))
+                wanted = None if question in BY_ITSELF and not self.recovers else 0
+                found.append(Figure(PART, question, len(faults), self.counts[question], wanted, faults))
         return found
 
 
@@ -100,7 +103,8 @@ STUCK = "the run after that does not succeed either"
 SERVES = "the next run does not lead to what was asked for"
 CONFIGURED = "the next run leaves other settings than an undisturbed one"
 CLEAN = "something is left behind"
-QUESTIONS = (UNDONE, RESTARTED, REBOOTED, NEXT, STUCK, SERVES, CONFIGURED, CLEAN)
+BY_ITSELF = (UNDONE, RESTARTED, REBOOTED)  # what a host does with a unit of its own
+QUESTIONS = (*BY_ITSELF, NEXT, STUCK, SERVES, CONFIGURED, CLEAN)
 
 
 def different(seen: Mapping[str, str], states: Sequence[State]) -> str:
@@ -126,8 +130,7 @@ class Matrix:
     def __init__(self, lab: Lab, ground: Ground, target: Target) -> None:
         self.lab, self.ground, self.target = lab, ground, target
         self.host: Host = ground.host
-        self.tally = Tally()
-        self.recovers = bool(grounds.units_of_ours(lab, self.host))
+        self.tally = Tally(recovers=bool(grounds.units_of_ours(lab, self.host)))
 
     # ---- looks
 
@@ -150,7 +153,7 @@ class Matrix:
         program = f"cd {shipped.CODE}; python3 config_snapshot.py {label}.json; cat {label}.json"
         found: snapshots.Snapshot = json.loads(self.lab.shell(self.host, program))
         return {
-            path: node[:4] if RANDOM.search(path) else node
+            path: node[:4] if isinstance(node, list) and RANDOM.search(path) else node
             for path, node in config_snapshots.meaning(found).items()
             if not OWN.search(path)
         }
@@ -209,7 +212,7 @@ class Matrix:
         self.tally.died[case.ending] += 1
         if case.ending in CUTS:
             grounds.reboot(self.lab, self.host)
-        patience = A_MINUTE if self.recovers else AT_ONCE
+        patience = A_MINUTE if self.tally.recovers else AT_ONCE
         fault = self.seen_until(states, patience)
         where = f"{case}: "
         self.tally.look(REBOOTED if case.ending in CUTS else UNDONE, fault and where + fault)

@@ -10,176 +10,57 @@ import argparse
 import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from ansible_collections.postmaster.secure_channel.tests.reliability import (
-    broken,
-    check_mode,
-    crash,
-    figures,
-    grounds,
-    load,
-    pauses,
-    secret_canaries,
-)
-from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import targets
+from ansible_collections.postmaster.secure_channel.tests.reliability import figures, grounds
 from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
-from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
-from ansible_collections.postmaster.secure_channel.tests.reliability.mutations import Mutation
-from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Lab
-from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
+from ansible_collections.postmaster.secure_channel.tests.reliability.parts import PARTS, Measuring
 
-
-class Measuring:
-    """What all parts share.
-
-    Args:
-        options: those of the command line.
-        workshop: a directory to work in.
-    """
-
-    def __init__(self, options: argparse.Namespace, workshop: Path) -> None:
-        self.options = options
-        self.workshop = workshop
-
-    @contextmanager
-    def hosts(self) -> Iterator[tuple[Lab, list[Ground]]]:
-        """The chosen hosts, ready."""
-        lab = Lab(lab_state())
-        names = self.options.hosts
-        try:
-            lab.up(*(grounds.SPECS[name] for name in names))
-
-            def prepare(name: str) -> Ground:
-                place = self.workshop / name
-                place.mkdir(exist_ok=True)
-                return grounds.prepare(lab, name, place)
-
-            with ThreadPoolExecutor(2) as pool:
-                yield lab, list(pool.map(prepare, names))
-        finally:
-            lab.down()
-
-
-def measure_crashes(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
-    """Kill everything."""
-    options = measuring.options
-    whole = crash.Tally()
-
-    def one(ground: Ground) -> crash.Tally:
-        tally = crash.Tally()
-        for target in targets(ground.host, ground.kind, ground.renewals):
-            if options.target and options.target not in target.name:
-                continue
-            seed = f"{options.seed} {ground.host.name} {target.name}"
-            began = time.monotonic()
-            matrix = crash.Matrix(lab, ground, target)
-            try:
-                matrix.run(options.deaths, seed)
-            except AssertionError as error:
-                matrix.tally.look(
-                    "the matrix of a target comes to its end", f"{target.name} on {ground.host.name}: {error}"
-                )
-            tally.add(matrix.tally)
-            print(
-                f"{ground.host.name}: {target.name}: {matrix.tally.cases} of {matrix.tally.possible} deaths,"
-                f" {time.monotonic() - began:.0f} s",
-                flush=True,
-            )
-        return tally
-
-    with ThreadPoolExecutor(2) as pool:
-        for tally in pool.map(one, hosts):
-            whole.add(tally)
-    return whole.figures()
-
-
-def measure_load(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
-    """Mail and sessions while everything changes."""
-    options = measuring.options
-    return load.measure(lab, hosts, measuring.workshop / "load", options.messages, options.sessions)
-
-
-def measure_check_mode(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
-    """Check mode writes nothing."""
-    return check_mode.measure(lab, hosts, measuring.workshop / "check")
-
-
-def measure_secrets(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
-    """Secrets are seen nowhere."""
-    collections = os.environ["ANSIBLE_COLLECTIONS_PATH"]
-    return secret_canaries.measure(lab, hosts, measuring.workshop / "secrets", collections)
-
-
-def measure_pauses(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
-    """Two runs at once."""
-    options = measuring.options
-    return pauses.measure(lab, hosts, options.pauses, options.seed)
-
-
-def measure_broken(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
-    """Broken copies are noticed."""
-    options = measuring.options
-
-    def crashes(lab: Lab, hosts: Sequence[Ground], mutation: Mutation) -> list[Figure]:
-        (ground,) = hosts
-        every = targets(ground.host, ground.kind, ground.renewals)
-        matrix = crash.Matrix(lab, ground, next(one for one in every if one.name == mutation.target))
-        try:
-            matrix.run(mutation.deaths, options.seed, mutation.endings, mutation.breaks)
-        except AssertionError as error:
-            matrix.tally.look(crash.NEXT, str(error))
-        return matrix.tally.figures()
-
-    def stops(lab: Lab, hosts: Sequence[Ground], _mutation: Mutation) -> list[Figure]:
-        return pauses.measure(lab, hosts, options.pauses, options.seed)
-
-    return broken.measure(lab, hosts, {"crash": crashes, "pauses": stops}, options.target)
-
-
-PARTS: Mapping[str, Callable[[Measuring, Lab, Sequence[Ground]], list[Figure]]] = {
-    "check-mode": measure_check_mode,
-    "secrets": measure_secrets,
-    "load": measure_load,
-    "pauses": measure_pauses,
-    "crash": measure_crashes,
-    "broken": measure_broken,
-}
+# What is measured, for hours and in three minutes.
+LONG = {"deaths": 20, "pauses": 20, "messages": 20000, "sessions": 200, "target": ""}
+SHORT = {"deaths": 3, "pauses": 2, "messages": 400, "sessions": 20, "target": "dovecot,apache"}
+HOSTS_OF_SHORT, PARTS_OF_SHORT = ("full2", "ex1"), ("load", "pauses", "crash")
 
 
 def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make reliability ARGS=", description=__doc__)
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help=f"any of {', '.join(PARTS)}; all unless given")
+    parser.add_argument("parts", nargs="*", help=f"any of {', '.join(PARTS)}; all unless given")
+    parser.add_argument("--short", action="store_true", help="a sample of everything that has no test elsewhere")
     parser.add_argument("--seed", default="1", help="chooses what is tried where not everything is")
-    parser.add_argument("--hosts", default="", help="hosts to measure, with commas between")
-    parser.add_argument("--deaths", type=int, default=20, help="deaths of each target on each host")
-    parser.add_argument("--target", default="", help="only targets with this word in their name")
-    parser.add_argument("--pauses", type=int, default=20, help="pairs of runs at once on each host")
-    parser.add_argument("--messages", type=int, default=20000, help="messages to send during changes")
-    parser.add_argument("--sessions", type=int, default=200, help="IMAP sessions to hold during changes")
+    parser.add_argument("--hosts", help=f"hosts to measure, of {','.join(grounds.KINDS)}")
+    parser.add_argument("--deaths", type=int, help="deaths of each target on each host")
+    parser.add_argument("--target", help="only targets with one of these words in their name, with commas between")
+    parser.add_argument("--pauses", type=int, help="pairs of runs at once on each host")
+    parser.add_argument("--messages", type=int, help="messages to send during changes")
+    parser.add_argument("--sessions", type=int, help="IMAP sessions to hold during changes")
     options = parser.parse_args(arguments)
-    options.hosts = [one for one in options.hosts.split(",") if one] or list(grounds.KINDS)
+    for name, value in (SHORT if options.short else LONG).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    hosts = HOSTS_OF_SHORT if options.short else tuple(grounds.KINDS)
+    options.hosts = options.hosts.split(",") if options.hosts else hosts
+    options.parts = options.parts or (PARTS_OF_SHORT if options.short else tuple(PARTS))
+    for name, known in ((one, PARTS) for one in options.parts):
+        if name not in known:
+            parser.error(f"there is no part '{name}': choose {', '.join(known)}")
     return options
 
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, and print what was found."""
     options = parsed(arguments)
+    about = f'make reliability ARGS="{" ".join(arguments)}"'
+    kept = Path(os.environ["POSTMASTER_WORK"], "reliability")
     found: list[Figure] = []
     with tempfile.TemporaryDirectory(prefix="reliability-") as workshop:
         measuring = Measuring(options, Path(workshop))
         with measuring.hosts() as (lab, hosts):
-            for name in options.parts or PARTS:
+            for name in options.parts:
                 found += PARTS[name](measuring, lab, hosts)
-    about = f'make reliability ARGS="{" ".join(arguments)}"'
-    figures.save(found, Path(os.environ["POSTMASTER_WORK"], "reliability"), about)
-    print(figures.table(found))
-    print(figures.details(found))
+                figures.save(found, kept, about)
+    print(f"{figures.table(found)}\n{figures.details(found)}\nkept in {kept}")
     return 0 if all(one.right for one in found) else 1
 
 

@@ -165,7 +165,7 @@ class Steps:
         os.remove = self.unlink
         os.rename = self.renaming("rename")
         os.replace = self.renaming("replace")
-        builtins.open = self.open_file
+        vars(builtins)["open"] = self.open_file
 
     def looking(self, name: str) -> Callable[..., Any]:
         """A function that changes owner or mode."""
@@ -300,8 +300,8 @@ def main(code: str, name: str, step: str, ending: str) -> None:
     arguments = sys.stdin.read()
     sys.path[0] = code
     basic = importlib.import_module("ansible.module_utils.basic")
-    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.loads(arguments)}).encode()
-    basic._ANSIBLE_PROFILE = "legacy"
+    given = json.dumps({"ANSIBLE_MODULE_ARGS": json.loads(arguments)}).encode()
+    vars(basic).update(_ANSIBLE_ARGS=given, _ANSIBLE_PROFILE="legacy")
     steps = Steps(code, int(step), ending)
     module = importlib.import_module(f"{COLLECTION}.modules.{name}")
     count_programs(steps)
