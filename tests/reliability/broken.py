@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.postmaster.secure_channel.tests.reliability import shipped
+from ansible_collections.postmaster.secure_channel.tests.reliability import broken_units, shipped
 from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
 from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
 from ansible_collections.postmaster.secure_channel.tests.reliability.mutations import MUTATIONS, Mutation
@@ -43,6 +43,18 @@ def wrong(figures: Sequence[Figure], names: Sequence[str]) -> list[str]:
     ]
 
 
+def _on_hosts(lab: Lab, hosts: Sequence[Ground], part: Measure, verdict: Verdict) -> None:
+    """Measure the whole collection, and then the broken one."""
+    mutation = verdict.mutation
+    ground = next(one for one in hosts if one.kind == mutation.kind)
+    verdict.failed_whole = wrong(part(lab, [ground], mutation), mutation.breaks)
+    shipped.ship(lab, ground.host, mutation.appended)
+    try:
+        verdict.failed_broken = wrong(part(lab, [ground], mutation), mutation.breaks)
+    finally:
+        shipped.ship(lab, ground.host)
+
+
 def measure(lab: Lab, hosts: Sequence[Ground], measures: dict[str, Measure], chosen: str) -> list[Figure]:
     """Show for each mutation that something fails which passes without it."""
     verdicts = []
@@ -50,16 +62,11 @@ def measure(lab: Lab, hosts: Sequence[Ground], measures: dict[str, Measure], cho
         if chosen not in mutation.name:
             continue
         verdict = Verdict(mutation)
-        ground = next(one for one in hosts if one.kind == mutation.kind)
-        for broken in (False, True):
-            shipped.ship(lab, ground.host, mutation.appended if broken else None)
-            figures = measures[mutation.part](lab, [ground], mutation)
-            failed = wrong(figures, mutation.breaks)
-            if broken:
-                verdict.failed_broken = failed
-            else:
-                verdict.failed_whole = failed
-        shipped.ship(lab, ground.host)
+        if mutation.part == "units":
+            verdict.failed_whole = broken_units.failed(mutation.breaks, {})
+            verdict.failed_broken = broken_units.failed(mutation.breaks, mutation.appended)
+        else:
+            _on_hosts(lab, hosts, measures[mutation.part], verdict)
         print(f"broken: {verdict}", flush=True)
         verdicts.append(verdict)
     unseen = [str(one) for one in verdicts if not one.failed_broken]

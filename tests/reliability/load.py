@@ -173,6 +173,11 @@ def received(lab: Lab, host: Host) -> Counter[str]:
     return Counter({label: int(times) for times, label in (line.split() for line in printed.splitlines())})
 
 
+def _is_empty(lab: Lab, ground: Ground) -> bool:
+    """Whether a host has delivered everything."""
+    return lab.run_in(ground.host, *EMPTY[ground.kind]).code == 0
+
+
 def measure(lab: Lab, hosts: Sequence[Ground], workshop: Path, messages: int, sessions: int) -> list[Figure]:
     """Send and hold while everything changes, and count at the receivers."""
     workshop.mkdir()
@@ -202,11 +207,7 @@ def measure(lab: Lab, hosts: Sequence[Ground], workshop: Path, messages: int, se
     (workshop / "roots.pem").write_text("".join({lab.read(one.host, ROOT_ON_HOST) for one in hosts}))
     seen, controls = _under_change(lab, hosts, workshop, wanted)
     for ground in sending:
-        wait_until(
-            lambda one=ground: lab.run_in(one.host, *EMPTY[one.kind]).code == 0,
-            f"an empty queue on {ground.host.name}",
-            600,
-        )
+        wait_until(partial(_is_empty, lab, ground), f"an empty queue on {ground.host.name}", 600)
     return _figures(lab, sending, seen, controls)
 
 

@@ -13,6 +13,7 @@ from ansible_collections.postmaster.secure_channel.tests.reliability.crash impor
 from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import FULL
 
 _HOST = "plugins/module_utils/_host"
+_UNITS = "tests/unit/plugins/module_utils/_host"
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class Mutation:
     Attributes:
         name: what is missing.
         appended: by path below the checkout, what is appended to that file.
-        part: the part that is to notice it: "crash" or "pauses".
-        breaks: the figures that are to be wrong, any of them.
+        part: the part that is to notice it: "crash", "pauses", or "units" for unit tests.
+        breaks: the figures that are to be wrong, any of them; for unit tests the files of tests.
         kind: the kind of host that it is shown on.
         target: the target that is killed.
         endings: how.
@@ -75,6 +76,18 @@ MUTATIONS = (
         "crash",
         AFTER_THE_NEXT_RUN,
         endings=("data", "names"),
+    ),
+    Mutation(
+        "transaction: nothing is put back, by unit tests",
+        {f"{_HOST}/staging.py": _NO_ROLLBACK},
+        "units",
+        (f"{_UNITS}/test_transaction.py",),
+    ),
+    Mutation(
+        "transaction: the lock is not taken, by unit tests",
+        {f"{_HOST}/lock.py": _NO_LOCK},
+        "units",
+        (f"{_UNITS}/test_lock.py", f"{_UNITS}/test_transaction.py"),
     ),
     Mutation(
         "transaction: nothing is put back",
