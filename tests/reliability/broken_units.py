@@ -17,7 +17,7 @@ from pathlib import Path
 from ansible_collections.postmaster.secure_channel.tests.reliability.shipped import PACKAGE
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import CHECKOUT
 
-TREES = ("plugins", "tests/unit", "tests/support", "pyproject.toml")
+TREES = ("plugins", "tests/unit", "tests/support", "tests/reliability", "pyproject.toml")
 
 
 def failed(tests: Sequence[str], appended: Mapping[str, str]) -> list[str]:

@@ -78,6 +78,12 @@ MUTATIONS = (
         endings=("data", "names"),
     ),
     Mutation(
+        "transaction: nothing is synced to the disk, by unit tests",
+        {f"{_HOST}/private_files.py": _NO_SYNC},
+        "units",
+        (f"{_UNITS}/test_transaction_power_cut.py",),
+    ),
+    Mutation(
         "transaction: nothing is put back, by unit tests",
         {f"{_HOST}/staging.py": _NO_ROLLBACK},
         "units",

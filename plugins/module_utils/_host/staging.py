@@ -97,6 +97,8 @@ def make_parents(change: FileChange) -> None:
     for one in reversed(missing):
         os.mkdir(one, 0o700)
         os.chmod(one, change.parent_mode if one == missing[0] else 0o755)  # not bent by the umask
+        sync_directory(one)
+        sync_directory(os.path.dirname(one))
 
 
 # ---- forth
@@ -147,6 +149,7 @@ def stage(change: FileChange, host: Host, run: Callable[..., Completed], workpla
     for path in staged_files:
         os.chown(path, uid, gid)
         os.chmod(path, stat.S_IMODE(mode))
+        sync_file(path)  # the owner too, and what a program has written
 
 
 def _ownership(change: FileChange, target: str, host: Host) -> tuple[int, int, int]:
@@ -248,6 +251,21 @@ def tidy(files: Sequence[RegisteredFile]) -> None:
         if one.remove and one.own_directory:
             with contextlib.suppress(OSError):  # not empty: somebody else uses it
                 os.rmdir(os.path.dirname(one.target))
+    _sync_names(os.path.dirname(one.target) for one in files)
+
+
+def _sync_names(directories: Iterable[str]) -> None:
+    """Have the disk keep which names are in directories, or in what is above one that has gone.
+
+    Whatever calls this ends with the journal's removal, which must not outlive what was done before it.
+    """
+    for directory in sorted({_nearest(one) for one in directories}):
+        sync_directory(directory)
+
+
+def _nearest(directory: str) -> str:
+    """A directory, or the next one above it that is there."""
+    return directory if os.path.isdir(directory) else _nearest(os.path.dirname(directory))
 
 
 # ---- back

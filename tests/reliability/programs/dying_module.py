@@ -12,6 +12,7 @@ the os module, an opened file, or a program with an effect, before and after it.
 - ``term``: SIGTERM, after which the module goes on if it likes.
 - ``pause``: it waits for two seconds, then goes on.
 - ``names``: a power cut. No name survives that was made, changed or removed in a directory and not synced since.
+- ``torn``: the same, but names survive in the directory that was touched last.
 - ``data``: a power cut. All names survive, but no content, owner or mode of a file that was not synced since.
 
 With step 0 nothing ends it. At its end, and before it is ended, it writes how many steps it has taken to CODE/steps.
@@ -83,12 +84,10 @@ class Disk:
 
     def synced(self, path: str) -> None:
         """The disk keeps a file, or the names in a directory."""
-        if os.path.isdir(path):
-            self.names = [one for one in self.names if one[0] != path]
-        else:
-            inode = _real["stat"](path).st_ino
-            self.data.pop(inode, None)
-            self.looks.pop(inode, None)
+        self.names = [one for one in self.names if one[0] != path]
+        inode = _real["stat"](path).st_ino
+        self.data.pop(inode, None)
+        self.looks.pop(inode, None)
 
     def moved(self, inode: int, path: str) -> None:
         """A file has another name now."""
@@ -97,11 +96,13 @@ class Disk:
         if inode in self.looks:
             self.looks[inode] = (path, self.looks[inode][1])
 
-    def lose_names(self) -> None:
-        """The power fails, and no name that was not synced survives."""
-        for _directory, undo in reversed(self.names):
-            with contextlib.suppress(OSError):
-                undo()
+    def lose_names(self, *, but_last: bool) -> None:
+        """The power fails, and no name that was not synced survives, but perhaps those in the last directory."""
+        survives = self.names[-1][0] if self.names and but_last else ""
+        for directory, undo in reversed(self.names):
+            if directory != survives:
+                with contextlib.suppress(OSError):
+                    undo()
 
     def lose_data(self) -> None:
         """The power fails, and nothing but names survives of files that were not synced."""
@@ -146,8 +147,8 @@ class Steps:
         elif self.ending == "pause":
             time.sleep(PAUSE)
         else:
-            if self.ending == "names":
-                self.disk.lose_names()
+            if self.ending in ("names", "torn"):
+                self.disk.lose_names(but_last=self.ending == "torn")
             elif self.ending == "data":
                 self.disk.lose_data()
             os.kill(os.getpid(), signal.SIGKILL)
