@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The power is cut at each step of a transaction: the next one finds the old state or the new one, and leaves nothing."""
+"""The power is cut at each step of a transaction: the next one finds the old state or the new, and leaves nothing."""
 
 from __future__ import annotations
 
