@@ -130,7 +130,7 @@ class Matrix:
     def __init__(self, lab: Lab, ground: Ground, target: Target) -> None:
         self.lab, self.ground, self.target = lab, ground, target
         self.host: Host = ground.host
-        self.tally = Tally(recovers=bool(grounds.units_of_ours(lab, self.host)))
+        self.tally = Tally(recovers=grounds.undoes_by_itself())
 
     # ---- looks
 
@@ -207,11 +207,12 @@ class Matrix:
 
     def die(self, case: Case, wanted: int, states: tuple[State, State]) -> None:
         """One death, and what comes of it."""
+        booted = grounds.start_of_init(self.lab, self.host)
         done = self.call(wanted, case.step, case.ending)
         self.tally.cases += 1
         self.tally.died[case.ending] += 1
         if case.ending in CUTS:
-            grounds.reboot(self.lab, self.host)
+            grounds.wait_for_boot(self.lab, self.host, booted)
         patience = A_MINUTE if self.tally.recovers else AT_ONCE
         fault = self.seen_until(states, patience)
         where = f"{case}: "

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.certific
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.daemons import host_kinds, host_setup
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab, wait_until
-from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import CHECKOUT, WORK
 
 KINDS: Mapping[str, str] = {
     **dict.fromkeys(host_kinds.FULL, FULL),
@@ -79,28 +79,31 @@ def observe(lab: Lab, host: Host, looks: Mapping[str, Mapping[str, object]]) -> 
     return found
 
 
-def _start_of_init(lab: Lab, host: Host) -> str:
+def start_of_init(lab: Lab, host: Host) -> str:
     """When a host's first process was started, in clock ticks; empty where there is none."""
     state = lab.run_in(host, "cat", "/proc/1/stat").out.rpartition(")")[2].split()
     return state[19] if len(state) > 19 else ""
 
 
-def reboot(lab: Lab, host: Host) -> None:
-    """Turn a host off and on again without telling any of its processes."""
-    booted = _start_of_init(lab, host)
-    lab.run_in(host, "systemctl", "reboot", "--force", "--force")
+def wait_for_boot(lab: Lab, host: Host, before: str) -> None:
+    """Wait until a host that was reset has booted again.
+
+    Args:
+        lab: the lab.
+        host: the host.
+        before: what start_of_init() said before.
+    """
 
     def up() -> bool:
         if not lab.find_again(host):
             return False
-        if _start_of_init(lab, host) in ("", booted):
+        if start_of_init(lab, host) in ("", before):
             return False
         return lab.run_in(host, "systemctl", "is-system-running").out.strip() in {"running", "degraded"}
 
     wait_until(up, f"{host.name} to boot again")
 
 
-def units_of_ours(lab: Lab, host: Host) -> Sequence[str]:
-    """Units by which a host itself undoes what a killed run has left."""
-    printed = lab.run_in(host, "systemctl", "list-unit-files", "--no-legend", "--plain", "postmaster-*").out
-    return [line.split()[0] for line in printed.splitlines() if "nntps" not in line]
+def undoes_by_itself() -> bool:
+    """Whether hosts themselves undo what a killed run has left."""
+    return (CHECKOUT / "plugins/module_utils/_host/guard.py").exists()

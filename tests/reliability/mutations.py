@@ -68,6 +68,32 @@ def _take(self):
 
 Lock.take = _take
 '''
+_LINKS = '''
+
+def _follow(_directory, _path, _link):
+    """Broken deliberately."""
+
+
+_check_link = _follow
+'''
+_ROOT = '''
+
+def _as_root(self, *, confined):
+    """Broken deliberately."""
+    return []
+
+
+Identity.command = _as_root
+'''
+_UNLIMITED = '''
+
+_limited = content_of
+
+
+def content_of(path, most=0):
+    """Broken deliberately."""
+    return _limited(path, 1 << 32)
+'''
 AFTER_THE_NEXT_RUN = (NEXT, SERVES, CONFIGURED, CLEAN)
 MUTATIONS = (
     Mutation(
@@ -106,5 +132,23 @@ MUTATIONS = (
         {f"{_HOST}/lock.py": _NO_LOCK},
         "pauses",
         ("pairs of runs that do not both succeed",),
+    ),
+    Mutation(
+        "guard: links of others are followed",
+        {f"{_HOST}/trusted_paths.py": _LINKS},
+        "units",
+        (f"{_UNITS}/test_foreign_directories.py",),
+    ),
+    Mutation(
+        "guard: programs that read what others can write run as root",
+        {f"{_HOST}/identity.py": _ROOT},
+        "units",
+        (f"{_UNITS}/test_identity.py", f"{_UNITS}/test_transaction_users.py"),
+    ),
+    Mutation(
+        "guard: files have no limit of size",
+        {f"{_HOST}/reading.py": _UNLIMITED},
+        "units",
+        (f"{_UNITS}/test_reading.py",),
     ),
 )
