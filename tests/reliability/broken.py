@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ansible_collections.postmaster.secure_channel.tests.reliability import broken_units, shipped
+from ansible_collections.postmaster.secure_channel.tests.reliability import broken_units, grounds, shipped
 from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
 from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
 from ansible_collections.postmaster.secure_channel.tests.reliability.mutations import MUTATIONS, Mutation
@@ -37,7 +37,7 @@ class Verdict:
 def wrong(figures: Sequence[Figure], names: Sequence[str]) -> list[str]:
     """Figures that are not as they should be, of those that a mutation is to change."""
     return [
-        f"{one.part}: {one.what}: {one.found} of {one.of}, such as {one.examples[0] if one.examples else '?'}"
+        f"{one.part}: {one.what}: {one.found} of {one.of}, such as {one.examples[0].splitlines()[0] if one.examples else '?'}"
         for one in figures
         if not one.right and one.what in names
     ]
@@ -48,11 +48,13 @@ def _on_hosts(lab: Lab, hosts: Sequence[Ground], part: Measure, verdict: Verdict
     mutation = verdict.mutation
     ground = next(one for one in hosts if one.kind == mutation.kind)
     verdict.failed_whole = wrong(part(lab, [ground], mutation), mutation.breaks)
+    grounds.keep(lab, ground.host)
     shipped.ship(lab, ground.host, mutation.appended)
     try:
         verdict.failed_broken = wrong(part(lab, [ground], mutation), mutation.breaks)
     finally:
         shipped.ship(lab, ground.host)
+        grounds.restore(lab, ground.host, mutation.units)
 
 
 def measure(lab: Lab, hosts: Sequence[Ground], measures: dict[str, Measure], chosen: str) -> list[Figure]:

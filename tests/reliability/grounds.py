@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,26 @@ def wait_for_boot(lab: Lab, host: Host, before: str) -> None:
         return lab.run_in(host, "systemctl", "is-system-running").out.strip() in {"running", "degraded"}
 
     wait_until(up, f"{host.name} to boot again")
+
+
+KEPT = "/var/tmp/reliability.tar"  # /opt/reliability goes whenever other code is put there
+CLEAR = """
+tar -C / -xf {kept}
+rm -rf /var/lib/postmaster-secure-channel/transaction
+find /etc /root -xdev -name '.*.postmaster-*' -delete
+systemctl daemon-reload
+systemctl restart {units}
+"""
+
+
+def keep(lab: Lab, host: Host) -> None:
+    """Keep the settings of a host."""
+    lab.ask(host, "tar", "-C", "/", "-cf", KEPT, "etc", "var/lib/postmaster-secure-channel")
+
+
+def restore(lab: Lab, host: Host, units: Sequence[str]) -> None:
+    """Have a host as it was kept, whatever a broken copy has left there."""
+    lab.shell(host, CLEAR.format(kept=KEPT, units=" ".join(units)))
 
 
 def undoes_by_itself() -> bool:

@@ -29,6 +29,7 @@ class Mutation:
         target: the target that is killed.
         endings: how.
         deaths: how often at most.
+        units: the units to restart afterwards.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Mutation:
     target: str = "dovecot"
     endings: Sequence[str] = ("kill",)
     deaths: int = 16
+    units: Sequence[str] = ("dovecot",)
 
 
 _NO_SYNC = '''

@@ -58,7 +58,8 @@ class Outcome:
     @property
     def complaint(self) -> str:
         """What went wrong, in one line."""
-        return str(self.result.get("msg") or self.err.strip()[-300:] or f"exit code {self.code}")
+        last = self.err.strip().splitlines()[-1:]
+        return str(self.result.get("msg") or "".join(last) or f"exit code {self.code}")
 
 
 def _archive(mutation: Mutation) -> bytes:
