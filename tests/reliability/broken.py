@@ -37,7 +37,7 @@ class Verdict:
 def wrong(figures: Sequence[Figure], names: Sequence[str]) -> list[str]:
     """Figures that are not as they should be, of those that a mutation is to change."""
     return [
-        f"{one.part}: {one.what}: {one.found} of {one.of}, such as {one.examples[0].splitlines()[0] if one.examples else '?'}"
+        f"{one.part}: {one.what}: {one.found} of {one.of}, such as {''.join(one.examples[:1])}"
         for one in figures
         if not one.right and one.what in names
     ]
