@@ -211,7 +211,7 @@ class Matrix:
         done = self.call(wanted, case.step, case.ending)
         self.tally.cases += 1
         self.tally.died[case.ending] += 1
-        if case.ending in CUTS:
+        if case.ending in CUTS and not done.result:
             grounds.wait_for_boot(self.lab, self.host, booted)
         patience = A_MINUTE if self.tally.recovers else AT_ONCE
         fault = self.seen_until(states, patience)
