@@ -39,7 +39,7 @@ class Mutation:
     kind: str = FULL
     target: str = "dovecot"
     endings: Sequence[str] = ("kill",)
-    deaths: int = 16
+    deaths: int = 5
     units: Sequence[str] = ("dovecot",)
 
 
