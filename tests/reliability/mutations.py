@@ -112,7 +112,7 @@ MUTATIONS = (
         (f"{_UNITS}/test_transaction_power_cut.py",),
     ),
     Mutation(
-        "transaction: nothing is put back, by unit tests",
+        "transaction: nothing is put back",
         {f"{_HOST}/staging.py": _NO_ROLLBACK},
         "units",
         (f"{_UNITS}/test_transaction.py",),
@@ -122,12 +122,6 @@ MUTATIONS = (
         {f"{_HOST}/lock.py": _NO_LOCK},
         "units",
         (f"{_UNITS}/test_lock.py", f"{_UNITS}/test_transaction.py"),
-    ),
-    Mutation(
-        "transaction: nothing is put back",
-        {f"{_HOST}/staging.py": _NO_ROLLBACK},
-        "crash",
-        AFTER_THE_NEXT_RUN,
     ),
     Mutation(
         "transaction: the lock is not taken",

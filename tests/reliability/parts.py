@@ -82,6 +82,8 @@ def measure_crashes(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> 
                     "the matrix of a target comes to its end", f"{target.name} on {ground.host.name}: {error}"
                 )
             tally.add(matrix.tally)
+            for question, faults in matrix.tally.faults.items():
+                print(f"{ground.host.name}: {target.name}: {question}: {len(faults)}: {faults[0]}", flush=True)
             print(
                 f"{ground.host.name}: {target.name}: {matrix.tally.cases} of {matrix.tally.possible} deaths,"
                 f" {time.monotonic() - began:.0f} s",
