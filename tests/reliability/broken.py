@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.tests.reliability.figures imp
 from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
 from ansible_collections.postmaster.secure_channel.tests.reliability.mutations import MUTATIONS, Mutation
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import CHECKOUT
 
 PART = "broken copies"
 # Measures on hosts what a mutation is meant to break.
@@ -64,7 +65,9 @@ def measure(lab: Lab, hosts: Sequence[Ground], measures: dict[str, Measure], cho
         if not any(word in mutation.name for word in chosen.split(",")):
             continue
         verdict = Verdict(mutation)
-        if mutation.part == "units":
+        if not all((CHECKOUT / name).is_file() for name in mutation.appended):
+            print(f"broken: {mutation.name}: there is no such file any more", flush=True)
+        elif mutation.part == "units":
             verdict.failed_whole = broken_units.failed(mutation.breaks, {})
             verdict.failed_broken = broken_units.failed(mutation.breaks, mutation.appended)
         else:
