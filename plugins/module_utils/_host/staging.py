@@ -149,7 +149,6 @@ def stage(change: FileChange, host: Host, run: Callable[..., Completed], workpla
     for path in staged_files:
         os.chown(path, uid, gid)
         os.chmod(path, stat.S_IMODE(mode))
-        sync_file(path)  # the owner too, and what a program has written
 
 
 def _ownership(change: FileChange, target: str, host: Host) -> tuple[int, int, int]:
