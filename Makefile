@@ -9,7 +9,7 @@
 QA := tests/qa
 # The longest first, so that the others fill the time beside them.
 LINTS := build ansible-lint docs style yaml files shell changelog
-STEPS := mail daemons molecule sanity units first-steps types $(LINTS)
+STEPS := mail daemons molecule sanity reliability-short units first-steps types $(LINTS)
 
 .PHONY: help
 help:
@@ -47,6 +47,13 @@ daemons: venv ## the same for every daemon that has a provider
 
 first-steps: venv ## the documentation's first page, followed word for word on real hosts
 	@$(QA)/step $@ $(QA)/first-steps $(ARGS)
+
+.PHONY: reliability
+reliability: venv ## figures: deaths, load, secrets, check mode, broken copies; takes hours
+	@V=1 $(QA)/step $@ $(QA)/reliability $(ARGS)
+
+reliability-short: venv ## a sample of these in three minutes
+	@$(QA)/step $@ $(QA)/reliability --short $(ARGS)
 
 types: venv ## mypy
 	@$(QA)/step $@ $(QA)/nox typing

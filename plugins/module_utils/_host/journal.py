@@ -105,7 +105,9 @@ class Journal:
         staged = self.path + ".new"
         write_private(staged, json.dumps(content).encode())
         os.rename(staged, self.path)
-        sync_directory(self.directory)
+        state_directory = os.path.dirname(self.directory)
+        for directory in (self.directory, state_directory, os.path.dirname(state_directory)):
+            sync_directory(directory)  # a journal in a directory that is lost is lost as well
 
     def set_begun(self, record: Record) -> Record:
         """From here on a daemon may see what is new."""

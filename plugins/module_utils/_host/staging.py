@@ -167,8 +167,10 @@ def make_parents(change: FileChange, target: str) -> None:
     for one in reversed(missing):
         with _beside_opened(one, _friends(change)) as (directory, name):
             os.mkdir(name, 0o700, dir_fd=directory)
+            os.fsync(directory)
         with held(one, _friends(change)) as made:
             os.fchmod(made, change.parent_mode if one == missing[0] else 0o755)  # not bent by the umask
+            os.fsync(made)
 
 
 @contextlib.contextmanager
@@ -336,12 +338,36 @@ def tidy(files: Sequence[RegisteredFile]) -> None:
     for one in files:
         if one.remove and one.own_directory:
             _remove_directory(os.path.dirname(one.target))
+    _sync_names(files)
 
 
 def _remove_directory(path: str) -> None:
     """Remove a directory, unless it is not empty: then somebody else uses it."""
     with contextlib.suppress(OSError), _beside_opened(path) as (directory, name):
         os.rmdir(name, dir_fd=directory)
+
+
+def _sync_names(files: Iterable[RegisteredFile]) -> list[str]:
+    """Have the disk keep which names are beside files, or in what is above a directory that has gone.
+
+    Whatever calls this ends with the journal's removal, which must not outlive what was done before it.
+
+    Returns:
+        What could not be kept.
+    """
+    failures = []
+    for path in sorted({_nearest(one) for one in _directories(files)}):
+        try:
+            with held(path) as directory:
+                os.fsync(directory)
+        except OSError as exc:
+            failures.append(f"{path}: {exc.strerror}")
+    return failures
+
+
+def _nearest(directory: str) -> str:
+    """A directory, or the next one above it that is there."""
+    return directory if os.path.isdir(directory) else _nearest(os.path.dirname(directory))
 
 
 # ---- back
@@ -364,15 +390,7 @@ def put_back(record: Record) -> list[str]:
             failures.append(f"{one.target}: {exc.strerror}")
     for path in reversed(record.directories):
         _remove_directory(path)
-    for path in _directories(record.files):
-        try:
-            with held(path) as directory:
-                os.fsync(directory)
-        except (FileNotFoundError, NotADirectoryError):
-            continue  # it is one of those that were made
-        except OSError as exc:
-            failures.append(f"{path}: {exc.strerror}")
-    return failures
+    return failures + _sync_names(record.files)
 
 
 def _put_back(file: RegisteredFile, name: str, directory: int, *, begun: bool) -> list[str]:

@@ -82,6 +82,16 @@ def written_by(lab: Lab, host: Host, program: str) -> list[KeyFile]:
 
 def key_files_in(lines: Sequence[str]) -> list[KeyFile]:
     """Every file that a private key was written to, by the lines of one trace."""
+    return files_written(lines, _WRITTEN)
+
+
+def files_written(lines: Sequence[str], written: re.Pattern[str]) -> list[KeyFile]:
+    """Every file that something was written to, by the lines of one trace.
+
+    Args:
+        lines: the trace.
+        written: matches the lines in which that is written, with the groups "process" and "path".
+    """
     files: dict[str, list[int]] = {}  # path as it is now -> all modes of the file
     keys: dict[str, list[int]] = {}
     masks: dict[str, int] = {}  # by process; the others have the mask of the first one, which has started them
@@ -98,7 +108,7 @@ def key_files_in(lines: Sequence[str]) -> list[KeyFile]:
             files[found["target"]] = files.setdefault(found["path"], [])
         elif found := _MODE.match(line):
             files.setdefault(found["path"], []).append(int(found["mode"], 8))
-        elif found := _WRITTEN.match(line):
+        elif found := written.match(line):
             keys[found["path"]] = files.setdefault(found["path"], [])
     return [KeyFile(path, tuple(modes)) for path, modes in keys.items()]
 

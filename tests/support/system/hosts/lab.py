@@ -76,7 +76,12 @@ class Lab:
             name: Host(name, about["lab_release"], about["lab_fqdn"], about["ansible_host"])
             for name, about in inventory["lab"]["hosts"].items()
         }
+        self.find_again()
+
+    def find_again(self, *hosts: Host) -> bool:
+        """Find the hosts' processes, which are others after a reboot; whether these hosts have some."""
         self._pids = dict(line.split() for line in self._lab("pids").splitlines())
+        return all(host.name in self._pids for host in hosts)
 
     def down(self) -> None:
         """Remove the lab and everything in it."""
@@ -133,7 +138,7 @@ class Lab:
 
     def run_beside(self, *argv: str, given: str = "") -> Answer:
         """Run a command on the control side: in the lab's network, at an address of no host."""
-        return self._run([*INTO_CONTROL, self._pids["control"], "env", f"--chdir={Path.cwd()}", *argv], given)
+        return self._run(self._beside(argv), given)
 
     def run_many_beside(self, commands: Mapping[str, Sequence[str]]) -> dict[str, Answer]:
         """Run labelled commands on the control side, side by side."""
@@ -143,14 +148,25 @@ class Lab:
 
     def start_in(self, host: Host, *argv: str) -> subprocess.Popen[str]:
         """Start a command in a host without waiting for it."""
+        return self._start(self._in(host, argv))
+
+    def start_beside(self, *argv: str) -> subprocess.Popen[str]:
+        """Start a command on the control side without waiting for it."""
+        return self._start(self._beside(argv))
+
+    def _start(self, argv: list[str]) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            self._in(host, argv),
+            argv,
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
+
+    def _beside(self, argv: Sequence[str]) -> list[str]:
+        """The command that runs another command on the control side."""
+        return [*INTO_CONTROL, self._pids["control"], "env", f"--chdir={Path.cwd()}", *argv]
 
     def _in(self, host: Host, argv: Sequence[str]) -> list[str]:
         """The command that runs another command in a host."""

@@ -1,0 +1,79 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Modules under strace on a host: every call that could change something is in the trace, with all that is written."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import key_traces
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
+
+PYTHON, TRACES = "/run/reliability/python", "/run/reliability/traces"
+OPENING = "open,openat,creat"
+CHANGING = (
+    "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,mknod,mknodat,"
+    "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,setxattr,lsetxattr,fsetxattr,"
+    "removexattr,utime,utimes,utimensat,mount,umount2,sethostname,settimeofday,swapon"
+)
+# What is no change of the host: places of the module itself, of the kernel, or of nobody.
+NOWHERE = re.compile(r"^(/dev/(null|tty|pts/\d+)|/proc/|/memfd:|/root/\.ansible/|/tmp/ansible[_-]|/run/reliability)")
+_QUOTED = re.compile(r'"([^"]*)"|<(/[^>]*)>')
+
+
+def prepare(lab: Lab, host: Host, *, content: bool) -> None:
+    """Have a host trace every module that is run with PYTHON.
+
+    Args:
+        lab: the lab.
+        host: the host.
+        content: whether the trace has all that is written and started too.
+    """
+    calls = f"{OPENING},{CHANGING}" + (",umask,execve,write,pwrite64,writev,sendto,sendmsg" if content else "")
+    lab.ask(host, "sh", "-euc", f"rm -rf {TRACES}; mkdir -p {TRACES}; chmod 700 {TRACES}")
+    options = f"-f -qq -y {'-v -s 65536' if content else '-s 300'} --seccomp-bpf -e trace={calls}"
+    script = f'#!/bin/sh\nexec strace {options} -o {TRACES}/$$ /usr/bin/python3 "$@"\n'
+    lab.write(host, PYTHON, script, "0755")
+
+
+def inventory(lab: Lab, names: Sequence[str], path: Path) -> Path:
+    """An inventory of the lab in which some hosts' modules are traced."""
+    content = json.loads((lab.inventory / "hosts.json").read_text())
+    for name in names:
+        content["lab"]["hosts"][name]["ansible_python_interpreter"] = PYTHON
+    path.write_text(json.dumps(content))
+    return path
+
+
+def lines(lab: Lab, host: Host) -> list[list[str]]:
+    """The lines of each trace of a host."""
+    printed = lab.shell(host, f"cd {TRACES}; for trace in *; do echo ==; cat $trace; done")
+    return [one.splitlines() for one in printed.split("==\n")[1:]]
+
+
+def changes(trace: Sequence[str]) -> Iterator[str]:
+    """The calls of a trace that have changed something of the host."""
+    words = set(CHANGING.split(","))
+    for line in trace:
+        call = line.split(maxsplit=1)[-1]
+        name = call.partition("(")[0]
+        if " = -1 E" in call or "= ?" in call:
+            continue
+        if name in words or (name in OPENING.split(",") and re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", call)):
+            paths = [quoted or known for quoted, known in _QUOTED.findall(call)]
+            # the last one that strace knows of is where the call has led to
+            if not any(NOWHERE.match(path) for path in paths):
+                yield call
+
+
+def files_with(trace: Sequence[str], needles: Iterable[str]) -> dict[str, list[int]]:
+    """The files that one of some words was written to, with each mode that they had then or got later."""
+    either = "|".join(re.escape(one) for one in needles)
+    written = re.compile(rf"^(?P<process>\d+) +(?:p?write(?:64|v)?)\(\d+<(?P<path>/[^>]+)>.*(?:{either})")
+    found = key_traces.files_written(trace, written)
+    return {one.path: list(one.modes) or [0o777] for one in found if not NOWHERE.match(one.path)}
