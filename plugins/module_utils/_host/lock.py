@@ -11,6 +11,7 @@ import os
 import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
 
@@ -38,9 +39,7 @@ class Lock:
             os.makedirs(os.path.dirname(self._path), exist_ok=True)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
-            raise Problem(
-                f"{self._path} cannot be opened ({exc.strerror})", "run the module as root (become: true)"
-            ) from exc
+            raise causes.problem(exc, "cannot be opened", self._path) from exc
         end = time.monotonic() + self._patience
         while True:
             try:

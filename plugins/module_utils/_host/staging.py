@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
@@ -129,9 +130,7 @@ def stage(change: FileChange, host: Host, run: Callable[..., Completed], workpla
     try:
         write_private(staged, change.content)
     except OSError as exc:
-        raise Problem(
-            f"{change.path} cannot be written ({exc.strerror})", "run as root and make room on the file system"
-        ) from exc
+        raise causes.problem(exc, "cannot be written", change.path) from exc
     if change.editor:
         _edit_as_another(change, staged, run, workplace)
     else:
@@ -267,7 +266,7 @@ def put_back(record: Record) -> list[str]:
                 failures += _restore(one)
             unlink(one.saved)  # still there where the target was never replaced
         except OSError as exc:
-            failures.append(f"{one.target}: {exc.strerror}")
+            failures.append(f"{one.target}: {causes.explained(exc, one.target)[0]}")
     for directory in reversed(record.directories):
         with contextlib.suppress(OSError):  # not empty: somebody else uses it by now
             os.rmdir(directory)
