@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argumen
     without_kinds,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import harmless, one_line
 
 _INVOKED = "Invoked; options are not logged, since some are secret"
@@ -203,5 +204,9 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
         result = work(module)
     except Problem as exc:
         module.fail_json(**exc.result())
+    except OSError as exc:
+        module.fail_json(**causes.problem(exc, "cannot be used").result())
+    except MemoryError:
+        module.fail_json(**Problem(*causes.no_memory()).result())
     else:
         module.exit_json(**result)

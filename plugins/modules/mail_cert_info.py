@@ -398,7 +398,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 def work(module: AnsibleModule) -> dict[str, Any]:
     """Look at one certificate or at all of them."""
     check_renew_at(module.params["renew_at"])
-    store = Store(Host(module.run_command), module.params["store"])
+    store = Store(Host(), module.params["store"])
     report = StoreReport(store, datetime.now(timezone.utc), module.params["renew_at"])
     names = report.names() if module.params["name"] is None else [module.params["name"]]
     if names:  # an empty store can be told empty without the library

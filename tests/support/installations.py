@@ -32,6 +32,9 @@ class Daemon:
     def check(self, _run, _mirrors):
         self.journal.append(f"{self.name} check")
 
+    def refuse_halted(self):
+        """It never stands still."""
+
     def activate(self, _run):
         self.journal.append(f"{self.name} activate")
         if self.refuses:

@@ -31,6 +31,7 @@ def submission_server(site: Site) -> SubmissionProvider:
         if isinstance(provider, SubmissionProvider):
             if not provider.running():
                 raise Problem(f"{provider.name} is installed but does not run", provider.remedy_where_down())
+            provider.refuse_halted()
             return provider
     packages = [one.packages["submission"] for one in with_role(SubmissionProvider)]
     raise Problem(

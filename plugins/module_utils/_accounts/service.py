@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._account
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._accounts.options import ANY_SENDER
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import make_daemons_reload, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
@@ -82,18 +82,18 @@ class Accounts(Service[RelayAccount]):
         found = _differences(database, things, limits)
         if self._purge:
             _purge(database, things, limits, found)
-        changes: list[FileChange] = []
-        if found.changed or found.gone:
-            changes += database.changes(found.changed, found.gone)
+        host = self.site.host
+        accounts = needed(database.changes(found.changed, found.gone), host) if found.changed or found.gone else []
         declared = {one.name: one for one in things}
         logins = {name: database.logins(declared.get(name, RelayAccount(name))) for name in limits}
-        changes += server.limit_senders(limits, logins)
-        different = needed(changes, self.site.host)
+        senders = needed(server.limit_senders(limits, logins), host)
         # the daemon that checks passwords is reloaded before the one that asks it
-        daemons = [name for name in (database.daemon, server.name) if name] if different else []
+        asked = make_daemons_reload(accounts, host)
+        daemons = [database.daemon] if asked and database.daemon else []
+        daemons += [server.name] if asked or make_daemons_reload(senders, host) else []
         return ServicePlan(
             rows=found.rows,
-            changes=different,
+            changes=[*accounts, *senders],
             participants=[self.site.providers[name] for name in dict.fromkeys(daemons)],
             proofs=[database.confirm],
             facts={"backend": check.backend},

@@ -53,7 +53,10 @@ def check_leaf(leaf: Certificate, names: Sequence[str], now: datetime) -> None:
         Problem: they would not.
     """
     if now > leaf.not_after:
-        raise Problem(f"the certificate expired on {timestamp(leaf.not_after)}", "get a new one from the CA")
+        raise Problem(
+            f"the certificate expired on {timestamp(leaf.not_after)} and this host's clock says {timestamp(now)}",
+            "get a new one from the CA, or set the host's clock where it is wrong",
+        )
     if now < leaf.not_before:
         raise Problem(
             f"the certificate is not valid before {timestamp(leaf.not_before)}"

@@ -122,7 +122,10 @@ class Installations(_CertificateService):
             for daemon in plan.daemons:
                 renewed.setdefault(daemon, set()).update([plan.result["name"]] if plan.leaf else ())
         planned = _together(plans)
-        planned.participants = [self.site.providers[daemon] for daemon in sorted(renewed)]
+        served = [self.site.providers[daemon] for daemon in sorted(renewed)]
+        for one in served:
+            one.refuse_halted()
+        planned.participants = served
         planned.proofs = [
             partial(prove_served, self.site.providers[daemon], names, self.site.store.leaf)
             for daemon, names in sorted(renewed.items())

@@ -26,6 +26,7 @@ def sender(site: Site, name: str) -> DomainProvider:
     able = [one for one in site.providers.values() if isinstance(one, DomainProvider) and name in ("auto", one.name)]
     for provider in able:
         if provider.running():
+            provider.refuse_halted()
             return provider
     if able:
         raise Problem(

@@ -23,7 +23,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.sender import sender
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import (
+    FileChange,
+    make_daemons_reload,
+    needed,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainOutcome,
@@ -113,7 +117,7 @@ class Domains(Service[DomainPolicy]):
         return ServicePlan(
             rows=_rows(planned.outcomes, things),
             changes=changes,
-            participants=[provider] if changes else [],
+            participants=[provider] if make_daemons_reload(changes, self.site.host) else [],
             facts={
                 "provider": provider.name,
                 "mta_sts": planned.mta_sts,

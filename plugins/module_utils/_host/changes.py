@@ -62,6 +62,8 @@ class FileChange:
         own_directory: whether the file's directory goes with it when it is removed and nothing else is left there.
         edits: programs that turn the content into what the file is to be; where it is empty, they start without a file.
         editor: as whom these programs run, on a copy, where others than root can write the content; empty for root.
+        loaded: whether a daemon keeps what it has read of the file until it is told to read it again; False for files
+            that are looked into each time, and for those that no daemon reads.
     """
 
     path: str
@@ -77,6 +79,11 @@ class FileChange:
     own_directory: bool = False
     edits: tuple[Edit, ...] = ()
     editor: str = ""
+    loaded: bool = True
+
+    def makes_daemons_reload(self, host: Host) -> bool:
+        """Whether a daemon that has loaded the file has to load it again. Another owner or mode is no reason."""
+        return self.loaded and (bool(self.edits) or host.read(self.path) != self.content)
 
     @property
     def is_edited(self) -> bool:
@@ -137,6 +144,11 @@ class SettingsChange:
             "before": self.before,
             "after": self.after,
         }
+
+
+def make_daemons_reload(changes: Sequence[FileChange], host: Host) -> bool:
+    """Whether one of the changes makes a daemon that has loaded the files load them again."""
+    return any(change.makes_daemons_reload(host) for change in changes)
 
 
 def needed(changes: Sequence[FileChange], host: Host) -> list[FileChange]:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 
 _ROOT = 0
@@ -115,7 +116,7 @@ def _names(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
     except OSError as exc:
-        raise Problem(f"{directory} cannot be read ({exc.strerror})", "run the module as root (become: true)") from exc
+        raise causes.problem(exc, "cannot be read", directory) from exc
 
 
 def reader_of(path: str) -> str | Identity:

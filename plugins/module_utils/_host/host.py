@@ -10,20 +10,23 @@ import copy
 import grp
 import os
 import pwd
+import shlex
 import shutil
 import stat
-import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes, programs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import CONFINED, Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 
-TOOL_TIMEOUT = 120  # seconds; no tool that is run here takes more than a few
+_FRESH = 2.0  # seconds
+# Where no name server answers, a look-up ends before it is taken for a program that hangs; resolv.conf(5).
+_ENVIRONMENT = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": ROOT_HOME, "RES_OPTIONS": "timeout:2 attempts:2"}
 
 
 @dataclass(frozen=True)
@@ -78,63 +81,11 @@ def in_memory(content: bytes) -> Iterator[int]:
         os.close(handle)
 
 
-@contextmanager
-def _surroundings(variables: Mapping[str, str], stdin: int) -> Iterator[None]:
-    """Let programs inherit only these variables, and this standard input, until the end.
-
-    ``run_command`` adds to the module's own environment but takes nothing away, and hands on the module's own input.
-    What it is given to write on a program's input it writes all at once, which fails when the program has ended by
-    then, and waits for ever when the program waits for its own answers to be read.
-    """
-    inherited, own_input = dict(os.environ), os.dup(0)
-    try:
-        os.environ.clear()
-        os.environ.update(variables)
-        os.dup2(stdin, 0)
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(inherited)
-        os.dup2(own_input, 0)
-        os.close(own_input)
-
-
-class _Limit:
-    """Kills a program that does not end in time."""
+class Host:
+    """This machine as one call of a module sees it."""
 
     def __init__(self) -> None:
-        self._timer: threading.Timer | None = None
-        self.exceeded = False
-
-    def start(self, process: Any) -> None:
-        """Start the clock once the program runs."""
-
-        def kill() -> None:
-            self.exceeded = True
-            process.kill()
-
-        self._timer = threading.Timer(TOOL_TIMEOUT, kill)
-        self._timer.start()
-
-    def stop(self) -> None:
-        """The program has ended."""
-        if self._timer:
-            self._timer.cancel()
-
-
-def _missing(program: str) -> Problem:
-    return Problem(f"the program {program} is not installed", f"install the package that contains {program}")
-
-
-class Host:
-    """This machine as the modules see it. Not for several threads at once.
-
-    Args:
-        run_command: that of the AnsibleModule; whatever is run goes through it.
-    """
-
-    def __init__(self, run_command: Callable[..., tuple[int, Any, Any]]) -> None:
-        self._run_command = run_command
+        self._patience = programs.Patience()
         self._guard: Callable[[str], None] = lambda _program: None
         self._confines: bool | None = None
 
@@ -163,8 +114,16 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as exc:
-            raise Problem(f"{path} cannot be read ({exc.strerror})", "run the module as root (become: true)") from exc
+            raise causes.problem(exc, "cannot be read", path) from exc
         return FileState(name_of_user(found.st_uid), name_of_group(found.st_gid), stat.S_IMODE(found.st_mode))
+
+    @staticmethod
+    def just_written(path: str) -> bool:
+        """Whether a file's time is so fresh that a daemon which looks at whole seconds may not see another change."""
+        try:
+            return os.stat(path).st_mtime > time.time() - _FRESH
+        except OSError:
+            return False
 
     def names_in(self, directory: str) -> list[str]:
         """Sorted names in a directory, empty where there is none."""
@@ -173,9 +132,7 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as exc:
-            raise Problem(
-                f"{directory} cannot be read ({exc.strerror})", "run the module as root (become: true)"
-            ) from exc
+            raise causes.problem(exc, "cannot be read", directory) from exc
 
     def which(self, tool: str) -> str | None:
         """Absolute path of a program, or None where it is not installed."""
@@ -208,7 +165,7 @@ class Host:
         if not user:
             return self._complete(argv, argv, stdin, environment or {}, keep_open)
         if self.which(argv[0]) is None:
-            raise _missing(argv[0])
+            raise _missing(argv[0], None)
         identity = user if isinstance(user, Identity) else Identity.of(user)
         command = [*identity.command(confined=self._confining()), *argv]
         return self._complete(command, argv, stdin, {"HOME": "/", **(environment or {})}, keep_open)
@@ -229,29 +186,34 @@ class Host:
         keep_open: Sequence[int],
     ) -> Completed:
         """Run a command; argv is what to call it."""
-        env = {"PATH": SEARCH_PATH, "LC_ALL": "C", "HOME": ROOT_HOME, **environment}
-        limit = _Limit()
+        env = {**_ENVIRONMENT, **environment}
         try:
-            with in_memory(stdin) as handle, _surroundings(env, handle):
-                code, out, err = self._run_command(
-                    list(command),
-                    cwd="/",
-                    encoding=None,
-                    expand_user_and_vars=False,
-                    pass_fds=tuple(keep_open),
-                    before_communicate_callback=limit.start,
-                    handle_exceptions=False,
-                )
+            with in_memory(stdin) as handle:
+                code, out, err = programs.run(command, programs.Surroundings(handle, env, keep_open), self._patience)
         except FileNotFoundError as exc:
-            raise _missing(command[0]) from exc
-        except OSError as exc:
+            raise _missing(command[0], self.which(command[0])) from exc
+        except programs.Hanging as exc:
             raise Problem(
-                f"the program {argv[0]} cannot be run ({exc.strerror})", "run the module as root (become: true)"
+                f"'{shlex.join(argv)}' hangs: it {exc.why} and was ended",
+                f"find out on the host what {argv[0]} waits for, such as a stopped service or an unreachable server,"
+                " then run again",
             ) from exc
-        finally:
-            limit.stop()
-        if limit.exceeded:
+        except PermissionError as exc:
             raise Problem(
-                f"{' '.join(argv)} did not end within {TOOL_TIMEOUT} seconds", "look at the daemon's log on the host"
-            )
+                f"the program {argv[0]} cannot be run (it may not be executed)",
+                f"make it executable ('chmod 755 {argv[0]}'), on a file system that is not mounted noexec",
+            ) from exc
+        except OSError as exc:
+            cause, remedy = causes.explained(exc, argv[0])
+            raise Problem(f"the program {argv[0]} cannot be run ({cause})", remedy) from exc
         return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def _missing(program: str, found: str | None) -> Problem:
+    """A program cannot be found, or what it needs to be run."""
+    if found:
+        return Problem(
+            f"the program {found} cannot be run (the interpreter that it names is not installed)",
+            f"install the interpreter that the first line of {found} names",
+        )
+    return Problem(f"the program {program} is not installed", f"install the package that contains {program}")

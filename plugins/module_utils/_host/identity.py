@@ -23,9 +23,8 @@ _NAMELESS = range(61184, 65520)
 _NO_ANSWER = 2  # exit code of a process that could not find out
 _PAUSE = 0.01  # seconds between two looks at it
 
-# Nothing of the session is passed on: a terminal takes input from whoever has it open. All processes that the program
-# has started end with it, also those that left their session.
-_SESSION = ("setsid",)
+# Each program has a session of its own anyway, since a terminal takes input from whoever has it open. All processes
+# that it has started end with it, also those that left this session.
 CONFINED = ("unshare", "--pid", "--fork", "--kill-child", "--")
 
 
@@ -87,7 +86,6 @@ class Identity:
             confined: whether this host lets us end whatever the program leaves behind.
         """
         return [
-            *_SESSION,
             *(CONFINED if confined else ()),
             "setpriv",
             f"--reuid={self.uid}",

@@ -11,6 +11,7 @@ import os
 import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
@@ -40,9 +41,7 @@ class Lock:
             resolved(self._path)
             handle = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as exc:
-            raise Problem(
-                f"{self._path} cannot be opened ({exc.strerror})", "run the module as root (become: true)"
-            ) from exc
+            raise causes.problem(exc, "cannot be opened", self._path) from exc
         end = time.monotonic() + self._patience
         while True:
             try:

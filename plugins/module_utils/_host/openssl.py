@@ -10,6 +10,7 @@ On Debian the daemons and Python share one libssl, so Python can speak for them.
 from __future__ import annotations
 
 import ssl
+import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.confined import confined
@@ -41,7 +42,12 @@ def refuse_unusable(host: Host, path: str, passphrase: str | None = None) -> Non
     if fault:
         raise Problem(f"{path} cannot be used ({fault})", remedy, option="certificate")
     if host.query(["openssl", "x509", "-noout", "-checkend", "0"], stdin=bundle).code != 0:
-        raise Problem(f"the certificate in {path} has expired", remedy, option="certificate")
+        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        raise Problem(
+            f"the certificate in {path} has expired by this host's clock, which says {clock}",
+            f"set the clock where it is wrong, else {remedy}",
+            option="certificate",
+        )
 
 
 def has_open_key(bundle: bytes) -> bool:

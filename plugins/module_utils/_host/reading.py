@@ -16,6 +16,7 @@ import stat
 import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 
 LARGEST_FILE = 16 * 1024 * 1024  # bytes; a large main.cf or list of roots has a few hundred thousand
 PATIENCE = 20.0  # seconds for one file; a network file system can be slow
@@ -94,8 +95,6 @@ def _too_large(path: str, most: int) -> Problem:
 
 
 def _unreadable(path: str, exc: Exception) -> Problem:
-    reason = exc.strerror if isinstance(exc, OSError) else exc
-    remedy = "run the module as root (become: true)"
-    if not isinstance(exc, PermissionError):
-        remedy = "name a file that can be read on this host"
-    return Problem(f"{path} cannot be read ({reason})", remedy)
+    if isinstance(exc, OSError):
+        return causes.problem(exc, "cannot be read", path)
+    return Problem(f"{path} cannot be read ({exc})", "name a file that can be read on this host")

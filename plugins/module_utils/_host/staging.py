@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.attributes import (
     attributes_of,
     give_attributes,
@@ -284,9 +285,7 @@ def _write(file: RegisteredFile, content: bytes, manner: _Manner, change: FileCh
             os.fchmod(handle, manner.mode)  # the last, since it bounds an access control list too
             os.fsync(handle)
     except OSError as exc:
-        raise Problem(
-            f"{file.path} cannot be written ({exc.strerror})", "run as root and make room on the file system"
-        ) from exc
+        raise causes.problem(exc, "cannot be written", file.path) from exc
 
 
 def settle(files: Sequence[RegisteredFile]) -> None:
@@ -387,7 +386,7 @@ def put_back(record: Record) -> list[str]:
         except (FileNotFoundError, NotADirectoryError):
             continue  # its directory was not made yet
         except OSError as exc:
-            failures.append(f"{one.target}: {exc.strerror}")
+            failures.append(f"{one.target}: {causes.explained(exc, one.target)[0]}")
     for path in reversed(record.directories):
         _remove_directory(path)
     return failures + _sync_names(record.files)

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import staging
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes, staging
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import (
     ConfigRoot,
@@ -160,9 +160,10 @@ class Transaction:
         except Problem as exc:
             outcome = _outcome((), disturbed=False)
             raise Problem(f"{exc.found}; {outcome}", exc.remedy, subject=exc.subject, option=exc.option) from exc
+        files = [file for some in files_of for file in some]
+        _refuse_unchangeable(files)
         if self.check_mode:
             return
-        files = [file for some in files_of for file in some]
         record = Record(False, files, staging.missing_directories(files), {}, begun=False)
         disturbed = False
         try:
@@ -191,18 +192,20 @@ class Transaction:
                 failures = self._put_back(record, participants if disturbed else ())
             outcome = _outcome(failures, disturbed=disturbed)
             if isinstance(exc, OSError):
-                raise Problem(
-                    f"{exc.filename or 'a file'} cannot be changed ({exc.strerror or exc}); {outcome}",
-                    "run as root (become: true), and make room on the file system",
-                ) from exc
+                # files of daemons are named; what is not is the journal, or a copy of configuration beside it
+                problem = causes.problem(exc, "cannot be changed", otherwise=self._journal.directory)
+                raise Problem(f"{problem.found}; {outcome}", problem.remedy) from exc
             if isinstance(exc, Problem):
                 raise Problem(f"{exc.found}; {outcome}", exc.remedy, subject=exc.subject, option=exc.option) from exc
             if isinstance(exc, Interrupted):
                 raise _interrupted(exc, outcome) from exc
             raise
         with self._interruptions.held(then_raise=False):
-            staging.tidy(files)
-            clear(self._places)
+            try:
+                staging.tidy(files)
+                clear(self._places)
+            except OSError as exc:  # the new state stays; what is left beside it goes with the next run
+                self._warn(causes.problem(exc, "cannot be removed").message)
 
     @staticmethod
     def _noted(record: Record, participants: Sequence[Participant]) -> Record:
@@ -283,6 +286,15 @@ class Transaction:
             raise AssertionError("a program with an effect was about to run in check mode")
         with self._interruptions.held(then_raise=True):  # or it would go on while everything is put back
             return self._host.query(argv, stdin=stdin, environment=environment, user=user)
+
+
+def _refuse_unchangeable(files: Sequence[RegisteredFile]) -> None:
+    """Refuse files that could be neither replaced nor put back, while nothing has been changed."""
+    for one in files:
+        found = causes.unchangeable(one.target)
+        if found:
+            cause, remedy = found
+            raise Problem(f"{one.path} cannot be changed ({cause}); nothing was changed", remedy)
 
 
 def _outcome(failures: Sequence[str], *, disturbed: bool) -> str:

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import halt
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
@@ -176,6 +178,16 @@ class Provider(ABC):
     @abstractmethod
     def running(self) -> bool:
         """Whether the daemon serves."""
+
+    def refuse_halted(self) -> None:
+        """Raise Problem where the daemon runs, but stands still: it would never hear that there are new files."""
+        found = halt(self.processes)
+        if found:
+            raise Problem(
+                f"it stands still: its process {found.process.pid} ({found.process.name}) {found.how}",
+                f"have it go on ('{found.remedy}'), or restart it ('systemctl restart {self.unit}'), then run again",
+                subject=self.name,
+            )
 
     def remedy_for_no_password_check(self) -> str:
         """What to do where plan() needs a socket that no daemon on this host offers, as the remedy of a Problem."""

@@ -124,4 +124,4 @@ class SavedSettings:
     def change(self) -> FileChange:
         """The file as it must be; none where nothing is saved."""
         content = json.dumps(self._notes, indent=1, sort_keys=True).encode() + b"\n" if self._notes else None
-        return FileChange(self._path, content, "root", "root", 0o600, parent_mode=0o700)
+        return FileChange(self._path, content, "root", "root", 0o600, parent_mode=0o700, loaded=False)

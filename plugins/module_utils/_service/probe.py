@@ -11,14 +11,16 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
-PATIENCE = 20.0  # seconds that a daemon may take after a reload
+PATIENCE = 15.0  # seconds that a daemon may take after a reload, where the host is not busy
 _PAUSE = 0.1  # seconds between two attempts
 _LOG = "see the daemon's log on the host (journalctl)"
 
@@ -63,14 +65,14 @@ def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: 
         endpoint: the server on this host.
         expectation: what it must show.
         subject: the object that the endpoint belongs to, for the message.
-        patience: seconds to keep trying; 0 tries once.
+        patience: seconds to keep trying, longer on a busy host; 0 tries once.
 
     Raises:
         Problem: it still shows something else.
     """
-    end = time.monotonic() + patience
+    end = time.monotonic() + patience * slowness()
     while True:
-        fault = _fault(endpoint, expectation)
+        fault = _fault(endpoint, expectation, max(end - time.monotonic(), _PAUSE) if patience else TIMEOUT)
         if fault is None:
             return
         if time.monotonic() >= end:
@@ -78,11 +80,12 @@ def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: 
         time.sleep(_PAUSE)
 
 
-def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
+def _fault(endpoint: Endpoint, expectation: Expectation, left: float) -> str | None:
     """What is not as expected, as the end of a sentence about the endpoint; None where all is well."""
+    timeout = min(TIMEOUT, left)
     try:
         if endpoint.implicit_tls or PROTOCOLS[endpoint.protocol].starttls:
-            session = handshake(endpoint, trust=None, server_name=endpoint.server_name)
+            session = handshake(endpoint, trust=None, server_name=endpoint.server_name, timeout=timeout)
             if session.error:
                 return f"ended the session inside TLS ({session.error})"
             if session.leaf not in expectation.leaves:
@@ -90,7 +93,7 @@ def _fault(endpoint: Endpoint, expectation: Expectation) -> str | None:
         # with TLS from the start there is no clear text to refuse; trying would only fill the log
         if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
             return None
-        clear = clear_text(endpoint)
+        clear = clear_text(endpoint, timeout=timeout)
     except WireError as exc:
         return f"does not answer as expected ({exc})"
     if clear.auth_offered and not expectation.auth_in_clear:

@@ -42,7 +42,7 @@ class Site:
     @classmethod
     def of(cls, module: AnsibleModule, store_directory: str) -> Site:
         """The host that a module runs on."""
-        host = Host(module.run_command)
+        host = Host()
         return cls(host, Store(host, store_directory), module.check_mode, find=installed_providers)
 
     @cached_property

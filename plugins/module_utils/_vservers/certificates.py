@@ -105,7 +105,13 @@ class Certificates:
         there = set(self._store.deployed_names(provider))
         unused = {name for one in before for name in one.certificates} & there - used
         return [
-            FileChange(self._store.deployed_path(provider, name), None, secret=True, summary=f"certificate {name}")
+            FileChange(
+                self._store.deployed_path(provider, name),
+                None,
+                secret=True,
+                summary=f"certificate {name}",
+                loaded=False,  # once its configuration, which is loaded, does not name it any more
+            )
             for name in sorted(unused)
         ]
 

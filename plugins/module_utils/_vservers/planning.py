@@ -13,8 +13,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import (
     FileChange,
     SettingsChange,
+    make_daemons_reload,
     needed,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.capability_check import (
@@ -58,6 +60,10 @@ class DaemonPlan:
     def differs(self) -> bool:
         """Whether its configuration is to be changed."""
         return bool(self.changes or self.settings)
+
+    def must_reload(self, host: Host) -> bool:
+        """Whether what the daemon has loaded is to be changed, or it has not read what there is."""
+        return bool(self.settings or self.stale) or make_daemons_reload(self.changes, host)
 
     @property
     def targets(self) -> list[str]:

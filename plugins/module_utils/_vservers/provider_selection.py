@@ -76,6 +76,7 @@ def choose(
             subject=vserver.title,
             option="protocol",
         )
+    chosen.refuse_halted()
     return chosen
 
 

@@ -64,7 +64,7 @@ class Vservers(Service[Vserver]):
         certificates = Certificates(site.host, site.store, self._passphrases, check_mode=site.check_mode)
         plans, warnings = plan_daemons(site, things, certificates)
         for one in plans:
-            if not one.differs:
+            if not one.must_reload(site.host):
                 refuse_overridden(one, one.before, site.store)
                 one.stale = not_in_effect(one, site.store)
         reloaded = self._reloaded(plans)
@@ -82,7 +82,7 @@ class Vservers(Service[Vserver]):
     def _reloaded(self, plans: Sequence[DaemonPlan]) -> list[DaemonPlan]:
         """The daemons that must reload. One that checks passwords for another must be ready when that one asks."""
         installed = list(self.site.providers)
-        concerned = [one for one in plans if one.differs or one.stale]
+        concerned = [one for one in plans if one.must_reload(self.site.host)]
         return sorted(concerned, key=lambda one: (not one.helps, installed.index(one.provider.name)))
 
     def _rows(self, plan: DaemonPlan) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import socket
 import time
@@ -21,11 +22,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
     quoted,
 )
 
+_LOOPBACK, _LOOPBACK_IPV6 = "127.0.0.1", "::1"
 _IPV6_ADDRESSES = "/proc/net/if_inet6"  # one line per address: 32 hex digits, interface, prefix, scope, flags, name
 
 
 def connect_stream(host: str, port: int, *, timeout: float, source: str = "") -> Stream:
     """Connect to the first of a server's addresses that answers, in the resolver's order.
+
+    A host with IPv6 alone is reached at ``::1`` where ``127.0.0.1`` is asked for.
 
     To a server on this host, the connection comes from another address than the server's own if there is one, because
     Dovecot and others treat a session within one address as secure even in clear text.
@@ -41,7 +45,19 @@ def connect_stream(host: str, port: int, *, timeout: float, source: str = "") ->
         Problem: the source is not an address of this host.
     """
     deadline = time.monotonic() + timeout
-    return Stream(_dial(host, port, deadline, source), deadline)
+    return Stream(_dial(_LOOPBACK_IPV6 if _has_no_ipv4(host) else host, port, deadline, source), deadline)
+
+
+def _has_no_ipv4(host: str) -> bool:
+    """Whether a server is looked for at the usual address of this host, which has none of IPv4."""
+    if host != _LOOPBACK:
+        return False
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as trying:
+            trying.bind((host, 0))
+    except OSError as exc:
+        return exc.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return False
 
 
 def other_local_address(address: str) -> str:

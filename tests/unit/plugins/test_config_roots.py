@@ -14,6 +14,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import programs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot, user_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import registry
@@ -104,9 +105,11 @@ def test_a_planted_one_is_found(planted: str, found: list[str]) -> None:
 def test_no_program_runs_before_its_provider_is_known_to_be_roots(tmp_path: Path, monkeypatch) -> None:
     ran: list[list[str]] = []
 
-    def run_command(argv: list[str], **_options: object) -> tuple[int, bytes, bytes]:
+    def run(argv: list[str], *_how: object) -> tuple[int, bytes, bytes]:
         ran.append(argv)
         return 0, b"", b""
+
+    monkeypatch.setattr(programs, "run", run)
 
     kind = next(one for one in PROVIDERS if not user_of(declared(one)))
     monkeypatch.setattr(kind, "config_roots", (ConfigRoot(str(tmp_path)),))
@@ -114,7 +117,7 @@ def test_no_program_runs_before_its_provider_is_known_to_be_roots(tmp_path: Path
     for one in PROVIDERS:
         if one is not kind:
             monkeypatch.setattr(one, "installed", classmethod(lambda _cls, _host: False))
-    host = Host(run_command)
+    host = Host()
     (provider,) = registry.installed_providers(host, Store(host, str(tmp_path / "store"))).values()
     tmp_path.chmod(0o777)
     for _time in range(2):

@@ -37,6 +37,12 @@ def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key:
     return {one for one in wanted - shown if with_ipv6 or not one.startswith("[")}
 
 
+def held(host: Host, sockets: Iterable[str]) -> bool:
+    """Whether somebody listens on a port of these sockets, at any address."""
+    ports = {int(one.rpartition(":")[2]) for one in sockets}
+    return any(one.port in ports for one in listening(host))
+
+
 def _words(addresses: str) -> list[str]:
     return addresses.replace(",", " ").split()
 

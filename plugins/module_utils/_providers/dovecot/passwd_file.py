@@ -32,6 +32,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _SCHEME = "{SHA512-CRYPT}"
 _EMPTY_FIELDS = "::::::"  # uid, gid, gecos, home, shell and extra fields
+_CACHE = "auth_cache_size"
 _CHARACTERS = "auth_username_chars"
 _FORMAT = "auth_username_format"
 # Dovecot hands these on to the submission server in no other way than in lower case.
@@ -129,6 +130,11 @@ class DovecotAccounts(AccountDatabase):
         """The characters that Dovecot takes in a name; empty for any."""
         return str(self._effective(_CHARACTERS).get(_CHARACTERS, ""))
 
+    @property
+    def _remembers_logins(self) -> bool:
+        """Whether Dovecot may take a password that the file does not have any more; else it looks into it each time."""
+        return str(self._effective(_CACHE).get(_CACHE, "")) not in ("", "0")
+
     def ours(self) -> set[str]:
         return set(self._hashes)
 
@@ -171,6 +177,7 @@ class DovecotAccounts(AccountDatabase):
                 secret=True,
                 summary=f"accounts {', '.join(sorted(hashes))} (passwords not shown)",
                 prerequisite=True,
+                loaded=self._remembers_logins or self._host.just_written(ACCOUNTS),
             ),
             FileChange(ACCOUNTS_DROP_IN, self._rendered(hashes).encode(), "root", "root", 0o644),
         )

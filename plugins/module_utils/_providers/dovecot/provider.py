@@ -46,6 +46,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import (
     clear_port,
+    held,
     local_address,
     missing,
     shared_ports,
@@ -78,8 +79,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
     Strength,
 )
 
-_TRIES = 8  # to open a socket
+_TRIES = 12  # looks whether all sockets are open
 _PAUSE = 0.5  # seconds between them
+_FREE = 3  # looks at which nobody holds a port, after which Dovecot must have tried to open it
 
 
 class Dovecot(AccountBackend):
@@ -262,12 +264,18 @@ class Dovecot(AccountBackend):
         """Have it open what could not be opened at first.
 
         A port that was closed may still be held by a process of before that is about to end. Dovecot goes on without
-        it, and tries again when it is told to reload. What stays closed is for the proof to judge.
+        it, and tries again when it is told to reload. Since that ends logins that have just begun, it is told only
+        once more, when nothing holds the port any longer. What stays closed is for the proof to judge.
         """
         listen = self._doveconf.listen()
         told = [self._doveconf.login_service(protocol) for protocol in sorted(self._served())]
+        free = 0
         for _time in range(_TRIES):
-            if not missing(self.host, listen, told, self.language.listen):
+            closed = missing(self.host, listen, told, self.language.listen)
+            if not closed:
                 return
+            free = 0 if held(self.host, closed) else free + 1
+            if free == _FREE:
+                break
             time.sleep(_PAUSE)
-            run(["systemctl", "reload", UNIT])
+        run(["systemctl", "reload", UNIT])

@@ -65,7 +65,10 @@ def account_fields(account: SaslAccount) -> Fields:
 
 
 def change(path: str, table: Mapping[str, Fields], *, secret: bool = False) -> FileChange:
-    """The table as a file that only Exim can read, from its birth; a table without entries is removed."""
+    """The table as a file that only Exim can read, from its birth; a table without entries is removed.
+
+    Exim looks into it for each message.
+    """
     return FileChange(
         path,
         render(table).encode() if table else None,
@@ -74,4 +77,5 @@ def change(path: str, table: Mapping[str, Fields], *, secret: bool = False) -> F
         0o640,
         secret=secret,
         summary="rows for " + ", ".join(sorted(table)) + " (content not shown)",
+        loaded=False,
     )

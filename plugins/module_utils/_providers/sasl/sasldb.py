@@ -155,6 +155,7 @@ class SaslDatabase(AccountDatabase):
             prerequisite=True,
             edits=tuple(edits),
             editor=self._reader,
+            loaded=False,
         )
         return (change, self._notes.change())
 

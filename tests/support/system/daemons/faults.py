@@ -125,6 +125,25 @@ def _replaced(program: str, content: str) -> tuple[str, str]:
     return begin, f"cat {kept} >{path}.new; chmod 755 {path}.new; mv {path}.new {path}; rm {kept}"
 
 
+STOPPED = "is stopped (as by SIGSTOP)"
+_MAIN_PROCESS = {
+    "Postfix": "master",
+    "Dovecot": "dovecot",
+    "INN": "innd",
+    "OpenLDAP": "slapd",
+    "nginx": "nginx",
+    "Exim": "exim4",
+    "Apache": "apache2",
+    "Cyrus": "cyrmaster",
+}
+
+
+def _stopped(daemon: str) -> tuple[str, str]:
+    """It keeps its sockets open and answers nobody."""
+    process = f"$(pgrep -o -x {_MAIN_PROCESS[daemon]})"
+    return f"kill -STOP {process}", f"kill -CONT {process}"
+
+
 def _faults(
     daemon: str,
     protocol: str,
@@ -134,9 +153,10 @@ def _faults(
     certificate: str = RSA,
     **options: int,
 ) -> Sequence[Fault]:
-    """The three faults of a daemon."""
+    """The faults of a daemon."""
     wanted = (vserver(protocol, certificate, **options),)
     return (
+        Fault(f"{daemon}: it is stopped", wanted, STOPPED, *_stopped(daemon)),
         Fault(f"{daemon}: its own test", wanted, UNTOUCHED, *test),
         Fault(f"{daemon}: it does not take its files over", wanted, UNDONE, *reload),
         Fault(f"{daemon}: clients do not see it", wanted, UNDONE, *probe),

@@ -5,17 +5,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import time
+from types import SimpleNamespace
+from typing import Any
 from unittest import mock
 
+import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, SortedSecrets
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import (
+    DiscreetModule,
+    SortedSecrets,
+    run,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import LABEL, PASSWORD
 
 WORDS = st.text("abc", min_size=1, max_size=9)
@@ -98,3 +106,28 @@ def test_warnings_do_not_show_a_secret_that_the_result_does_not_have(capsys):
         module.exit_json(changed=False)
 
     assert "hunter2" not in json.dumps(left(capsys, leave, password="hunter2-canary"))
+
+
+@pytest.mark.parametrize(
+    ("exception", "found"),
+    [
+        (Problem("it is broken", "fix it"), "it is broken"),
+        (
+            OSError(errno.EMFILE, "Too many open files", "/etc/x"),
+            "/etc/x cannot be used (this process has too many",
+        ),
+        (MemoryError(), "there is not enough memory for this process"),
+    ],
+)
+def test_what_the_system_refuses_is_one_clear_error(exception, found):
+    failures = []
+
+    def work(_module):
+        raise exception
+
+    module: Any = SimpleNamespace(fail_json=lambda **result: failures.append(result))
+    run(module, work)
+    (failure,) = failures
+    assert failure["problem"]["found"].startswith(found)
+    assert failure["problem"]["remedy"]
+    assert "\n" not in failure["msg"]

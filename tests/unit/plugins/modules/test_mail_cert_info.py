@@ -261,6 +261,7 @@ def test_store_that_cannot_be_read(info, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "listdir", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     assert "Run the module as root" in info()["msg"]
 
 

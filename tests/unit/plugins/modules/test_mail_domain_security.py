@@ -78,7 +78,7 @@ def warned(monkeypatch):
 @pytest.fixture
 def module(host, warned, monkeypatch, capsys):
     """Calls the module on a recorded host."""
-    monkeypatch.setattr(site, "Host", lambda _run_command: host)
+    monkeypatch.setattr(site, "Host", lambda: host)
     monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(glob, "glob", lambda _pattern: ["libplain.so"])
     monkeypatch.setattr(_preflight, "look", lambda demands, *_how: found_by_preflight(demands))

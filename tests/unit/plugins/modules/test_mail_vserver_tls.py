@@ -73,7 +73,7 @@ def module(release, monkeypatch, capsys):
         host.files[f"{STORE}/live/{CERTIFICATE}.pem"] = ssl.DER_cert_to_PEM_cert(b"leaf").encode()
         host.answers["systemctl is-active --quiet dovecot.service"] = ""
         host.answers["ss -Hltnp"] = ""
-        monkeypatch.setattr(site, "Host", lambda _run_command: host)
+        monkeypatch.setattr(site, "Host", lambda: host)
         return call(mail_vserver_tls.main, capsys, params, check=check)
 
     monkeypatch.setattr(runner, "Transaction", Transaction)

@@ -58,6 +58,9 @@ class Files:
     def __init__(self, **files):
         self.files = files
 
+    def just_written(self, _path):
+        return False
+
     def read_text(self, path):
         return self.files.get(path, "")
 
@@ -135,8 +138,8 @@ def test_a_hash_is_known_again_and_no_other(password):
 # ---- Dovecot's file
 
 
-def dovecot(version=(2, 4), characters=CHARACTERS, shape="%Lu", **files):
-    settings = {"auth_username_chars": characters, "auth_username_format": shape}
+def dovecot(version=(2, 4), characters=CHARACTERS, shape="%Lu", cache="0", **files):
+    settings = {"auth_username_chars": characters, "auth_username_format": shape, "auth_cache_size": cache}
     host: Any = Files(**files)
     return DovecotAccounts(host, "dovecot", LANGUAGES[version], lambda *_names: settings)
 
@@ -154,6 +157,14 @@ def test_the_file_is_read_as_it_was_written():
     assert again.accepts(two)
     assert not again.accepts(replace(two, password="pw"))
     assert "AB\\\\c:{SHA512-CRYPT}$6$" in written[ACCOUNTS], "Dovecot looks the name up escaped"
+
+
+@pytest.mark.parametrize(("cache", "fresh", "loaded"), [("0", False, False), ("10 M", False, True), ("0", True, True)])
+def test_dovecot_looks_into_the_file_at_each_login_unless_it_could_miss_the_change(cache, fresh, loaded, monkeypatch):
+    monkeypatch.setattr(Files, "just_written", lambda _self, _path: fresh)
+    accounts, drop_in = dovecot(cache=cache).changes([RelayAccount("abc", "pw")], [])
+    assert (accounts.path, accounts.loaded) == (ACCOUNTS, loaded)
+    assert drop_in.loaded
 
 
 def test_the_file_is_closed_and_never_shown():
@@ -348,6 +359,8 @@ def test_without_a_submission_server_nobody_can_log_in():
 
 
 class Keeper(AccountDatabase):
+    files: tuple[FileChange, ...] = ()
+
     def __init__(self, passwords):
         self.passwords = passwords
 
@@ -368,7 +381,7 @@ class Keeper(AccountDatabase):
 
     def changes(self, changed, gone):
         self.asked = ([one.name for one in changed], list(gone))
-        return ()
+        return self.files
 
     def confirm(self):
         pass
@@ -379,6 +392,7 @@ class Keeper(AccountDatabase):
 
 class Server(SubmissionProvider, AccountBackend):
     name = "server"
+    processes = frozenset({"server"})
     keeper_of_accounts = None
     limits: Any = None
 
@@ -430,6 +444,23 @@ def test_only_what_differs_is_written():
     server, report = call(dict.fromkeys(("same", "other", "kept", "silent"), "pw"), accounts)
     assert server.keeper_of_accounts.asked == (["other", "fresh"], [])
     assert [one["name"] for one in report.result["accounts"] if one["changed"]] == ["other", "fresh"]
+
+
+@pytest.mark.parametrize(("loaded", "daemons"), [(True, ["keeper", "server"]), (False, [])])
+def test_who_looks_into_the_accounts_each_time_is_not_reloaded(loaded, daemons):
+    """A reload ends logins that have just begun."""
+    kind: Any = Server
+    server, keeper = object.__new__(kind), object.__new__(kind)
+    keeper.name = "keeper"
+    server.keeper_of_accounts, server.limits = Keeper({}), {}
+    server.keeper_of_accounts.daemon = "keeper"
+    server.keeper_of_accounts.files = (FileChange("/accounts", b"new", loaded=loaded),)
+    host: Any = Files()
+    store: Any = Store()
+    site = Site(host, store, find=lambda _host, _store: {"server": server, "keeper": keeper})
+    plan = Accounts(site, "auto", purge=False).plan([RelayAccount("one", "pw")])
+    assert [change.path for change in plan.changes] == ["/accounts"]
+    assert [one.name for one in plan.participants] == daemons
 
 
 def test_purge_takes_our_others_and_their_limits():

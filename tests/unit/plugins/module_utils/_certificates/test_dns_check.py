@@ -22,7 +22,7 @@ class Resolving(Host):
     """Answers as ip(8) and getent(1) do."""
 
     def __init__(self, links="", names=None, code=2):
-        super().__init__(lambda *_args, **_more: (1, b"", b""))
+        super().__init__()
         self.links = links or json.dumps(LINKS)
         self.names = names or {}
         self.code = code

@@ -168,6 +168,7 @@ class Sender(DomainProvider):
     """A daemon that does what it is told."""
 
     name = "sender"
+    processes = frozenset({"sender"})
     unit = "sender.service"
     protocols = frozenset({"smtp"})
     config_roots = ()
@@ -246,6 +247,14 @@ def test_only_what_differs_is_applied(host):
     assert transaction.applied == [(["/table"], ["sender"])]
     assert report.result["files"] == ["/table"]
     assert [one["after_header"] for one in report.result["diff"]] == ["/table"]
+
+
+def test_a_table_that_is_looked_into_each_time_makes_nobody_reload(host, monkeypatch):
+    planned = DomainPlan(changes=(FileChange("/table", b"new", loaded=False),), outcomes=())
+    monkeypatch.setattr(Sender, "plan_domains", lambda *_args, **_more: planned)
+    transaction = Applied()
+    call(host, Sender(host), transaction, DomainPolicy("a.test"))
+    assert transaction.applied == [(["/table"], [])]
 
 
 def test_nothing_differs(host):

@@ -8,7 +8,9 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import (
     Compiled,
+    Edit,
     FileChange,
+    make_daemons_reload,
     needed,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
@@ -73,3 +75,21 @@ def test_twin_that_is_more_open_than_its_source(recorded):
 def test_diff(change, expected, recorded):
     found = change.diff(recorded)
     assert (found["before_header"], found["after_header"], found["before"], found["after"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (FileChange("/file", b"new"), True),
+        (FileChange("/file", None), True),
+        (FileChange("/missing", b""), True),
+        (FileChange("/file", b"old", mode=0o600), False),
+        (FileChange("/file", b"old", owner="postfix"), False),
+        (FileChange("/file", b"new", loaded=False), False),
+        (FileChange("/file", b"old", edits=(Edit(("true",)),)), True),
+        (FileChange("/file", b"old", edits=(Edit(("true",)),), loaded=False), False),
+    ],
+)
+def test_what_makes_a_daemon_load_a_file_again(change, expected, recorded):
+    assert change.makes_daemons_reload(recorded) is expected
+    assert make_daemons_reload([FileChange("/file", b"old"), change], recorded) is expected

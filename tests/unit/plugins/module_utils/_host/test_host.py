@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import host as host_module
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import programs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
@@ -44,10 +45,22 @@ def test_what_cannot_be_read(ask, host, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr(os, "open", refuse)
         patched.setattr(os, "stat", refuse)
+        patched.setattr(os, "geteuid", lambda: NAMELESS)
         # pytest itself opens files when it explains a failure, so nothing is judged before they are put back
         with pytest.raises(Problem) as caught:
             ask(host, "/etc/shadow")
     assert "cannot be read (Permission denied). Run the module as root" in caught.value.message
+
+
+def test_what_even_root_cannot_read(host, monkeypatch):
+    def refuse(path, *_args):
+        raise PermissionError(13, "Permission denied", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", refuse)
+        patched.setattr(os, "geteuid", lambda: 0)
+        with pytest.raises(Problem, match=r"/etc/private cannot be read \(Permission denied, even to root\)\. Look in"):
+            host.names_in("/etc/private")
 
 
 def test_owner_and_mode_of_what_a_link_leads_to(host, tmp_path):
@@ -128,14 +141,22 @@ def test_tool_that_is_missing(host):
 
 def test_tool_that_is_no_program(host, tmp_path):
     (tmp_path / "tool").write_text("")
-    with pytest.raises(Problem, match=r"tool cannot be run \(Permission denied\)"):
+    with pytest.raises(Problem, match=r"tool cannot be run \(it may not be executed\)\. Make it exec"):
+        host.query([str(tmp_path / "tool")])
+
+
+def test_tool_whose_interpreter_is_missing(host, tmp_path):
+    (tmp_path / "tool").write_text("#!/no/such/interpreter\n")
+    (tmp_path / "tool").chmod(0o755)
+    with pytest.raises(Problem, match=r"tool cannot be run \(the interpreter that it names is not installed\)"):
         host.query([str(tmp_path / "tool")])
 
 
 def test_tool_that_does_not_end(host, monkeypatch):
-    monkeypatch.setattr(host_module, "TOOL_TIMEOUT", 0.1)
-    with pytest.raises(Problem, match=r"sleep 5 did not end within 0\.1 seconds"):
-        host.query(["sleep", "5"])
+    monkeypatch.setattr(programs, "IDLE", 0.5)
+    monkeypatch.setattr(programs, "slowness", lambda: 1.0)
+    with pytest.raises(Problem, match=r"'sleep 5' hangs: it did nothing for 0\.5 seconds and was ended\. Find out"):
+        Host().query(["sleep", "5"])
 
 
 @pytest.mark.parametrize(
@@ -143,3 +164,12 @@ def test_tool_that_does_not_end(host, monkeypatch):
 )
 def test_complaint_is_one_line(out, err, expected):
     assert Completed(1, out, err).complaint == expected
+
+
+def test_what_has_just_been_written(host, tmp_path):
+    path = tmp_path / "file"
+    assert not host.just_written(str(path))
+    path.write_text("")
+    assert host.just_written(str(path))
+    os.utime(path, (time.time() - 60, time.time() - 60))
+    assert not host.just_written(str(path))

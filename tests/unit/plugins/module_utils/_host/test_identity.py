@@ -7,10 +7,12 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from pathlib import Path
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import programs as programs_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity, acting_as
 
@@ -19,14 +21,14 @@ CONFINED = ["unshare", "--pid", "--fork", "--kill-child", "--"]
 
 
 class Programs:
-    """Stands for Ansible's run_command, and notes what it is given."""
+    """Stands for what runs programs, and notes what it is given."""
 
     def __init__(self, *, can_confine):
         self.can_confine = can_confine
         self.ran = []
 
-    def run(self, argv, **options):
-        self.ran.append((argv, options["cwd"], dict(os.environ)))
+    def run(self, argv, surroundings, _patience):
+        self.ran.append((argv, surroundings.environment))
         return int(argv == [*CONFINED, "true"] and not self.can_confine), b"", b""
 
 
@@ -57,28 +59,45 @@ def test_who_is_not_there(user, words):
 
 
 @pytest.mark.parametrize("can_confine", [True, False])
-def test_a_program_gets_nothing_that_is_roots(somebody, can_confine):
+def test_a_program_gets_nothing_that_is_roots(somebody, can_confine, monkeypatch):
     programs = Programs(can_confine=can_confine)
-    host = Host(programs.run)
+    monkeypatch.setattr(programs_module, "run", programs.run)
+    host = Host()
     for _time in range(2):
         assert host.query(["true", "x"], user=somebody.pw_name) == Completed(0, "", "")
-    (_asked, _cwd, _environment), (argv, cwd, environment), again = programs.ran
+    (_asked, _environment), (argv, environment), again = programs.ran
     identity = Identity.of(somebody.pw_name)
     groups = ",".join(map(str, identity.groups))
     who = [f"--reuid={identity.uid}", f"--regid={identity.gid}", f"--groups={groups}"]
-    assert argv == ["setsid", *(CONFINED if can_confine else []), "setpriv", *who, *DROPPED, "true", "x"]
+    assert argv == [*(CONFINED if can_confine else []), "setpriv", *who, *DROPPED, "true", "x"]
     assert again[0] == argv
-    assert (cwd, environment["HOME"]) == ("/", "/")
+    assert environment["HOME"] == "/"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as others")
+def test_a_program_finds_nothing_where_it_is_and_says_how_it_ended(somebody):
+    assert Host().query(["sh", "-c", "pwd; exit 7"], user=somebody.pw_name) == Completed(7, "/\n", "")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as others")
+def test_a_program_of_another_user_that_hangs_is_ended(somebody, monkeypatch):
+    monkeypatch.setattr(programs_module, "IDLE", 0.5)
+    monkeypatch.setattr(programs_module, "slowness", lambda: 1.0)
+    with pytest.raises(Problem, match=r"'sleep 4323' hangs: it did nothing for 0\.5 seconds"):
+        Host().query(["sleep", "4323"], user=somebody.pw_name)
+    lines = [path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if path.exists()]
+    assert not any(b"sleep\0" + b"4323" in line for line in lines)
 
 
 def test_a_program_that_is_missing(somebody):
     with pytest.raises(Problem, match="no-such-program is not installed"):
-        Host(Programs(can_confine=True).run).query(["no-such-program"], user=somebody.pw_name)
+        Host().query(["no-such-program"], user=somebody.pw_name)
 
 
-def test_a_guard_comes_before_every_program():
+def test_a_guard_comes_before_every_program(monkeypatch):
     programs = Programs(can_confine=True)
-    host = Host(programs.run)
+    monkeypatch.setattr(programs_module, "run", programs.run)
+    host = Host()
 
     def refuse(program):
         assert program == "true"

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import grp
 import json
@@ -21,7 +22,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import lock, staging
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes, lock, staging
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
@@ -36,6 +37,26 @@ USER, GROUP = pwd.getpwuid(os.getuid()).pw_name, grp.getgrgid(os.getgid()).gr_na
 OWNER: dict[str, Any] = {"owner": USER, "group": GROUP}
 TABLE = Compiled(".db", ("compile", "{source}"))
 NAMELESS = 4242424  # a user and group that no machine knows
+ON_A_FULL_DISK = """
+import os, sys
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
+top = sys.argv[1]
+for name in "ab":
+    open(f"{top}/{name}", "w").write("old")
+places = Places(f"{top}/state", f"{top}/lock", f"{top}/units", f"{top}/no-systemd")
+transaction = Transaction(Host(), lambda _name: None, check_mode=False, warn=lambda _text: None, places=places)
+try:
+    with transaction:
+        transaction.apply([FileChange(f"{top}/a", b"new"), FileChange(f"{top}/b", b"x" * 200000)])
+except Problem as exc:
+    print(exc.message)
+found = {name: open(f"{top}/{name}").read() for name in sorted(os.listdir(top)) if name != "lock"}
+print("as before" if found == {"a": "old", "b": "old"} else found)
+"""
 
 
 class Machine(Host):
@@ -473,6 +494,52 @@ def test_fault_of_the_system_is_a_problem(apply, tree):
         apply(FileChange(str(tree / "file/below"), b"x", **OWNER))
     assert "nothing was changed" in caught.value.message
     assert caught.value.__cause__ is not None
+
+
+def test_what_cannot_be_put_back_is_not_begun(apply, everything, tree, daemon, monkeypatch):
+    before = shape(tree)
+    refused = {str(tree / "etc/gone.cf"): ("it is immutable", "make it mutable")}
+    monkeypatch.setattr(causes, "unchangeable", refused.get)
+    with pytest.raises(Problem) as caught:
+        apply(*everything)
+    assert caught.value.found == f"{tree}/etc/gone.cf cannot be changed (it is immutable); nothing was changed"
+    assert caught.value.remedy == "make it mutable"
+    assert (shape(tree), daemon.events) == (before, [])
+
+
+def test_check_mode_sees_what_cannot_be_changed(begin, everything, monkeypatch):
+    monkeypatch.setattr(causes, "unchangeable", lambda _path: ("it is immutable", "make it mutable"))
+    with begin(check_mode=True) as transaction, pytest.raises(Problem, match="immutable"):
+        transaction.apply(everything)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts are for root")
+@pytest.mark.parametrize("room", [16, 24, 32, 48, 64, 96])
+def test_a_full_disk_is_named_and_everything_is_as_it_was(room, tmp_path):
+    """In a mount namespace of its own; whatever of it does not fit."""
+    where = tmp_path / "disk"
+    where.mkdir()
+    script = f'mount -t tmpfs -o size={room}k tmpfs "{where}"; "$0" -c "$ON_A_FULL_DISK" "{where}"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-e", "-c", script, sys.executable],
+        env={**os.environ, "ON_A_FULL_DISK": ON_A_FULL_DISK, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"no space is left on the file system at {where}); nothing was changed" in done.stdout
+    assert done.stdout.endswith("as before\n")
+
+
+def test_what_cannot_be_tidied_up_is_left_for_the_next_run(apply, everything, tree, warnings, monkeypatch):
+    def refuse(_files):
+        raise OSError(errno.EIO, "Input/output error", str(tree / "etc/.main.cf.postmaster-before"))
+
+    monkeypatch.setattr(staging, "tidy", refuse)
+    apply(*everything)
+    assert (tree / "etc/main.cf").read_text() != "old"
+    assert "the disk does not do as it is told" in warnings[0]
 
 
 def test_unknown_owner(apply, tree, tmp_path):

@@ -17,6 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
     prove,
     prove_served,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
 IMAP = Endpoint("127.0.0.1", 143, "imap", implicit_tls=False)
@@ -33,6 +34,7 @@ class Wire:
         self.clear = [REFUSED]
         self.looks = 0
         self.clear_looks = 0
+        self.timeouts = []
 
     @staticmethod
     def next(script):
@@ -41,12 +43,14 @@ class Wire:
             raise answer
         return SimpleNamespace(**answer)
 
-    def handshake(self, _endpoint, trust, server_name):
+    def handshake(self, _endpoint, trust, server_name, timeout):
         assert (trust, server_name) == (None, "")
         self.looks += 1
+        self.timeouts.append(timeout)
         return self.next(self.sessions)
 
-    def clear_text(self, _endpoint):
+    def clear_text(self, _endpoint, timeout):
+        assert timeout == self.timeouts[-1]
         self.clear_looks += 1
         return self.next(self.clear)
 
@@ -122,6 +126,27 @@ def test_patience_ends(wire):
     with pytest.raises(Problem, match="never"):
         prove(IMAP, Expectation((b"leaf",), True), "s", patience=0.05)
     assert wire.looks > 1
+
+
+def test_a_silent_server_does_not_take_more_than_the_patience(wire, monkeypatch):
+    monkeypatch.setattr(probe, "slowness", lambda: 1.0)
+    wire.sessions = [WireError("timeout", "silent")]
+    with pytest.raises(Problem, match="silent"):
+        prove(IMAP, Expectation((b"leaf",), True), "s", patience=0.05)
+    assert max(wire.timeouts) <= max(0.05, probe._PAUSE)
+
+
+def test_a_busy_host_is_waited_for_longer(wire, monkeypatch):
+    monkeypatch.setattr(probe, "slowness", lambda: 100.0)
+    wire.sessions = [WireError("timeout", "silent")] * 3 + [GOOD]
+    prove(IMAP, Expectation((b"leaf",), True), "s", patience=0.05)
+    assert max(wire.timeouts) > 1
+    assert max(wire.timeouts) <= TIMEOUT
+
+
+def test_one_look_is_given_the_usual_time(wire):
+    assert fault() == ""
+    assert wire.timeouts == [TIMEOUT]
 
 
 def test_every_virtual_server_that_shows_a_certificate_is_proven(monkeypatch):

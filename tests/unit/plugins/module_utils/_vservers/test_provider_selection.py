@@ -41,6 +41,7 @@ def daemon(name, protocols, *, alive=True) -> Any:
         packages={one: f"{name}-{one}" for one in protocols},
         running=lambda: alive,
         remedy_where_down=lambda: f"start {name}",
+        refuse_halted=lambda: None,
     )
 
 

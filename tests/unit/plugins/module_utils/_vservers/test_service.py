@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import Halt, Process
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
     NamedCertificate,
@@ -23,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import base as base_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
     Plan,
@@ -272,7 +274,21 @@ def test_files_that_differ_in_nothing_that_has_a_name(site):
 def test_mode_of_the_deployed_copy_is_kept_up(site):
     site.run(IMAP)
     site.host.states["/etc/postmaster/deployed/dovecot/mx.pem"] = FileState("root", "dovecot", 0o644)
-    assert site.run(IMAP).result["files"] == ["/etc/postmaster/deployed/dovecot/mx.pem"]
+    site.transaction.activated.clear()
+    report = site.run(IMAP)
+    assert report.result["files"] == ["/etc/postmaster/deployed/dovecot/mx.pem"]
+    assert (report.result["activated"], site.transaction.activated) == ([], [])  # what it has loaded is the same
+
+
+def test_a_daemon_that_stands_still_is_refused_before_it_is_asked_anything(site, monkeypatch):
+    stopped = Halt(Process(7, "dovecot", "T", 1, 7, 0, 0), "is stopped", "kill -CONT 7")
+    monkeypatch.setattr(base_module, "halt", lambda names: stopped if "dovecot" in names else None)
+    monkeypatch.setattr(Dovecot, "read", lambda _self: pytest.fail("it would wait for ever"))
+    with pytest.raises(Problem, match=r"dovecot: it stands still: its process 7 \(dovecot\) is stopped") as caught:
+        site.run(IMAP)
+    assert "'kill -CONT 7'" in caught.value.remedy
+    assert "'systemctl restart dovecot.service'" in caught.value.remedy
+    site.run(SMTP)
 
 
 def test_daemon_that_has_not_read_its_files_is_activated(site):

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -136,3 +139,25 @@ def test_a_source_of_another_family(good_tls):
     with serving(smtp(good_tls)) as server, pytest.raises(WireError) as caught:
         handshake(at(server, "smtp"), trust=None, source="::1")
     assert caught.value.code == "resolve"
+
+
+WITHOUT_IPV4 = """
+import socket
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dial import connect_stream
+server = socket.create_server(("::1", 0), family=socket.AF_INET6)
+with connect_stream("127.0.0.1", server.getsockname()[1], timeout=5.0):
+    print("connected")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a network namespace of its own")
+def test_host_with_ipv6_alone():
+    script = 'ip link set lo up; ip addr del 127.0.0.1/8 dev lo; exec "$0" -c "$WITHOUT_IPV4"'
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-e", "-c", script, sys.executable],
+        env={**os.environ, "WITHOUT_IPV4": WITHOUT_IPV4, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "connected\n", done.stderr

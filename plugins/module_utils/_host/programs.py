@@ -1,0 +1,186 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Running programs: each has a deadline, and is ended together with all that it has started.
+
+A program that works is given the time that it needs, however slow the host. One that hangs is not: what tells the two
+apart is whether processor time is used, or a processor or disk is waited for, by the program or on its behalf.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import (
+    WORKING,
+    Process,
+    process,
+    processes,
+)
+
+IDLE = 10.0  # seconds that a program may do nothing at all, where the host is not busy
+WORK = 20.0  # seconds of processor time; no tool that is run here takes more than a few
+LONGEST = 120.0  # seconds, whatever it does
+_SHORTEST = 1.0  # seconds that a program may do nothing after others have hung
+_LOOK = 0.25  # seconds between two looks at a program
+_LAST_WORDS = 1.0  # seconds for what is left in its pipes once it has ended
+_BUSIEST = 2.0  # times longer than usual that anything is waited for on a busy host
+_INIT = 1  # process that starts and stops services for others
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def slowness() -> float:
+    """How many times longer than usual anything is waited for: once where every process finds a processor.
+
+    What waits for a processor is seen, so this is for what is seen less well, such as work of others for a program.
+    """
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), _BUSIEST)
+
+
+class Patience:
+    """How long the programs of one call are waited for: less after each one that has hung."""
+
+    def __init__(self) -> None:
+        self.idle = IDLE
+
+    def lost(self) -> None:
+        """A program was waited for in vain."""
+        self.idle = max(self.idle / 2, _SHORTEST)
+
+
+class Hanging(Exception):
+    """A program was killed because it did not go on.
+
+    Attributes:
+        why: what it did, the end of a sentence about it.
+    """
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(why)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a program finds.
+
+    Attributes:
+        stdin: descriptor of its standard input.
+        environment: its whole environment.
+        keep_open: further descriptors that it may read.
+    """
+
+    stdin: int
+    environment: Mapping[str, str]
+    keep_open: Sequence[int] = ()
+
+
+class _Watch:
+    """Looks at a program from time to time, and says when it has waited long enough."""
+
+    def __init__(self, program: subprocess.Popen[bytes], argv: Sequence[str], patience: Patience) -> None:
+        self._pid = program.pid
+        self._units = frozenset(word for word in argv[1:] if not word.startswith("-"))
+        itself = process(program.pid)
+        self._born = itself.started if itself else 0
+        self._idle_limit = patience.idle
+        self._began = self._last = time.monotonic()
+        self._idle = 0.0
+        self._ticks: dict[int, int] = {}
+
+    def fault(self) -> str | None:
+        """Why the program has to end; None while it goes on."""
+        now = time.monotonic()
+        passed, self._last = now - self._last, now
+        own, helping = self._at_work()
+        ticks = {one.pid: one.ticks for one in (*own, *helping) if one.pid != _INIT}
+        working = any(one.state in WORKING for one in (*own, *helping)) or ticks != self._ticks
+        self._ticks = ticks
+        self._idle = 0.0 if working else self._idle + passed / slowness()
+        if self._idle >= self._idle_limit:
+            return f"did nothing for {self._idle_limit:g} seconds"
+        if sum(one.ticks for one in own) / _TICKS >= WORK:
+            return f"took more than {WORK:g} seconds of processor time"
+        if now - self._began >= LONGEST:
+            return f"did not end within {LONGEST:g} seconds"
+        return None
+
+    def _at_work(self) -> tuple[list[Process], list[Process]]:
+        """The program's own processes, and systemd with what it has started meanwhile for a unit that is named."""
+        own, helping = [], []
+        for one in processes():
+            if one.group == self._pid:
+                own.append(one)
+            elif one.pid == _INIT or (one.started >= self._born and self._units & one.control_groups()):
+                helping.append(one)
+        return own, helping
+
+
+def run(argv: Sequence[str], surroundings: Surroundings, patience: Patience) -> tuple[int, bytes, bytes]:
+    """Run a program until it ends.
+
+    Args:
+        argv: program and arguments.
+        surroundings: what it finds.
+        patience: how long it may do nothing.
+
+    Returns:
+        Its exit code and both its outputs.
+
+    Raises:
+        Hanging: it did not go on, and was killed with all that it had started.
+        OSError: it cannot be started.
+    """
+    program = subprocess.Popen(
+        list(argv),
+        stdin=surroundings.stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env=dict(surroundings.environment),
+        pass_fds=tuple(surroundings.keep_open),
+        start_new_session=True,
+    )
+    try:
+        out, err = _watched(program, argv, patience)
+    except BaseException:
+        _kill(program)
+        raise
+    finally:
+        for stream in (program.stdout, program.stderr):
+            if stream:
+                stream.close()
+    return program.returncode, out, err
+
+
+def _watched(program: subprocess.Popen[bytes], argv: Sequence[str], patience: Patience) -> tuple[bytes, bytes]:
+    """Both outputs of a program that ends by itself."""
+    watch, ended = _Watch(program, argv, patience), None
+    while True:
+        try:
+            return program.communicate(timeout=_LOOK)
+        except subprocess.TimeoutExpired as exc:
+            if program.poll() is not None:  # a process that it has left behind may hold its outputs for ever
+                ended = ended or time.monotonic()
+                if time.monotonic() - ended >= _LAST_WORDS:
+                    return exc.output or b"", exc.stderr or b""
+                continue
+        fault = watch.fault()
+        if fault:
+            patience.lost()
+            raise Hanging(fault)
+
+
+def _kill(program: subprocess.Popen[bytes]) -> None:
+    """End a program and all that it has started, without waiting for what even the kernel cannot end."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(program.pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        program.wait(_LAST_WORDS)

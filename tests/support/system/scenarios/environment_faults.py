@@ -1,0 +1,194 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can be wrong with a host itself: its disks, its limits, its programs, daemons that stand still or hang."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
+
+CALLED = "mail_vserver_tls"
+UNTOUCHED, NOT_TOLD = "nothing was changed", "could NOT all be put back"
+PROMPT = 30  # seconds that a call may take where something hangs, on a host that is not busy
+_STATE = "/var/lib/postmaster-secure-channel"
+_LEGACY: Mapping[str, Any] = {"certificate": "{{ lab_fqdn }}", "require_secure_channel": True, "strength": "legacy"}
+IMAP: Mapping[str, Any] = {"protocol": "imap", **_LEGACY}
+SUBMISSION: Mapping[str, Any] = {"protocol": "submission", **_LEGACY}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that is wrong with a host while a module is called.
+
+    Attributes:
+        name: what it is.
+        vserver: the virtual server that is called for.
+        found: words that the error has to contain.
+        begin: shell commands by which it comes about.
+        end: shell commands by which it ends.
+        remedy: the program of a command in the remedy that is followed, after which a check run succeeds; empty where
+            there is no such command.
+        interpreter: the path of a Python for the call; empty for the host's own.
+        outcome: words that say what became of the host.
+    """
+
+    name: str
+    vserver: Mapping[str, Any]
+    found: str
+    begin: str
+    end: str
+    remedy: str = ""
+    interpreter: str = ""
+    outcome: str = UNTOUCHED
+
+    @property
+    def label(self) -> str:
+        """Its name for files."""
+        return "".join(letter if letter.isalnum() else "-" for letter in self.name)
+
+
+def _read_only(path: str) -> dict[str, str]:
+    """A path is a mount of its own, and read-only."""
+    return {"begin": f"mount --bind {path} {path}; mount -o remount,bind,ro {path}", "end": f"umount -l {path}"}
+
+
+def _hangs(program: str) -> dict[str, str]:
+    """A program does not go on; nothing that it has started may be left behind."""
+    path = f"/usr/local/sbin/{program}"
+    script = "#!/bin/sh\\nsleep 4321 &\\nwait\\n"
+    end = f"rm {path}; test -z \"$(pgrep -f 'sleep 432[1]')\""
+    return {"begin": f"printf '{script}' >{path}; chmod 755 {path}", "end": end}
+
+
+def _python(name: str, script: str) -> dict[str, str]:
+    """The module is run by a Python in other circumstances."""
+    path = f"{WORK}/{name}"
+    begin = f"printf '%s\\n' '#!/bin/sh' '{script}' >{path}; chmod 755 {path}"
+    return {"begin": begin, "end": f"rm {path}", "interpreter": path}
+
+
+def _stopped(process: str) -> dict[str, str]:
+    """A daemon is stopped; it goes on already where the remedy has been followed."""
+    return {"begin": f"kill -STOP {process}", "end": f"kill -CONT {process}", "remedy": "kill"}
+
+
+_TOOL = "$(realpath /usr/bin/ss)"
+_HANGING_RELOAD = "/run/systemd/system/dovecot.service.d/hangs.conf"
+FAULTS = (
+    Fault("all of etc is read-only", IMAP, "at /etc is mounted read-only", remedy="mount", **_read_only("/etc")),
+    Fault(
+        "a directory is read-only",
+        IMAP,
+        "the file system at /etc/dovecot/conf.d is mounted read-only",
+        remedy="mount",
+        **_read_only("/etc/dovecot/conf.d"),
+    ),
+    Fault(
+        "a file is mounted by itself",
+        SUBMISSION,
+        "/etc/postfix/master.cf is mounted by itself",
+        "mount --bind /etc/postfix/master.cf /etc/postfix/master.cf",
+        'test -z "$(findmnt -n /etc/postfix/master.cf)"',
+        remedy="umount",
+    ),
+    Fault(
+        "there is no room for the journal",
+        IMAP,
+        f"no space is left on the file system at {_STATE}",
+        f"mkdir -p {_STATE}; mount -t tmpfs -o size=8k tmpfs {_STATE}; head -c 4096 /dev/zero >{_STATE}/full",
+        f"umount {_STATE}; rmdir {_STATE}",
+    ),
+    Fault(
+        "few open files",
+        IMAP,
+        "too many open files, whose limit is 9",
+        **_python("few-files", 'ulimit -n 9; exec python3 "$@"'),
+    ),
+    Fault(
+        "a tool is not installed",
+        IMAP,
+        "the program ss is not installed",
+        f"realpath /usr/bin/ss >{WORK}/path; mv {_TOOL} {WORK}/tool",
+        f"mv {WORK}/tool $(cat {WORK}/path)",
+    ),
+    Fault(
+        "Postfix is stopped",
+        SUBMISSION,
+        "it stands still: its process",
+        **_stopped("$(cat /var/spool/postfix/pid/master.pid)"),
+    ),
+    Fault("Dovecot is stopped", IMAP, "it stands still: its process", **_stopped("$(pgrep -o -x dovecot)")),
+    Fault("doveconf hangs", IMAP, "'doveconf", **_hangs("doveconf")),
+    Fault("systemctl hangs", IMAP, "'systemctl", **_hangs("systemctl")),
+    # systemd's own reload goes on after the call, so that nobody knows what Dovecot has read; the next call settles it
+    Fault(
+        "the reload hangs",
+        IMAP,
+        "'systemctl reload dovecot.service' hangs",
+        f"mkdir -p $(dirname {_HANGING_RELOAD});"
+        f" printf '[Service]\\nExecReload=\\nExecReload=/bin/sleep 4322\\n' >{_HANGING_RELOAD};"
+        " systemctl daemon-reload",
+        f"rm {_HANGING_RELOAD}; systemctl daemon-reload; pkill -f 'sleep 432[2]' || :",
+        outcome=NOT_TOLD,
+    ),
+)
+# What is odd about a host, but no reason to fail.
+ODD_LINE = b"#caf\xe9 \x80 a line that is no text in UTF-8, and ends as on another system; there are many of them\r\n"
+ODD_FILES = ("/etc/postfix/main.cf", "/etc/postfix/master.cf", "/etc/dovecot/conf.d/00-notes.conf")
+ODD_CALLS: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    f"{vserver['protocol']}: {strength}": (vserver, strength)
+    for strength in ("legacy", "intermediate")
+    for vserver in (IMAP, SUBMISSION)
+}
+_LINES = 50000
+
+
+def odd_host() -> tuple[str, str]:
+    """Shell commands: a bare host name, IPv6 alone, links to huge files whose bytes are no text; and the way back."""
+    kept = f"{WORK}/odd"
+    begin = [
+        f"mkdir {kept}; hostname >{kept}/name; hostname bare",
+        f"ip -4 -o addr show scope global | awk '{{print $4, $2}}' >{kept}/addresses",
+        f"while read a d; do ip addr del $a dev $d; done <{kept}/addresses; ip addr del 127.0.0.1/8 dev lo",
+        f'python3 -c "import sys; sys.stdout.buffer.write({ODD_LINE!r} * {_LINES})" >{kept}/lines',
+    ]
+    end = [
+        f"ip addr add 127.0.0.1/8 dev lo; while read a d; do ip addr add $a dev $d; done <{kept}/addresses",
+        f"hostname $(cat {kept}/name)",
+    ]
+    for number, path in enumerate(ODD_FILES):
+        begin.append(f"touch {path}; cp -a {path} {kept}/{number}; cat {kept}/lines >>{path}")
+        begin.append(f"mv {path} {path}.real; ln -s {path}.real {path}")
+        end.append(f"rm {path} {path}.real; cp -a {kept}/{number} {path}")
+    end.append(f"rm {ODD_FILES[-1]}; rm -r {kept}; postfix reload; systemctl reload dovecot")
+    return "\n".join(begin), "\n".join(end)
+
+
+def add(play: Play, fault: Fault) -> None:
+    """The tasks of a fault: begin, call, follow the remedy, end."""
+    began = f"{WORK}/began"
+    play.shell(f"begin: {fault.name}", snapshots.script(f"{fault.label}-before"), fault.begin, f"date +%s >{began}")
+    variables = {"vars": {"ansible_python_interpreter": fault.interpreter}} if fault.interpreter else {}
+    play.call(fault.name, CALLED, fault.vserver, register="called", **variables)
+    play.shell(f"took: {fault.name}", f"echo $(($(date +%s) - $(cat {began}))) $(cut -d' ' -f1 /proc/loadavg) $(nproc)")
+    if fault.remedy:
+        command = f"called.problem.remedy | regex_findall(\"'({fault.remedy} [^']+)'\") | first"
+        play.shell(f"follow: {fault.name}", f"{{{{ {command} }}}}")
+        play.call(f"again: {fault.name}", CALLED, fault.vserver, check_mode=True)
+    play.shell(f"end: {fault.name}", fault.end)
+    if fault.outcome == NOT_TOLD:
+        play.call(f"next: {fault.name}", CALLED, {**fault.vserver, "strength": "intermediate"})
+    play.shell(f"after: {fault.name}", snapshots.script(f"{fault.label}-after"))
+
+
+def add_odd_calls(play: Play) -> None:
+    """The calls on an odd host: two changes, and the way back."""
+    for name, (vserver, strength) in ODD_CALLS.items():
+        play.call(name, CALLED, {**vserver, "strength": strength})

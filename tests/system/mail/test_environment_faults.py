@@ -1,0 +1,119 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Something is wrong with the host: one clear line says what, soon, with a remedy that works; or all goes well."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.tests.support.system.clients.mail_clients import Clients
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.config_snapshots import left_as_found
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Result, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios import environment_faults
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.environment_faults import (
+    FAULTS,
+    NOT_TOLD,
+    ODD_CALLS,
+    PROMPT,
+    Fault,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import MX, Phase, on_each
+
+each_fault = pytest.mark.parametrize("fault", FAULTS, ids=[one.name for one in FAULTS])
+with_remedy = pytest.mark.parametrize(
+    "fault", [one for one in FAULTS if one.remedy], ids=[one.name for one in FAULTS if one.remedy]
+)
+_BUSIEST = 2.0  # times longer that the modules wait on a busy host
+
+
+def result_of(run: Run, host: Host, task: str) -> Result:
+    """What a task did."""
+    (found,) = [one for one in run.of(host.name) if one.task == task]
+    return found
+
+
+@pytest.fixture(scope="session")
+def environments(lab: Lab, ansible: Ansible, secured: Phase) -> Run:
+    """One after the other, on mx1 and mx2."""
+    assert secured
+    play = Play()
+    for fault in FAULTS:
+        environment_faults.add(play, fault)
+    play.look_at_peer("look")
+    with left_as_found(lab, MX, "faults of the environment"):
+        return ansible.play("mx*", play.tasks)
+
+
+@pytest.fixture(scope="session")
+def odd(lab: Lab, ansible: Ansible, environments: Run) -> Run:
+    """Two changes and the way back, on hosts that are odd."""
+    assert environments
+    play = Play()
+    environment_faults.add_odd_calls(play)
+    begin, end = environment_faults.odd_host()
+    with left_as_found(lab, MX, "odd hosts"):
+        on_each(lab, MX, lambda host: lab.shell(host, begin))
+        try:
+            return ansible.play("mx*", play.tasks, ansible_host="{{ lab_fqdn }}")
+        finally:
+            on_each(lab, MX, lambda host: lab.shell(host, end))
+
+
+@each_fault
+def test_the_error_names_the_cause_on_one_line(environments: Run, host: Host, fault: Fault) -> None:
+    result = result_of(environments, host, fault.name)
+    assert result.status == "failed", result.result
+    problem = result.result["problem"]
+    assert fault.found in problem["found"]
+    assert problem["remedy"]
+    assert "\n" not in result.result["msg"]
+    assert (NOT_TOLD in problem["found"]) == (fault.outcome == NOT_TOLD)
+
+
+@each_fault
+def test_nobody_waits_long_for_it(environments: Run, host: Host, fault: Fault) -> None:
+    took, load, processors = result_of(environments, host, f"took: {fault.name}").result["stdout"].split()
+    busy = min(max(float(load) / int(processors), 1.0), _BUSIEST)
+    assert int(took) <= PROMPT * busy
+
+
+@with_remedy
+def test_the_remedy_helps(environments: Run, host: Host, fault: Fault) -> None:
+    followed = result_of(environments, host, f"follow: {fault.name}")
+    assert followed.status == "ok", followed.result
+    again = result_of(environments, host, f"again: {fault.name}")
+    assert again.status == "ok", again.result
+    assert again.changed
+
+
+@each_fault
+def test_everything_is_as_it_was(environments: Run, lab: Lab, host: Host, fault: Fault) -> None:
+    ended = result_of(environments, host, f"end: {fault.name}")  # it fails where the fault has left something behind
+    assert ended.status == "ok", ended.result
+    if fault.outcome == NOT_TOLD:
+        settled = result_of(environments, host, f"next: {fault.name}")
+        assert settled.status == "ok", settled.result
+        assert any("put back first" in str(one) for one in settled.result["warnings"])
+    snapshots.assert_restored(*(snapshots.load(lab, host, f"{fault.label}-{when}") for when in ("before", "after")))
+
+
+def test_the_hosts_serve_as_before(environments: Run, host: Host) -> None:
+    seen = result_of(environments, host, "look")
+    assert seen.status == "ok", seen.result
+
+
+@pytest.mark.parametrize("task", ODD_CALLS)
+def test_an_odd_host_is_served_all_the_same(odd: Run, host: Host, task: str) -> None:
+    result = result_of(odd, host, task)
+    assert result.status == "ok", result.result
+    assert result.changed
+
+
+def test_every_port_serves_its_certificate(odd: Run, clients: Clients, host: Host) -> None:
+    assert odd
+    clients.assert_serves(host)

@@ -1,0 +1,116 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import programs
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import processes
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import (
+    Hanging,
+    Patience,
+    Surroundings,
+)
+
+BUSY = 'end=$(($(date +%s) + 2)); while [ "$(date +%s)" -lt $end ]; do :; done; echo done'
+
+
+@pytest.fixture(autouse=True)
+def short_patience(monkeypatch):
+    monkeypatch.setattr(programs, "IDLE", 0.6)
+    monkeypatch.setattr(programs, "_SHORTEST", 0.1)
+    monkeypatch.setattr(programs, "slowness", lambda: 1.0)
+
+
+@pytest.fixture
+def run():
+    """Runs a shell script, with nothing on its standard input."""
+    reader = os.open(os.devnull, os.O_RDONLY)
+
+    def shell(script, patience=None, *words):
+        surroundings = Surroundings(reader, {"PATH": os.environ["PATH"]})
+        return programs.run(["sh", "-c", script, *words], surroundings, patience or Patience())
+
+    yield shell
+    os.close(reader)
+
+
+def left_behind(marker):
+    lines = [Path(f"/proc/{one.pid}/cmdline") for one in processes()]
+    return [path for path in lines if path.exists() and marker.encode() in path.read_bytes()]
+
+
+def test_what_works_is_given_its_time(run):
+    """A slow host is no reason to give up: this takes longer than a program may do nothing."""
+    assert run(BUSY) == (0, b"done\n", b"")
+
+
+def test_work_of_what_it_has_started_counts(run):
+    assert run(f"sh -c '{BUSY}'; exit 3") == (3, b"done\n", b"")
+
+
+def test_what_does_nothing_is_ended_with_all_that_it_has_started(run):
+    with pytest.raises(Hanging, match=r"did nothing for 0\.6 seconds"):
+        run("sleep 4321.5 & sleep 4321.6")
+    time.sleep(0.1)
+    assert left_behind("4321.") == []
+
+
+def test_what_is_stopped_does_nothing(run):
+    with pytest.raises(Hanging, match="did nothing"):
+        run("kill -STOP $$")
+
+
+def test_what_spins_is_ended(run, monkeypatch):
+    monkeypatch.setattr(programs, "WORK", 0.5)
+    with pytest.raises(Hanging, match=r"took more than 0\.5 seconds of processor time"):
+        run("while :; do :; done")
+
+
+def test_what_never_ends_is_ended(run, monkeypatch):
+    monkeypatch.setattr(programs, "LONGEST", 1.0)
+    with pytest.raises(Hanging, match="did not end within 1 seconds"):
+        run("while :; do date >/dev/null; sleep 0.05; done")
+
+
+def test_each_that_hangs_leaves_less_patience_for_the_next(run):
+    patience = Patience()
+    began = time.monotonic()
+    for _time in range(4):
+        with pytest.raises(Hanging):
+            run("sleep 30", patience)
+    assert patience.idle == pytest.approx(0.1)
+    assert time.monotonic() - began < 10
+
+
+def test_nothing_is_waited_for_that_holds_the_outputs_of_what_has_ended(run):
+    began = time.monotonic()
+    assert run("echo said; setsid sleep 8 & exit 0") == (0, b"said\n", b"")
+    assert time.monotonic() - began < 6
+
+
+def test_what_is_started_for_a_program_ends_with_an_error_of_ours(run, monkeypatch):
+    """Such as a signal to the module."""
+
+    def interrupted(_watch):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(programs._Watch, "fault", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run("sleep 4322.5")
+    time.sleep(0.1)
+    assert left_behind("4322.5") == []
+
+
+def test_busy_hosts_are_waited_for_longer(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for load, expected in ((0.1, 1.0), (2.0, 1.0), (3.0, 1.5), (500.0, 2.0)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+        assert programs.slowness() == expected
