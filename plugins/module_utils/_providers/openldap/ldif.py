@@ -46,7 +46,7 @@ def _decoded(word: str) -> str:
 
 
 def _line(name: str, value: str) -> str:
-    if value.isascii() and value.isprintable() and value[:1] not in (" ", ":", "<", ""):
+    if value.isascii() and value.isprintable() and value[:1] not in (" ", ":", "<", "") and value[-1] != " ":
         return f"{name}: {value}"
     return f"{name}:: {base64.b64encode(value.encode()).decode()}"
 

@@ -125,7 +125,7 @@ def test_what_the_system_refuses_is_one_clear_error(exception, found):
     def work(_module):
         raise exception
 
-    module: Any = SimpleNamespace(fail_json=lambda **result: failures.append(result))
+    module: Any = SimpleNamespace(argument_spec={}, params={}, fail_json=lambda **result: failures.append(result))
     run(module, work)
     (failure,) = failures
     assert failure["problem"]["found"].startswith(found)

@@ -293,7 +293,7 @@ class Notes(dict[str, Any]):
     def note(self, key, value):
         self.setdefault(key, value)
 
-    def take(self, key):
+    def take_text(self, key):
         return self.pop(key)
 
     def keys(self, prefix=""):

@@ -157,7 +157,8 @@ def test_daemons_are_asked_once_for_all_certificates(monkeypatch):
         asked.append("read")
         return {}
 
-    site: Any = SimpleNamespace(providers={"nginx": SimpleNamespace(read=read)}, store=SimpleNamespace(leaf=None))
+    daemon = SimpleNamespace(read=read, refuse_halted=lambda: None)
+    site: Any = SimpleNamespace(providers={"nginx": daemon}, store=SimpleNamespace(leaf=None))
     plan = SimpleNamespace(
         result={"name": "x", "changed": True, "files": []},
         changes=(),
