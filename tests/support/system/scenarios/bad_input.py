@@ -72,7 +72,7 @@ def handed(kind: str, found: str, **others: Any) -> BadInput:
 def requested(kind: str, found: str, **others: Any) -> BadInput:
     """A request whose copy is to go to a path where something else is."""
     options = {"name": "odd.example.test", "csr_path": ODD}
-    remedy = "name a regular file"
+    remedy = "move it away, or choose another place"
     subject = "certificate odd.example.test"
     return BadInput(kind, "mail_cert_request", options, subject, "csr_path", found, remedy, after=_GONE, **others)
 
