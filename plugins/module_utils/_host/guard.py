@@ -40,7 +40,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pr
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import held
 
 _PACKAGE = __name__.rpartition("._host.")[0]
-_MAIN = f"from {_PACKAGE}._host.recovery import main\n\nmain()\n"
+_MAIN = f"from {_PACKAGE}._host.recovery import main\n\nraise SystemExit(main())\n"
 _TITLE = "Undoes a change of mail servers if it is cut off"
 _UNIT = """# made by the Ansible collection postmaster.secure_channel; removed when its change is done
 [Unit]

@@ -159,7 +159,7 @@ def _log(message: str) -> None:
     sys.stderr.flush()
 
 
-def main() -> None:
-    """Run as the program: which way, and the places."""
+def main() -> int:
+    """Run as the program: which way, and the places. Answers the program's exit code."""
     how, *where = sys.argv[1:]
-    sys.exit({"watch": watch, "boot": boot}[how](Places(*where)))
+    return {"watch": watch, "boot": boot}[how](Places(*where))

@@ -243,7 +243,7 @@ def test_compiled_twin_is_no_link(apply, tmp_path, outside):
 
 def test_names_cannot_be_foreseen(begin, tmp_path):
     change = FileChange(str(tmp_path / "file"), b"")
-    names = {name for _ in range(9) for one in staging.registered(change) for name in (one.staged, one.saved)}
+    names = {name for _time in range(9) for one in staging.registered(change) for name in (one.staged, one.saved)}
     assert len(names) == 18
     assert all(staging.is_ours(os.path.basename(name)) for name in names)
 
