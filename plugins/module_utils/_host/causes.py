@@ -64,7 +64,7 @@ def unchangeable(path: str) -> tuple[str, str] | None:
     while not os.path.isdir(directory):
         directory = os.path.dirname(directory)
     mount = mount_of(path)
-    if mount and mount.point == os.path.realpath(path):
+    if mount and mount.whole:
         return _by_itself(path)
     if mount and mount.read_only:
         return _read_only(path)
@@ -128,7 +128,7 @@ def _denied(path: str) -> tuple[str, str]:
 
 def _by_itself(path: str) -> tuple[str, str] | None:
     mount = mount_of(path)
-    if not mount or mount.point != os.path.realpath(path):
+    if not mount or not mount.whole:
         return None
     return (
         f"{path} is mounted by itself, so that it cannot be replaced",

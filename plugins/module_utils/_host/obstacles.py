@@ -10,7 +10,7 @@ import array
 import fcntl
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _GET_FLAGS = 0x80006601 | array.array("L").itemsize << 16  # FS_IOC_GETFLAGS, ioctl_iflags(2)
 _ATTRIBUTES = {0x10: ("immutable", "i"), 0x20: ("append-only", "a")}
@@ -26,11 +26,13 @@ class Mount:
         point: where it is.
         read_only: whether nothing can be written through it.
         remount: the options with which mount(8) makes it writable again.
+        whole: whether it is the very file that was asked for.
     """
 
     point: str
     read_only: bool
     remount: str
+    whole: bool = False
 
 
 def _unescaped(word: str) -> str:
@@ -49,13 +51,14 @@ def _mounts() -> Iterable[Mount]:
 
 
 def mount_of(path: str) -> Mount | None:
-    """The mount that a path is in; None where the kernel does not tell."""
-    real = os.path.realpath(path)
+    """The mount that a path is in; None where the kernel does not tell, or somebody is changing the way there."""
     try:
+        real = os.path.realpath(path)
         above = [one for one in _mounts() if one.point in ("/", real) or real.startswith(one.point + "/")]
     except OSError:
         return None
-    return max(reversed(above), key=lambda one: len(one.point), default=None)  # the last of several in one place
+    found = max(reversed(above), key=lambda one: len(one.point), default=None)  # the last of several in one place
+    return found and replace(found, whole=found.point == real)
 
 
 def attribute(path: str) -> tuple[str, str] | None:
