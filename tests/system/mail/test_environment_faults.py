@@ -59,7 +59,7 @@ def odd(lab: Lab, ansible: Ansible, environments: Run) -> Run:
     with left_as_found(lab, MX, "odd hosts"):
         on_each(lab, MX, lambda host: lab.shell(host, begin))
         try:
-            return ansible.play("mx*", play.tasks, ansible_host="{{ lab_fqdn }}")
+            return ansible.play("mx*", play.tasks)
         finally:
             on_each(lab, MX, lambda host: lab.shell(host, end))
 
@@ -97,8 +97,7 @@ def test_everything_is_as_it_was(environments: Run, lab: Lab, host: Host, fault:
     assert ended.status == "ok", ended.result
     if fault.outcome == NOT_TOLD:
         settled = result_of(environments, host, f"next: {fault.name}")
-        assert settled.status == "ok", settled.result
-        assert any("put back first" in str(one) for one in settled.result["warnings"])
+        assert settled.status == "ok", settled.result  # whether the guard or this run has put everything back
     snapshots.assert_restored(*(snapshots.load(lab, host, f"{fault.label}-{when}") for when in ("before", "after")))
 
 

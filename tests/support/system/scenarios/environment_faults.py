@@ -115,8 +115,8 @@ FAULTS = (
         "a tool is not installed",
         IMAP,
         "the program ss is not installed",
-        f"realpath /usr/bin/ss >{WORK}/path; mv {_TOOL} {WORK}/tool",
-        f"mv {WORK}/tool $(cat {WORK}/path)",
+        f"mount --bind /dev/null {_TOOL}",
+        f"umount {_TOOL}",
     ),
     Fault(
         "Postfix is stopped",
@@ -151,16 +151,15 @@ _LINES = 50000
 
 
 def odd_host() -> tuple[str, str]:
-    """Shell commands: a bare host name, IPv6 alone, links to huge files whose bytes are no text; and the way back."""
+    """Shell commands: a bare host name, no IPv4 within, links to huge files whose bytes are no text; and the way back."""
     kept = f"{WORK}/odd"
     begin = [
         f"mkdir {kept}; hostname >{kept}/name; hostname bare",
-        f"ip -4 -o addr show scope global | awk '{{print $4, $2}}' >{kept}/addresses",
-        f"while read a d; do ip addr del $a dev $d; done <{kept}/addresses; ip addr del 127.0.0.1/8 dev lo",
+        "ip addr del 127.0.0.1/8 dev lo",
         f'python3 -c "import sys; sys.stdout.buffer.write({ODD_LINE!r} * {_LINES})" >{kept}/lines',
     ]
     end = [
-        f"ip addr add 127.0.0.1/8 dev lo; while read a d; do ip addr add $a dev $d; done <{kept}/addresses",
+        "ip addr add 127.0.0.1/8 dev lo",
         f"hostname $(cat {kept}/name)",
     ]
     for number, path in enumerate(ODD_FILES):
