@@ -151,7 +151,7 @@ _LINES = 50000
 
 
 def odd_host() -> tuple[str, str]:
-    """Shell commands: a bare host name, no IPv4 within, links to huge files whose bytes are no text; and the way back."""
+    """Shell commands: a bare host name, no IPv4 within, links to huge files that are no text; and the way back."""
     kept = f"{WORK}/odd"
     begin = [
         f"mkdir {kept}; hostname >{kept}/name; hostname bare",
