@@ -46,7 +46,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import config_snapshots, snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Answer, Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.snapshots import Snapshot
-from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK, lab_state
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION, Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.background import Background
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.bad_input import (
@@ -321,28 +321,28 @@ def absent(runner: Runner, ports: Mapping[str, Mapping[int, str]]) -> Phase:
 
 
 @pytest.fixture(scope="session")
-def cut_off(runner: Runner, absent: Phase, injected: Mapping[str, Run], certificates: Certificates) -> CutOff:
+def cut_off(runner: Runner, absent: Phase, injected: Mapping[str, Run]) -> CutOff:
     """Hosts of all kinds are switched off while they change, and nobody but the hosts themselves undoes it."""
     assert absent
     assert injected
     names = (*host_kinds.ODD, *host_kinds.EXIM, *host_kinds.CYRUS)
     hosts = [runner.lab.hosts[name] for name in names]
     before = runner.call("before", names, host_kinds.declared)
+    kept = "/var/lib/system-tests"  # what the tests have on a host, of which a start of the system leaves nothing
 
     def trap(host: Host) -> None:
         for script in (NO_GUARD, LAST_STEP[host.name][0]):
             runner.lab.shell(host, script)
 
     def settle(host: Host) -> None:
-        runner.lab.shell(host, "rm /usr/local/sbin/*")
-        config_snapshots.prepare(runner.lab, host)
-        certificates.put(runner.lab, host)
+        runner.lab.shell(host, f"rm /usr/local/sbin/*; cp -a {kept} {WORK}; rm -r {kept}")
 
     runner.each(names, trap)
     tasks = [{"name": "killed", f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"}}]
     wanted = {host.name: host_kinds.weaker(host) for host in hosts}
     killed = runner.ansible.play(",".join(names), tasks, wanted=wanted)
     left = runner.each(names, lambda host: runner.lab.run_in(host, "test", "-e", JOURNAL).code == 0)
+    runner.each(names, lambda host: runner.lab.shell(host, f"cp -a {WORK} {kept}"))
     runner.lab.reboot(*hosts)
     runner.each(names, settle)
     undone = runner.each(names, lambda host: runner.lab.run_in(host, "sh", "-euc", UNDONE_BY_ITSELF))

@@ -54,7 +54,7 @@ class Payload:
     def begin(self) -> str:
         """Shell commands of root's that plant it."""
         kept = [f"mkdir -p $(dirname {PLACE}.kept{one}); cp -a {one} {PLACE}.kept{one}" for one in self.places]
-        given = [f"chown {self.user} {one}" for one in self.given]
+        given = [f"chown -R {self.user} {one}" for one in self.given]
         commands = f"setpriv --reuid {self.user} --regid $(id -g {self.user}) --clear-groups sh -euc '{self.plant}'"
         own = f"install -d -o {self.user} -m 755 {PLACE}; install -o {self.user} /run/system-tests/module.so {MODULE}"
         return "\n".join((f"rm -rf {PLACE} {PLACE}.kept {AS_ROOT}", own, *kept, *given, commands, self._processes))
