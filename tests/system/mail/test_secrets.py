@@ -45,9 +45,9 @@ def test_no_program_that_a_module_starts_gets_one(watched: Watched, searched: Se
 def test_files_with_secrets_are_closed_from_the_first_moment(watched: Watched, old: Host) -> None:
     made = secret_watch.made(watched.traces[old.name])
     names = " ".join(one.path for one in made)
-    tables = ("sasl_password.postmaster-new ", "sasl_password.postmaster-new.db")
+    tables = ("sasl_password.postmaster-new-", "sasl_password.db.postmaster-new-")
     for word in (*tables, "/live/", "/pending/", "/deployed/"):
-        assert word in names + " ", f"{word} was not seen: {names}"
+        assert word in names, f"{word} was not seen: {names}"
     assert not [one for one in made if one.mode & 0o077]
 
 

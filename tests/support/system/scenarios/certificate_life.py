@@ -234,8 +234,9 @@ class CertificateLife:
         self._renew()
         for host in self.setup.hosts:
             lab.shell(host, "rm /usr/local/sbin/systemctl /usr/local/sbin/postfix")
+        undone = {host.name: lab.run_in(host, "sh", "-euc", _UNDONE).code == 0 for host in self.setup.hosts}
         self._wire()
-        return {host.name: lab.run_in(host, "sh", "-euc", _UNDONE).code == 0 for host in self.setup.hosts}
+        return undone
 
     # ---- rotated
 
