@@ -10,6 +10,7 @@ have it among their constants, and Python writes those into its byte-code caches
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +35,8 @@ _WRITTEN = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\r)?\\n(?:[A-Za-z-]+: |[A-Za-z0-9+/=]{16})"
 )
 _RENAMED = re.compile(
-    _PROCESS + r'(?:rename|link)(?:at2?)?\((?:[^",]*, )?"(?P<path>[^"]+)", (?:[^",]*, )?"(?P<target>[^"]+)".* = 0$'
+    _PROCESS + r'(?:rename|link)(?:at2?)?\((?:[^"<]*(?:<(?P<directory>[^>"]*)>)?, )?"(?P<path>[^"]+)", '
+    r'(?:[^"<]*(?:<(?P<target_directory>[^>"]*)>)?, )?"(?P<target>[^"]+)".* = 0$'
 )
 _MODE = re.compile(_PROCESS + r'(?:fchmod\(\d+<|chmod\("|fchmodat\([^"]*")(?P<path>[^">]+)[">][^)]*, (?P<mode>0\d+)')
 _MASK = re.compile(_PROCESS + r"umask\((?P<mode>0\d*)\)")
@@ -105,7 +107,8 @@ def files_written(lines: Sequence[str], written: re.Pattern[str]) -> list[KeyFil
             mask = masks.get(process, masks.get(first, 0o022))
             files[found["path"]] = [int(found["mode"], 8) & ~mask]
         elif found := _RENAMED.match(line):
-            files[found["target"]] = files.setdefault(found["path"], [])
+            path = os.path.join(found["directory"] or "", found["path"])
+            files[os.path.join(found["target_directory"] or "", found["target"])] = files.setdefault(path, [])
         elif found := _MODE.match(line):
             files.setdefault(found["path"], []).append(int(found["mode"], 8))
         elif found := written.match(line):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,15 +80,17 @@ def inventory_with_traces(lab: Lab, hosts: Sequence[str], path: Path) -> Path:
     return path
 
 
+# A name may be given with the directory that it is in, which strace shows with its path.
+_IN = r'\((?:AT_FDCWD|\d+)(?:<(?P<directory>[^>"]*)>)?, '
 MAKING = (
-    r'\bopenat\([^"]*"(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
+    rf'\bopenat{_IN}"(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
     r'\bopen\("(?P<path>[^"]+)", [^,]*O_CREAT[^,]*, (?P<mode>0\d+)\)',
     r'\bcreat\("(?P<path>[^"]+)", (?P<mode>0\d+)\)',
 )
 CHANGING = (
     r'\bchmod\("(?P<path>[^"]+)", (?P<mode>0\d+)\)',
     r"\bfchmod\(\d+<(?P<path>[^>]+)>, (?P<mode>0\d+)\)",
-    r'\bfchmodat\([^"]*"(?P<path>[^"]+)", (?P<mode>0\d+)',
+    rf'\bfchmodat{_IN}"(?P<path>[^"]+)", (?P<mode>0\d+)',
 )
 
 
@@ -103,11 +106,15 @@ def made(lines: Sequence[str]) -> list[Made]:
         for patterns, kept in ((MAKING, ~masks.get(process, 0o022)), (CHANGING, ~0)):
             matches = (re.search(pattern, line) for pattern in patterns)
             found += [
-                Made(match["path"], int(match["mode"], 8) & kept)
+                Made(_path(match), int(match["mode"], 8) & kept)
                 for match in matches
-                if match and SECRET_FILE.match(match["path"]) and " = -1 E" not in line
+                if match and SECRET_FILE.match(_path(match)) and " = -1 E" not in line
             ]
     return found
+
+
+def _path(match: re.Match[str]) -> str:
+    return os.path.join(match.groupdict().get("directory") or "", match["path"])
 
 
 def started(lines: Sequence[str]) -> list[str]:

@@ -67,6 +67,7 @@ def test_a_file_that_is_closed_too_late_is_not_closed() -> None:
         'renameat2(AT_FDCWD</root>, "{0}", AT_FDCWD</root>, "{1}", RENAME_NOREPLACE)',
         'link("{0}", "{1}")',
         'linkat(AT_FDCWD</root>, "{0}", AT_FDCWD</root>, "{1}", 0)',
+        'renameat(5</etc/postmaster/pending/mx1>, "key.pem", 6</>, "live.pem")',
     ],
 )
 def test_a_file_is_known_under_its_later_name(renamed: str) -> None:
