@@ -28,6 +28,7 @@ each_fault = pytest.mark.parametrize("fault", FAULTS, ids=[one.name for one in F
 with_remedy = pytest.mark.parametrize(
     "fault", [one for one in FAULTS if one.remedy], ids=[one.name for one in FAULTS if one.remedy]
 )
+_OWN = "/systemd-private-"  # a daemon's own directory, new whenever the host's guard has restarted it
 _BUSIEST = 2.0  # times longer that the modules wait on a busy host
 
 
@@ -79,7 +80,8 @@ def test_the_error_names_the_cause_on_one_line(environments: Run, host: Host, fa
 def test_nobody_waits_long_for_it(environments: Run, host: Host, fault: Fault) -> None:
     took, load, processors = result_of(environments, host, f"took: {fault.name}").result["stdout"].split()
     busy = min(max(float(load) / int(processors), 1.0), _BUSIEST)
-    assert int(took) <= PROMPT * busy
+    waits = 2 if fault.outcome == NOT_TOLD else 1  # it hangs once more while everything is put back
+    assert int(took) <= PROMPT * busy * waits
 
 
 @with_remedy
@@ -98,7 +100,11 @@ def test_everything_is_as_it_was(environments: Run, lab: Lab, host: Host, fault:
     if fault.outcome == NOT_TOLD:
         settled = result_of(environments, host, f"next: {fault.name}")
         assert settled.status == "ok", settled.result  # whether the guard or this run has put everything back
-    snapshots.assert_restored(*(snapshots.load(lab, host, f"{fault.label}-{when}") for when in ("before", "after")))
+    before, after = (
+        {path: node for path, node in snapshots.load(lab, host, f"{fault.label}-{when}").items() if _OWN not in path}
+        for when in ("before", "after")
+    )
+    snapshots.assert_restored(before, after)
 
 
 def test_the_hosts_serve_as_before(environments: Run, host: Host) -> None:

@@ -112,9 +112,9 @@ FAULTS = (
         **_python("few-files", 'ulimit -n 9; exec python3 "$@"'),
     ),
     Fault(
-        "a tool is not installed",
+        "a tool cannot be run",
         IMAP,
-        "the program ss is not installed",
+        "the program ss cannot be run",
         f"mount --bind /dev/null {_TOOL}",
         f"umount {_TOOL}",
     ),
