@@ -28,9 +28,9 @@ _OPENED = re.compile(
     _PROCESS + r'open(?:at)?\((?:AT_FDCWD[^,]*, |\d+<[^>]*>, )?"[^"]*", [^,]*O_CREAT[^,]*, (?P<mode>0\d*)\)'
     r" = \d+<(?P<path>[^>]+)>"
 )
-# a pipe is no file: only whoever has its ends can read it
+# a pipe and a file of memory have no name: only whoever has a descriptor can read them, and root
 _WRITTEN = re.compile(
-    _PROCESS + r"(?:p?write(?:64|v)?)\(\d+<(?P<path>/[^>]+)>.*"
+    _PROCESS + r"(?:p?write(?:64|v)?)\(\d+<(?P<path>/(?!memfd:)[^>]+)>.*"
     # strace shows a line break as \n; the older format has headers such as "Proc-Type: 4,ENCRYPTED" first
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?:\\r)?\\n(?:[A-Za-z-]+: |[A-Za-z0-9+/=]{16})"
 )

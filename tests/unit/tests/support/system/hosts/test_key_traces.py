@@ -32,6 +32,10 @@ def test_a_closed_file_is_closed() -> None:
     assert found.closed
 
 
+def test_a_pipe_and_a_file_of_memory_are_no_files() -> None:
+    assert key_files_in([written(path="pipe:[4711]"), written(path="/memfd:postmaster")]) == []
+
+
 @pytest.mark.parametrize("mode", ["0640", "0604", "0610"])
 def test_any_bit_for_others_opens_it(mode: str) -> None:
     (found,) = key_files_in([opened(mode), written()])
