@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,10 +73,9 @@ def test_every_provider_declares_its_configuration(kind: type[Provider]) -> None
 
 def test_one_that_does_not_cannot_be_made() -> None:
     methods = Provider.__abstractmethods__ - {"config_roots"}
-    kinds = [type("Undeclared", (Provider,), dict.fromkeys(methods, lambda *_args: None))]
-    for kind in kinds:
-        with pytest.raises(TypeError, match="config_roots"):
-            kind(Stock(), Store(Stock(), "/etc/postmaster"))
+    kind = type("Undeclared", (Provider,), dict.fromkeys(methods, lambda *_args: None))
+    assert inspect.isabstract(kind)
+    assert kind.__abstractmethods__ == {"config_roots"}
 
 
 @pytest.mark.parametrize("kind", [one for one in PROVIDERS if user_of(declared(one))], ids=lambda kind: kind.name)
