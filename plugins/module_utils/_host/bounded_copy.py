@@ -113,7 +113,9 @@ class BoundedCopy:
                 while piece:
                     piece = piece[os.write(copy, piece) :]
             if self._trusted:
-                os.fchmod(copy, stat.S_IMODE(state.st_mode) & 0o777)
+                # what not everybody can read is for root alone, since the group is another one here
+                mode = stat.S_IMODE(state.st_mode) & 0o777
+                os.fchmod(copy, mode if mode & stat.S_IROTH else mode & 0o700)
                 os.utime(copy, ns=(state.st_atime_ns, state.st_mtime_ns))  # tables must not look older than they are
         finally:
             os.close(copy)

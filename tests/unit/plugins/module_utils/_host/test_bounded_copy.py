@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 
 import pytest
 
@@ -60,10 +61,10 @@ def test_a_copy_has_all_files_but_ours(source, tmp_path, trusted):
 
 
 def test_a_copy_for_root_looks_as_old_as_the_original(source, tmp_path):
-    (source / "file").chmod(0o640)
+    (source / "file").chmod(0o604)
     copied(source, tmp_path, trusted=True)
     state = (tmp_path / "copy/file").stat()
-    assert (state.st_mtime_ns, state.st_mode & 0o777) == (1, 0o640)
+    assert (state.st_mtime_ns, state.st_mode & 0o777) == (1, 0o604)
 
 
 def test_a_copy_for_another_user_is_closed(source, tmp_path):
@@ -153,3 +154,12 @@ def test_a_single_file(source, tmp_path):
     os.mkfifo(source / "pipe")
     with pytest.raises(Problem, match="pipe is a named pipe"):
         BoundedCopy(str(source / "pipe"), trusted=False).to(str(tmp_path / "other"))
+
+
+@pytest.mark.parametrize(("before", "after"), [(0o640, 0o600), (0o660, 0o600), (0o644, 0o644), (0o755, 0o755)])
+def test_what_not_everybody_can_read_is_for_root_alone(tmp_path, before, after):
+    source = tmp_path / "file"
+    source.write_text("content")
+    source.chmod(before)
+    BoundedCopy(str(source), trusted=True).to(str(tmp_path / "copy"))
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == after
