@@ -816,6 +816,16 @@ def test_a_check_run_says_what_a_run_would(begin, everything, daemon, journal, w
 # ---- signals
 
 
+@pytest.fixture(autouse=True)
+def as_started_by_hand():
+    """No signal is ignored, as some of them are where something like nohup has started the tests."""
+    ways = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, way) for number, way in ways.items()}
+    yield
+    for number, way in before.items():
+        signal.signal(number, way)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_a_signal_puts_everything_back(number, apply, everything, tree, tmp_path, daemon):
     before = shape(tree)
