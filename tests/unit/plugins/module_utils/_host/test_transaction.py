@@ -819,7 +819,11 @@ def test_a_check_run_says_what_a_run_would(begin, everything, daemon, journal, w
 @pytest.fixture(autouse=True)
 def as_started_by_hand():
     """No signal is ignored, as some of them are where something like nohup has started the tests."""
-    ways = {signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    ways: dict[int, Any] = {
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+        signal.SIGINT: signal.default_int_handler,
+    }
     before = {number: signal.signal(number, way) for number, way in ways.items()}
     yield
     for number, way in before.items():
