@@ -384,7 +384,8 @@ def put_back(record: Record) -> list[str]:
             with _beside_opened(one.target) as (directory, name):
                 failures += _put_back(one, name, directory, begun=record.begun)
         except (FileNotFoundError, NotADirectoryError):
-            continue  # its directory was not made yet
+            if record.begun and one.existed:
+                failures.append(f"{one.target} is missing with its directory, and the old file, {one.saved}, too")
         except OSError as exc:
             failures.append(f"{one.target}: {causes.explained(exc, one.target)[0]}")
     for path in reversed(record.directories):

@@ -771,6 +771,14 @@ def test_a_lost_old_file_is_said_and_is_no_dead_end(
     assert leftovers(tmp_path) == []
 
 
+def test_a_lost_directory_is_said(begin, everything, tree, daemon, monkeypatch):
+    killed(begin, daemon, everything, monkeypatch, at="set_done")
+    shutil.rmtree(tree / "etc")
+    monkeypatch.setattr(daemon, "restore", lambda *_args: None)
+    with pytest.raises(Problem, match=r"etc/main\.cf is missing with its directory"), begin():
+        pytest.fail("the transaction began")
+
+
 def test_an_old_file_that_is_in_its_place_again_is_not_missed(begin, everything, tree, tmp_path, daemon, monkeypatch):
     before = shape(tree)
     killed(begin, daemon, everything, monkeypatch, at="set_done")
