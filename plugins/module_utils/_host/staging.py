@@ -337,7 +337,12 @@ def tidy(files: Sequence[RegisteredFile]) -> None:
     for one in files:
         if one.remove and one.own_directory:
             _remove_directory(os.path.dirname(one.target))
-    _sync_names(files)
+    failures = _sync_names(files)
+    if failures:
+        raise Problem(
+            f"everything is as planned, but the disk may not keep it ({'; '.join(failures)})",
+            "look for faults of the disk in 'journalctl -k', then run again",
+        )
 
 
 def _remove_directory(path: str) -> None:

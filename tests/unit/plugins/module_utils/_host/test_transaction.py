@@ -963,3 +963,16 @@ def test_lock_is_given_up_when_recovery_fails(begin, tmp_path, monkeypatch):
             pytest.fail("the transaction began")
     with open(tmp_path / "run/lock", "rb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_what_the_disk_may_not_keep_is_said(begin, everything, tree, daemon, journal, monkeypatch):
+    set_done = Journal.set_done
+
+    def fail_from_then_on(self, record):
+        set_done(self, record)
+        monkeypatch.setattr(staging, "_sync_names", lambda _files: [f"{tree}: Input/output error"])
+
+    monkeypatch.setattr(Journal, "set_done", fail_from_then_on)
+    with pytest.raises(Problem, match=r"the disk may not keep it .*Input/output error"), begin() as transaction:
+        transaction.apply(everything, [daemon])
+    assert journal.exists()  # the next run tries again
