@@ -22,12 +22,13 @@ from fnmatch import fnmatchcase
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.attributes import ACCESS_LIST
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import name_of_group
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 
 _ROOT = 0
 _NOBODYS_GROUP = 65534
 _MOST = 50_000  # files and directories of one daemon's configuration
-_ACL = "system.posix_acl_access"
 _ACL_USER, _ACL_GROUP, _ACL_WRITE = 0x02, 0x08, 0x02  # linux/posix_acl.h
 
 
@@ -154,19 +155,19 @@ def stranger(path: str | int, state: os.stat_result) -> str:
     if not state.st_mode & stat.S_IWGRP:
         return ""
     if _populated(state.st_gid, own):
-        return f"the group {_group(state.st_gid)}"
+        return f"the group {name_of_group(state.st_gid)}"
     for tag, permissions, number in _acl(path):
         if permissions & _ACL_WRITE and tag == _ACL_USER and number not in own:
             return _user(number)
         if permissions & _ACL_WRITE and tag == _ACL_GROUP and _populated(number, own):
-            return f"the group {_group(number)}"
+            return f"the group {name_of_group(number)}"
     return ""
 
 
 def _acl(path: str | int) -> list[tuple[int, int, int]]:
     """The entries of an access control list: kind, permissions, and number of the user or group; acl(5)."""
     try:
-        packed = os.getxattr(path, _ACL)
+        packed = os.getxattr(path, ACCESS_LIST)
     except OSError:  # there is none, or the file system has none
         return []
     return list(struct.iter_unpack("<HHI", packed[4:]))
@@ -189,10 +190,3 @@ def _user(uid: int) -> str:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
         return f"the user {uid}"
-
-
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

@@ -69,8 +69,7 @@ class Phase:
 
     def outcome(self, host: Host) -> Mapping[str, Any]:
         """What the call of mail_vserver_tls answered."""
-        (found,) = [one for one in self.run.of(host.name) if one.task == host_setup.CALL]
-        return found.result
+        return self.run.one(host.name, host_setup.CALL).result
 
 
 @dataclass(frozen=True)

@@ -101,8 +101,7 @@ def planted(ansible: Ansible) -> Mapping[str, Run]:
 
 def result(planted: Mapping[str, Run], name: str, task: str) -> Result:
     """What a task did on a host."""
-    (found,) = [one for one in planted[name].of(name) if one.task == task]
-    return found
+    return planted[name].one(name, task)
 
 
 def assert_no_traceback(outcome: Result) -> None:

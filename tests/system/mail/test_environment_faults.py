@@ -13,7 +13,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts im
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.config_snapshots import left_as_found
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
-from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Result, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios import environment_faults
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.environment_faults import (
     FAULTS,
@@ -30,12 +30,6 @@ with_remedy = pytest.mark.parametrize(
 )
 _OWN = "/systemd-private-"  # a daemon's own directory, new whenever the host's guard has restarted it
 _BUSIEST = 2.0  # times longer that the modules wait on a busy host
-
-
-def result_of(run: Run, host: Host, task: str) -> Result:
-    """What a task did."""
-    (found,) = [one for one in run.of(host.name) if one.task == task]
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +61,7 @@ def odd(lab: Lab, ansible: Ansible, environments: Run) -> Run:
 
 @each_fault
 def test_the_error_names_the_cause_on_one_line(environments: Run, host: Host, fault: Fault) -> None:
-    result = result_of(environments, host, fault.name)
+    result = environments.one(host.name, fault.name)
     assert result.status == "failed", result.result
     problem = result.result["problem"]
     assert fault.found in problem["found"]
@@ -78,7 +72,7 @@ def test_the_error_names_the_cause_on_one_line(environments: Run, host: Host, fa
 
 @each_fault
 def test_nobody_waits_long_for_it(environments: Run, host: Host, fault: Fault) -> None:
-    took, load, processors = result_of(environments, host, f"took: {fault.name}").result["stdout"].split()
+    took, load, processors = environments.one(host.name, f"took: {fault.name}").result["stdout"].split()
     busy = min(max(float(load) / int(processors), 1.0), _BUSIEST)
     waits = 2 if fault.outcome == NOT_TOLD else 1  # it hangs once more while everything is put back
     assert int(took) <= PROMPT * busy * waits
@@ -86,19 +80,19 @@ def test_nobody_waits_long_for_it(environments: Run, host: Host, fault: Fault) -
 
 @with_remedy
 def test_the_remedy_helps(environments: Run, host: Host, fault: Fault) -> None:
-    followed = result_of(environments, host, f"follow: {fault.name}")
+    followed = environments.one(host.name, f"follow: {fault.name}")
     assert followed.status == "ok", followed.result
-    again = result_of(environments, host, f"again: {fault.name}")
+    again = environments.one(host.name, f"again: {fault.name}")
     assert again.status == "ok", again.result
     assert again.changed
 
 
 @each_fault
 def test_everything_is_as_it_was(environments: Run, lab: Lab, host: Host, fault: Fault) -> None:
-    ended = result_of(environments, host, f"end: {fault.name}")  # it fails where the fault has left something behind
+    ended = environments.one(host.name, f"end: {fault.name}")  # it fails where the fault has left something behind
     assert ended.status == "ok", ended.result
     if fault.outcome == NOT_TOLD:
-        settled = result_of(environments, host, f"next: {fault.name}")
+        settled = environments.one(host.name, f"next: {fault.name}")
         assert settled.status == "ok", settled.result  # whether the guard or this run has put everything back
     before, after = (
         {path: node for path, node in snapshots.load(lab, host, f"{fault.label}-{when}").items() if _OWN not in path}
@@ -108,13 +102,13 @@ def test_everything_is_as_it_was(environments: Run, lab: Lab, host: Host, fault:
 
 
 def test_the_hosts_serve_as_before(environments: Run, host: Host) -> None:
-    seen = result_of(environments, host, "look")
+    seen = environments.one(host.name, "look")
     assert seen.status == "ok", seen.result
 
 
 @pytest.mark.parametrize("task", ODD_CALLS)
 def test_an_odd_host_is_served_all_the_same(odd: Run, host: Host, task: str) -> None:
-    result = result_of(odd, host, task)
+    result = odd.one(host.name, task)
     assert result.status == "ok", result.result
     assert result.changed
 

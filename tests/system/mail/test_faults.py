@@ -150,8 +150,7 @@ each_death = pytest.mark.parametrize("death", DEATHS, ids=[one.name for one in D
 
 def result_of(run: Run, host: Host, task: str) -> Result:
     """What a task did."""
-    (found,) = [one for one in run.of(host.name) if one.task == task]
-    return found
+    return run.one(host.name, task)
 
 
 # ---- faults

@@ -16,7 +16,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.co
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
-from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Result, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Run
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.environment_faults import IMAP
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import MX, Phase
 
@@ -70,12 +70,6 @@ STEPS = (
 each_step = pytest.mark.parametrize("step", STEPS, ids=[one.name for one in STEPS])
 
 
-def result_of(run: Run, host: Host, task: str) -> Result:
-    """What a task did."""
-    (found,) = [one for one in run.of(host.name) if one.task == task]
-    return found
-
-
 @pytest.fixture(scope="session")
 def reloads(lab: Lab, ansible: Ansible, secured: Phase) -> Run:
     """One after the other, on mx1 and mx2."""
@@ -98,14 +92,14 @@ def add(play: Play) -> None:
 
 @each_step
 def test_it_is_changed(reloads: Run, host: Host, step: Step) -> None:
-    result = result_of(reloads, host, step.name)
+    result = reloads.one(host.name, step.name)
     assert result.status == "ok", result.result
     assert result.changed
     for when in ("before", "after"):
-        seen = result_of(reloads, host, f"{when}: {step.name}")
+        seen = reloads.one(host.name, f"{when}: {step.name}")
         assert seen.status == "ok", seen.result
 
 
 @each_step
 def test_dovecot_is_reloaded_no_more_than_it_must(reloads: Run, host: Host, step: Step) -> None:
-    assert result_of(reloads, host, f"reloads: {step.name}").result["stdout"].strip() == str(step.dovecot)
+    assert reloads.one(host.name, f"reloads: {step.name}").result["stdout"].strip() == str(step.dovecot)

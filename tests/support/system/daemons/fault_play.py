@@ -113,5 +113,4 @@ class Injection(Play):
 
 def result_of(run: Run, host: Host, task: str) -> Result:
     """The result of a task."""
-    (found,) = [one for one in run.of(host.name) if one.task == task]
-    return found
+    return run.one(host.name, task)

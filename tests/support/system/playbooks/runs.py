@@ -62,9 +62,9 @@ class Run:
         """The results of one host."""
         return [one for one in self.results if one.host == host]
 
-    def one(self, host: str) -> Result:
-        """The only result of a host."""
-        (found,) = self.of(host)
+    def one(self, host: str, task: str = "") -> Result:
+        """The only result of a host, or of a task there."""
+        (found,) = [one for one in self.of(host) if not task or one.task == task]
         return found
 
     def changed(self, host: str) -> list[str]:

@@ -112,8 +112,7 @@ class Outcome:
 
     def result(self, host: Host, call: str) -> Mapping[str, Any]:
         """What a call answered."""
-        (found,) = [one for one in self.run.of(host.name) if one.task == call]
-        return found.result
+        return self.run.one(host.name, call).result
 
 
 class ForeignDirectories:
