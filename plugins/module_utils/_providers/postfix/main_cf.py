@@ -11,16 +11,31 @@ symbolic link by a file and resets owner and mode.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lines import (
+    SPACE,
     continues,
     is_comment,
     split_lines,
 )
 
 _ASSIGNMENT = re.compile(r"([A-Za-z0-9_]+)\s*=", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What main.cf says of a parameter.
+
+    Attributes:
+        value: the value, its lines joined.
+        line: number of its first line, the first one of the file being 1.
+    """
+
+    value: str
+    line: int
 
 
 def _last_assignment(lines: list[str], name: str) -> tuple[int, int]:
@@ -66,6 +81,34 @@ def assign(text: str, settings: Mapping[str, str]) -> str:
         else:
             lines[first:end] = [written, *(line for line in lines[first + 1 : end] if is_comment(line))]
     return "".join(lines)
+
+
+def _assignments(lines: list[str]) -> Iterator[tuple[str, int, list[str]]]:
+    """Every assignment: the parameter, the index of its first line, and its lines without comments."""
+    name, start = "", 0
+    value: list[str] = []
+    for index, line in enumerate(lines):
+        if is_comment(line):
+            continue
+        if continues(line):
+            value.append(line)
+            continue
+        if name:
+            yield name, start, value
+        match = _ASSIGNMENT.match(line)
+        name, start = (match.group(1) if match else ""), index
+        value = [line[match.end() :]] if match else []
+    if name:
+        yield name, start, value
+
+
+def assignments(text: str) -> dict[str, Assignment]:
+    """The assignments that count, by parameter: of two, the last one."""
+    found = _assignments(split_lines(text))
+    return {
+        name: Assignment(" ".join(line.strip(SPACE) for line in value).strip(SPACE), index + 1)
+        for name, index, value in found
+    }
 
 
 def written(text: str, name: str) -> str | None:

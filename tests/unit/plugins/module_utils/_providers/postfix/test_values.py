@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
+    expand,
+    names_in,
+    same,
+    words,
+)
 
 PROTOCOLS = "smtpd_tls_mandatory_protocols"
 
@@ -101,3 +107,84 @@ def test_no_character_of_a_word_is_lost(value):
     assert "".join(words(value)).replace(" ", "").replace(",", "").replace("\t", "").replace("\n", "") == "".join(
         character for character in value if character not in ", \t\n"
     )
+
+
+# ---- references
+
+HELD = {
+    "a": "A",
+    "b": "$a/b",
+    "empty": "",
+    "to_empty": "$empty",
+    "level": "3.6",
+    "ring": "$bell",
+    "bell": "${ring}",
+}
+
+
+def _held(name):
+    return HELD.get(name, "")
+
+
+# what "postconf -x" of Postfix 3.7 and 3.10 prints for each
+EXPANDED = [
+    ("plain", "plain"),
+    ("$a", "A"),
+    ("${a}", "A"),
+    ("$(a)", "A"),
+    ("x$a-y", "xA-y"),
+    ("$b", "A/b"),
+    ("${ a }", "A"),
+    ("$nobody", ""),
+    ("costs $$a", "costs $a"),
+    ("${a?yes}", "yes"),
+    ("${a?$b}", "A/b"),
+    ("${empty?yes}", ""),
+    ("${to_empty?yes}", "yes"),
+    ("${a:no}", ""),
+    ("${empty:no}", "no"),
+    ("${nobody:$a}", "A"),
+    ("${a?{yes}:{no}}", "yes"),
+    ("${empty?{yes}:{no}}", "no"),
+    ("${empty?{yes}:{$b}}", "A/b"),
+    ("${a?{ yes }:{ no }}", "yes"),
+    ("${a?yes:no}", "yes:no"),
+    ("${{$a} == {A} ? {same} : {other}}", "same"),
+    ("${{$level} >= {3.6} ? {new} : {old}}", "new"),
+    ("${{9} < {10} ? {number} : {text}}", "number"),
+    ("${{$a} != {A} ? {other}}", ""),
+    ("${a?{${b?{deep}:{no}}}:{no}}", "deep"),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), EXPANDED)
+def test_references_are_put_in_as_postfix_does(value, expected):
+    assert expand(value, _held) == expected
+
+
+@pytest.mark.parametrize("value", ["$ring", "${bell?$ring}", "$(bell)"])
+def test_a_circle_of_references_is_refused(value):
+    with pytest.raises(Problem, match="refers to itself"):
+        expand(value, _held)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("plain", ()),
+        ("$a and ${b}, $(c)", ("a", "b", "c")),
+        ("$$a", ()),
+        ("${a?{$b}:{$c}}", ("a", "b", "c")),
+        ("${{$a} == {$b} ? {$c} : {$d}}", ("a", "b", "c", "d")),
+        ("${a:$b}", ("a", "b")),
+        ("$a $a", ("a",)),
+    ],
+)
+def test_the_parameters_that_a_value_names(value, expected):
+    assert names_in(value) == expected
+
+
+@given(st.text(st.sampled_from("$${}()?:ab =<")))
+def test_no_value_is_too_strange_to_be_read(value):
+    assert all(set(name) <= {"a", "b"} for name in names_in(value))
+    assert expand(value, _held).count("A") <= len(value)
