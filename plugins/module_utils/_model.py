@@ -110,6 +110,8 @@ class Endpoint:
         implicit_tls: whether TLS starts at once; otherwise with STARTTLS.
         server_name: host name to ask for (SNI); empty for none.
         source: address of this host to connect from, where the server admits only some; empty for any.
+        proxy_protocol: version of the PROXY protocol, 1 or 2, in which the server wants to be told who connects before
+            anything else is said; 0 where it does not want that.
     """
 
     address: str
@@ -118,6 +120,7 @@ class Endpoint:
     implicit_tls: bool
     server_name: str = ""
     source: str = ""
+    proxy_protocol: int = 0
 
     @property
     def title(self) -> str:

@@ -10,15 +10,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dial import connect_stream
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.base import Dialogue, Opening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import DIALOGUES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.proxy_protocol import proxy_header
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError
 
 TIMEOUT = 10.0  # seconds for one conversation
 
 
 def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", server_name: str = "") -> Stream:
-    """Connect to an endpoint and say nothing yet. Use the stream as a context manager.
+    """Connect to an endpoint and say nothing yet, but to one behind a load balancer that a client is there.
 
-    The source and the server name are the endpoint's unless given; the name is for protocols in which clients say which
+    Use the stream as a context manager. The source and the server name are the endpoint's unless given; the name is for protocols in which clients say which
     server they want. For servers on this host see connect_stream().
 
     Raises:
@@ -27,6 +28,12 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", s
     """
     stream = connect_stream(endpoint.address, endpoint.port, timeout=timeout, source=source or endpoint.source)
     stream.server_name = server_name or endpoint.server_name or endpoint.address
+    if endpoint.proxy_protocol:
+        try:
+            stream.send(proxy_header(endpoint.proxy_protocol, stream.source_end, stream.server_end))
+        except WireError:
+            stream.close()
+            raise
     return stream
 
 

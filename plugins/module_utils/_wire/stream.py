@@ -88,6 +88,8 @@ class Stream:
     Attributes:
         address: the server's IP address.
         source: the address of this host on the connection.
+        server_end: the server's IP address and port.
+        source_end: those of this host.
         server_name: the name that the client wants, for protocols in which it says so.
     """
 
@@ -98,11 +100,12 @@ class Stream:
         self._received = 0
         self.server_name = ""
         try:
-            self.address: str = sock.getpeername()[0]
-            self.source: str = sock.getsockname()[0]
+            self.server_end: tuple[str, int] = sock.getpeername()[:2]
+            self.source_end: tuple[str, int] = sock.getsockname()[:2]
         except OSError as exc:  # it has already been reset
             sock.close()
             raise WireError("closed", "the server closed the connection at once") from exc
+        self.address, self.source = self.server_end[0], self.source_end[0]
 
     def __enter__(self) -> Stream:
         return self
