@@ -19,8 +19,8 @@ TIMEOUT = 10.0  # seconds for one conversation
 def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", server_name: str = "") -> Stream:
     """Connect to an endpoint and say nothing yet, but to one behind a load balancer that a client is there.
 
-    Use the stream as a context manager. The source and the server name are the endpoint's unless given; the name is for protocols in which clients say which
-    server they want. For servers on this host see connect_stream().
+    Use the stream as a context manager. The source and the server name are the endpoint's unless given; the name is for
+    protocols in which clients say which server they want. For servers on this host see connect_stream().
 
     Raises:
         WireError: the connection failed.
