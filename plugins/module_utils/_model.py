@@ -246,6 +246,7 @@ class TlsRequirement:
         names: names of which the peer's certificate must carry one; a leading full stop stands for all names below.
         own_name: whether the name under which a server was found counts as well.
         fingerprints: as in DomainPolicy.
+        named_in: where the daemon's configuration names the next hop, if mail of any domain may be sent there.
     """
 
     domain: str
@@ -258,6 +259,7 @@ class TlsRequirement:
     names: tuple[str, ...] = ()
     own_name: bool = False
     fingerprints: tuple[str, ...] = ()
+    named_in: str = ""
 
 
 @dataclass(frozen=True)

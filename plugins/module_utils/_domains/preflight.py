@@ -48,24 +48,26 @@ class Foreseen:
     Attributes:
         unreachable: for each domain that could no longer be sent to ``domain``, ``next_hop``, ``cause`` and ``reason``.
         untried: how many domains were not tried.
+        cut_off: what could no longer be sent, in words, each with what was seen.
+        silent: what no server answers for at the moment, in words.
         warnings: what the administrator should know.
     """
 
     unreachable: list[dict[str, Any]] = field(default_factory=list)
     untried: int = 0
+    cut_off: list[tuple[str, str]] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     def refuse(self) -> None:
         """Raise Problem where a domain would be cut off. A server that does not answer now is no reason."""
-        faults = [one for one in self.unreachable if one["cause"] != _preflight.NO_ANSWER]
-        if not faults:
+        if not self.cut_off:
             return
-        told = "; ".join(f"{one['domain']}: {one['reason']}" for one in faults[:_REASONS_SHOWN])
-        more = f"; and {len(faults) - _REASONS_SHOWN} more" if len(faults) > _REASONS_SHOWN else ""
-        silent = [one["domain"] for one in self.unreachable if one not in faults]
-        also = f", and no server answers at the moment for {several(silent)}" if silent else ""
+        told = "; ".join(f"{whose}: {reason}" for whose, reason in self.cut_off[:_REASONS_SHOWN])
+        more = f"; and {len(self.cut_off) - _REASONS_SHOWN} more" if len(self.cut_off) > _REASONS_SHOWN else ""
+        also = f", and no server answers at the moment for {several(self.silent)}" if self.silent else ""
         raise Problem(
-            f"mail could no longer be sent to {several(one['domain'] for one in faults)} ({told}{more}){also}",
+            f"mail could no longer be sent to {several(whose for whose, _reason in self.cut_off)} ({told}{more}){also}",
             "have it fixed there, give these domains an entry with a weaker level, or set preflight to warn",
             option="preflight",
         )
@@ -106,22 +108,26 @@ def foresee(
         {"domain": one.domain, "next_hop": one.next_hop, "cause": fault.cause, "reason": fault.reason}
         for one, fault in seen.faults
     ]
+    found.cut_off = [(_said(one), fault.reason) for one, fault in seen.faults if fault.cause != _preflight.NO_ANSWER]
+    found.silent = [_said(one) for one, fault in seen.faults if fault.cause == _preflight.NO_ANSWER]
     for cause, words in _WORDS.items():
-        domains = dict.fromkeys(_said(one["domain"]) for one in found.unreachable if one["cause"] == cause)
-        if domains:
-            found.warnings.append(f"{words.format(several(domains))}; see unreachable_domains")
-    untried = dict.fromkeys(one.domain for one in seen.untried)
+        whose = dict.fromkeys(_said(one) for one, fault in seen.faults if fault.cause == cause)
+        if whose:
+            found.warnings.append(f"{words.format(several(whose))}; see unreachable_domains")
+    untried = dict.fromkeys(_said(one) for one in seen.untried)
     found.untried = len(untried)
     if untried:
         found.warnings.append(
-            f"the preflight has not tried {several(_said(one) for one in untried)}: there were too many destinations,"
-            " or they took too long"
+            f"the preflight has not tried {several(untried)}: there were too many destinations, or they took too long"
         )
     return found
 
 
-def _said(domain: str) -> str:
-    return "all other domains" if domain == EVERYTHING else domain
+def _said(requirement: TlsRequirement) -> str:
+    """Whose mail a requirement is about."""
+    if requirement.named_in:
+        return f"{requirement.next_hop} ({requirement.named_in})"
+    return "all other domains" if requirement.domain == EVERYTHING else requirement.domain
 
 
 def _new_requirements(

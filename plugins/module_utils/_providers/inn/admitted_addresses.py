@@ -6,11 +6,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import AuthGroup
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import Effective
 
@@ -37,7 +37,7 @@ def admitted_addresses(
     if addresses:
         ways = [(one, client) for one in addresses for client in (_ELSEWHERE, one, _LOOPBACK, "::1")]
     else:
-        ways = [(_LOOPBACK, _ELSEWHERE), *((one, one) for one in _own_addresses(host)), (_LOOPBACK, _LOOPBACK)]
+        ways = [(_LOOPBACK, _ELSEWHERE), *((one, one) for one in own_addresses(host)), (_LOOPBACK, _LOOPBACK)]
     names: dict[str, set[str]] = {}
     for server, client in ways:
         if (":" in server) != (":" in client):
@@ -53,17 +53,6 @@ def admitted_addresses(
         subject=title,
         option=settings.readers,
     )
-
-
-def _own_addresses(host: Host) -> list[str]:
-    """The addresses by which others know this host, IPv4 first."""
-    try:
-        interfaces = json.loads(host.query(["ip", "-j", "address"]).out or "[]")
-    except ValueError:
-        return []
-    found = [one for interface in interfaces for one in interface.get("addr_info", ())]
-    usable = [one["local"] for one in found if one.get("scope") == "global" and "local" in one]
-    return sorted(usable, key=lambda one: ":" in one)
 
 
 def _names(host: Host, address: str) -> list[str]:

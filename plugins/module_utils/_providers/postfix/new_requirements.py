@@ -9,33 +9,32 @@ Source: TLS_README ("TLS policy table"), postconf(5) (smtp_tls_policy_maps, smtp
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Rows
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import place_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
     MATCH,
     Settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    Policy,
+    by_key,
+    keys_of,
+    policies_of_others,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.prerequisites import (
     resolv_conf,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
-    answers,
-    parents_of,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
-    PARAMETER_OF,
     DomainTables,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
@@ -44,42 +43,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.dom
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
-_SMTP_PORT = 25
-_PLACE = re.compile(r"(?:\[(?:ipv6:)?(?P<fixed>[^][]+)\]|(?P<domain>[^][:]+))(?::(?P<port>\w+))?", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class _Policy:
-    """A level, and what it matches: names, words that stand for names, or digests."""
-
-    level: str
-    match: tuple[str, ...]
-
-    @classmethod
-    def parse(cls, value: str) -> _Policy:
-        """From a row of the TLS policy table."""
-        level, *attributes = value.split() or [""]
-        between = r"\|" if level == "fingerprint" else r"[:|]"  # a fingerprint has colons in it
-        given = (one[len("match=") :] for one in attributes if one.startswith("match="))
-        return cls(level, tuple(name for one in given for name in re.split(between, one)))
-
-
-def _by_key(rows: Rows) -> dict[str, _Policy]:
-    values = {row.key: row.value for several in rows.values() for row in several}
-    return {key: _Policy.parse(value) for key, value in values.items()}
-
-
-def _keys_of(next_hop: str) -> list[str]:
-    """What smtp(8) looks a next hop's policy up by: parents count only where it is a bare domain."""
-    bare = not next_hop.startswith("[") and ":" not in next_hop
-    return [next_hop, *("." + one for one in parents_of(next_hop) if bare)]
-
-
-def _port(given: str | None) -> int:
-    if not given:
-        return _SMTP_PORT
-    number = port_number(given)
-    return _SMTP_PORT if number is None else number
 
 
 class _Comparison:
@@ -98,78 +61,66 @@ class _Comparison:
         self._settings = settings
         self._tables = tables
         self._services = services
-        self._before = _by_key(tables.before[TLS_POLICY])
-        self._after = _by_key(tables.rows[TLS_POLICY])
+        self._before = by_key(tables.before[TLS_POLICY])
+        self._after = by_key(tables.rows[TLS_POLICY])
 
     def _was(self, name: str) -> str:
         changed = self._settings.changed
         return changed[name][0] if name in changed else self._settings.value(name)
 
     @property
-    def default_before(self) -> _Policy:
+    def default_before(self) -> Policy:
         """What has held for mail without an entry."""
         return self._default(self._was)
 
     @property
-    def default_after(self) -> _Policy:
+    def default_after(self) -> Policy:
         """What will hold for it."""
         return self._default(self._settings.value)
 
     @staticmethod
-    def _default(value: Callable[[str], str]) -> _Policy:
+    def _default(value: Callable[[str], str]) -> Policy:
         level = value(LEVEL)
-        return _Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else ())
+        return Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else ())
 
     def demands(self, domains: Collection[str]) -> list[TlsRequirement]:
         """What is newly demanded of the servers that take the mail of some domains."""
         ways = self._tables.ways(domains)
         hops = {hop.next_hop for several in ways.values() for hop in several}
-        others = self._of_others(hops)
+        named = self._tables.named_hops if EVERYTHING in domains else ()
+        extra = [one for one in named if one.hop.next_hop not in hops]
+        others = policies_of_others(self._host, self._expanded, {*hops, *(one.hop.next_hop for one in extra)})
+        tried = [(domain, hop, "") for domain, several in ways.items() for hop in dict.fromkeys(several)]
+        tried += [(EVERYTHING, one.hop, one.place) for one in extra]
         before, after = self.default_before, self.default_after
         found = []
-        for domain, several in ways.items():
-            for hop in dict.fromkeys(several):
-                keys = _keys_of(hop.next_hop)
-                old = next((self._before[key] for key in keys if key in self._before), None)
-                new = next((self._after[key] for key in keys if key in self._after), None)
-                theirs = others.get(hop.next_hop)
-                demand = self._demand(domain, hop.transport, hop.next_hop, new or theirs or after)
-                if demand and self._is_stricter(old or theirs or before, new or theirs or after):
-                    found.append(demand)
+        for domain, hop, place in tried:
+            keys = keys_of(hop.next_hop)
+            old = next((self._before[key] for key in keys if key in self._before), None)
+            new = next((self._after[key] for key in keys if key in self._after), None)
+            theirs = others.get(hop.next_hop)
+            demand = self._demand(domain, hop.transport, hop.next_hop, new or theirs or after)
+            if demand and self._is_stricter(old or theirs or before, new or theirs or after):
+                found.append(replace(demand, named_in=place))
         return found
 
-    def _of_others(self, next_hops: Collection[str]) -> dict[str, _Policy]:
-        """What foreign tables say of next hops."""
-        found: dict[str, _Policy] = {}
-        keys = sorted({key for one in next_hops for key in _keys_of(one)})
-        for one in words(self._expanded(PARAMETER_OF[TLS_POLICY])) if keys else ():
-            if one.endswith(":" + TLS_POLICY) or one.startswith("socketmap:"):  # these would ask all the world
-                continue
-            told = answers(self._host, one, keys)
-            for next_hop in next_hops:
-                value = next((told[key] for key in _keys_of(next_hop) if key in told), None)
-                if value:
-                    found.setdefault(next_hop, _Policy.parse(value))
-        return found
-
-    def _is_stricter(self, old: _Policy, new: _Policy) -> bool:
+    def _is_stricter(self, old: Policy, new: Policy) -> bool:
         if new.level not in _DEMANDING or weaker(new.level, old.level):
             return False
         other_roots = new.level in _VERIFYING and "smtp_tls_CAfile" in self._settings.changed
         return new != old or other_roots
 
-    def _demand(self, domain: str, transport: str, next_hop: str, policy: _Policy) -> TlsRequirement | None:
+    def _demand(self, domain: str, transport: str, next_hop: str, policy: Policy) -> TlsRequirement | None:
         """What a policy demands at a next hop; None where that stands for many places."""
-        place = _PLACE.fullmatch(next_hop)
+        place = place_of(next_hop)
         if not place or next_hop == EVERYTHING or next_hop.startswith("."):
             return None
-        fixed = place["fixed"] or ""
         found = TlsRequirement(
             domain,
             next_hop,
-            fixed or place["domain"],
-            _port(place["port"]),
-            exchangers=not fixed and self._looks_up_exchangers,
+            place.host,
+            place.port,
+            exchangers=not place.fixed and self._looks_up_exchangers,
             implicit_tls=self._starts_at_once(transport),
             level=policy.level,
         )

@@ -49,6 +49,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Inbound,
     with_reasons,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHops
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
     new_requirements,
 )
@@ -65,6 +66,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MASTER_CF,
     PACKAGES,
     SASL_ACCOUNTS,
+    TRANSPORT,
     UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
@@ -237,7 +239,10 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         master = self.host.read_text(MASTER_CF)
         services = clients.clients(master)
         settings = Settings(self.host.read_text(MAIN_CF), self.parameters, saved)
-        tables = DomainTables(self.host, self.expanded, settings, services)
+        named = NamedHops(
+            self.host, self.expanded, settings.value, self.parameters, master_cf.services(master), TRANSPORT
+        )
+        tables = DomainTables(self.host, self.expanded, settings, services, named)
         outcomes = tables.plan(policies, purge=purge)
         declared = {policy.tls for policy in policies if policy.present}
         everything = {settings.kept(LEVEL)} if LEVEL in settings.noted else set()

@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import reader_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import SUFFIXES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.foreign_tables import (
+    reader_of_table,
+    table_rows,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MAIN_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 
@@ -93,7 +94,7 @@ def answers(host: Host, one: str, keys: Sequence[str]) -> dict[str, str]:
         Problem: it cannot be asked.
     """
     asked = "".join(f"{key}\n" for key in keys).encode()
-    done = host.query(["postmap", "-q", "-", one], stdin=asked, user=_reader(one))
+    done = host.query(["postmap", "-q", "-", one], stdin=asked, user=reader_of_table(one))
     if done.code != 0 and re.search("fatal|error", done.err):
         raise Problem(
             f"the table {one} cannot be queried ({done.complaint})",
@@ -102,12 +103,6 @@ def answers(host: Host, one: str, keys: Sequence[str]) -> dict[str, str]:
         )
     pairs = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
     return {pair[0]: pair[1] if len(pair) > 1 else "" for pair in pairs}
-
-
-def _reader(table: str) -> str | Identity:
-    """As whom a table is read: it is data, which others than root may write."""
-    kind, _colon, path = table.partition(":")
-    return reader_of(path + SUFFIXES.get(kind, "")) if path.startswith("/") else ""
 
 
 class Routing:
@@ -197,12 +192,11 @@ class Routing:
         if name not in self._listed:
             found: list[str] | None = []
             for one in words(self._expanded(name)):
-                done = self._host.query(["postmap", "-s", one], user=_reader(one))
-                if done.code != 0:
+                rows = table_rows(self._host, one)
+                if rows is None:
                     found = None
                     break
-                lines = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
-                found = [*(found or []), *(pair[1].strip() for pair in lines if len(pair) > 1)]
+                found = [*(found or []), *(row.value for row in rows)]
             if found is not None:
                 found = [one for one in dict.fromkeys(found) if one.upper() != _NO_ANSWER]
             self._listed[name] = found

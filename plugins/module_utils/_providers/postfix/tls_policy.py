@@ -27,8 +27,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     smtp_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import (
     is_ours as mta_sts_is_ours,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import (
+    NamedHop,
+    NamedHops,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     OF_EVERYTHING,
@@ -36,6 +41,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     for_everything,
     relay_of,
     transport_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.own_hops import (
+    OWNER,
+    follow_main_cf,
+    own_rows,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MTA_STS_RESOLVER,
@@ -83,11 +93,13 @@ class DomainTables:
         expanded: answers a parameter's value with the parameters it names put in.
         settings: main.cf, in which the entry for all mail is written too.
         services: the services of master.cf that are an smtp(8), by name.
+        named: the next hops that the configuration names.
 
     Attributes:
         before: the rows as they are, by table and domain.
         rows: the rows as they must be.
         used_services: the services that mail is sent by.
+        named_hops: next hops beside those of domains, at which what is demanded of all outgoing mail holds as well.
         warnings: what the administrator should know.
     """
 
@@ -96,18 +108,22 @@ class DomainTables:
         host: Host,
         expanded: Callable[[str], str],
         settings: Settings,
-        services: Mapping[str, object],
+        services: Mapping[str, Service],
+        named: NamedHops,
     ) -> None:
         self._host = host
         self._expanded = expanded
         self._settings = settings
         self._services = [*services, clients.IMPLICIT_TLS, clients.CLEAR_AUTH]
+        self._affected = follow_main_cf(services)
+        self._named = named
         self._map_type = settings.value("default_database_type")
         self.before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
         self._routing = Routing(host, expanded, TRANSPORT, self._services)
         self._routes: dict[str, Route] = {}
         self.rows = {path: dict(rows) for path, rows in self.before.items()}
         self.used_services: set[str] = {clients.PLAIN}
+        self.named_hops: list[NamedHop] = []
         self.warnings: list[str] = []
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
@@ -117,10 +133,11 @@ class DomainTables:
             Problem: a policy could never apply, or contradicts another one.
         """
         named = {policy.domain for policy in policies}
-        gone = {domain for rows in self.rows.values() for domain in rows} - named if purge else set()
+        gone = {domain for rows in self.rows.values() for domain in rows} - named - {OWNER} if purge else set()
         if purge and EVERYTHING not in named and set(OF_EVERYTHING) & set(self._settings.noted):
             gone.add(EVERYTHING)
         gone |= {policy.domain for policy in policies if not policy.present}
+        gone |= {OWNER} if EVERYTHING in gone else set()
         for rows in self.rows.values():
             for domain in gone & set(rows):
                 del rows[domain]
@@ -129,9 +146,10 @@ class DomainTables:
         self._route(present)
         for policy in present:
             self._put(policy)
+        self._settle_own_hops(present)
         self._refuse_contradictions()
         self._warn_of_routes(present)
-        everything = [*(policy.domain for policy in policies), *sorted(gone - named)]
+        everything = [*(policy.domain for policy in policies), *sorted(gone - named - {OWNER})]
         return [self._outcome(domain) for domain in everything]
 
     # ---- all outgoing mail
@@ -145,6 +163,24 @@ class DomainTables:
                 self._settings.put_back(name, _DEFAULTS.get(name, ""))
         for name, value in wanted.items():
             self._settings.set(name, value, ours=True)  # so that a later call knows whose it is
+
+    def _settle_own_hops(self, present: Sequence[DomainPolicy]) -> None:
+        """What is demanded of all outgoing mail is not demanded within this host."""
+        table_rows = self.rows[TLS_POLICY]
+        rows = table_rows.pop(OWNER, ())
+        everything = next((policy for policy in present if policy.domain == EVERYTHING), None)
+        if everything:
+            named = self._named.found()
+            self.named_hops = [one for one in named if one.hop.transport in self._affected]
+            route = self._routes[EVERYTHING]
+            outward = {hop.next_hop for hop in (route.usual, *route.by_sender)}
+            rows = ()
+            if everything.encrypted:
+                rows = own_rows(self._host, self._expanded, self._settings, named, self._affected, outward)
+        claimed = {row.key for some in table_rows.values() for row in some}
+        rows = tuple(row for row in rows if row.key not in claimed)
+        if rows:
+            table_rows[OWNER] = rows
 
     # ---- ways
 
@@ -312,7 +348,7 @@ class DomainTables:
                     old, new = self._settings.changed[name]
                     reasons.append(f"{name}: {old or 'empty'} -> {new or 'empty'}")
         for path, what in _WHAT.items():
-            before, after = self.before[path].get(domain, ()), self.rows[path].get(domain, ())
+            before, after = (self._rows_of(domain, rows[path]) for rows in (self.before, self.rows))
             if before == after:
                 continue
             if path == SASL_ACCOUNTS:  # its value is never shown
@@ -326,12 +362,18 @@ class DomainTables:
         return DomainOutcome(domain, usual, "; ".join(reasons), tuple(others))
 
     @staticmethod
+    def _rows_of(domain: str, rows: table.Rows) -> tuple[Row, ...]:
+        """The rows that an entry has led to."""
+        return (*rows.get(domain, ()), *(rows.get(OWNER, ()) if domain == EVERYTHING else ()))
+
+    @staticmethod
     def _said(rows: Sequence[Row]) -> str:
         return ", ".join(f"{row.key} {row.value}" for row in rows) or "none"
 
     def levels(self) -> dict[str, str]:
         """The level of each domain that has one."""
-        return {domain: level_in(rows[0]) for domain, rows in self.rows[TLS_POLICY].items() if rows}
+        policies = self.rows[TLS_POLICY]
+        return {domain: level_in(rows[0]) for domain, rows in policies.items() if rows and domain != OWNER}
 
     def services_of_ours(self) -> set[str]:
         """The services of ours that send mail."""

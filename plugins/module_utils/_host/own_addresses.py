@@ -1,0 +1,22 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The addresses by which others know this host."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+
+
+def own_addresses(host: Host) -> list[str]:
+    """The host's addresses but for loopback and link-local ones, IPv4 first; none where they cannot be told."""
+    try:
+        interfaces = json.loads(host.query(["ip", "-j", "address"]).out or "[]")
+    except ValueError:
+        return []
+    found = [one for interface in interfaces for one in interface.get("addr_info", ())]
+    usable = [one["local"] for one in found if one.get("scope") == "global" and "local" in one]
+    return sorted(usable, key=lambda one: ":" in one)

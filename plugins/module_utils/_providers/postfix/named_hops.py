@@ -1,0 +1,158 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The next hops that Postfix' configuration itself names: content filters, transports, relays.
+
+Mail that takes them is not looked at by the domain of its recipients, or not by it alone. So whatever is demanded of
+all outgoing mail is demanded there too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.foreign_tables import (
+    table_rows,
+    tables_in,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    MAIN_CF,
+    MASTER_CF,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
+    RELAYS_BY_SENDER,
+    TRANSPORTS_BY_SENDER,
+    Hop,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
+    expand,
+    words,
+)
+
+_FILTER = "content_filter"
+_TRANSPORTS = (
+    _FILTER,
+    "relay_transport",
+    "local_transport",
+    "virtual_transport",
+    "mailbox_transport",
+    "fallback_transport",
+)
+_TRANSPORT_TABLES = ("transport_maps", "mailbox_transport_maps", "fallback_transport_maps", TRANSPORTS_BY_SENDER)
+_RELAYS = ("smtp_fallback_relay", "address_verify_relayhost")
+# parameters with tables that may answer FILTER (access(5), header_checks(5))
+_CHECKS = re.compile(r"\w+_(restrictions|checks)")
+_CLASSES = "smtpd_restriction_classes"
+_ACTION = re.compile(r"(?:^|[\s,])FILTER\s+([^\s,]+)", re.IGNORECASE)
+_SMTP = "smtp"
+
+
+@dataclass(frozen=True)
+class NamedHop:
+    """A next hop, and where it is named.
+
+    Attributes:
+        hop: service and next hop.
+        place: the parameter, or file and line.
+        relays: whether it takes what is on its way to others, and not only what this host handles itself.
+    """
+
+    hop: Hop
+    place: str
+    relays: bool = False
+
+
+class NamedHops:
+    """All next hops that the configuration names.
+
+    Args:
+        host: the machine.
+        expanded: answers a parameter's value with the parameters it names put in.
+        raw: answers a parameter's value as it is written.
+        names: all parameters.
+        services: all services of master.cf.
+        ignored: our own transport table.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        expanded: Callable[[str], str],
+        raw: Callable[[str], str],
+        names: Iterable[str],
+        services: Iterable[Service],
+        ignored: str,
+    ) -> None:
+        self._host = host
+        self._expanded = expanded
+        self._raw = raw
+        self._names = list(names)
+        self._services = list(services)
+        self._ignored = ignored
+
+    def found(self) -> list[NamedHop]:
+        """All of them, each once."""
+        return list({one.hop: one for one in (*self._of_relays(), *self._of_main(), *self._of_services())}.values())
+
+    # ---- where they are named
+
+    def _of_main(self) -> Iterator[NamedHop]:
+        for name in _TRANSPORTS:
+            yield from self._of_way(self._expanded(name), f"{name} in {MAIN_CF}")
+        for name in _TRANSPORT_TABLES:
+            yield from self._of_tables(self._expanded(name), ways=True, relays=name == TRANSPORTS_BY_SENDER)
+        classes = words(self._expanded(_CLASSES))
+        for name in (*(one for one in self._names if _CHECKS.fullmatch(one)), *classes):
+            yield from self._of_tables(self._expanded(name))
+
+    def _of_services(self) -> Iterator[NamedHop]:
+        for service in self._services:
+            effective = self._view(service)
+            for name, override in service.overrides.items():
+                value = expand(override.value, effective)
+                if name == _FILTER:
+                    yield from self._of_way(value, f"{MASTER_CF} line {override.line}")
+                elif _CHECKS.fullmatch(name):
+                    yield from self._of_tables(value)
+                elif name in _RELAYS:
+                    yield from self._of_relay(value, f"{MASTER_CF} line {override.line}")
+
+    def _view(self, service: Service) -> Callable[[str], str]:
+        """The parameters as a service has them."""
+        own = {name: one.value for name, one in service.overrides.items()}
+        return lambda name: own[name] if name in own else self._raw(name)
+
+    def _of_relays(self) -> Iterator[NamedHop]:
+        for name in _RELAYS:
+            yield from self._of_relay(self._expanded(name), f"{name} in {MAIN_CF}")
+        for table in tables_in(self._expanded(RELAYS_BY_SENDER)):
+            for row in table_rows(self._host, table) or ():
+                yield from self._of_relay(row.value, row.place)
+
+    # ---- what is named
+
+    @staticmethod
+    def _of_relay(value: str, place: str) -> Iterator[NamedHop]:
+        for next_hop in words(value):
+            yield NamedHop(Hop(_SMTP, next_hop.lower()), place, relays=True)
+
+    def _of_way(self, value: str, place: str, *, relays: bool = False) -> Iterator[NamedHop]:
+        """Of what is written as ``transport:nexthop``."""
+        transport, _colon, next_hops = value.strip().partition(":")
+        # a filter without a next hop gets default_filter_nexthop, and any other transport the recipient's domain
+        for next_hop in words(next_hops or self._expanded("default_filter_nexthop")):
+            if transport and "$" not in next_hop:
+                yield NamedHop(Hop(transport, next_hop.lower()), place, relays)
+
+    def _of_tables(self, value: str, *, ways: bool = False, relays: bool = False) -> Iterator[NamedHop]:
+        for table in tables_in(value):
+            if table.endswith(":" + self._ignored):
+                continue
+            for row in table_rows(self._host, table) or ():
+                for way in [row.value] if ways else _ACTION.findall(row.value):
+                    yield from self._of_way(way, row.place, relays=relays)

@@ -1,0 +1,77 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hops within this host, such as to its content filter: they are no other host's, and need not speak TLS.
+
+Where all outgoing mail must be encrypted they get rows of their own in our TLS policy table, with the level that has
+held for them before. What is handed to a relay is not among them, even if a program of this host takes it: it may well
+go out from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHop
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import ThisHost
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    LEVEL,
+    Settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    policies_of_others,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand
+
+OWNER = "(own)"  # to whom these rows belong in our table; no domain has such a name
+
+
+def own_rows(
+    host: Host,
+    expanded: Callable[[str], str],
+    settings: Settings,
+    named: Sequence[NamedHop],
+    affected: Mapping[str, Service],
+    others: Collection[str],
+) -> tuple[Row, ...]:
+    """The rows for hops within this host.
+
+    Args:
+        host: the machine.
+        expanded: answers a parameter's value with the parameters it names put in.
+        settings: main.cf as it will be.
+        named: the hops that the configuration names.
+        affected: the services that are an smtp(8) and follow main.cf's level, by name.
+        others: next hops that have a policy of ours, or take mail for others.
+    """
+    this_host = ThisHost(host, expanded)
+    found = {
+        one.hop.next_hop
+        for one in named
+        if one.hop.transport in affected
+        and not one.relays
+        and one.hop.next_hop not in others
+        and this_host.is_at(one.hop.next_hop)
+    }
+    level = level_before(settings)
+    return tuple(Row(one, level) for one in sorted(found - set(policies_of_others(host, expanded, found))))
+
+
+def level_before(settings: Settings) -> str:
+    """The level of all mail without an entry, before it was ours."""
+    value = expand(settings.before(LEVEL), settings.value)
+    if value:
+        return value
+    # what these say counts only where there is no level (TLS_README, "obsolete")
+    if settings.value("smtp_enforce_tls") == "yes":
+        return "encrypt"
+    return "may" if settings.value("smtp_use_tls") == "yes" else "none"
+
+
+def follow_main_cf(services: Mapping[str, Service]) -> dict[str, Service]:
+    """Of some services those without a level of their own."""
+    return {name: one for name, one in services.items() if LEVEL not in one.overrides}
