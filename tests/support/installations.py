@@ -23,6 +23,7 @@ class Daemon:
     """Stands for a provider: notes what it is told, and serves what its copy says when it is activated."""
 
     config_roots = ()
+    reads_files_by_itself = False
 
     def __init__(self, name, journal):
         self.name = name

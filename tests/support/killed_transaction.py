@@ -74,6 +74,7 @@ class Daemon:
     """A daemon that has loaded what its configuration was when it was last activated."""
 
     name = "daemon"
+    reads_files_by_itself = False
 
     def __init__(self, root: Path) -> None:
         self.root = root

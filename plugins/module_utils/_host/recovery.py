@@ -49,17 +49,19 @@ class Recovery:
 
     Args:
         places: where things are.
-        bring_back: brings the daemons back once the files are old again; answers what fails.
+        bring_back: brings the daemons back once the files are old again; answers what fails, by daemon.
 
     Attributes:
         undone: whether there was something to be undone, and it was.
+        owed: what is left, where all files are back and only daemons are not; the journal says no more than that.
     """
 
-    def __init__(self, places: Places, bring_back: Callable[[Record], list[str]]) -> None:
+    def __init__(self, places: Places, bring_back: Callable[[Record], way_back.Failures]) -> None:
         self._places = places
         self._bring_back = bring_back
         self._journal = Journal(places)
         self.undone = False
+        self.owed: Record | None = None
 
     def attempt(self) -> list[str]:
         """Undo it, or tidy up behind a run that had succeeded; the lock is held. Answers what fails.
@@ -68,17 +70,37 @@ class Recovery:
             Problem: the journal cannot be followed.
         """
         record = self._journal.read()
+        waiting = []
+        if record is not None and record.owed is not None:
+            waiting.append(record.owed)
         if record is not None and record.done:
             staging.tidy(record.files)
         elif record is not None:
+            waiting += [record] if record.begun else []
             failures = staging.put_back(record)
-            if record.begun:
-                failures += self._bring_back(record)
             if failures:
                 return failures
             self.undone = True
+        owed, complaints = self._bring_daemons_back(waiting)
+        if owed is not None:
+            self.undone = False
+            self.owed = owed
+            self._journal.write(owed)
+            return complaints
+        self.undone |= bool(waiting)
         clear(self._places)
         return []
+
+    def _bring_daemons_back(self, records: Sequence[Record]) -> tuple[Record | None, list[str]]:
+        """Bring all daemons back; answers what is left of that, and what fails."""
+        owed: Record | None = None
+        complaints = []
+        for record in records:
+            failures = self._bring_back(record)
+            if failures:
+                complaints += [f"{daemon}: {one}" for daemon, some in failures.items() for one in some]
+                owed = record.of(failures).with_owed(owed)
+        return owed, complaints
 
 
 def clear(places: Places) -> None:

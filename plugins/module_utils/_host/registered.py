@@ -7,8 +7,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 _RENAMED = {"material": "prerequisite"}  # in a journal that release 0.3.0 or older left
@@ -80,12 +80,15 @@ class WayBack:
         units: its units.
         active: those of them that were active before anything was changed; no other one is started.
         commands: run while the units are stopped; they lead to the same end wherever they begin.
+        conditions: commands without an effect; where one fails, units that are active are left alone, since they
+            would not start again.
     """
 
     daemon: str
     units: tuple[str, ...] = ()
     active: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
+    conditions: tuple[Command, ...] = ()
 
     @classmethod
     def from_journal(cls, noted: Mapping[str, Any]) -> WayBack:
@@ -94,11 +97,14 @@ class WayBack:
         Raises:
             KeyError, TypeError: it is not what a run writes.
         """
-        commands = tuple(Command(tuple(one["argv"]), one["stdin"]) for one in noted["commands"])
-        found = cls(noted["daemon"], tuple(noted["units"]), tuple(noted["active"]), commands)
+        commands, conditions = (
+            tuple(Command(tuple(one["argv"]), one["stdin"]) for one in some)
+            for some in (noted["commands"], noted.get("conditions", ()))
+        )
+        found = cls(noted["daemon"], tuple(noted["units"]), tuple(noted["active"]), commands, conditions)
         words = [found.daemon, *found.units, *found.active]
-        words += [word for one in commands for word in (*one.argv, one.stdin)]
-        if not all(isinstance(word, str) for word in words) or not all(one.argv for one in commands):
+        words += [word for one in (*commands, *conditions) for word in (*one.argv, one.stdin)]
+        if not all(isinstance(word, str) for word in words) or not all(one.argv for one in (*commands, *conditions)):
             raise TypeError("a word of a way back is no text")
         return found
 
@@ -114,6 +120,8 @@ class Record:
         snapshots: what each daemon needs to restore its settings, by its name.
         ways_back: how each daemon is brought back without its provider.
         begun: whether a file may have been replaced already, so that a daemon may have seen it.
+        ended: whether the run came to its end, and could not put everything back; it was killed otherwise.
+        owed: what a run before this one could not undo, of daemons that this one is not about.
     """
 
     done: bool
@@ -122,6 +130,8 @@ class Record:
     snapshots: Mapping[str, dict[str, Any]]
     ways_back: Sequence[WayBack] = field(default_factory=tuple)
     begun: bool = True
+    ended: bool = False
+    owed: Record | None = None
 
     @classmethod
     def from_journal(cls, noted: Mapping[str, Any]) -> Record:
@@ -130,9 +140,9 @@ class Record:
         Raises:
             AttributeError, KeyError, TypeError, ValueError: it is not what a run writes.
         """
-        done, begun = noted["done"], noted.get("begun", True)
+        done, begun, ended = noted["done"], noted.get("begun", True), noted.get("ended", False)
         directories, snapshots = noted["directories"], noted["participants"]
-        if not isinstance(done, bool) or not isinstance(begun, bool):
+        if not all(isinstance(one, bool) for one in (done, begun, ended)):
             raise TypeError("a switch is neither on nor off")
         if not all(isinstance(one, dict) for one in (snapshots, *snapshots.values())):
             raise TypeError("a daemon's settings are not settings")
@@ -140,7 +150,26 @@ class Record:
             raise TypeError("a directory has no path")
         files = [RegisteredFile.from_journal(one) for one in noted["entries"]]
         ways_back = [WayBack.from_journal(one) for one in noted.get("ways_back", [])]
-        return cls(done, files, directories, snapshots, ways_back, begun)
+        owed = None if noted.get("owed") is None else Record.from_journal(noted["owed"])
+        return cls(done, files, directories, snapshots, ways_back, begun, ended, owed)
+
+    def of(self, daemons: Collection[str]) -> Record:
+        """What is left once all files are back, and all daemons but these."""
+        return Record(
+            False,
+            (),
+            (),
+            {name: found for name, found in self.snapshots.items() if name in daemons},
+            [one for one in self.ways_back if one.daemon in daemons],
+            ended=self.ended,
+        )
+
+    def with_owed(self, other: Record | None) -> Record:
+        """The same, and what another run owes of daemons; of one that both are about, the older settings count."""
+        if other is None:
+            return self
+        newer = [one for one in self.ways_back if one.daemon not in other.snapshots]
+        return replace(self, snapshots={**self.snapshots, **other.snapshots}, ways_back=[*other.ways_back, *newer])
 
     def as_journal(self) -> dict[str, Any]:
         """The same as plain data; an older release understands what it knows of it."""
@@ -151,4 +180,6 @@ class Record:
             "participants": self.snapshots,
             "ways_back": [asdict(one) for one in self.ways_back],
             "begun": self.begun,
+            "ended": self.ended,
+            "owed": None if self.owed is None else self.owed.as_journal(),
         }

@@ -13,6 +13,7 @@ end, so that one that was killed is undone at once, or when the system starts; a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -45,6 +46,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.re
     WayBack,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.way_back import Failures
 
 
 class Participant(Protocol):
@@ -57,6 +59,10 @@ class Participant(Protocol):
     @property
     def config_roots(self) -> tuple[ConfigRoot, ...]:
         """What its own configuration test reads, and as whom."""
+
+    @property
+    def reads_files_by_itself(self) -> bool:
+        """Whether its processes read new files without being told."""
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         """Run the daemon's own test on mirrors (real path -> mirrored path) of its configuration.
@@ -105,6 +111,8 @@ class Transaction:
         self._journal = Journal(self._places)
         self._lock = Lock(self._places.lock)
         self._interruptions = Interruptions()
+        self._owed: Record | None = None
+        self._failures: Sequence[str] = ()
 
     def __enter__(self) -> Transaction:
         resolved(self._journal.path)  # what it says is done as root
@@ -132,10 +140,10 @@ class Transaction:
 
     def _what_a_run_would_do(self) -> str:
         try:
-            self._journal.read()
+            record = self._journal.read()
         except Problem as exc:
             return f"a run without check mode would end with: {exc.message}"
-        return "an earlier run was killed half-way; a run without check mode will first undo what it left"
+        return f"{_how_it_ended(record)}; a run without check mode will first undo what it left"
 
     def apply(
         self,
@@ -162,10 +170,12 @@ class Transaction:
             raise Problem(f"{exc.found}; {outcome}", exc.remedy, subject=exc.subject, option=exc.option) from exc
         files = [file for some in files_of for file in some]
         _refuse_unchangeable(files)
+        self._refuse_owing(participants)
         if self.check_mode:
             return
-        record = Record(False, files, staging.missing_directories(files), {}, begun=False)
-        disturbed = False
+        record = Record(False, files, staging.missing_directories(files), {}, begun=False, owed=self._owed)
+        disturbed: list[Participant] = []
+        visible = False
         try:
             record = self._noted(record, participants)
             self._post_guard()
@@ -180,17 +190,19 @@ class Transaction:
             record = self._journal.set_begun(record)
             staging.commit(file for file in files if file.prerequisite)
             self._test(files, participants)
-            disturbed = True
+            visible = True
+            disturbed = [one for one in participants if one.reads_files_by_itself]
             staging.commit(file for file in files if not file.prerequisite)
             for participant in participants:
+                disturbed = [*(one for one in disturbed if one is not participant), participant]
                 participant.activate(self._run)
             probe()
             with self._interruptions.held(then_raise=False):
                 self._journal.set_done(record)
         except BaseException as exc:
             with self._interruptions.held(then_raise=False):
-                failures = self._put_back(record, participants if disturbed else ())
-            outcome = _outcome(failures, disturbed=disturbed)
+                failures = self._put_back(record, disturbed)
+            outcome = _outcome(failures, disturbed=visible)
             if isinstance(exc, OSError):
                 # files of daemons are named; what is not is the journal, or a copy of configuration beside it
                 problem = causes.problem(exc, "cannot be changed", otherwise=self._journal.directory)
@@ -203,7 +215,7 @@ class Transaction:
         with self._interruptions.held(then_raise=False):
             try:
                 staging.tidy(files)
-                clear(self._places)
+                self._forget()
             except OSError as exc:  # the new state stays; what is left beside it goes with the next run
                 self._warn(causes.problem(exc, "cannot be removed").message)
 
@@ -234,45 +246,69 @@ class Transaction:
     def _put_back(self, record: Record, participants: Sequence[Participant]) -> list[str]:
         """Restore every registered file and the daemons' settings; answers what could not be restored."""
         failures = staging.put_back(record)
-        failures += self._restore(participants, record)
-        if not failures:
-            clear(self._places)
-        return failures
+        of_daemons = self._restore(participants, record)
+        if not failures and not of_daemons:
+            self._forget()
+            return failures
+        left = replace(record, ended=True)
+        with contextlib.suppress(OSError):  # what is there says the same, and that the run was killed
+            self._journal.write(left if failures else left.of(of_daemons).with_owed(self._owed))
+        return failures + [f"{daemon}: {one}" for daemon, some in of_daemons.items() for one in some]
 
-    def _restore(self, participants: Sequence[Participant], record: Record) -> list[str]:
-        """Have the daemons use their old files and settings; answers which of them do not."""
-        failures = []
+    def _forget(self) -> None:
+        """Nothing of this transaction has to be undone any more."""
+        if self._owed is not None:
+            self._journal.write(self._owed)
+        else:
+            clear(self._places)
+
+    def _restore(self, participants: Sequence[Participant], record: Record) -> Failures:
+        """Have the daemons use their old files and settings; answers which of them do not, and why."""
+        failures = {}
         for participant in participants:
             try:
                 participant.restore(self._run, record.snapshots[participant.name])
             except Problem as exc:
-                failures.append(f"{participant.name}: {exc.found}")
+                failures[participant.name] = [exc.found]
             except OSError as exc:
-                failures.append(f"{participant.name}: {exc}")
+                failures[participant.name] = [str(exc)]
             except (AttributeError, LookupError, TypeError, ValueError) as exc:
-                failures.append(f"{participant.name}: what the journal says of its settings is damaged ({exc!r})")
+                failures[participant.name] = [f"what the journal says of its settings is damaged ({exc!r})"]
         return failures
 
     def _recover(self) -> None:
-        """Undo what a killed run left, or tidy up behind one that had succeeded."""
-        warnings = []
+        """Undo what an earlier run left, or tidy up behind one that had succeeded."""
 
-        def bring_back(record: Record) -> list[str]:
+        def bring_back(record: Record) -> Failures:
             found = (self._participant_by_name(name) for name in record.snapshots)
             return self._restore([one for one in found if one], record)
 
         record = self._journal.read()
-        if record is not None and not record.done:
-            warnings.append("an earlier run was killed half-way; what it had changed was put back first")
-        failures = Recovery(self._places, bring_back).attempt()
-        for warning in warnings:
-            self._warn(warning)
-        if failures:
-            raise Problem(
-                f"what a killed run left could not be undone ({'; '.join(failures)})",
-                "mend that, and run again: each run tries anew; to keep the host as it is now instead, remove the"
-                f" journal ('rm -r {self._journal.path}') and run again",
-            )
+        recovery = Recovery(self._places, bring_back)
+        failures = recovery.attempt()
+        if recovery.undone:
+            self._warn(f"{_how_it_ended(record)}; what it had changed was put back first")
+        if recovery.owed is not None:
+            self._owed = recovery.owed
+            self._warn(f"{self._what_is_owed(failures)}; the next run tries again")
+        elif failures:
+            raise Problem(self._what_is_owed(failures), self._how_to_go_on())
+        self._failures = failures
+
+    def _refuse_owing(self, participants: Sequence[Participant]) -> None:
+        """Refuse a change of a daemon that is not yet as it was before an earlier run; the others may be changed."""
+        if self._owed is not None and any(one.name in self._owed.snapshots for one in participants):
+            raise Problem(self._what_is_owed(self._failures), self._how_to_go_on())
+
+    @staticmethod
+    def _what_is_owed(failures: Sequence[str]) -> str:
+        return f"what an earlier run left could not be undone ({'; '.join(failures)})"
+
+    def _how_to_go_on(self) -> str:
+        return (
+            "mend that, and run again: each run tries anew; to keep the host as it is now instead, remove the"
+            f" journal ('rm -r {self._journal.path}') and run again"
+        )
 
     def _run(
         self,
@@ -302,6 +338,15 @@ def _outcome(failures: Sequence[str], *, disturbed: bool) -> str:
     if failures:
         return f"what had been changed could NOT all be put back ({'; '.join(failures)})"
     return "everything was put back as it was" if disturbed else "nothing was changed"
+
+
+def _how_it_ended(record: Record | None) -> str:
+    """What has become of the run that left a journal, or of the one before it where that one had succeeded."""
+    if record is not None and record.done and record.owed is not None:
+        record = record.owed
+    if record is not None and record.ended:
+        return "an earlier run could not put everything back"
+    return "an earlier run was killed half-way"
 
 
 def _interrupted(exc: Interrupted, outcome: str) -> Problem:

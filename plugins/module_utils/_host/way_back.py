@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import (
@@ -17,11 +18,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.re
     WayBack,
 )
 
+Failures = Mapping[str, Sequence[str]]  # what fails, by daemon
 Run = Callable[..., Completed]  # runs a program, with that input if any; it never raises
 _JOBS = 60.0  # seconds that what a killed run has begun may take to end
 
 
-def follow(record: Record, units: str, run: Run) -> list[str]:
+def follow(record: Record, units: str, run: Run) -> Failures:
     """Bring all daemons back while the system runs.
 
     Args:
@@ -30,7 +32,7 @@ def follow(record: Record, units: str, run: Run) -> list[str]:
         run: runs a program.
 
     Returns:
-        What fails.
+        What fails, by daemon.
     """
     files = _unit_files(record.files, units)
     made = _names(one for one in files if not one.existed)
@@ -38,12 +40,12 @@ def follow(record: Record, units: str, run: Run) -> list[str]:
         run(["systemctl", "stop", *made])
     if files:
         run(["systemctl", "daemon-reload"])
-    return [complaint for one in record.ways_back for complaint in _follow(one, run)]
+    return _by_daemon(record, lambda one: _follow(one, run))
 
 
-def prepare(record: Record, units: str, run: Run) -> list[str]:
-    """Bring the settings of all daemons back before any of them is started; answers what fails."""
-    failures = [f"{one.daemon}: {complaint}" for one in record.ways_back for complaint in _changed(one, run)]
+def prepare(record: Record, units: str, run: Run) -> Failures:
+    """Bring the settings of all daemons back before any of them is started; answers what fails, by daemon."""
+    failures = _by_daemon(record, lambda one: _changed(one, run))
     files = _unit_files(record.files, units)
     if files:
         # systemd has read the unit files as they were, and decided what to start
@@ -58,8 +60,16 @@ def prepare(record: Record, units: str, run: Run) -> list[str]:
     return failures
 
 
+def _by_daemon(record: Record, bring_back: Callable[[WayBack], list[str]]) -> Failures:
+    found = [(one.daemon, bring_back(one)) for one in record.ways_back]
+    return {daemon: complaints for daemon, complaints in found if complaints}
+
+
 def _follow(way: WayBack, run: Run) -> list[str]:
     _wait_for_jobs(way.units, run)
+    unmet = [shlex.join(one.argv) for one in way.conditions if run(one.argv, stdin=one.stdin).code != 0]
+    if unmet and run(["systemctl", "is-active", *way.active]).code == 0:
+        return [f"it goes on with what it has, and would not start again ({', '.join(unmet)})"]
     if way.commands and way.units:
         run(["systemctl", "stop", *way.units])
     failures = _changed(way, run)
@@ -68,7 +78,7 @@ def _follow(way: WayBack, run: Run) -> list[str]:
         for verb in ("restart", "is-active"):
             done = run(["systemctl", verb, *way.active])
             failures += [f"systemctl {verb}: {done.complaint}"] if done.code != 0 else []
-    return [f"{way.daemon}: {one}" for one in failures]
+    return failures
 
 
 def _changed(way: WayBack, run: Run) -> list[str]:

@@ -75,6 +75,7 @@ class Provider(ABC):
         options: names of the modules' options that it supports, of those that not every daemon does; see
             _service/capability_check.py, which refuses the others.
         unit: its systemd unit.
+        reads_files_by_itself: whether its processes read new files without being told.
     """
 
     name: ClassVar[str]
@@ -83,6 +84,7 @@ class Provider(ABC):
     packages: ClassVar[Mapping[str, str]]
     options: ClassVar[frozenset[str]] = frozenset()
     unit: ClassVar[str]
+    reads_files_by_itself: bool = False
 
     @property
     @abstractmethod

@@ -167,6 +167,7 @@ class OpenLdap(Provider):
                     plan.take_back(ours=bool(self.store.name_of_deployed(self.name, state.certificate)))
             except Problem as exc:
                 raise exc.about(subject=vserver.title) from exc
+        self._slapd.start_requirements().refuse_unmet(plan.settings, self._copies(desired))
         changes = (*plan.changes, originals.change())
         self._target = plan.settings
         self._must_restart = any(
@@ -174,6 +175,10 @@ class OpenLdap(Provider):
         )
         difference = SettingsChange("cn=config", config.shown(state.settings), config.shown(plan.settings))
         return Plan(changes, (difference,) if config.changed(state.settings, plan.settings) else ())
+
+    def _copies(self, desired: Sequence[Vserver]) -> list[str]:
+        """The daemon's own copies of the certificates that it is to have, which the call writes."""
+        return [self.store.deployed_path(self.name, one.certificate) for one in desired if one.present]
 
     # ---- proving
 
@@ -233,14 +238,22 @@ class OpenLdap(Provider):
         state = self._slapd.state()
         other = sorted(state.mechanisms) != snapshot.get("mechanisms", sorted(state.mechanisms))
         restart = other or not self._slapd.listens_as_told()
+        # it serves: that it goes on with what it has is better than that it stops and does not start again
+        self._slapd.start_requirements().refuse_unmet(wanted, ())
         try:
             self._slapd.move(run, state.settings, wanted, restart=restart)
         except Problem:
+            if not config.changed(self._slapd.state().settings, wanted):
+                raise
             self._slapd.move_stopped(run, self._slapd.settings_on_disk(), wanted)
 
     def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
         before = {name: tuple(values) for name, values in snapshot["settings"].items()}
-        return replace(super().way_back(snapshot), commands=(self._slapd.command_to(before),))
+        return replace(
+            super().way_back(snapshot),
+            conditions=self._slapd.conditions_of(before),
+            commands=(self._slapd.command_to(before),),
+        )
 
 
 __all__ = ("OpenLdap",)

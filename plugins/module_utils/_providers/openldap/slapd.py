@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
@@ -92,9 +92,16 @@ class Slapd(SlapdReader):
 
     def command_to(self, settings: config.Settings) -> Command:
         """What gives it these settings while it is stopped, whatever it has now; it has no session."""
+        return Command(self._as_its_user(self._change_stopped), ldif.whole(settings))
+
+    def conditions_of(self, settings: config.Settings) -> tuple[Command, ...]:
+        """What must hold for it to start with these settings; where it does not, it is better not stopped."""
+        paths = self.start_requirements().files(settings)
+        return tuple(Command(self._as_its_user(["test", "-r", path])) for path in paths)
+
+    def _as_its_user(self, argv: Sequence[str]) -> tuple[str, ...]:
         user = self.account[0]
-        argv = ["runuser", "-u", user, "--", *self._change_stopped] if user else self._change_stopped
-        return Command(tuple(argv), ldif.whole(settings))
+        return ("runuser", "-u", user, "--", *argv) if user else tuple(argv)
 
     @property
     def _change_stopped(self) -> list[str]:

@@ -35,6 +35,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.sasl_conf import mechanisms
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.start_requirements import (
+    ATTRIBUTES,
+    StartRequirements,
+)
 
 _VERIFY_CLIENT, _ARGUMENTS = "olcTLSVerifyClient", "olcArgsFile"
 _QUESTION = "(|(objectClass=olcGlobal)(objectClass=olcFrontendConfig))"
@@ -155,6 +159,11 @@ class SlapdReader:
             mechanisms=frozenset(word.upper() for some in offers for word in some),
             mechanisms_chosen=mechanisms(self.host.read_text(SASL_FILE)) is not None,
         )
+
+    def start_requirements(self) -> StartRequirements:
+        """What its configuration names beside itself."""
+        done = self._search("cn=config", "sub", "(objectClass=*)", *ATTRIBUTES)
+        return StartRequirements(self.host, self.account[0], entries(done.out, "ldapsearch"))
 
     def settings_on_disk(self) -> config.Settings:
         """Its settings as they are on disk.

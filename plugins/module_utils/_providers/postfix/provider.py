@@ -108,6 +108,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     """
 
     name = "postfix"
+    reads_files_by_itself = True  # main.cf, by each process that starts
     protocols = frozenset({"smtp", "submission"})
     processes = frozenset({"master", "postscreen", "smtpd"})
     packages = PACKAGES

@@ -220,6 +220,26 @@ def test_a_run_that_goes_on_is_not_touched(places, killed, tmp_path):
     assert (tmp_path / "etc/main.cf").read_text() == "old"
 
 
+def test_a_daemon_that_would_not_start_again_goes_on(places, killed, called, tmp_path):
+    needs = WayBack("needs", ("n.service",), ("n.service",), conditions=(Command(("test", "-r", "/no/such/file")),))
+    killed(ways=[needs, DAEMON])
+    environment = {"PATH": f"{places.systemd}:/usr/bin:/bin"}
+    with subprocess.Popen(argv(places, "watch"), env=environment, stderr=subprocess.PIPE, text=True) as guarding:
+        assert guarding.stderr
+        assert "(needs: it goes on with what it has, and would not start again (test -r /no/such/file))" in (
+            guarding.stderr.readline()
+        )
+        assert [line for line in called() if "n.service" in line] == [
+            "systemctl show --property=Job --value n.service",
+            "systemctl is-active n.service",
+        ]
+        record = Journal(places).read()
+        assert record is not None
+        assert (list(record.files), [one.daemon for one in record.ways_back]) == ([], ["needs"])
+        guarding.terminate()
+    assert (tmp_path / "etc/main.cf").read_text() == "old"
+
+
 def test_what_fails_is_tried_again(places, killed, tmp_path):
     killed(ways=[DAEMON])
     (tmp_path / "fails").touch()

@@ -83,6 +83,7 @@ class Daemon:
     """A daemon that notes what it finds when it is called, and fails on demand."""
 
     name = "daemon"
+    reads_files_by_itself = False
 
     def __init__(self, tree):
         self.tree = tree
@@ -449,10 +450,21 @@ def test_failure_puts_everything_back(failure, apply, everything, tree, tmp_path
         apply(*everything)
     assert shape(tree) == before
     assert leftovers(tmp_path) == []
-    # whatever had been told to use the new files is told to use the old ones
-    assert (daemon.events[-1:] == [("activate", "old", "no certificate")]) is disturbed
+    # whatever had been told to use the new files is told to use the old ones; nobody else is told anything
+    told_to = ("activate", "new", "certificate") in daemon.events
+    assert (daemon.events[-1:] == [("activate", "old", "no certificate")]) is told_to
     told = "everything was put back as it was" if disturbed else "nothing was changed"
     assert caught.value.found.endswith(told)
+
+
+def test_only_a_daemon_that_was_disturbed_is_told_to_use_the_old_files(begin, everything, tree):
+    first, second, live = Daemon(tree), Daemon(tree), Daemon(tree)
+    second.name, live.name, live.reads_files_by_itself = "second", "live", True
+    first.fails_at = {("activate", 2)}
+    with pytest.raises(Problem, match="everything was put back as it was"), begin() as transaction:
+        transaction.apply(everything, [first, second, live])
+    told = [[event for event, *_rest in one.events] for one in (first, second, live)]
+    assert told == [["check", "activate", "activate"], ["check"], ["check", "activate"]]
 
 
 def test_file_that_was_not_replaced_yet_is_not_put_back(apply, everything, tree, daemon, monkeypatch):
@@ -568,17 +580,28 @@ def test_daemon_that_does_not_come_back(apply, begin, everything, tree, tmp_path
     with pytest.raises(Problem, match=r"could NOT all be put back \(daemon: activate failed\)"):
         apply(*everything)
     assert shape(tree) == before
-    # the next run does not go on as though all were well
-    with pytest.raises(Problem, match="what a killed run left could not be undone") as caught, begin():
-        pytest.fail("the transaction began")
+    # the next run does not go on with that daemon as though all were well
+    with pytest.raises(Problem, match="what an earlier run left could not be undone") as caught:
+        apply(*everything)
     assert str(tmp_path / "state/transaction") in caught.value.remedy
+    # but with others it does, whether it succeeds or not, and the debt stays
+    other = Daemon(tree)
+    other.name = "other"
+    with begin() as transaction:
+        transaction.apply([FileChange(str(tree / "etc/other.cf"), b"new")], [other])
+    assert (tree / "etc/other.cf").read_text() == "new"
+    other.fails_at = {"check"}
+    with pytest.raises(Problem, match="check failed; nothing was changed"), begin() as transaction:
+        transaction.apply([FileChange(str(tree / "etc/other.cf"), None)], [other])
     # until the daemon is mended
+    del warnings[:]
     daemon.fails_at = set()
     with begin():
         pass
+    (tree / "etc/other.cf").unlink()
     assert shape(tree) == before
     assert leftovers(tmp_path) == []
-    assert len(warnings) == 2
+    assert warnings == ["an earlier run could not put everything back; what it had changed was put back first"]
 
 
 def test_remains_of_long_ago_are_not_put_back(apply, tree, daemon):
@@ -794,12 +817,10 @@ def test_damaged_settings_are_no_traceback(snapshot, begin, everything, daemon, 
     killed(begin, daemon, everything, monkeypatch, at="set_done")
     journal.write_text(json.dumps({**json.loads(journal.read_text()), "participants": snapshot}))
     monkeypatch.setattr(daemon, "restore", lambda _run, found: found["main.cf"].strip())
-    if snapshot:
-        with pytest.raises(Problem, match="what the journal says of its settings is damaged"), begin():
-            pytest.fail("the transaction began")
-    else:
-        with begin():
-            pass
+    with begin() as transaction:
+        if snapshot:
+            with pytest.raises(Problem, match="what the journal says of its settings is damaged"):
+                transaction.apply(everything, [daemon])
 
 
 def test_a_file_made_by_somebody_else_meanwhile_stays(begin, everything, tree, daemon, monkeypatch):

@@ -45,6 +45,7 @@ class Daemon:
     """A daemon whose test runs as its user."""
 
     name = "daemon"
+    reads_files_by_itself = False
 
     def __init__(self, root, user):
         self.config_roots = (ConfigRoot(str(root), user),)

@@ -16,7 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import ldif
@@ -71,6 +71,10 @@ CASES = {
 }
 
 
+CA, CA_DIRECTORY, DATABASE = "/etc/ldap/ca.pem", "/etc/ldap/cas", "/srv/ldap"
+OLD = "/etc/ldap/old.pem"
+
+
 class Slapd(RecordedHost):
     """A host whose slapd takes its settings as the real ones were seen to do.
 
@@ -78,6 +82,10 @@ class Slapd(RecordedHost):
         root: attributes of cn=config.
         done: the programs with an effect that were run, by their first words.
         broken: answers to programs that fail, by name; each fails once.
+        gone: files that are not there.
+        closed: files that slapd's user cannot read.
+        named: what its configuration names beside its settings.
+        public_keys: what OpenSSL finds in files, where they are not ours.
     """
 
     def __init__(self, release: str) -> None:
@@ -88,6 +96,16 @@ class Slapd(RecordedHost):
         self.up = True
         self.done: list[str] = []
         self.broken: dict[str, int] = {}
+        self.gone: set[str] = set()
+        self.closed: set[str] = set()
+        self.named: dict[str, tuple[str, ...]] = {}
+        self.public_keys: dict[str, str] = {}
+
+    def state(self, path: str) -> FileState | None:
+        if path in self.gone:
+            return None
+        named = path in (CA_DIRECTORY, DATABASE) or path.endswith((".pem", ".key", ".la", ".so"))
+        return FileState("root", "openldap", 0o640) if named else super().state(path)
 
     def query(self, argv: Sequence[str], *, stdin: bytes = b"", user: object = "", **_options: Any) -> Completed:
         tool = argv[0]
@@ -100,6 +118,12 @@ class Slapd(RecordedHost):
         if tool in ("ldapmodify", "slapmodify"):
             self.done.append(f"{tool} as {user}" if user else tool)
             return self._modify(stdin.decode(), running=tool == "ldapmodify")
+        if tool == "test":
+            assert user == "openldap"
+            return Completed(1 if argv[2] in self.closed else 0, "", "")
+        if tool == "openssl":
+            assert user == "openldap"
+            return Completed(0, self.public_keys.get(argv[-1], "a key"), "")
         if tool == "slaptest":
             return Completed(0, "", "")
         if tool == "slapcat":
@@ -109,7 +133,7 @@ class Slapd(RecordedHost):
                 return Completed(255, "", "ldap_sasl_interactive_bind: Can't contact LDAP server (-1)")
             if "supportedSASLMechanisms" in argv:
                 return Completed(0, self._shown("", {"supportedSASLMechanisms": tuple(self.mechanisms)}), "")
-            shown = {**self.root, "olcArgsFile": ("/var/run/slapd/slapd.args",)}
+            shown = {**self.root, **self.named, "olcArgsFile": ("/var/run/slapd/slapd.args",)}
             frontend = self._shown("olcDatabase={-1}frontend,cn=config", self.frontend)
             return Completed(0, self._shown("cn=config", shown) + frontend, "")
         return super().query(argv)
@@ -337,6 +361,78 @@ def test_a_daemon_that_is_down_is_put_back_at_rest(host):
     host.up = False
     provider(host).restore(host.query, snapshot)
     assert host.root == {}
+    assert host.up
+
+
+UNFIT = {
+    "no CA": ({"olcTLSCACertificateFile": (CA,)}, {}, lambda host: host.gone.add(CA), f"{CA} is not there"),
+    "closed": ({"olcTLSCRLFile": (CA,)}, {}, lambda host: host.closed.add(CA), f"openldap may not read {CA}"),
+    "no directory": (
+        {"olcTLSCACertificatePath": (CA_DIRECTORY,)},
+        {},
+        lambda host: host.gone.add(CA_DIRECTORY),
+        f"{CA_DIRECTORY} is not there",
+    ),
+    "no module": (
+        {"olcModulePath": ("/opt",), "olcModuleLoad": ("{0}pw-sha2.la",)},
+        {},
+        lambda host: host.gone.update(f"/opt/pw-sha2{ending}" for ending in ("", ".la", ".so")),
+        "the module pw-sha2.la is not in /opt",
+    ),
+    "no database": (
+        {"olcDbDirectory": (DATABASE,)},
+        {},
+        lambda host: host.gone.add(DATABASE),
+        f"{DATABASE} is not there",
+    ),
+    "no certificate": (
+        {},
+        {config.CERTIFICATE: (OLD,), config.KEY: (OLD,)},
+        lambda host: host.gone.add(OLD),
+        f"{OLD} is not there",
+    ),
+    "other key": (
+        {},
+        {config.CERTIFICATE: (OLD,), config.KEY: ("/etc/ldap/key.pem",)},
+        lambda host: host.public_keys.update({OLD: "another key"}),
+        f"/etc/ldap/key.pem is not the key of {OLD}",
+    ),
+}
+
+
+@pytest.mark.parametrize("unfit", UNFIT)
+def test_what_slapd_could_not_start_with_is_named_before_anything(host, unfit):
+    named, settings, happens, found_there = UNFIT[unfit]
+    host.named, host.root = named, dict(settings)
+    if settings:  # it would get these back
+        apply(host, LDAP)
+    happens(host)
+    with pytest.raises(Problem) as caught:
+        provider(host).plan([ABSENT if settings else LDAP])
+    assert caught.value.found == f"slapd could not be started again: {found_there}"
+    assert caught.value.option.endswith("cn=config")
+
+
+def test_a_certificate_that_is_gone_is_replaced(host):
+    host.root = {config.CERTIFICATE: (OLD,), config.KEY: (OLD,)}
+    host.gone.add(OLD)
+    apply(host, LDAP)
+    assert found(host).certificate == LDAP.certificate
+
+
+def test_slapd_that_would_not_start_again_is_not_stopped(host):
+    host.root = {config.CERTIFICATE: (OLD,), config.KEY: (OLD,)}
+    openldap = provider(host)
+    snapshot = openldap.snapshot()
+    assert ("runuser", "-u", "openldap", "--", "test", "-r", OLD) in [
+        one.argv for one in openldap.way_back(snapshot).conditions
+    ]
+    apply(host, LDAP)
+    host.gone.add(OLD)
+    del host.done[:]
+    with pytest.raises(Problem, match="could not be started again"):
+        provider(host).restore(host.query, snapshot)
+    assert host.done == []
     assert host.up
 
 
