@@ -145,6 +145,10 @@ class Provider(ABC):
         clients ask for (SNI) are added by the caller.
         """
 
+    def client_names(self, vserver: Vserver) -> Sequence[str]:
+        """The names by which clients ask for a virtual server, in ASCII, where the daemon's configuration says them."""
+        return ()
+
     @abstractmethod
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         """The daemon's own test of mirrored configuration, run by ``run`` as whoever config_roots names.

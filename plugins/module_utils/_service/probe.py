@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.redirects import redirect_loop
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 
 PATIENCE = 15.0  # seconds that a daemon may take after a reload, where the host is not busy
@@ -90,6 +91,10 @@ def _fault(endpoint: Endpoint, expectation: Expectation, left: float) -> str | N
                 return f"ended the session inside TLS ({session.error})"
             if session.leaf not in expectation.leaves:
                 return "shows another certificate than the live one"
+        if endpoint.protocol == "http" and endpoint.implicit_tls:
+            loop = redirect_loop(endpoint, clear_text_redirected=expectation.clear_text_refused, timeout=timeout)
+            if loop:
+                return f"redirects for ever ({loop} leads back to itself)"
         # with TLS from the start there is no clear text to refuse; trying would only fill the log
         if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
             return None

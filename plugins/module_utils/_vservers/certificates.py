@@ -72,6 +72,25 @@ class Certificates:
         except Problem as exc:
             raise exc.about(subject=vserver.title) from exc
 
+    def uncovered(self, provider: Provider, vserver: Vserver) -> list[str]:
+        """Warnings about names by which clients ask for a virtual server, and which its certificates do not cover.
+
+        Names that the declaration gives are looked at by copies().
+        """
+        if not all(self._live(vserver, name) for name in vserver.certificates):
+            return []
+        names = [one for one in provider.client_names(vserver) if one not in vserver.server_names]
+        found = []
+        for certificate in (vserver.certificate, vserver.alternative_certificate):
+            missing = [one for one in names if certificate and not covers(self._leaf(certificate).names, one)]
+            if missing:
+                found.append(
+                    f"{vserver.title}: the certificate {certificate} does not cover {', '.join(missing)}"
+                    f" (it covers: {', '.join(self._leaf(certificate).names) or 'no name'}), so clients will refuse"
+                    " it there"
+                )
+        return found
+
     def _copy(self, provider: Provider, vserver: Vserver, name: str, bundle: bytes) -> FileChange:
         live_path, copy_path = self._entry(name).live.path, self._store.deployed_path(provider.name, name)
         passphrase = self._passphrases.get(name)

@@ -100,6 +100,7 @@ def plan_daemons(
         for vserver in one.vservers:
             if vserver.present:
                 changes[name] += certificates.copies(one.provider, vserver)
+                warnings += certificates.uncovered(one.provider, vserver)
         planned = one.provider.plan(one.vservers)
         changes[name] += planned.changes
         changes[name] += certificates.unused_copies(name, one.before.values(), one.afterwards)

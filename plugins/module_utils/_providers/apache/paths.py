@@ -10,6 +10,7 @@ import re
 
 CONFIG_DIRECTORY = "/etc/apache2"
 AVAILABLE = "conf-available"  # below CONFIG_DIRECTORY: configuration that Apache does not read by itself
+ENABLED = f"{CONFIG_DIRECTORY}/sites-enabled"
 COMMON = f"{CONFIG_DIRECTORY}/conf-enabled/postmaster-http.conf"
 MODULE_FILE = "/usr/lib/apache2/modules/mod_{}.so"
 ERROR_LOG = "/var/log/apache2/error.log"

@@ -57,7 +57,7 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
         name_setting="ServerName",
         port_setting="the VirtualHost line",
         enable_a_site="such as 000-default, with a2ensite",
-        free_the_port="disable that one (a2dissite)",
+        only_without_tls="RewriteCond %{HTTPS} !=on",
     )
     oldest = (2, 4, 38)
     newest = (2, 4)

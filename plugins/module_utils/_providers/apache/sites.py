@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
@@ -19,7 +20,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     statements,
     used_sockets,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import vserver_file
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import (
+    ENABLED,
+    UNIT,
+    vserver_file,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.redirects import (
+    SIMPLE,
+    looping,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
@@ -121,7 +130,17 @@ class Site(web.Site):
 
     @property
     def only_redirects(self) -> Line | None:
-        return self._first(lambda one: one.name == "redirect" and "/" in one.args[:-1])
+        return self._first(lambda one: one.name in SIMPLE and "/" in one.args[:-1])
+
+    def looping(self, tls_port: int) -> Line | None:
+        found = next(looping(self.block, self.own_names, tls_port), None)
+        return Line(found.shown, found.place) if found else None
+
+    @property
+    def own_names(self) -> Sequence[str]:
+        told = [one for one in self.block if one.name in ("servername", "serveralias")]
+        words = (word.rpartition("//")[2].partition(":")[0].lower() for one in told for word in one.args)
+        return list(dict.fromkeys(words))
 
     # ---- Apache alone
 
@@ -132,9 +151,7 @@ class Site(web.Site):
 
     def names_on(self, vhost: Vhost) -> set[str]:
         """The names on one of its sockets; Apache does not list the other names of one that is alone there."""
-        told = [one for one in self.block if one.name in ("servername", "serveralias")]
-        words = (word.rpartition("//")[2].partition(":")[0].lower() for one in told for word in one.args)
-        return {*vhost.names, *words}
+        return {*vhost.names, *self.own_names}
 
     def _first(self, wanted: Callable[[Statement], bool]) -> Line | None:
         found = next(filter(wanted, self.block), None)
@@ -192,3 +209,10 @@ class Sites(web.Sites[Site]):
                 if named and one.port == vserver.implicit_tls_port:
                     return Line("", other.place)
         return None
+
+    def how_to_free(self, taken: Line) -> str:
+        path = taken.place.rpartition(":")[0]
+        name = re.fullmatch(rf"{re.escape(ENABLED)}/([^/]+)\.conf", path)
+        if name and sum(one.path == path for one in self.all) == 1:
+            return f"disable that one ('a2dissite {name.group(1)}' and 'systemctl reload {UNIT}')"
+        return f"remove that <VirtualHost> section, and leave the others in {path or 'the file'}"

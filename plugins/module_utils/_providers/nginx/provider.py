@@ -59,7 +59,7 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
         name_setting="server_name",
         port_setting="the listen lines",
         enable_a_site=f"such as {DEFAULT_SITE}",
-        free_the_port="remove that server block or its line",
+        only_without_tls="if ($scheme = http) { ... }",
     )
     oldest = (1, 18)
     newest = (1, 26)

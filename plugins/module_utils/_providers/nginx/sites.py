@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import Directive
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import vserver_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.redirects import looping
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import (
     ACME_CHALLENGES,
@@ -153,6 +154,13 @@ class Site(web.Site):
     def only_redirects(self) -> Line | None:
         return next(map(_line, self.block.all("return")), None)
 
+    def looping(self, tls_port: int) -> Line | None:
+        return next(map(_line, looping(self.block, self.names, tls_port)), None)
+
+    @property
+    def own_names(self) -> Sequence[str]:
+        return self.names
+
     # ---- nginx alone
 
     def setting(self, name: str) -> tuple[str, ...]:
@@ -214,6 +222,9 @@ class Sites(web.Sites[Site]):
                 if not one.tls or (vserver.name == "default" and one.first) or vserver.name in other.names:
                     return _line(one.directive)
         return None
+
+    def how_to_free(self, taken: Line) -> str:
+        return f"remove that server block, or '{taken.text}' from it"
 
     def with_include(self, path: str) -> list[Site]:
         """The sites that include a file."""

@@ -192,9 +192,7 @@ def _expand(value: str, lookup: Callable[[str], str], depth: int) -> str:
             f"the value {value!r} refers to itself, directly or by way of other parameters",
             "set one of these parameters to a value without a reference",
         )
-    return "".join(
-        part if isinstance(part, str) else _put_in(part, lookup, depth + 1) for part in _parsed(value)
-    )
+    return "".join(part if isinstance(part, str) else _put_in(part, lookup, depth + 1) for part in _parsed(value))
 
 
 def _put_in(reference: _Reference, lookup: Callable[[str], str], depth: int) -> str:

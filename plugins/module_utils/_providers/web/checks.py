@@ -27,7 +27,7 @@ class Terms:
         name_setting: the setting that gives a site its names.
         port_setting: the lines that say on which ports a site is reached.
         enable_a_site: how to enable one that answers on port 80.
-        free_the_port: how to have another site give up a port.
+        only_without_tls: what has a redirect hold for clear text only.
     """
 
     daemon: str
@@ -35,7 +35,7 @@ class Terms:
     name_setting: str
     port_setting: str
     enable_a_site: str
-    free_the_port: str
+    only_without_tls: str
 
 
 def refuse_unsupported(terms: Terms, vserver: Vserver) -> None:
@@ -124,6 +124,15 @@ def refuse_conflicts(terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vs
             vserver,
             elsewhere,
         )
+    loop = site.looping(vserver.implicit_tls_port)
+    if loop:
+        raise _in_the_way(
+            f"the site redirects to https by itself ('{loop.text}' in {loop.place}), and would do so for ever with TLS",
+            "remove these lines (with require_secure_channel this collection redirects instead), or have them look at"
+            f" whether TLS is used ({terms.only_without_tls})",
+            vserver,
+            loop,
+        )
     _refuse_port(terms, site.clear_ports, site.place, vserver)
     prompt = site.password_prompt
     if prompt and not vserver.require_secure_channel and "BASIC" not in vserver.auth_clear:
@@ -137,7 +146,7 @@ def refuse_conflicts(terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vs
     if taken:
         raise _in_the_way(
             f"port {vserver.implicit_tls_port} is taken by another {terms.site}, {taken.place}",
-            f"{terms.free_the_port}, or give another implicit_tls_port",
+            f"{sites.how_to_free(taken)}, or give another implicit_tls_port",
             vserver,
             taken,
         )

@@ -39,6 +39,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Sites,
     SiteT,
     Socket,
+    asked_names,
     everywhere,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
@@ -226,6 +227,11 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
                     address = _LOOPBACK.get(one.address, one.address.strip("[]"))
                     found.append(Endpoint(address, one.port, "http", tls, asked))
         return found
+
+    def client_names(self, vserver: Vserver) -> Sequence[str]:
+        sites = self._sites()
+        site = sites.unnamed() if vserver.name == "default" else sites.of(vserver.name) or sites.named(vserver)
+        return list(dict.fromkeys(one for name in site.own_names for one in asked_names(name))) if site else []
 
     # ---- acting
 

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
 
 HTTP_PORT = 80
 EVERY_IPV4, EVERY_IPV6 = EVERYWHERE = "*", "[::]"
@@ -46,6 +48,18 @@ def addresses_to_bind(vserver: Vserver, *, ipv6: bool) -> list[str]:
     """
     own = [f"[{one}]" if ":" in one else one for one in vserver.addresses]
     return own or list(EVERYWHERE[: 1 + ipv6])
+
+
+def asked_names(name: str) -> list[str]:
+    """The names in ASCII that a name of a site stands for; none for one that no certificate can have.
+
+    These are catch-alls, addresses, and patterns other than a wildcard as the first label.
+    """
+    some = [name[1:], f"*{name}"] if name.startswith(".") else [name]
+    try:
+        return [] if name in ("localhost", "") else [ascii_name(one, "name") for one in some]
+    except Problem:
+        return []
 
 
 @dataclass(frozen=True)
@@ -99,6 +113,11 @@ class Site(ABC):
     def password_prompt(self) -> Line | None:
         """Where it asks for passwords by itself; None where it does not."""
 
+    @property
+    @abstractmethod
+    def own_names(self) -> Sequence[str]:
+        """The names that its lines give it, in lower case, patterns among them."""
+
     # ---- what the administrator's own lines say
 
     @property
@@ -114,6 +133,10 @@ class Site(ABC):
     @abstractmethod
     def only_redirects(self) -> Line | None:
         """The line that redirects everybody elsewhere; None where the site has content of its own."""
+
+    @abstractmethod
+    def looping(self, tls_port: int) -> Line | None:
+        """The line that would redirect to https for ever, were the site reached by TLS on that port."""
 
 
 SiteT = TypeVar("SiteT", bound=Site)
@@ -143,6 +166,10 @@ class Sites(ABC, Generic[SiteT]):
     @abstractmethod
     def taken(self, site: SiteT, vserver: Vserver) -> Line | None:
         """The line of another site that has the socket on which TLS is to be; None where it is free."""
+
+    @abstractmethod
+    def how_to_free(self, taken: Line) -> str:
+        """How the administrator has the other site give up the port, as a part of a remedy."""
 
     def of(self, name: str) -> SiteT | None:
         """The site that a virtual server is now."""

@@ -21,7 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 # Fields that a result shows. Never cookies, which can be as good as a password.
 _SHOWN = ("strict-transport-security", "www-authenticate", "location", "upgrade", "alt-svc", "server")
 _MOST_FIELDS = 200
-_REDIRECTIONS = (301, 302, 303, 307, 308)
+REDIRECTIONS = (301, 302, 303, 307, 308)
 # The server asks for TLS: 400 is what nginx and Apache answer to clear text on their https ports, 426 requires another
 # protocol (RFC 9110 section 15.5.22).
 _WANTS_TLS = (400, 426)
@@ -65,7 +65,7 @@ class Http(Dialogue):
         if code == 401:
             schemes = _field(opening, "www-authenticate")
             return ClearText(False, True, f"{evidence}, which asks for a password ({schemes or 'unknown scheme'})")
-        if (code in _REDIRECTIONS and target.lower().startswith("https://")) or code in _WANTS_TLS:
+        if (code in REDIRECTIONS and target.lower().startswith("https://")) or code in _WANTS_TLS:
             return ClearText(True, False, evidence)
         # a page may contain a login form, which cannot be seen from here
         return ClearText(None if code == 403 or code >= 500 else False, None, evidence)
@@ -77,7 +77,7 @@ class Http(Dialogue):
         except WireError:
             return False
         led_on = re.search(r"^location:\s*https://", rest, re.I | re.M)
-        return code in _WANTS_TLS or (code in _REDIRECTIONS and bool(led_on))
+        return code in _WANTS_TLS or (code in REDIRECTIONS and bool(led_on))
 
     def answer_to_smuggled(self, stream: Stream) -> str:
         return ""
@@ -109,4 +109,4 @@ def _field(opening: Opening, name: str) -> str:
     return ", ".join(value for found, _colon, value in pairs if found.lower() == name)
 
 
-__all__ = ("Http",)
+__all__ = ("REDIRECTIONS", "Http")

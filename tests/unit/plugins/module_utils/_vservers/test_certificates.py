@@ -77,6 +77,21 @@ def test_a_copy_of_each(store):
     assert [one.content for one in found] == [store.entry(name).live.bundle for name in ("ecdsa", "rsa", "ecdsa2")]
 
 
+def test_names_that_clients_ask_for_and_that_are_not_covered(store):
+    web = replace(IMAP, protocol="http", alternative_certificate="rsa", server_names=("mx.example.test",))
+    provider = daemon()
+    certificates = Certificates(this_host(), store, {}, check_mode=True)
+    provider.client_names = lambda _vserver: ["mx.example.test", "x.a.example.test", "*.a.example.test"]
+    assert certificates.uncovered(provider, web) == []
+    provider.client_names = lambda _vserver: ["mx", "*.example.test", "x.y.a.example.test"]
+    assert certificates.uncovered(provider, web) == [
+        f"virtual server http/default: the certificate {name} does not cover mx, *.example.test, x.y.a.example.test"
+        " (it covers: mx.example.test, *.a.example.test), so clients will refuse it there"
+        for name in ("ecdsa", "rsa")
+    ]
+    assert certificates.uncovered(provider, replace(web, certificate="not-yet")) == []
+
+
 @pytest.mark.parametrize(
     ("vserver", "option", "words"),
     [

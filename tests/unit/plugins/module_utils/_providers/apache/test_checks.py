@@ -52,3 +52,16 @@ def test_virtual_host_in_a_macro_of_the_administrators(host, monkeypatch):
     with pytest.raises(Problem, match="made by a macro of your own"):
         APACHE.on(host).plan([DEFAULT])
     assert command
+
+
+def test_how_a_port_becomes_free(host):
+    shop(host)
+    tls = APACHE.shop_file.replace("shop", "shop-le-ssl")
+    beside = "<VirtualHost *:443>\n\tServerName shop.example.test\n</VirtualHost>\n"
+    put(host, tls, beside)
+    with pytest.raises(Problem, match=r"Disable that one \('a2dissite shop-le-ssl' and 'systemctl reload apache2"):
+        APACHE.on(host).plan([SHOP])
+    del host.files[tls]
+    host.files[APACHE.shop_file] += beside.encode()  # with both in one file, the site would be gone as a whole
+    with pytest.raises(Problem, match=f"Remove that <VirtualHost> section, and leave the others in {APACHE.shop_file}"):
+        APACHE.on(host).plan([SHOP])

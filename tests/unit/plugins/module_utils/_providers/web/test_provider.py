@@ -144,6 +144,40 @@ def test_words_that_are_not_utf_8_stay_as_they_are(server, host):
     assert host.files[server.shop_file] == before
 
 
+@pytest.mark.parametrize(
+    ("names", "asked"),
+    [
+        ("shop.example.test www.shop.example.test", ["shop.example.test", "www.shop.example.test"]),
+        ("shop.example.test *.shop.example.test", ["shop.example.test", "*.shop.example.test"]),
+        ("shop.example.test mx4 localhost", ["shop.example.test", "mx4"]),
+        (
+            "shop.example.test b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example",
+            ["shop.example.test", "xn--bcher-kva.example"],
+        ),
+        ("shop.example.test 10.1.2.3 a?b.example.test", ["shop.example.test"]),
+    ],
+)
+def test_names_that_clients_ask_for(names, asked, server, host):
+    first, _space, others = names.partition(" ")
+    if server is APACHE:
+        server.put_shop(host, f"ServerAlias {others}", names=first)
+    else:
+        server.put_shop(host, names=names)
+    assert server.on(host).client_names(SHOP) == asked
+    server.take(host, SHOP)
+    assert server.on(host).client_names(SHOP) == asked
+
+
+def test_names_of_nginx_alone():
+    host = NGINX.host(NGINX.releases[0])
+    NGINX.put_shop(host, names="shop.example.test .example.org ~^www\\d www.example.* _")
+    assert NGINX.on(host).client_names(SHOP) == ["shop.example.test", "example.org", "*.example.org"]
+
+
+def test_no_names_of_the_stock_site(server, host):
+    assert server.on(host).client_names(DEFAULT) == []
+
+
 # ---- what cannot be done
 
 
@@ -197,6 +231,78 @@ def test_port_that_another_site_has(vserver, tls, server, host):
     problem = refusal(server, host, vserver)
     assert problem.found.startswith(f"port 443 is taken by another {server.provider.terms.site}, ")
     assert problem.option.startswith(server.shop_file.replace("shop", "tls") + ":")
+
+
+REWRITE = "RewriteRule ^ https://%{SERVER_NAME}%{REQUEST_URI} [END,NE,R=permanent]"
+LOOPS = {
+    NGINX: [
+        ["rewrite ^ https://$host$request_uri? permanent;"],
+        ["rewrite ^/(.*)$ https://shop.example.test/$1 permanent;"],
+        ["location / {", "return 302 https://$server_name$request_uri;", "}"],
+        ["location /admin {", "return 301 https://$host$request_uri;", "}"],
+        ["location / {", "return 301 https://$host;", "}"],
+        ["if ($host = shop.example.test) {", "return 301 https://$host$request_uri;", "}"],
+        ["if ($http_x_forwarded_proto != https) {", "return 301 https://$http_host$request_uri;", "}"],
+        ["if ($scheme = https) {", "return 301 https://$host$request_uri;", "}"],
+    ],
+    APACHE: [
+        ["RewriteEngine on", "RewriteCond %{SERVER_NAME} =shop.example.test", REWRITE],
+        ["RewriteEngine on", REWRITE],
+        ["RewriteEngine on", "RewriteRule ^/?(.*)$ https://shop.example.test/$1 [R=301,L]"],
+        ["RewriteCond %{HTTPS} off [OR]", "RewriteCond %{HTTP_HOST} ^shop", REWRITE],
+        ["RewriteCond %{HTTP:X-Forwarded-Proto} !https", REWRITE],
+        ["<Location />", "Redirect permanent https://shop.example.test/", "</Location>"],
+        ["<Location />", "RedirectPermanent / https://shop.example.test/", "</Location>"],
+        ["Redirect permanent /admin https://shop.example.test/admin"],
+        ["RedirectMatch permanent ^/(.*)$ https://shop.example.test/$1"],
+        ["<IfModule mod_alias.c>", "RedirectMatch 301 ^/(.*)$ https://shop.example.test/$1", "</IfModule>"],
+    ],
+}
+NO_LOOPS = {
+    NGINX: [
+        ["if ($scheme = http) {", "return 301 https://$host$request_uri;", "}"],
+        ['if ($scheme != "https") {', "return 301 https://$host$request_uri;", "}"],
+        ["if ($server_port = 80) {", "return 301 https://$host$request_uri;", "}"],
+        ["location = /.well-known/carddav {", "return 301 https://$host/dav/;", "}"],
+        ["location /old/ {", "rewrite ^/old/(.*)$ https://$host/new/$1 permanent;", "}"],
+        ["location /docs {", "return 301 https://docs.example.test$request_uri;", "}"],
+        ["error_page 497 https://$host$request_uri;"],
+    ],
+    APACHE: [
+        ["RewriteEngine on", "RewriteCond %{HTTPS} off", REWRITE],
+        ["RewriteEngine on", "RewriteCond %{HTTPS} !=on", "RewriteCond %{REQUEST_URI} !^/x", REWRITE],
+        ["RewriteEngine on", "RewriteCond %{SERVER_PORT} ^80$", REWRITE],
+        ["RewriteEngine on", "RewriteCond %{REQUEST_SCHEME} =http", REWRITE],
+        ["<If \"%{HTTPS} != 'on'\">", "Redirect permanent /x https://shop.example.test/x", "</If>"],
+        ["Redirect permanent /old https://shop.example.test/new"],
+        ["RewriteEngine on", "RewriteRule ^/docs/(.*)$ https://docs.example.test/$1 [R]"],
+        ["RewriteEngine on", "RewriteRule ^/(.*)$ /index.php?q=$1 [L]"],
+    ],
+}
+
+
+def of_both(some):
+    return [
+        pytest.param(server, one, id=f"{server.binary}: {' '.join(one)}") for server in some for one in some[server]
+    ]
+
+
+@pytest.mark.parametrize("required", [False, True])
+@pytest.mark.parametrize(("one", "lines"), of_both(LOOPS))
+def test_redirects_that_would_lead_to_themselves(one, lines, required):
+    host = one.host(one.releases[0])
+    one.put_shop(host, *lines)
+    problem = refusal(one, host, replace(SHOP, require_secure_channel=required))
+    assert problem.found.startswith(("the site redirects to https by itself", "the site only redirects"))
+    assert problem.option.startswith(f"{one.shop_file}:")
+
+
+@pytest.mark.parametrize(("one", "lines"), of_both(NO_LOOPS))
+def test_redirects_that_lead_elsewhere(one, lines):
+    host = one.host(one.releases[0])
+    one.put_shop(host, *lines)
+    one.take(host, SHOP)
+    assert one.on(host).read()[SHOP.key] == replace(SHOP, port=80)
 
 
 @pytest.mark.parametrize("below", [False, True])
