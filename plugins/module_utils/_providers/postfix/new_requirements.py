@@ -37,7 +37,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
     DomainTables,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewRequirements
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
@@ -66,7 +66,7 @@ class _Comparison:
 
     def _was(self, name: str) -> str:
         changed = self._settings.changed
-        return changed[name][0] if name in changed else self._settings.value(name)
+        return expand(changed[name][0], self._settings.value) if name in changed else self._settings.expanded(name)
 
     @property
     def default_before(self) -> Policy:
@@ -76,7 +76,7 @@ class _Comparison:
     @property
     def default_after(self) -> Policy:
         """What will hold for it."""
-        return self._default(self._settings.value)
+        return self._default(self._settings.expanded)
 
     @staticmethod
     def _default(value: Callable[[str], str]) -> Policy:
@@ -126,7 +126,7 @@ class _Comparison:
         )
         match = policy.match
         if policy.level in MATCH and not match:
-            match = tuple(words(self._settings.value(MATCH[policy.level])))
+            match = tuple(words(self._settings.expanded(MATCH[policy.level])))
         if policy.level == "fingerprint":
             return replace(found, fingerprints=tuple(one.upper() for one in match))
         if policy.level not in _VERIFYING:
@@ -137,15 +137,15 @@ class _Comparison:
 
     @property
     def _looks_up_exchangers(self) -> bool:
-        disabled = self._settings.value("smtp_dns_support_level") == "disabled"
-        return not disabled and self._settings.value("disable_dns_lookups") != "yes"
+        disabled = self._settings.expanded("smtp_dns_support_level") == "disabled"
+        return not disabled and self._settings.expanded("disable_dns_lookups") != "yes"
 
     def _starts_at_once(self, transport: str) -> bool:
         name = "smtp_tls_wrappermode"
         service = self._services.get(transport)
         override = service.overrides.get(name) if service else None
-        value = override.value if override else self._settings.value(name)
-        return transport == clients.IMPLICIT_TLS or value == "yes"
+        value = override.value if override else self._settings.expanded(name)
+        return clients.starts_tls_at_once(transport) or value == "yes"
 
 
 def new_requirements(
@@ -169,7 +169,7 @@ def new_requirements(
     return NewRequirements(
         of=comparison.demands,
         of_others=below or comparison.default_before != comparison.default_after,
-        ca_file=settings.value("smtp_tls_CAfile"),
-        ca_directory=settings.value("smtp_tls_CApath"),
+        ca_file=settings.expanded("smtp_tls_CAfile"),
+        ca_directory=settings.expanded("smtp_tls_CApath"),
         resolv_conf=resolv_conf(host, settings),
     )

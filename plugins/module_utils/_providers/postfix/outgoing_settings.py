@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     CLEAR_AUTH,
     IMPLICIT_TLS,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 LEVEL = "smtp_tls_security_level"
@@ -53,13 +53,17 @@ def relay_of(policy: DomainPolicy) -> str:
     return f"[{policy.relay_host}]:{policy.relay_port}" if policy.relay_host else ""
 
 
-def for_everything(policy: DomainPolicy) -> dict[str, str]:
-    """The parameters that make a policy hold for all outgoing mail."""
+def for_everything(policy: DomainPolicy, transport: str) -> dict[str, str]:
+    """The parameters that make a policy hold for all outgoing mail.
+
+    Args:
+        policy: the policy.
+        transport: the service that must send it; empty where the usual ones can.
+    """
     wanted = {LEVEL: policy.tls}
     if policy.tls in MATCH and (policy.match or policy.fingerprints):
         wanted[MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
     if policy.relay_host:
-        transport = transport_of(policy)
         relay = (
             {"default_transport": f"{transport}:{relay_of(policy)}"} if transport else {"relayhost": relay_of(policy)}
         )
@@ -95,6 +99,10 @@ class Settings:
     def value(self, name: str) -> str:
         """A parameter's value as it will be."""
         return self._parameters.get(name, "")
+
+    def expanded(self, name: str) -> str:
+        """A parameter's value as it will be, with the parameters it names put in."""
+        return expand(self.value(name), self.value)
 
     @property
     def noted(self) -> list[str]:

@@ -15,6 +15,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
     RESOLV_CONF,
     SYSTEM_TRUST_STORE,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.login_obstacles import (
+    INSIDE_TLS,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
 )
@@ -45,16 +48,15 @@ def settle(
     if accounts:
         wanted["smtp_sasl_auth_enable"] = "yes"
         # the default forbids PLAIN and LOGIN inside TLS too; in clear text they stay forbidden
-        value = settings.value("smtp_sasl_tls_security_options")
-        inside = words(settings.value("smtp_sasl_security_options") if value.startswith("$") else value)
-        if "noplaintext" in inside or "smtp_sasl_tls_security_options" in settings.noted:
-            wanted["smtp_sasl_tls_security_options"] = "noanonymous"
+        inside = words(settings.expanded(INSIDE_TLS))
+        if "noplaintext" in inside or INSIDE_TLS in settings.noted:
+            wanted[INSIDE_TLS] = "noanonymous"
     roots = _roots(settings, levels, ca_file)
     if roots:
         wanted["smtp_tls_CAfile"] = roots
     if _DANE & set(levels):
         wanted["smtp_dns_support_level"] = "dnssec"  # without it the level dane silently becomes may
-        if "dns" not in words(settings.value("smtp_host_lookup")):
+        if "dns" not in words(settings.expanded("smtp_host_lookup")):
             raise Problem(
                 "smtp_host_lookup does not include dns, so Postfix looks up no TLSA records",
                 f"remove smtp_host_lookup from {MAIN_CF}, or choose another level",
@@ -72,7 +74,7 @@ def settle(
             wanted[digest] = "sha256"
     for name in (
         "smtp_sasl_auth_enable",
-        "smtp_sasl_tls_security_options",
+        INSIDE_TLS,
         "smtp_tls_CAfile",
         "smtp_dns_support_level",
         "smtp_tls_fingerprint_digest",
@@ -90,12 +92,12 @@ def _roots(settings: Settings, levels: Collection[str], ca_file: str) -> str:
     if "smtp_tls_CAfile" in settings.noted:
         return settings.value("smtp_tls_CAfile")
     verifies = bool(_VERIFYING & set(levels))
-    return SYSTEM_TRUST_STORE if verifies and not settings.value("smtp_tls_CAfile") else ""
+    return SYSTEM_TRUST_STORE if verifies and not settings.expanded("smtp_tls_CAfile") else ""
 
 
 def resolv_conf(host: Host, settings: Settings) -> str:
     """The file that names smtp(8)'s resolvers: the copy that it reads where it is chrooted."""
-    in_chroot = os.path.join(settings.value("queue_directory"), RESOLV_CONF.lstrip("/"))
+    in_chroot = os.path.join(settings.expanded("queue_directory"), RESOLV_CONF.lstrip("/"))
     return in_chroot if host.state(in_chroot) else RESOLV_CONF
 
 
@@ -117,5 +119,5 @@ def resolver_warnings(host: Host, settings: Settings, levels: Collection[str]) -
     if not _DANE & set(levels):
         return []
     path = resolv_conf(host, settings)
-    kind, _colon, name = (settings.value("dnssec_probe") or "ns:.").partition(":")
+    kind, _colon, name = (settings.expanded("dnssec_probe") or "ns:.").partition(":")
     return _resolver.require_dnssec(host.read_text(path), path, "Postfix", name=name, kind=kind)

@@ -261,13 +261,16 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }
         clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
+        with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
         changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
             changes=(
                 *(change for change in changes if change.content is not None),
                 FileChange(
                     MASTER_CF,
-                    clients.with_services(master, tables.services_of_ours()).encode("utf-8", "surrogateescape"),
+                    clients.with_services(master, tables.services_of_ours(), tables.accounts_table).encode(
+                        "utf-8", "surrogateescape"
+                    ),
                 ),
                 FileChange(MAIN_CF, settings.text.encode("utf-8", "surrogateescape")),
                 *(change for change in changes if change.content is None),

@@ -2,10 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Services of master.cf that send mail (smtp(8)): those that are there, and the two that we add where needed.
+"""Services of master.cf that send mail (smtp(8)): those that are there, and those that we add where needed.
 
-TLS at once (TLS_README, "smtp_tls_wrappermode") and passwords in clear text (SASL_README, "client") are settings of a
-service, not of a next hop. So mail that needs one of them gets a service of its own, and nothing changes for the rest.
+TLS at once (TLS_README, "smtp_tls_wrappermode"), passwords in clear text and whose account is used (SASL_README,
+"client") are settings of a service, not of a next hop. So mail that needs one of them gets a service of its own, and
+nothing changes for the rest.
 """
 
 from __future__ import annotations
@@ -21,12 +22,35 @@ PLAIN = "smtp"
 STOCK = (PLAIN, "relay")
 IMPLICIT_TLS = "postmaster-smtps"
 CLEAR_AUTH = "postmaster-clear-auth"
+# the same where settings of others would keep our account from being used
+AUTH = "postmaster-auth"
+IMPLICIT_TLS_AUTH = "postmaster-smtps-auth"
+OWN_ACCOUNT = {PLAIN: AUTH, "": AUTH, IMPLICIT_TLS: IMPLICIT_TLS_AUTH, CLEAR_AUTH: CLEAR_AUTH}
 _COMMENT = "outgoing mail, added by the Ansible collection postmaster.secure_channel"
 # Postfix refuses TLS at once where the service itself does not demand TLS; the policy table may demand more.
-_SETTINGS: Mapping[str, Mapping[str, str]] = {
-    IMPLICIT_TLS: {"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"},
-    CLEAR_AUTH: {"smtp_sasl_security_options": "noanonymous"},
+_AT_ONCE = {"smtp_tls_wrappermode": "yes", "smtp_tls_security_level": "encrypt"}
+_LOGIN = {
+    "smtp_sasl_auth_enable": "yes",
+    "smtp_sasl_type": "cyrus",
+    "smtp_sasl_mechanism_filter": "",
+    "smtp_sasl_tls_security_options": "noanonymous",
+    "smtp_sasl_tls_verified_security_options": "noanonymous",
+    "smtp_sender_dependent_authentication": "no",
+    "smtp_discard_ehlo_keywords": "",
 }
+_SETTINGS: Mapping[str, Mapping[str, str]] = {
+    IMPLICIT_TLS: _AT_ONCE,
+    CLEAR_AUTH: {"smtp_sasl_security_options": "noanonymous", **_LOGIN},
+    AUTH: _LOGIN,
+    IMPLICIT_TLS_AUTH: {**_AT_ONCE, **_LOGIN},
+}
+OURS = tuple(_SETTINGS)
+_AT_ONCE_SERVICES = frozenset(name for name, settings in _SETTINGS.items() if "smtp_tls_wrappermode" in settings)
+
+
+def starts_tls_at_once(name: str) -> bool:
+    """Whether it is one of our services, and one with TLS at once."""
+    return name in _AT_ONCE_SERVICES
 
 
 def clients(master: str) -> dict[str, master_cf.Service]:
@@ -35,8 +59,24 @@ def clients(master: str) -> dict[str, master_cf.Service]:
     return {name: one for name, one in found.items() if name not in _SETTINGS}
 
 
-def with_services(master: str, wanted: Iterable[str]) -> str:
-    """master.cf with those of our services that are wanted, and without the others."""
+def _kept(plain: master_cf.Service | None) -> dict[str, str]:
+    """What the usual service sets for itself, and one of ours in its place must set too: addresses, names, times."""
+    set_there = plain.overrides.items() if plain else ()
+    return {
+        name: one.value
+        for name, one in set_there
+        if not name.startswith(("smtp_sasl_", "smtp_tls_", "syslog_name")) and name not in _LOGIN
+    }
+
+
+def with_services(master: str, wanted: Iterable[str], accounts: str) -> str:
+    """master.cf with those of our services that are wanted, and without the others.
+
+    Args:
+        master: content of master.cf.
+        wanted: their names.
+        accounts: our table of accounts, with its type.
+    """
     wanted = set(wanted)
     for name, settings in _SETTINGS.items():
         present = [one for one in master_cf.services(master) if one.name == name and one.type == "unix"]
@@ -46,6 +86,9 @@ def with_services(master: str, wanted: Iterable[str]) -> str:
                 master = master_cf.remove(master, first, _COMMENT)
             continue
         entry = {"syslog_name": f"postfix/{name}", **settings}
+        if "smtp_sasl_type" in settings:
+            entry["smtp_sasl_password_maps"] = accounts
+            entry = {**_kept(clients(master).get(PLAIN)), **entry}
         if present:
             overrides = {key: one.value for key, one in present[0].overrides.items()}
             different = {key: value for key, value in entry.items() if overrides.get(key) != value}

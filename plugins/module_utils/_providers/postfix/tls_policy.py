@@ -26,6 +26,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.login_services import (
+    LoginServices,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.mta_sts import (
@@ -40,7 +43,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Settings,
     for_everything,
     relay_of,
-    transport_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.own_hops import (
     OWNER,
@@ -114,10 +116,11 @@ class DomainTables:
         self._host = host
         self._expanded = expanded
         self._settings = settings
-        self._services = [*services, clients.IMPLICIT_TLS, clients.CLEAR_AUTH]
+        self._services = [*services, *clients.OURS]
+        self._logins = LoginServices(host, settings, services)
         self._affected = follow_main_cf(services)
         self._named = named
-        self._map_type = settings.value("default_database_type")
+        self._map_type = settings.expanded("default_database_type")
         self.before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
         self._routing = Routing(host, expanded, TRANSPORT, self._services)
         self._routes: dict[str, Route] = {}
@@ -157,7 +160,7 @@ class DomainTables:
     def _settle_everything(self, present: Sequence[DomainPolicy], gone: set[str]) -> None:
         """Write the entry for all mail into main.cf, or take it back."""
         everything = next((policy for policy in present if policy.domain == EVERYTHING), None)
-        wanted = for_everything(everything) if everything else {}
+        wanted = for_everything(everything, self._logins.service_of(everything, None)) if everything else {}
         if everything or EVERYTHING in gone:
             for name in set(OF_EVERYTHING) & set(self._settings.noted) - set(wanted):
                 self._settings.put_back(name, _DEFAULTS.get(name, ""))
@@ -272,8 +275,10 @@ class DomainTables:
             TLS_POLICY: [Row(hop, value) for hop in hops],
             SASL_ACCOUNTS: [self._account_row(policy, policy.account, usual)] if policy.account else [],
         }
-        if policy.relay_host and policy.domain != EVERYTHING:
-            way = f"{transport_of(policy) or clients.PLAIN}:{usual}"
+        routes = self._routes_of(policy)
+        service = self._logins.service_of(policy, routes[0] if routes else None)
+        if (policy.relay_host or service) and policy.domain != EVERYTHING:
+            way = f"{service or clients.PLAIN}:{usual}"
             names = [policy.domain, *(["." + policy.domain] if policy.subdomains else [])]
             wanted[TRANSPORT] = [Row(name, way) for name in names]
         for path, rows in wanted.items():
@@ -378,7 +383,12 @@ class DomainTables:
     def services_of_ours(self) -> set[str]:
         """The services of ours that send mail."""
         ways = [row.value for rows in self.rows[TRANSPORT].values() for row in rows]
-        return {one.partition(":")[0] for one in (*ways, self._settings.value("default_transport"))}
+        return {one.partition(":")[0] for one in (*ways, self._settings.expanded("default_transport"))}
+
+    @property
+    def accounts_table(self) -> str:
+        """Our table of accounts, as Postfix names it."""
+        return f"{self._map_type}:{SASL_ACCOUNTS}"
 
     def name_in_main_cf(self, mta_sts: bool) -> None:
         """Have main.cf name those of our tables that have rows, and no others of ours.
