@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.foreign_tables import (
-    reader_of_table,
     table_rows,
     tables_in,
 )
@@ -26,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SASL_ACCOUNTS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import answers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
 
 _TABLES = "smtp_sasl_password_maps"
@@ -61,8 +61,7 @@ def passes_filter(host: Host, patterns: str, mechanism: str) -> bool:
         if bare.startswith("/"):
             fits = mechanism in (one.lower() for one in words(host.read_text(bare)))
         elif list(tables_in(bare)):
-            asked = host.query(["postmap", "-q", mechanism, bare], user=reader_of_table(bare))
-            fits = asked.code == 0
+            fits = mechanism in answers(host, bare, [mechanism])
         else:
             fits = bare.lower() == mechanism
         if fits:

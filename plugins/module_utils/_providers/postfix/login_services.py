@@ -94,7 +94,7 @@ class LoginServices:
 
     def _senders_sent_elsewhere(self) -> frozenset[str]:
         """Senders, as tables have them, whose mail takes another way whatever its recipients."""
-        found = set()
+        found: set[str] = set()
         for name in (RELAYS_BY_SENDER, TRANSPORTS_BY_SENDER):
             for table in tables_in(self._settings.expanded(name)):
                 found.update(row.key.lower() for row in table_rows(self._host, table) or ())

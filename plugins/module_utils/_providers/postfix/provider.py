@@ -266,12 +266,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         return DomainPlan(
             changes=(
                 *(change for change in changes if change.content is not None),
-                FileChange(
-                    MASTER_CF,
-                    clients.with_services(master, tables.services_of_ours(), tables.accounts_table).encode(
-                        "utf-8", "surrogateescape"
-                    ),
-                ),
+                FileChange(MASTER_CF, with_ours.encode("utf-8", "surrogateescape")),
                 FileChange(MAIN_CF, settings.text.encode("utf-8", "surrogateescape")),
                 *(change for change in changes if change.content is None),
                 saved.change(),
