@@ -53,6 +53,7 @@ class Vserver:
         provider: the daemon that is to serve it; empty for the one that already does.
         require_128_bit: whether keys with less than 128 bits of security are refused.
         server_names: host names that the certificates must cover; empty to check none.
+        left_out: names of the options that the declaration does not give, of those that could weaken what stands.
     """
 
     protocol: str
@@ -71,6 +72,7 @@ class Vserver:
     provider: str = ""
     require_128_bit: bool = False
     server_names: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -91,7 +93,7 @@ class Vserver:
     def as_result(self) -> dict[str, t.Any]:
         """Plain data for a module's result: what can be seen on a host."""
         shown = asdict(self)
-        for intention in ("present", "provider", "require_128_bit", "server_names"):
+        for intention in ("present", "provider", "require_128_bit", "server_names", "left_out"):
             del shown[intention]
         shown["sni"] = [asdict(one) for one in self.sni]
         for several in ("addresses", "auth_clear", "auth_tls"):

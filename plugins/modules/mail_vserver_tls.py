@@ -149,8 +149,8 @@ options:
         browsers are told to ask for nothing else (HSTS).
       - Whatever this says, passwords are never accepted in clear text unless O(auth_clear) allows it.
       - For V(smtp) O(refuse_strangers_in_clear) is needed as well.
+      - If left out, clear text stays refused where the daemon's own settings refuse it; otherwise it is not refused.
     type: bool
-    default: false
   refuse_strangers_in_clear: &refuse_strangers_in_clear
     description:
       - Allows an V(smtp) virtual server to refuse mail from servers that do not use TLS. RFC 3207 section 4 forbids
@@ -164,9 +164,9 @@ options:
       - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
         TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits.
       - V(modern) on V(smtp) prevents older senders from using TLS at all; most then send in clear text.
+      - If left out, it is V(intermediate), or what the daemon's own settings demand where that is more.
     type: str
     choices: [modern, intermediate, legacy]
-    default: intermediate
   require_128_bit: &require_128_bit
     version_added: 0.2.0
     description:
@@ -450,9 +450,9 @@ ELEMENT: Spec = {
     "addresses": {"type": "list", "elements": "str", "kind": HOST},
     "port": {"type": "int"},
     "implicit_tls_port": {"type": "int"},
-    "require_secure_channel": {"type": "bool", "default": False},
+    "require_secure_channel": {"type": "bool"},
     "refuse_strangers_in_clear": {"type": "bool", "default": False},
-    "strength": {"type": "str", "choices": list(STRENGTHS), "default": "intermediate"},
+    "strength": {"type": "str", "choices": list(STRENGTHS)},
     "require_128_bit": {"type": "bool", "default": False},
     "auth_clear": {"type": "list", "elements": "str", "kind": MECHANISM},
     "auth_tls": {"type": "list", "elements": "str", "kind": MECHANISM},

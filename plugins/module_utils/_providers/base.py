@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
@@ -25,6 +25,20 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     TlsLibrary,
     Vserver,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import strictest
+
+
+def kept(vserver: Vserver, standing: Vserver | None) -> Vserver:
+    """A virtual server that has the stricter of its defaults and what stands, for each option that is left out."""
+    if standing is None:
+        return vserver
+    demanded = "require_secure_channel" in vserver.left_out and not vserver.auth_clear
+    strengths = (vserver.strength, standing.strength) if "strength" in vserver.left_out else (vserver.strength,)
+    return replace(
+        vserver,
+        require_secure_channel=vserver.require_secure_channel or (demanded and standing.require_secure_channel),
+        strength=strictest(strengths),
+    )
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,15 @@ class Provider(ABC):
             Problem: the daemon refuses its present configuration.
         """
 
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        """The virtual server, for which options that the declaration leaves out do not weaken what stands.
+
+        Args:
+            vserver: what is desired.
+            found: what read() says of it; None where it is not there.
+        """
+        return kept(vserver, found)
+
     @abstractmethod
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         """Files and settings as they must be for the desired virtual servers; every other line stays as it is.
@@ -128,6 +151,10 @@ class Provider(ABC):
         Raises:
             Problem: the daemon cannot do what is asked.
         """
+
+    def complete(self, changes: Sequence[FileChange]) -> Sequence[FileChange]:
+        """Files that must change as well, because of all that one call changes in this daemon's files."""
+        return ()
 
     def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
         """Files that have this daemon check passwords for another one at that socket; None where it cannot."""

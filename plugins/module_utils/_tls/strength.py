@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
@@ -50,4 +50,9 @@ def first_strength(fits: Callable[[Strength], bool]) -> str:
     return next((strength.name for strength in STRENGTHS.values() if fits(strength)), "")
 
 
-__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "first_strength")
+def strictest(names: Collection[str]) -> str:
+    """The strictest of some strengths by their names; names of none do not count."""
+    return next(name for name in STRENGTHS if name in names)
+
+
+__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "first_strength", "strictest")

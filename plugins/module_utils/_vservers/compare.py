@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import strictest
 
 
 def differences(before: Vserver | None, after: Vserver) -> list[str]:
@@ -26,6 +27,26 @@ def differences(before: Vserver | None, after: Vserver) -> list[str]:
         for key in new
         if old[key] != new[key] and new[key] is not None
     ]
+
+
+def loosened(before: Vserver | None, after: Vserver) -> list[str]:
+    """What the declaration lets go of, in words.
+
+    Args:
+        before: as it was found; None where it was absent.
+        after: as it is desired.
+    """
+    if before is None:
+        return []
+    found = []
+    if before.require_secure_channel and not after.require_secure_channel:
+        found.append("use without TLS is no longer refused")
+    if before.strength and strictest((before.strength, after.strength)) != after.strength:
+        found.append(f"strength goes from {before.strength} to {after.strength}")
+    more = sorted(set(after.auth_clear) - set(before.auth_clear))
+    if more:
+        found.append(f"logins before TLS are taken with {', '.join(more)}")
+    return found
 
 
 def _shown(value: Any) -> str:

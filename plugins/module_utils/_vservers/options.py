@@ -17,6 +17,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._names i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS, Protocol
 
 DEFAULT = "default"
+DEFAULT_STRENGTH = "intermediate"
+_WEAKENING = ("require_secure_channel", "strength")  # options that could let go of what stands
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")  # it becomes part of file names
 _MECHANISM = re.compile(r"[A-Z0-9_-]{1,20}")  # RFC 4422 section 3.1
 _LAST_PORT = 65535
@@ -56,8 +58,8 @@ def _parsed(element: Mapping[str, Any]) -> Vserver:
         certificate=element["certificate"] or "",
         alternative_certificate=element["alternative_certificate"] or "",
         sni=_sni(element["sni"] or ()),
-        require_secure_channel=element["require_secure_channel"],
-        strength=element["strength"],
+        require_secure_channel=bool(element["require_secure_channel"]),
+        strength=element["strength"] or DEFAULT_STRENGTH,
         addresses=_addresses(element["addresses"] or ()),
         port=port,
         implicit_tls_port=protocol.implicit_tls_port if implicit is None else implicit,
@@ -67,6 +69,7 @@ def _parsed(element: Mapping[str, Any]) -> Vserver:
         provider="" if element["provider"] == "auto" else element["provider"],
         require_128_bit=element["require_128_bit"],
         server_names=tuple(dict.fromkeys(ascii_name(one, "server_names") for one in element["server_names"] or ())),
+        left_out=frozenset(one for one in _WEAKENING if element[one] is None),
     )
 
 

@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import Certificates
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.compare import loosened
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     Found,
@@ -101,6 +102,7 @@ def plan_daemons(
             if vserver.present:
                 changes[name] += certificates.copies(one.provider, vserver)
                 warnings += certificates.uncovered(one.provider, vserver)
+        warnings += _weaker(one)
         planned = one.provider.plan(one.vservers)
         changes[name] += planned.changes
         changes[name] += certificates.unused_copies(name, one.before.values(), one.afterwards)
@@ -115,7 +117,8 @@ def plan_daemons(
             changes.setdefault(helper.name, []).extend(files)
     for name, some in changes.items():
         # where two virtual servers want the same file, the later one's is complete
-        plans[name].changes += needed(list({change.path: change for change in some}.values()), site.host)
+        final = list({change.path: change for change in some}.values())
+        plans[name].changes += needed([*final, *plans[name].provider.complete(final)], site.host)
     return [one for name, one in plans.items() if one.differs or name in serving], warnings
 
 
@@ -130,7 +133,24 @@ def _serving(site: Site, vservers: Sequence[Vserver]) -> dict[str, DaemonPlan]:
         refuse_unsupported(site.providers[name], used_by_vservers(some, DEFAULT))
     before = {name: site.providers[name].read() for name in served}
     refuse_taken_sockets(served, before, site.providers, listening)
-    return {name: DaemonPlan(site.providers[name], some, before[name]) for name, some in served.items()}
+    return {name: _never_below(site.providers[name], some, before[name]) for name, some in served.items()}
+
+
+def _never_below(provider: Provider, vservers: Sequence[Vserver], before: Found) -> DaemonPlan:
+    """The plan for a daemon, in which options that are left out do not weaken what stands."""
+    desired = [provider.never_below(one, before.get(one.key)) if one.present else one for one in vservers]
+    return DaemonPlan(provider, desired, before)
+
+
+def _weaker(plan: DaemonPlan) -> list[str]:
+    """Warnings of what becomes weaker than it was."""
+    return [
+        f"{vserver.title} becomes weaker than before: {'; '.join(found)}"
+        for vserver in plan.vservers
+        if vserver.present
+        for found in (loosened(plan.before.get(vserver.key), vserver),)
+        if found
+    ]
 
 
 def _untried_version(provider: Provider) -> list[str]:

@@ -22,7 +22,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Entry, Filters
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import MAIN
 
 _NOT_ASKED_FOR = frozenset({"shutdown_clients"})  # a kindness of ours that nobody has asked for
 _LONG = 60  # characters of a value that are shown
@@ -87,13 +86,6 @@ class Overrides:
 
     def refuse(self, asked: Asked) -> None:
         """Raise Problem where something else than what is asked for would count."""
-        if self._entries and not any(one.path == asked.path for one in self._entries):
-            raise Problem(
-                f"Dovecot does not read {asked.path}",
-                f"add the line '!include conf.d/*.conf' to the end of {MAIN}",
-                subject=asked.vserver.title,
-                option=MAIN,
-            )
         switches = [one for one in self._entries if one.name == "ssl" and not one.filters]
         if switches and switches[-1].value == "no":
             raise _problem(asked.vserver, switches[-1], "switches TLS off in all of Dovecot", self._secret)

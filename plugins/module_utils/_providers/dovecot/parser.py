@@ -71,6 +71,10 @@ class Files:
     Args:
         host: the machine.
         overlay: files as they are planned: content by path, None for one that goes.
+
+    Attributes:
+        outside_of_blocks: the files that the last call of entries() has read outside of all blocks.
+        within_blocks: those that it has read within one, with the place of the line that includes them.
     """
 
     def __init__(self, host: Host, overlay: Overlay) -> None:
@@ -78,6 +82,8 @@ class Files:
         self._overlay = overlay
         self._files = self._lines = 0
         self._seen: set[str] = set()
+        self.outside_of_blocks: set[str] = set()
+        self.within_blocks: dict[str, str] = {}
 
     def entries(self, path: str) -> list[Entry]:
         """Everything that is read, in order; empty where the file is not there.
@@ -87,7 +93,9 @@ class Files:
         """
         found: list[Entry] = []
         self._files = self._lines = 0
-        self._seen.clear()
+        for one in (self._seen, self.outside_of_blocks, self.within_blocks):
+            one.clear()
+        self.outside_of_blocks.add(path)
         for line_filters, name, value, file, line in self._read(path, (), (), 0):
             found.append(Entry(line_filters, name, value, file, line, len(found)))
         return found
@@ -117,6 +125,10 @@ class Files:
             if include:
                 pattern = os.path.join(os.path.dirname(path), _unquoted(include[2]))
                 for file in self._matching(os.path.normpath(pattern)) if depth < _DEEPEST else ():
+                    if filters or sections:
+                        self.within_blocks.setdefault(file, f"{path}:{number}")
+                    else:
+                        self.outside_of_blocks.add(file)
                     yield from self._read(file, filters, sections, depth + 1)
             elif line == "}":
                 if len(stack) > 1:

@@ -23,6 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     doveconf as dovecot_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.inclusion import inclusion
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
     ACCOUNTS,
     ACCOUNTS_DROP_IN,
@@ -161,6 +162,10 @@ class DovecotAccounts(AccountDatabase):
         return ()
 
     def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
+        changes = self._changes(changed, gone)
+        return (*changes, *inclusion(self._host, changes))
+
+    def _changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
         hashes = {name: hashed for name, hashed in self._hashes.items() if name not in gone}
         hashes.update({one.name: _SCHEME + libcrypt.hash_of(one.password or "") for one in changed})
         if not hashes:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEMD_UNITS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl import paths as sasl
 
 CONFIG_DIRECTORY = "/etc/dovecot"
@@ -18,5 +19,6 @@ ACCOUNTS = f"{CONFIG_DIRECTORY}/postmaster-accounts"
 ACCOUNTS_DROP_IN = DROP_IN.format("accounts")
 
 UNIT = "dovecot.service"
+UNIT_DIRECTORIES = ("/usr/lib/systemd/system", "/run/systemd/system", SYSTEMD_UNITS)  # the last one counts most
 PACKAGES = {"imap": "dovecot-imapd", "pop3": "dovecot-pop3d"}
 BACKENDS = {"dovecot": sasl.DOVECOT_PACKAGE}

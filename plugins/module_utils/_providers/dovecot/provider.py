@@ -44,6 +44,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DEFAULT,
     DropIn,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.inclusion import (
+    inclusion,
+    is_ours,
+    overlay_of,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import (
     clear_port,
     held,
@@ -85,7 +90,10 @@ _FREE = 3  # looks at which nobody holds a port, after which Dovecot must have t
 
 
 class Dovecot(AccountBackend):
-    """The adapter for Dovecot. Each virtual server has a file of its own in conf.d; no other file is touched."""
+    """The adapter for Dovecot. Each virtual server has a file of its own in conf.d.
+
+    No other file is touched, but for one line in a dovecot.conf that does not read these.
+    """
 
     name = "dovecot"
     protocols = frozenset({"imap", "pop3"})
@@ -172,20 +180,22 @@ class Dovecot(AccountBackend):
             elif vserver in desired:
                 content = self._rendered(vserver, final.get((vserver.protocol, DEFAULT)), found)
                 changes.append(FileChange(path, content.encode(), "root", "root", 0o644))
-        planned = {one.path: None if one.content is None else one.content.decode() for one in (*changes, *gone)}
-        self._refuse_overrides(desired, final, planned)
+        self._refuse_overrides(desired, final, (*changes, *gone))
         return Plan(changes=(*changes, *gone))
+
+    def complete(self, changes: Sequence[FileChange]) -> Sequence[FileChange]:
+        return inclusion(self.host, changes)
 
     def _refuse_overrides(
         self,
         desired: Sequence[Vserver],
         final: Mapping[tuple[str, str], Vserver],
-        planned: Mapping[str, str | None],
+        planned: Sequence[FileChange],
     ) -> None:
         """Raise Problem where settings of the administrator's own would override what is desired."""
-        entries = Files(self.host, planned).entries(MAIN)
-        ours = DROP_IN.partition("{")[0]
-        overrides = Overrides(entries, self.language, lambda path: path.startswith(ours), self._addresses_of)
+        overlay = overlay_of((*planned, *inclusion(self.host, planned)))
+        entries = Files(self.host, overlay).entries(MAIN)
+        overrides = Overrides(entries, self.language, is_ours, self._addresses_of)
         for vserver in (one for one in desired if one.present):
             others = [one for one in final.values() if one.present and one.key != vserver.key]
             elsewhere = {each for one in others if one.protocol == vserver.protocol for each in one.addresses}

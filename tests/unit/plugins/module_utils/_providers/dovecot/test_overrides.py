@@ -186,13 +186,6 @@ def test_a_host_name_in_the_place_of_an_address(host, release):
     assert refused(host, [SECOND], LAST, text) == f"second {LAST}:3"
 
 
-def test_files_of_ours_that_are_not_read(host):
-    host.files[MAIN] = b"ssl = yes\n"
-    with pytest.raises(Problem, match="does not read /etc/dovecot/conf") as caught:
-        Dovecot(host, Store(host, STORE)).plan([IMAP])
-    assert caught.value.option == MAIN
-
-
 def test_no_key_is_shown(host, release):
     name = "ssl_key" if release == OLD else "ssl_server_key_file"
     host.files[LAST] = within(f"{name} = MIIE", "protocol imap").encode()

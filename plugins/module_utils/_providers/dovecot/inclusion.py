@@ -1,0 +1,91 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The line of ours in dovecot.conf, where nothing else there has Dovecot read our files.
+
+Debian's dovecot.conf reads all of conf.d. One that an administrator keeps in a single file does not, and must not begin
+to: Debian's own files lie there, and would hide the administrator's settings. So the line names our files alone. It
+stands at the end, where it is outside of all blocks, comes after what it has to outrank, and leaves to 2.4 the first
+line, which must say the version.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files, Overlay
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    CONFIG_DIRECTORY,
+    DROP_IN,
+    MAIN,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.unit import refuse_other_main
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import MarkedBlock
+
+_BLOCK = MarkedBlock(
+    "# BEGIN kept by the Ansible collection postmaster.secure_channel; changes made here are lost",
+    "# END kept by the Ansible collection postmaster.secure_channel",
+    " (the line above had no end)",
+)
+# relative, so that Dovecot's test of a copy of the directory reads the copies
+_LINE = f"!include_try {os.path.relpath(DROP_IN.format('*'), CONFIG_DIRECTORY)}\n"
+
+
+def is_ours(path: str) -> bool:
+    """Whether a file is one of ours."""
+    return path.startswith(DROP_IN.partition("{")[0])
+
+
+def overlay_of(changes: Sequence[FileChange]) -> dict[str, str | None]:
+    """Files as they are planned."""
+    return {
+        one.path: None if one.content is None else one.content.decode("utf-8", "surrogateescape") for one in changes
+    }
+
+
+def inclusion(host: Host, changes: Sequence[FileChange]) -> Sequence[FileChange]:
+    """dovecot.conf as it must be once some files of ours have come or gone; nothing where it is so already.
+
+    Args:
+        host: the machine.
+        changes: all that a call changes in Dovecot's configuration.
+
+    Raises:
+        Problem: Dovecot reads another dovecot.conf, or a line of it has our files read within a block.
+    """
+    refuse_other_main(host)
+    text = host.read_text(MAIN)
+    bare = _BLOCK.removed(text)
+    planned = {**overlay_of(changes), MAIN: bare}
+    there = {path for path in _ours_there(host) if planned.get(path, "") is not None}
+    there.update(path for path, content in planned.items() if is_ours(path) and content is not None)
+    wanted = bare
+    if there and bare and not there <= _read_outside_of_blocks(host, planned):
+        wanted = _BLOCK.inserted(bare, len(bare), _LINE)
+    return (FileChange(MAIN, wanted.encode("utf-8", "surrogateescape")),) if wanted != text else ()
+
+
+def _ours_there(host: Host) -> list[str]:
+    directory = os.path.dirname(DROP_IN)
+    suffix = os.path.splitext(DROP_IN)[1]
+    paths = (os.path.join(directory, name) for name in host.names_in(directory))
+    return [path for path in paths if is_ours(path) and path.endswith(suffix)]
+
+
+def _read_outside_of_blocks(host: Host, planned: Overlay) -> set[str]:
+    files = Files(host, planned)
+    files.entries(MAIN)
+    for path, place in files.within_blocks.items():
+        if is_ours(path):
+            raise Problem(
+                f"{place} includes {path} within a block, and Dovecot does not take blocks such as ours there",
+                f"have that line include files by other names than {os.path.basename(DROP_IN.format('*'))}; ours are"
+                f" read from the end of {MAIN}",
+                option=place,
+            )
+    return files.outside_of_blocks
