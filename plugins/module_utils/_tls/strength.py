@@ -43,6 +43,7 @@ class Strength:
 
 
 STRENGTHS: dict[str, Strength] = {name: Strength(name=name, **profile) for name, profile in PROFILES.items()}
+MODERN = next(iter(STRENGTHS))  # the one that allows the newest version alone
 
 
 def first_strength(fits: Callable[[Strength], bool]) -> str:
@@ -55,4 +56,4 @@ def strictest(names: Collection[str]) -> str:
     return next(name for name in STRENGTHS if name in names)
 
 
-__all__ = ("GUIDELINE", "STRENGTHS", "Strength", "first_strength", "strictest")
+__all__ = ("GUIDELINE", "MODERN", "STRENGTHS", "Strength", "first_strength", "strictest")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CIPHERS = "ssl_cipher_list"  # in both
+
 
 @dataclass(frozen=True)
 class Language:

@@ -60,8 +60,11 @@ class DropIn:
         """
         protocol = f"protocol {vserver.protocol}"
         settings = self._settings(vserver, strength)
+        # the second certificate of all others, which is not for these names, would count here too
+        alone = {self.language.alternative_certificate: "", self.language.alternative_key: ""}
         named = {
-            f"local_name {one.name}": {protocol: self._pair(one.certificate, alternative=False)} for one in vserver.sni
+            f"local_name {one.name}": {protocol: {**self._pair(one.certificate, alternative=False), **alone}}
+            for one in self._ordered(vserver.sni)
         }
         # otherwise every reload would end all open sessions, and each new certificate takes one
         found: dict[str, Any] = {"shutdown_clients": "no"}
@@ -76,6 +79,10 @@ class DropIn:
         if listeners:
             found[f"service {vserver.protocol}-login"] = listeners
         return heading(f"{vserver.protocol}/{vserver.name}") + dovecot_settings.render(found)
+
+    def _ordered(self, sni: Sequence[NamedCertificate]) -> list[NamedCertificate]:
+        """So that a single name counts more than a wildcard that covers it."""
+        return sorted(sni, key=lambda one: (one.name.startswith("*") is not self.language.later_counts, one.name))
 
     def _settings(self, vserver: Vserver, strength: Mapping[str, str]) -> dict[str, str]:
         clear_text, refused, taken = self.language.clear_text

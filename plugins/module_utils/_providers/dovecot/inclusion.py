@@ -18,7 +18,12 @@ from collections.abc import Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files, Overlay
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import (
+    Entry,
+    Files,
+    Overlay,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
     CONFIG_DIRECTORY,
     DROP_IN,
@@ -32,6 +37,9 @@ _BLOCK = MarkedBlock(
     "# END kept by the Ansible collection postmaster.secure_channel",
     " (the line above had no end)",
 )
+# Of 'protocol imap' and of a block within which it stands as well, such as 'local_name NAME', 2.3 takes the latter only
+# where something else that fits was begun before both, as it is in Debian's own 10-mail.conf; else it does not start.
+_FIRST_BLOCK = "protocol !indexer-worker {\n}\n"
 # relative, so that Dovecot's test of a copy of the directory reads the copies
 _LINE = f"!include_try {os.path.relpath(DROP_IN.format('*'), CONFIG_DIRECTORY)}\n"
 
@@ -48,11 +56,12 @@ def overlay_of(changes: Sequence[FileChange]) -> dict[str, str | None]:
     }
 
 
-def inclusion(host: Host, changes: Sequence[FileChange]) -> Sequence[FileChange]:
+def inclusion(host: Host, language: Language, changes: Sequence[FileChange]) -> Sequence[FileChange]:
     """dovecot.conf as it must be once some files of ours have come or gone; nothing where it is so already.
 
     Args:
         host: the machine.
+        language: what the installed version speaks.
         changes: all that a call changes in Dovecot's configuration.
 
     Raises:
@@ -65,8 +74,11 @@ def inclusion(host: Host, changes: Sequence[FileChange]) -> Sequence[FileChange]
     there = {path for path in _ours_there(host) if planned.get(path, "") is not None}
     there.update(path for path, content in planned.items() if is_ours(path) and content is not None)
     wanted = bare
-    if there and bare and not there <= _read_outside_of_blocks(host, planned):
-        wanted = _BLOCK.inserted(bare, len(bare), _LINE)
+    if there and bare:
+        if not there <= _read_outside_of_blocks(host, planned):
+            wanted = _BLOCK.inserted(bare, len(bare), _LINE)
+        if not language.later_counts and _needs_first_block(Files(host, {**planned, MAIN: wanted}).entries(MAIN)):
+            wanted = _BLOCK.inserted(wanted, 0, _FIRST_BLOCK)
     return (FileChange(MAIN, wanted.encode("utf-8", "surrogateescape")),) if wanted != text else ()
 
 
@@ -75,6 +87,21 @@ def _ours_there(host: Host) -> list[str]:
     suffix = os.path.splitext(DROP_IN)[1]
     paths = (os.path.join(directory, name) for name in host.names_in(directory))
     return [path for path in paths if is_ours(path) and path.endswith(suffix)]
+
+
+def _needs_first_block(entries: Sequence[Entry]) -> bool:
+    """Whether a file of ours has blocks around one for a protocol, and nothing else for that one has been begun yet."""
+    inner = {
+        one.filters[-1]
+        for one in entries
+        if is_ours(one.path) and len(one.filters) > 1 and one.filters[-1][0] == "protocol"
+    }
+    for _kind, protocol in inner:
+        begun = (one.filters[0][1] for one in entries if len(one.filters) == 1 and one.filters[0][0] == "protocol")
+        fitting = [one for one in begun if one == protocol or (one.startswith("!") and one != f"!{protocol}")]
+        if protocol in fitting[:1]:
+            return True
+    return False
 
 
 def _read_outside_of_blocks(host: Host, planned: Overlay) -> set[str]:

@@ -7,7 +7,8 @@
 Which of several blocks counts was found out on Debian's Dovecot 2.3.19 and 2.4.1:
 
 * 2.4 keeps blocks in the order in which each was first begun, and the last one that fits the connection counts.
-* 2.3 takes the one with the most conditions, and drops the connection where two that fit cannot be compared so.
+* 2.3 takes the one with the most conditions, and drops the connection where two that fit cannot be compared so. Of two
+  for names, such as a name and a wildcard, the one that was begun first counts.
 * ``ssl = no`` outside of all blocks counts in both, whatever stands in a block.
 """
 
@@ -15,12 +16,16 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.levels import (
+    OPTIONS,
+    demands_more,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Entry, Filters
 
 _NOT_ASKED_FOR = frozenset({"shutdown_clients"})  # a kindness of ours that nobody has asked for
@@ -90,11 +95,34 @@ class Overrides:
         if switches and switches[-1].value == "no":
             raise _problem(asked.vserver, switches[-1], "switches TLS off in all of Dovecot", self._secret)
         for connection in self._connections(asked):
-            for name, wanted in self._wanted(asked, connection).items():
+            wanted_here = self._wanted(asked, connection)
+            self._refuse_loosening(asked.vserver, connection, wanted_here)
+            for name, wanted in wanted_here.items():
                 found = self._overriding(name, wanted, connection)
                 if found:
                     counts = f"counts instead of '{_short(wanted.value)}'" if wanted else "counts as well"
                     raise _problem(asked.vserver, found, counts, self._secret)
+
+    def own(self, name: str, connection: Connection) -> Entry | None:
+        """The administrator's own setting that would count for a connection if ours were not there."""
+        some = self._matching(connection, (one for one in self._foreign() if one.name == name))
+        if self._language.later_counts:
+            return max(some, key=lambda one: (self._begun[one.filters], one.index), default=None)
+        return max(some, key=lambda one: (len(one.filters), one.index), default=None)
+
+    def _refuse_loosening(self, vserver: Vserver, connection: Connection, wanted: Mapping[str, Entry | None]) -> None:
+        """Raise Problem where ours would count for less than a block of the administrator's, and nobody said so."""
+        for name, option in OPTIONS.items():
+            own, ours = self.own(name, connection), wanted.get(name)
+            if option in vserver.left_out and own and ours and demands_more(name, own.value, ours.value):
+                within = f" in the block '{own.block}'" if own.filters else ""
+                raise Problem(
+                    f"'{name} = {own.value}'{within} in {own.place} demands more than '{ours.value}', which would count"
+                    " instead",
+                    f"give {option}, declare a virtual server with that address, or remove it from {own.path}",
+                    subject=vserver.title,
+                    option=own.place,
+                )
 
     @property
     def _secret(self) -> tuple[str, str]:
@@ -140,11 +168,16 @@ class Overrides:
         found: dict[str, Entry | None] = {}
         for one in self._matching(connection, (one for one in self._entries if one.path == asked.path)):
             there = found.get(one.name)
-            if one.name not in _NOT_ASKED_FOR and (there is None or len(there.filters) <= len(one.filters)):
+            if one.name not in _NOT_ASKED_FOR and (there is None or self._outranks(one, there)):
                 found[one.name] = one
-        if connection.name not in {one.name.replace("*", "any", 1) for one in asked.vserver.sni}:
-            found.setdefault(self._language.alternative_certificate, None)
+        found.setdefault(self._language.alternative_certificate, None)
         return found
+
+    def _outranks(self, one: Entry, other: Entry) -> bool:
+        """Whether of two settings of ours that fit a connection the later one counts."""
+        if len(one.filters) != len(other.filters):
+            return len(one.filters) > len(other.filters)
+        return self._language.later_counts or one.filters == other.filters
 
     # ---- what counts
 
@@ -158,13 +191,23 @@ class Overrides:
                 return None
             return self._cause(wanted) if self._is_ours(last.path) else last
         against = [one for one in some if not self._is_ours(one.path) and one.value != value]
-        beating = [one for one in against if wanted is None or _beats(one, wanted)]
+        beating = [one for one in against if wanted is None or self._beats(one, wanted)]
         return beating[-1] if beating else None
 
     def _cause(self, wanted: Entry | None) -> Entry | None:
         """Why another setting of ours counts: the same block was begun too early, in a file that is not ours."""
         same = (one for one in self._foreign() if wanted and one.filters == wanted.filters)
         return next(same, None)
+
+    def _beats(self, one: Entry, wanted: Entry) -> bool:
+        """Whether 2.3 lets a setting count in the place of ours, or drops the connection for both."""
+        if one.filters == wanted.filters:
+            return one.index > wanted.index
+        kinds, our_kinds = ({kind for kind, _value in each.filters} for each in (one, wanted))
+        if kinds == our_kinds and kinds in ({"protocol"}, {"protocol", "local_name"}):
+            # 'protocol !pop3' and the like, or a wildcard beside a name
+            return one.index < wanted.index
+        return not kinds < our_kinds
 
     def _matching(self, connection: Connection, entries: Iterable[Entry]) -> list[Entry]:
         return [one for one in entries if one.name and all(self._fits(*each, connection) for each in one.filters)]
@@ -184,16 +227,6 @@ class Overrides:
             return ipaddress.ip_address(address) in ipaddress.ip_network(value, strict=False)
         except ValueError:
             return address in self._addresses_of(value)
-
-
-def _beats(one: Entry, wanted: Entry) -> bool:
-    """Whether 2.3 lets a setting count in the place of ours, or drops the connection for both."""
-    if one.filters == wanted.filters:
-        return one.index > wanted.index
-    kinds, our_kinds = ({kind for kind, _value in each.filters} for each in (one, wanted))
-    if kinds == our_kinds == {"protocol"}:
-        return one.index < wanted.index  # 'protocol !pop3' and the like
-    return not kinds < our_kinds
 
 
 def _short(value: str) -> str:

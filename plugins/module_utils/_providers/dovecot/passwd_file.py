@@ -163,7 +163,7 @@ class DovecotAccounts(AccountDatabase):
 
     def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
         changes = self._changes(changed, gone)
-        return (*changes, *inclusion(self._host, changes))
+        return (*changes, *inclusion(self._host, self._language, changes))
 
     def _changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
         hashes = {name: hashed for name, hashed in self._hashes.items() if name not in gone}

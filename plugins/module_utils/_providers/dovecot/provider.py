@@ -32,7 +32,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_impossible,
     refuse_mechanisms,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.demands import Demands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
+    CIPHERS,
     LANGUAGES,
     Language,
 )
@@ -80,7 +82,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
-    STRENGTHS,
     Strength,
 )
 
@@ -159,8 +160,15 @@ class Dovecot(AccountBackend):
             preference: client,
         }
         if strength.ciphers:
-            settings["ssl_cipher_list"] = ":".join(strength.ciphers)
+            settings[CIPHERS] = ":".join(strength.ciphers)
         return settings
+
+    @property
+    def _demands(self) -> Demands:
+        return Demands(self.host, self.language, self._addresses_of)
+
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        return self._demands.kept(vserver)
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         served = self._served()
@@ -181,10 +189,10 @@ class Dovecot(AccountBackend):
                 content = self._rendered(vserver, final.get((vserver.protocol, DEFAULT)), found)
                 changes.append(FileChange(path, content.encode(), "root", "root", 0o644))
         self._refuse_overrides(desired, final, (*changes, *gone))
-        return Plan(changes=(*changes, *gone))
+        return Plan(changes=(*changes, *gone), warnings=self._demands.warnings(desired))
 
     def complete(self, changes: Sequence[FileChange]) -> Sequence[FileChange]:
-        return inclusion(self.host, changes)
+        return inclusion(self.host, self.language, changes)
 
     def _refuse_overrides(
         self,
@@ -193,7 +201,7 @@ class Dovecot(AccountBackend):
         planned: Sequence[FileChange],
     ) -> None:
         """Raise Problem where settings of the administrator's own would override what is desired."""
-        overlay = overlay_of((*planned, *inclusion(self.host, planned)))
+        overlay = overlay_of((*planned, *inclusion(self.host, self.language, planned)))
         entries = Files(self.host, overlay).entries(MAIN)
         overrides = Overrides(entries, self.language, is_ours, self._addresses_of)
         for vserver in (one for one in desired if one.present):
@@ -213,7 +221,7 @@ class Dovecot(AccountBackend):
         return [line.split()[0] for line in lines if line.strip()]
 
     def _rendered(self, vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> str:
-        strength = self._strength(STRENGTHS[vserver.strength])
+        strength = self._strength(self._demands.strength(vserver))
         shared = shared_ports(default, found.get((vserver.protocol, DEFAULT)))
         return self._drop_in.render(vserver, strength, shared)
 

@@ -13,7 +13,10 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
+    CIPHERS,
+    Language,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.doveconf import (
     Doveconf,
     Settings,
@@ -24,12 +27,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DropIn,
     not_plain,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.levels import is_modern
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import (
     clear_port,
     implicit_tls_port,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import DROP_IN
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
+    Strength,
+    first_strength,
+)
 
 
 def path_of(protocol: str, name: str) -> str:
@@ -89,7 +97,7 @@ class VirtualServers:
         return [
             "ssl",
             "ssl_min_protocol",
-            "ssl_cipher_list",
+            CIPHERS,
             "ssl_curve_list",
             "auth_mechanisms",
             language.server_preference[0],
@@ -118,6 +126,7 @@ class VirtualServers:
         mechanisms = tuple(sorted(settings.get("auth_mechanisms", "").upper().split()))
         required = settings.get("ssl") == "required"
         everything = settings.get(language.clear_text[0]) == language.clear_text[2]
+        minimum = settings.get("ssl_min_protocol", "")
         found = replace(
             ours,
             certificate=self._certificate(settings, language.effective_certificate, language.certificate),
@@ -125,9 +134,7 @@ class VirtualServers:
                 settings, language.effective_alternative, language.alternative_certificate
             ),
             require_secure_channel=required,
-            strength=first_strength(
-                lambda one: all(settings.get(name) == value for name, value in self._strength(one).items())
-            ),
+            strength=first_strength(lambda one: self._has(settings, one)) or (MODERN if is_modern(minimum) else ""),
             auth_clear=() if required else mechanisms if everything else not_plain(mechanisms),
             auth_tls=mechanisms or None,
         )
@@ -139,6 +146,13 @@ class VirtualServers:
             port=clear_port(login, ours.protocol),
             implicit_tls_port=implicit_tls_port(login, ours.protocol) if settings.get("ssl") != "no" else 0,
         )
+
+    def _has(self, settings: Settings, strength: Strength) -> bool:
+        """Whether settings are those of a strength; the administrator may allow fewer cipher suites."""
+        wanted = self._strength(strength)
+        allowed = settings.get(CIPHERS, "")
+        fewer = set(allowed.split(":")) <= set(strength.ciphers)
+        return all(settings.get(name) == value or (name == CIPHERS and fewer) for name, value in wanted.items())
 
     def _certificate(self, settings: Settings, keys: Sequence[str], setting: str) -> str:
         """Name of the certificate in effect, path of a foreign one, or empty.

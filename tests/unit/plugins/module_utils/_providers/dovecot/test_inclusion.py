@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    NamedCertificate,
     RelayAccount,
     SaslSocket,
     TlsLibrary,
@@ -154,6 +155,30 @@ def test_read_within_a_block_is_refused(host, block):
         secure(host)
     assert caught.value.option == f"{MAIN}:{line}"
     assert "99-postmaster-*.conf" in caught.value.remedy
+
+
+NAMED = replace(IMAP, sni=(NamedCertificate("b.example.test", "b"),))
+
+
+@pytest.mark.parametrize("before", [b"", b"protocol imap {\n  mail_max_userip_connections = 3\n}\n"])
+def test_2_3_needs_something_that_is_begun_before_names(release, host, before):
+    host.files[MAIN] += before
+    as_it_was = host.files[MAIN]
+    secure(host, NAMED)
+    begun = [one.filters for one in Files(host, {}).entries(MAIN) if one.filters]
+    assert (begun[0] == (("protocol", "!indexer-worker"),)) is (release == "dovecot-2.3")
+    assert host.files[MAIN].count(as_it_was) == 1
+    secure(host, IMAP)
+    assert host.files[MAIN].startswith(as_it_was)
+    secure(host, replace(IMAP, present=False))
+    assert host.files[MAIN] == as_it_was
+
+
+def test_unless_there_is_something(host):
+    host.files[MAIN] += b"protocol !pop3 {\n}\n"
+    secure(host, NAMED)
+    assert b"indexer" not in host.files[MAIN]
+    assert host.files[MAIN].count(b"BEGIN kept") == 1
 
 
 def test_the_socket_for_a_submission_server(host):

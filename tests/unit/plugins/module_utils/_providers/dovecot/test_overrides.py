@@ -137,6 +137,20 @@ def test_a_name_that_is_declared_is_not_left_alone(host, release):
     assert refused(host, [asked], LAST, text) == f"default {LAST}:2"
 
 
+def test_a_wildcard_of_their_own_beside_a_name_of_ours(host, release):
+    named = replace(IMAP, sni=(NamedCertificate("x.b.example.test", "b"),))
+    text = within(certificate(release), "local_name *.b.example.test", "protocol imap")
+    # of two for names, 2.3 lets the first one count, and 2.4 the last one
+    assert refused(host, [named], FIRST, text) == ("" if release == NEW else f"default {FIRST}:3")
+    del host.files[FIRST]
+    assert refused(host, [named], LAST, text) == ("" if release == OLD else f"default {LAST}:3")
+
+
+def test_a_wildcard_of_ours_beside_a_name_of_ours(host):
+    names = (NamedCertificate("*.a.example.test", "a"), NamedCertificate("x.a.example.test", "b"))
+    assert refused(host, [replace(IMAP, sni=names)], LAST, "") == ""
+
+
 @pytest.mark.parametrize(
     "line",
     ["ssl = no", "ssl_min_protocol = TLSv1", "ssl_cipher_list = ALL", "ssl_curve_list = P-521"],

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the administrator's own settings demand, which ours must not let go of unless that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import kept
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
+    CIPHERS,
+    Language,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.inclusion import is_ours
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.levels import is_modern
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import (
+    Connection,
+    Overrides,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import MAIN
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
+    STRENGTHS,
+    Strength,
+)
+
+
+class Demands:
+    """The administrator's own settings, as they would count if ours were not there.
+
+    Args:
+        host: the machine.
+        language: what the installed version speaks.
+        addresses_of: the addresses of a host name, which a block may have in the place of an address.
+    """
+
+    def __init__(self, host: Host, language: Language, addresses_of: Callable[[str], Collection[str]]) -> None:
+        self._host = host
+        entries = [one for one in Files(host, {}).entries(MAIN) if not is_ours(one.path)]
+        self._overrides = Overrides(entries, language, is_ours, addresses_of)
+
+    def _own(self, name: str, vserver: Vserver) -> list[str]:
+        """Values of a setting for a virtual server, one for each address where it has some."""
+        places = (Connection(vserver.protocol, one, "") for one in vserver.addresses or ("",))
+        found = (self._overrides.own(name, one) for one in places)
+        return [one.value for one in found if one]
+
+    def kept(self, vserver: Vserver) -> Vserver:
+        """A virtual server for which options that the declaration leaves out do not weaken what stands."""
+        modern = any(is_modern(one) for one in self._own("ssl_min_protocol", vserver))
+        required = "required" in self._own("ssl", vserver)
+        return kept(vserver, replace(vserver, require_secure_channel=required, strength=MODERN if modern else ""))
+
+    def strength(self, vserver: Vserver) -> Strength:
+        """A virtual server's strength, without cipher suites that the administrator bars and nobody has asked for."""
+        strength = STRENGTHS[vserver.strength]
+        return replace(strength, ciphers=self._allowed(vserver)) if "strength" in vserver.left_out else strength
+
+    def _allowed(self, vserver: Vserver) -> tuple[str, ...]:
+        """The cipher suites of a strength that the administrator allows; all of them where that would be none."""
+        ciphers = STRENGTHS[vserver.strength].ciphers
+        for own in self._own(CIPHERS, vserver):
+            # OpenSSL reads the list
+            done = self._host.query(["openssl", "ciphers", "-s", "-tls1_2", own]) if own[:1] not in ("", "-") else None
+            listed = set(done.out.strip().split(":")) if done and done.code == 0 else set()
+            ciphers = tuple(one for one in ciphers if one in listed) or ciphers
+        return ciphers
+
+    def warnings(self, desired: Sequence[Vserver]) -> list[str]:
+        """Warnings of cipher suites that are allowed from now on, as was asked for."""
+        found = []
+        for one in desired:
+            if one.present and "strength" not in one.left_out:
+                more = sorted(set(STRENGTHS[one.strength].ciphers) - set(self._allowed(one)))
+                if more:
+                    found.append(
+                        f"{one.title} becomes weaker than before: strength {one.strength} allows {', '.join(more)},"
+                        f" which your own {CIPHERS} does not"
+                    )
+        return found
