@@ -77,9 +77,10 @@ class OpensslAuthority:
         return self._signed("middle", csr, "ca") + (self._directory / "middle.pem").read_text()
 
 
-def new_request(name: str) -> tuple[str, str]:
+def new_request(name: str, *, rsa: bool = False) -> tuple[str, str]:
     """A request for a name, and the key to it, PEM."""
-    key = openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    kind = ("RSA", "-pkeyopt", "rsa_keygen_bits:2048") if rsa else ("EC", "-pkeyopt", "ec_paramgen_curve:P-256")
+    key = openssl("genpkey", "-algorithm", *kind)
     subject_names = ("-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}")
     return openssl("req", "-new", "-key", "/dev/stdin", *subject_names, given=key), key
 

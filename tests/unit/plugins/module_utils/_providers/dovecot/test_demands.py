@@ -44,7 +44,7 @@ def planned(host, vserver, *lines):
     provider = Dovecot(host, Store(host, STORE))
     plan = provider.plan([provider.never_below(vserver, None)])
     (text,) = (one.content for one in plan.changes if one.path == IMAP_FILE)
-    return parse(text.decode())["protocol imap"], list(plan.warnings)
+    return parse((text or b"").decode())["protocol imap"], list(plan.warnings)
 
 
 def explicit(**options):
