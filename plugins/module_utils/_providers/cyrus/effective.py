@@ -15,7 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF, USER
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
-_TRUE = ("yes", "on", "1", "t", "true")
+TRUE = ("yes", "on", "1", "t", "true")
 
 
 class Effective:
@@ -53,7 +53,7 @@ class Effective:
 
     def is_on(self, service: str, name: str) -> bool:
         """Whether a switch is on."""
-        return self.options(service).get(name, "").lower() in _TRUE
+        return self.options(service).get(name, "").lower() in TRUE
 
     def mechanisms(self, service: str) -> frozenset[str] | None:
         """The mechanisms that are to be offered; None where nobody says, and all that are installed are."""

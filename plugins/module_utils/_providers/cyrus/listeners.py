@@ -104,6 +104,12 @@ class Listeners:
         """The sockets of a virtual server, in the order of the file."""
         return [_as_listener(one) for one in self._those(protocol, name)]
 
+    def model(self, service: str) -> str:
+        """The administrator's service that one of ours is modelled on; empty for none, and for one that is not ours."""
+        owner = next((one.owner for one in self.services if one.name == service), "")
+        siblings = self._those(owner.partition("/")[0], "default") if owner else []
+        return next((one.name for one in siblings if not one.owner), "")
+
     # ---- changing
 
     def take_back(self, protocol: str, name: str) -> None:
@@ -132,7 +138,8 @@ class Listeners:
                 raise Problem(
                     f"{CYRUS_CONF} line {service.line} has the service {service.name} read another file than"
                     f" {IMAPD_CONF}",
-                    "remove -C from that line, then run again",
+                    f"move that file's options to {IMAPD_CONF}, with '{service.name}_' before their names, remove -C"
+                    " from that line, then run again",
                     subject=vserver.title,
                     option=f"{CYRUS_CONF}:{service.line}",
                 )

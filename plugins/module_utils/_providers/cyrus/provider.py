@@ -52,12 +52,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     UNIT,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.standing import Standing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.virtual_servers import (
     VirtualServers,
     strength_settings,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
-    STRENGTHS,
+    Strength,
 )
 
 OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the newest tried get a warning
@@ -124,9 +125,16 @@ class Cyrus(Provider):
 
     # ---- planning
 
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        return Standing(self.host).kept(vserver, self._services(vserver))
+
+    def _services(self, vserver: Vserver) -> list[str]:
+        """Names of the services that a virtual server has at present."""
+        return [one.service for one in self._listeners().of(vserver.protocol, vserver.name)]
+
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         self._refuse_other_files()
-        listeners = self._listeners()
+        listeners, standing = self._listeners(), Standing(self.host)
         services_of: dict[tuple[str, str], list[str]] = {}
         for vserver in desired:
             before = {one.service for one in listeners.of(vserver.protocol, vserver.name)}
@@ -141,10 +149,16 @@ class Cyrus(Provider):
         text = self.host.read_text(IMAPD_CONF)
         settings = self._kept(text, listeners, {name for some in services_of.values() for name in some})
         ours = imapd_conf.ours(text)
+        warnings = []
         for vserver in (one for one in desired if one.present):
+            services = self._services(vserver)
+            warnings += standing.warnings(vserver, services)
+            strength = standing.strength(vserver, services)
             for listener in listeners.of(vserver.protocol, vserver.name):
                 prefix = f"{listener.service.lower()}_"
-                for option, value in self._settings(vserver, listener).items():
+                # a service that we add has what the administrator demands of the one that it is modelled on
+                own = standing.options_of(listeners.model(listener.service))
+                for option, value in {**own, **self._settings(vserver, listener, strength)}.items():
                     settings[prefix + option] = value
                 if vserver.auth_tls is None and prefix + "sasl_mech_list" in ours:
                     settings[prefix + "sasl_mech_list"] = ours[prefix + "sasl_mech_list"]
@@ -155,7 +169,8 @@ class Cyrus(Provider):
                 *changes,
                 FileChange(IMAPD_CONF, imapd_conf.with_ours(text, settings).encode("utf-8", "surrogateescape")),
                 FileChange(CYRUS_CONF, listeners.text.encode("utf-8", "surrogateescape")),
-            )
+            ),
+            warnings=warnings,
         )
 
     def _kept(self, text: str, listeners: Listeners, renewed: Iterable[str]) -> dict[str, str]:
@@ -211,7 +226,7 @@ class Cyrus(Provider):
                     option="auth_tls",
                 )
 
-    def _settings(self, vserver: Vserver, listener: Listener) -> dict[str, str]:
+    def _settings(self, vserver: Vserver, listener: Listener, strength: Strength) -> dict[str, str]:
         """The options of one service of a virtual server."""
         path = ",".join(
             self.store.deployed_path(self.name, name)
@@ -221,7 +236,7 @@ class Cyrus(Provider):
         settings = {
             "tls_server_cert": path,
             "tls_server_key": path,
-            **strength_settings(STRENGTHS[vserver.strength]),
+            **strength_settings(strength),
             **sasl.login_options(vserver, self._effective.mechanisms(listener.service)),
         }
         if not listener.implicit_tls and "allowstarttls" in self._effective.options(listener.service):

@@ -16,7 +16,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Listener,
     Listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.standing import is_modern
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
+    Strength,
+    first_strength,
+)
 
 # The one group that may be named here; RFC 8446 section 9.1 has every client know it.
 _GROUP = "prime256v1"
@@ -35,7 +40,12 @@ def strength_settings(strength: Strength) -> dict[str, str]:
 
 
 def _strength_of(options: Mapping[str, str]) -> str:
-    return first_strength(lambda one: all(options.get(name) == value for name, value in strength_settings(one).items()))
+    def has(one: Strength) -> bool:
+        fewer = set(options.get("tls_ciphers", "").split(":")) <= set(one.ciphers)  # the administrator may allow fewer
+        wanted = strength_settings(one)
+        return all(options.get(name) == value or (name == "tls_ciphers" and fewer) for name, value in wanted.items())
+
+    return first_strength(has) or (MODERN if is_modern(options.get("tls_versions", "")) else "")
 
 
 class VirtualServers:

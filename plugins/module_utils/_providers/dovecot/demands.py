@@ -24,9 +24,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import MAIN
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    strength_within,
+    warnings,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
-    STRENGTHS,
     Strength,
 )
 
@@ -59,28 +62,8 @@ class Demands:
 
     def strength(self, vserver: Vserver) -> Strength:
         """A virtual server's strength, without cipher suites that the administrator bars and nobody has asked for."""
-        strength = STRENGTHS[vserver.strength]
-        return replace(strength, ciphers=self._allowed(vserver)) if "strength" in vserver.left_out else strength
-
-    def _allowed(self, vserver: Vserver) -> tuple[str, ...]:
-        """The cipher suites of a strength that the administrator allows; all of them where that would be none."""
-        ciphers = STRENGTHS[vserver.strength].ciphers
-        for own in self._own(CIPHERS, vserver):
-            # OpenSSL reads the list
-            done = self._host.query(["openssl", "ciphers", "-s", "-tls1_2", own]) if own[:1] not in ("", "-") else None
-            listed = set(done.out.strip().split(":")) if done and done.code == 0 else set()
-            ciphers = tuple(one for one in ciphers if one in listed) or ciphers
-        return ciphers
+        return strength_within(self._host, vserver, self._own(CIPHERS, vserver))
 
     def warnings(self, desired: Sequence[Vserver]) -> list[str]:
         """Warnings of cipher suites that are allowed from now on, as was asked for."""
-        found = []
-        for one in desired:
-            if one.present and "strength" not in one.left_out:
-                more = sorted(set(STRENGTHS[one.strength].ciphers) - set(self._allowed(one)))
-                if more:
-                    found.append(
-                        f"{one.title} becomes weaker than before: strength {one.strength} allows {', '.join(more)},"
-                        f" which your own {CIPHERS} does not"
-                    )
-        return found
+        return [text for one in desired for text in warnings(self._host, one, self._own(CIPHERS, one), CIPHERS)]
