@@ -46,6 +46,7 @@ FLOORS = (
         "_providers.base",
         "_providers.saved_settings",
         "_providers.line_values",
+        "_providers.own_ciphers",
     ),
     ("_certificates.x509", "_providers.sending", "_providers.accounts", "_providers.text_blocks"),
     ("_certificates.summary", "_providers.sasl", "_providers.web"),

@@ -70,6 +70,9 @@ class Files:
     def state(self, path):
         return None
 
+    def names_in(self, _directory):
+        return []
+
 
 # ---- options
 
