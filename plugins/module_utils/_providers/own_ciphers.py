@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -43,7 +43,7 @@ def warnings(host: Host, vserver: Vserver, lists: Iterable[str], setting: str) -
     return [f"{found}, which your own {setting} does not"] if more else []
 
 
-def _allowed(host: Host, strength: Strength, lists: Iterable[str]) -> Sequence[str]:
+def _allowed(host: Host, strength: Strength, lists: Iterable[str]) -> tuple[str, ...]:
     """The cipher suites of a strength that lists allow; a list that allows none of them does not count."""
     ciphers = strength.ciphers
     for own in lists:
