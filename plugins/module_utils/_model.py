@@ -196,6 +196,8 @@ class DomainPolicy:
         relay_host: host that takes the domain's mail; empty to leave routing as it is.
         relay_port: TCP port of that host.
         implicit_tls: whether TLS starts at once there; otherwise with STARTTLS.
+        servername: the name that the peer is told (SNI): ``hostname`` for the name under which it was found,
+            ``nexthop`` for that of the next hop, or a name; empty to leave that as it is.
         account: the account to log in with, or None.
         keep_password: whether a password that is already stored for that account stays.
         auth_cleartext: whether the password may be sent in clear text.
@@ -211,6 +213,7 @@ class DomainPolicy:
     relay_host: str = ""
     relay_port: int = 25
     implicit_tls: bool = False
+    servername: str = ""
     account: SaslAccount | None = None
     keep_password: bool = False
     auth_cleartext: bool = False
@@ -248,6 +251,8 @@ class TlsRequirement:
         names: names of which the peer's certificate must carry one; a leading full stop stands for all names below.
         own_name: whether the name under which a server was found counts as well.
         fingerprints: as in DomainPolicy.
+        server_name: the name that the server is told (SNI), ``hostname`` for the one under which it was found; empty
+            for none.
         named_in: where the daemon's configuration names the next hop, if mail of any domain may be sent there.
     """
 
@@ -261,6 +266,7 @@ class TlsRequirement:
     names: tuple[str, ...] = ()
     own_name: bool = False
     fingerprints: tuple[str, ...] = ()
+    server_name: str = ""
     named_in: str = ""
 
 

@@ -87,7 +87,7 @@ options:
     default: false
   relay_host:
     description:
-      - Host that takes the domain's mail, a name or an address without brackets. If left out, routing stays as it is.
+      - Host that takes the domain's mail, a name or an address. If left out, routing stays as it is.
     type: str
   relay_port:
     description:
@@ -100,6 +100,15 @@ options:
       - If left out, TLS starts at once on port 465 only.
       - With Postfix such mail gets a service of its own in C(master.cf).
     type: bool
+  servername:
+    description:
+      - Name that the peer is told it is wanted under (SNI), for servers that show the right certificate only then.
+        V(hostname) is the name under which the server was found, V(nexthop) that of the next hop; anything else is sent
+        as it is.
+      - If left out, Postfix' own setting decides, C(smtp_tls_servername). Its default is to send no name.
+      - Not with O(tls=none), and not with V(dane) and V(dane-only), which send the name of the TLSA records.
+      - Needs Postfix.
+    type: str
   username:
     description:
       - Account to log in with, sent byte for byte, so that C(DOMAIN\\user) works. It cannot contain a colon. At most
@@ -210,6 +219,9 @@ options:
       implicit_tls:
         description: See O(implicit_tls).
         type: bool
+      servername:
+        description: See O(servername).
+        type: str
       username:
         description: See O(username).
         type: str
@@ -574,6 +586,7 @@ ELEMENT: Spec = {
     "relay_host": {"type": "str", "kind": HOST},
     "relay_port": {"type": "int", "default": 25},
     "implicit_tls": {"type": "bool"},
+    "servername": {"type": "str", "kind": HOST},
     "username": {"type": "str", "kind": LOGIN},
     **PASSWORD,
     "auth_cleartext": {"type": "bool", "default": False},

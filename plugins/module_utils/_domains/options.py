@@ -36,19 +36,20 @@ def parse(element: Mapping[str, Any]) -> DomainPolicy:
     policy = DomainPolicy(
         domain=domain,
         tls=element["tls"],
-        match=tuple(element["match"] or ()),
+        match=tuple(_pattern(one, subject) for one in element["match"] or ()),
         fingerprints=tuple(fingerprint(one, subject) for one in element["fingerprints"] or ()),
         subdomains=element["subdomains"],
-        relay_host=(element["relay_host"] or "").lower(),
+        relay_host=_host(element["relay_host"] or "", "relay_host", subject),
         relay_port=element["relay_port"],
         implicit_tls=element["relay_port"] == SUBMISSIONS_PORT if implicit is None else implicit,
+        servername=_host(element["servername"] or "", "servername", subject),
         account=_account(element, subject),
         keep_password=element["update_password"] in ("on_create",),
         auth_cleartext=element["auth_cleartext"],
         inbound=parse_inbound(element["inbound"], domain, fingerprint),
         present=element["state"] == "present",
     )
-    for check in (_check_scope, _check_peer, _check_account, _check_relay):
+    for check in (_check_scope, _check_peer, _check_servername, _check_account, _check_relay):
         check(policy)
     return policy
 
@@ -60,6 +61,27 @@ def _domain(given: str) -> str:
         return ascii_name(given, "domain")
     except Problem as exc:
         raise exc.about(subject=f"domain {given}") from exc
+
+
+def _host(given: str, option: str, subject: str) -> str:
+    """A host's name or address in the form in which it is kept, however it is written."""
+    bare = re.sub(r"^\[(?:ipv6:)?(.*)\]$", r"\1", given.strip(), flags=re.IGNORECASE)
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        pass
+    if re.fullmatch(r"[A-Za-z0-9._-]*", bare):  # names in private networks may have what others must not have
+        return bare.lower().removesuffix(".")
+    try:
+        return ascii_name(bare, option)
+    except Problem as exc:
+        raise exc.about(subject=subject) from exc
+
+
+def _pattern(given: str, subject: str) -> str:
+    """A name that a certificate may have; a leading full stop stands for all names below."""
+    below = "." if given.strip().startswith(".") else ""
+    return below + _host(given.strip().removeprefix("."), "match", subject)
 
 
 def fingerprint(given: str, subject: str) -> str:
@@ -157,6 +179,20 @@ def _check_peer(policy: DomainPolicy) -> None:
             "give both, or choose another level",
             subject=policy.title,
             option="fingerprints",
+        )
+
+
+def _check_servername(policy: DomainPolicy) -> None:
+    """Which name the peer is told."""
+    if policy.servername and policy.tls in ("none", "dane", "dane-only"):
+        why = (
+            "there is no TLS in which to tell it" if policy.tls == "none" else "DANE tells the name of the TLSA records"
+        )
+        raise Problem(
+            f"servername is given, but at the level {policy.tls} {why}",
+            "leave servername out, or choose another level",
+            subject=policy.title,
+            option="servername",
         )
 
 

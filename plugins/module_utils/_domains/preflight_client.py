@@ -139,12 +139,30 @@ def _addresses(hosts: Iterable[str], port: int, faults: list[Fault]) -> Iterator
 
 def _fault(requirement: TlsRequirement, host: str, address: str, trust: ssl.SSLContext, end: float) -> Fault | None:
     """What is wrong with one server; None where it meets the requirement."""
-    # by its address, which is never sent as a server name (RFC 6066 section 3); Postfix sends none either
+    asked = host if requirement.server_name == "hostname" else requirement.server_name
+    fault = _fault_under(asked, requirement, host, address, trust, end)
+    hears_no_name = fault and fault.cause != NO_ANSWER and not asked and _has_letters(host)
+    if fault and hears_no_name and _fault_under(host, requirement, host, address, trust, end) is None:
+        told = f"{fault.reason}; it does as required once it is told the name {host} (SNI): set servername to hostname"
+        return Fault(fault.cause, told)
+    return fault
+
+
+def _has_letters(host: str) -> bool:
+    """Whether it is a name, which can be told, and not an address."""
+    return ":" not in host and any(one.isalpha() for one in host)
+
+
+def _fault_under(
+    name: str, requirement: TlsRequirement, host: str, address: str, trust: ssl.SSLContext, end: float
+) -> Fault | None:
+    """What is wrong with one server that is told this name; empty for none."""
+    # without a name by its address, which is never sent as one (RFC 6066 section 3)
     endpoint = Endpoint(address, requirement.port, "smtp", requirement.implicit_tls)
     who = f"{host} ({address} port {requirement.port})"
     verifying = requirement.level in _VERIFYING
     try:
-        session = handshake(endpoint, trust=trust if verifying else None, timeout=_left(end))
+        session = handshake(endpoint, trust=trust if verifying else None, server_name=name, timeout=_left(end))
     except WireError as exc:
         return Fault(NO_TLS if exc.code in _NO_TLS else NO_ANSWER, f"{who}: {exc.text}")
     if session.error:

@@ -27,6 +27,7 @@ OPTIONS = {
     "auth_tls": "a choice of SASL mechanisms",
     "auth_clear": "a choice of SASL mechanisms",
     # mail_domain_security
+    "servername": "a choice of the name that a peer is told (SNI)",
     "inbound": "requirements for the incoming mail of a domain",
     "mta_sts": "MTA-STS policies of other domains",
     "preflight": "a forecast of what new requirements would cut off",
@@ -75,6 +76,7 @@ def used_by_domains(policies: Sequence[DomainPolicy], *, mta_sts: bool | None, p
         mta_sts: whether the MTA-STS policies of other domains are to be followed.
         preflight_fails: whether the run must fail where a destination would be cut off.
     """
+    yield from (Use("servername", one.title) for one in policies if one.present and one.servername)
     yield from (Use("inbound", one.title) for one in policies if one.present and one.inbound)
     if mta_sts:
         yield Use("mta_sts")

@@ -43,6 +43,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.dom
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
+_SERVER_NAME = "smtp_tls_servername"
 
 
 class _Comparison:
@@ -81,7 +82,7 @@ class _Comparison:
     @staticmethod
     def _default(value: Callable[[str], str]) -> Policy:
         level = value(LEVEL)
-        return Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else ())
+        return Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else (), value(_SERVER_NAME))
 
     def demands(self, domains: Collection[str]) -> list[TlsRequirement]:
         """What is newly demanded of the servers that take the mail of some domains."""
@@ -123,6 +124,7 @@ class _Comparison:
             exchangers=not place.fixed and self._looks_up_exchangers,
             implicit_tls=self._starts_at_once(transport),
             level=policy.level,
+            server_name=self._server_name(transport, place.host, policy),
         )
         match = policy.match
         if policy.level in MATCH and not match:
@@ -140,12 +142,19 @@ class _Comparison:
         disabled = self._settings.expanded("smtp_dns_support_level") == "disabled"
         return not disabled and self._settings.expanded("disable_dns_lookups") != "yes"
 
-    def _starts_at_once(self, transport: str) -> bool:
-        name = "smtp_tls_wrappermode"
+    def _of_service(self, transport: str, name: str) -> str:
+        """A parameter's value as a service has it."""
         service = self._services.get(transport)
         override = service.overrides.get(name) if service else None
-        value = override.value if override else self._settings.expanded(name)
-        return clients.starts_tls_at_once(transport) or value == "yes"
+        return expand(override.value, self._settings.value) if override else self._settings.expanded(name)
+
+    def _server_name(self, transport: str, next_hop: str, policy: Policy) -> str:
+        """The name that smtp(8) tells the server."""
+        name = policy.server_name or self._of_service(transport, _SERVER_NAME)
+        return "" if policy.level == "dane-only" else next_hop if name == "nexthop" else name
+
+    def _starts_at_once(self, transport: str) -> bool:
+        return clients.starts_tls_at_once(transport) or self._of_service(transport, "smtp_tls_wrappermode") == "yes"
 
 
 def new_requirements(

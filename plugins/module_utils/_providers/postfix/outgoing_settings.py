@@ -31,6 +31,7 @@ OF_EVERYTHING = (
     "smtp_tls_verify_cert_match",
     "smtp_tls_secure_cert_match",
     "smtp_tls_fingerprint_cert_match",
+    "smtp_tls_servername",
     "relayhost",
     "default_transport",
 )
@@ -63,6 +64,8 @@ def for_everything(policy: DomainPolicy, transport: str) -> dict[str, str]:
     wanted = {LEVEL: policy.tls}
     if policy.tls in MATCH and (policy.match or policy.fingerprints):
         wanted[MATCH[policy.tls]] = ", ".join(policy.match or policy.fingerprints)
+    if policy.servername:
+        wanted["smtp_tls_servername"] = policy.servername
     if policy.relay_host:
         relay = (
             {"default_transport": f"{transport}:{relay_of(policy)}"} if transport else {"relayhost": relay_of(policy)}

@@ -24,10 +24,11 @@ TABLES = "smtp_tls_policy_maps"
 
 @dataclass(frozen=True)
 class Policy:
-    """A level, and what it matches: names, words that stand for names, or digests."""
+    """A level, what it matches (names, words that stand for names, or digests), and the name that is told (SNI)."""
 
     level: str
     match: tuple[str, ...]
+    server_name: str = ""
 
     @classmethod
     def parse(cls, value: str) -> Policy:
@@ -35,7 +36,8 @@ class Policy:
         level, *attributes = value.split() or [""]
         between = r"\|" if level == "fingerprint" else r"[:|]"  # a fingerprint has colons in it
         given = (one[len("match=") :] for one in attributes if one.startswith("match="))
-        return cls(level, tuple(name for one in given for name in re.split(between, one)))
+        told = [one[len("servername=") :] for one in attributes if one.startswith("servername=")]
+        return cls(level, tuple(name for one in given for name in re.split(between, one)), "".join(told[-1:]))
 
 
 def by_key(rows: Rows) -> dict[str, Policy]:

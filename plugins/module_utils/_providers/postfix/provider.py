@@ -113,7 +113,17 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     processes = frozenset({"master", "postscreen", "smtpd"})
     packages = PACKAGES
     options = frozenset(
-        {"name", "alternative_certificate", "sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}
+        {
+            "name",
+            "alternative_certificate",
+            "sni",
+            "auth_tls",
+            "auth_clear",
+            "inbound",
+            "mta_sts",
+            "preflight",
+            "servername",
+        }
     )
     backends = BACKENDS
     unit = UNIT

@@ -78,8 +78,10 @@ _DEFAULTS = {"default_transport": clients.PLAIN}
 def policy_value(policy: DomainPolicy) -> str:
     """A policy as the TLS policy table has it."""
     if policy.fingerprints:
-        return f"{policy.tls} match={'|'.join(policy.fingerprints)}"  # a fingerprint has colons in it
-    return policy.tls + (f" match={':'.join(policy.match)}" if policy.match else "")
+        value = f"{policy.tls} match={'|'.join(policy.fingerprints)}"  # a fingerprint has colons in it
+    else:
+        value = policy.tls + (f" match={':'.join(policy.match)}" if policy.match else "")
+    return value + (f" servername={policy.servername}" if policy.servername else "")
 
 
 def level_in(row: Row) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+from dataclasses import replace
 
 import pytest
 from cryptography import x509
@@ -117,6 +118,32 @@ def test_name_by_which_the_server_was_found(look_at, material, monkeypatch):
         _resolve(monkeypatch, {"mx.a.test": [HERE]})
         one = TlsRequirement("a.test", "a.test", "a.test", server.port, level="verify", own_name=True)
         assert look([one], trust_store(str(material.ca_file)), []).faults == ()
+
+
+@pytest.fixture
+def told_apart(material):
+    """A server that shows the certificate for its name only to clients that ask for that name."""
+    default, right = material.context("hoster.test"), material.context("localhost")
+    default.sni_callback = lambda tls, name, _context: setattr(tls, "context", right) if name == "localhost" else None
+    return default
+
+
+@pytest.mark.parametrize(
+    ("server_name", "words"),
+    [
+        ("hostname", ""),
+        ("localhost", ""),
+        ("", "set servername to hostname"),
+        ("other.test", "for hoster.test, not for"),
+    ],
+)
+def test_the_name_that_the_server_is_told(server_name, words, told_apart, material):
+    with serving(smtp(told_apart)) as server:
+        one = TlsRequirement(
+            "a.test", "[localhost]", "localhost", server.port, exchangers=False, level="secure", names=("localhost",)
+        )
+        found = look([replace(one, server_name=server_name)], trust_store(str(material.ca_file)), [])
+    assert [words in fault.reason for _one, fault in found.faults] == ([True] if words else [])
 
 
 def test_fingerprints(look_at, material):

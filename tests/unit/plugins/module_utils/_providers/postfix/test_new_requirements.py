@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -46,6 +47,9 @@ def planned(host, *policies, **options):
     plan = postfix_sending.planned(host, *policies, **options)
     assert plan.demands is not None
     return plan
+
+
+PARTNER = DomainPolicy("partner.test")
 
 
 def demanded(host, *policies, of=(), **options):
@@ -192,6 +196,29 @@ def test_service_that_starts_tls_at_once(host):
     host.tables["hash:/etc/postfix/transport"] = {"a.test": "theirs:[mx.a.test]:465"}
     (found,) = demanded(host, DomainPolicy("*", tls="encrypt"), of=("a.test",))
     assert found.implicit_tls
+
+
+@pytest.mark.parametrize(
+    ("parameters", "policy", "expected"),
+    [
+        ({}, PARTNER, ""),
+        ({}, replace(PARTNER, servername="sni.test"), "sni.test"),
+        ({}, replace(PARTNER, servername="nexthop"), "partner.test"),
+        ({"smtp_tls_servername": "hostname"}, PARTNER, "hostname"),
+        ({"smtp_tls_servername": "${mine?{$mine}:{nexthop}}"}, PARTNER, "partner.test"),
+        ({}, replace(PARTNER, domain="*", servername="hostname", relay_host="partner.test"), "hostname"),
+    ],
+)
+def test_the_name_that_the_server_is_told(parameters, policy, expected, host):
+    host.set(MAIN_CF, **parameters)
+    assert [one.server_name for one in demanded(host, policy)] == [expected]
+
+
+def test_the_name_that_one_service_tells(host):
+    host.files[MASTER_CF] += b"slow unix - - y - - smtp -o smtp_tls_servername=hostname\n"
+    host.set(MAIN_CF, transport_maps="hash:/t")
+    host.tables["hash:/t"] = {"partner.test": "slow:"}
+    assert [one.server_name for one in demanded(host, PARTNER)] == ["hostname"]
 
 
 @pytest.mark.parametrize("setting", [{"smtp_dns_support_level": "disabled"}, {"disable_dns_lookups": "yes"}])
