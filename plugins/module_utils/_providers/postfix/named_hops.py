@@ -57,7 +57,7 @@ class NamedHop:
     """A next hop, and where it is named.
 
     Attributes:
-        hop: service and next hop.
+        hop: service and next hop, which is empty where it is the recipient's domain.
         place: the parameter, or file and line.
         relays: whether it takes what is on its way to others, and not only what this host handles itself.
     """
@@ -144,8 +144,8 @@ class NamedHops:
     def _of_way(self, value: str, place: str, *, relays: bool = False) -> Iterator[NamedHop]:
         """Of what is written as ``transport:nexthop``."""
         transport, _colon, next_hops = value.strip().partition(":")
-        # a filter without a next hop gets default_filter_nexthop, and any other transport the recipient's domain
-        for next_hop in words(next_hops or self._expanded("default_filter_nexthop")):
+        # a filter without a next hop gets default_filter_nexthop; what has none then takes the recipient's domain
+        for next_hop in words(next_hops or self._expanded("default_filter_nexthop")) or [""]:
             if transport and "$" not in next_hop:
                 yield NamedHop(Hop(transport, next_hop.lower()), place, relays)
 

@@ -12,8 +12,9 @@ is theirs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtp_clients import (
     CLEAR_AUTH,
@@ -23,6 +24,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 LEVEL = "smtp_tls_security_level"
+# what the peer's certificate must be for at these levels, by itself
+_NAMES = {"verify": ("hostname",), "secure": ("nexthop", "dot-nexthop")}
 _NOTE = "outgoing "
 _COLUMNS = ("before", "ours")
 # What the entry for all outgoing mail decides; the rest belongs to all entries.
@@ -150,6 +153,18 @@ class Settings:
         if not same:
             self._become(name, value)
             self.text = main_cf.assign(self.text, {name: value})
+
+    def with_names(self, policy: DomainPolicy) -> DomainPolicy:
+        """A policy that names what its level stands for, where main.cf has something else for that level."""
+        default = _NAMES.get(policy.tls, ())
+        if policy.match or not default:
+            return policy
+        name = MATCH[policy.tls]
+        # the entry for all mail may have set it itself
+        value = self.before(name) if policy.domain == EVERYTHING else self.value(name)
+        if tuple(words(expand(value, self.value))) == default:
+            return policy
+        return replace(policy, match=default)
 
     def put_back(self, name: str, default: str = "") -> None:
         """Restore a parameter's former value.

@@ -11,9 +11,8 @@ go out from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Row
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHop
@@ -22,34 +21,23 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LEVEL,
     Settings,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
-    policies_of_others,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand
 
 OWNER = "(own)"  # to whom these rows belong in our table; no domain has such a name
 
 
-def own_rows(
-    host: Host,
-    expanded: Callable[[str], str],
-    settings: Settings,
-    named: Sequence[NamedHop],
-    affected: Mapping[str, Service],
-    others: Collection[str],
-) -> tuple[Row, ...]:
-    """The rows for hops within this host.
+def own_hops(
+    named: Sequence[NamedHop], this_host: ThisHost, affected: Mapping[str, Service], others: Collection[str]
+) -> set[str]:
+    """The next hops within this host.
 
     Args:
-        host: the machine.
-        expanded: answers a parameter's value with the parameters it names put in.
-        settings: main.cf as it will be.
         named: the hops that the configuration names.
+        this_host: what stands for this host.
         affected: the services that are an smtp(8) and follow main.cf's level, by name.
-        others: next hops that have a policy of ours, or take mail for others.
+        others: next hops that take mail for others.
     """
-    this_host = ThisHost(host, expanded)
-    found = {
+    return {
         one.hop.next_hop
         for one in named
         if one.hop.transport in affected
@@ -57,8 +45,12 @@ def own_rows(
         and one.hop.next_hop not in others
         and this_host.is_at(one.hop.next_hop)
     }
+
+
+def own_rows(hops: Collection[str], settings: Settings) -> tuple[Row, ...]:
+    """The rows for next hops within this host."""
     level = level_before(settings)
-    return tuple(Row(one, level) for one in sorted(found - set(policies_of_others(host, expanded, found))))
+    return tuple(Row(one, level) for one in sorted(hops))
 
 
 def level_before(settings: Settings) -> str:

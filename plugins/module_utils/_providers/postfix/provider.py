@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
+    EVERYTHING,
     DomainPolicy,
     Endpoint,
     QueuedMail,
@@ -57,6 +58,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LEVEL,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outranking import Outranking
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     BACKENDS,
     CONFIG_DIRECTORY,
@@ -66,6 +68,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MASTER_CF,
     PACKAGES,
     SASL_ACCOUNTS,
+    TLS_POLICY,
     TRANSPORT,
     UNIT,
 )
@@ -272,6 +275,14 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         }
         clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
         with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
+        outranking = Outranking(self.host, self.expanded, settings)
+        present = [policy for policy in policies if policy.present]
+        if tables.rows[TLS_POLICY] or any(policy.domain == EVERYTHING for policy in present):
+            outranking.refuse_forgotten()
+        if any(policy.encrypted and not policy.implicit_tls for policy in present):
+            outranking.refuse_no_starttls(one for name, one in services.items() if name in tables.used_services)
+        ours = {row.key for rows in tables.rows[TLS_POLICY].values() for row in rows}
+        unlisted = outranking.weaker_rows(present, ours)
         changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
             changes=(
@@ -285,7 +296,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             levels=tables.levels(),
             default_level=settings.value(LEVEL),
             mta_sts=mta_sts_resolver.is_asked(settings),
-            warnings=[*tables.warnings, *prerequisites.resolver_warnings(self.host, settings, declared)],
+            warnings=[*tables.warnings, *unlisted, *prerequisites.resolver_warnings(self.host, settings, declared)],
             demands=new_requirements(self.host, self.expanded, settings, tables, services),
         )
 

@@ -38,6 +38,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     NamedHop,
     NamedHops,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import ThisHost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     OF_EVERYTHING,
     Settings,
@@ -47,6 +48,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.own_hops import (
     OWNER,
     follow_main_cf,
+    own_hops,
     own_rows,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
@@ -54,6 +56,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SASL_ACCOUNTS,
     TLS_POLICY,
     TRANSPORT,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    policies_of_others,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
     Hop,
@@ -120,6 +125,7 @@ class DomainTables:
         self._settings = settings
         self._services = [*services, *clients.OURS]
         self._logins = LoginServices(host, settings, services)
+        self._this_host = ThisHost(host, expanded)
         self._affected = follow_main_cf(services)
         self._named = named
         self._map_type = settings.expanded("default_database_type")
@@ -162,7 +168,10 @@ class DomainTables:
     def _settle_everything(self, present: Sequence[DomainPolicy], gone: set[str]) -> None:
         """Write the entry for all mail into main.cf, or take it back."""
         everything = next((policy for policy in present if policy.domain == EVERYTHING), None)
-        wanted = for_everything(everything, self._logins.service_of(everything, None)) if everything else {}
+        wanted: dict[str, str] = {}
+        if everything:
+            named = self._settings.with_names(everything)
+            wanted = for_everything(named, self._logins.service_of(everything, None))
         if everything or EVERYTHING in gone:
             for name in set(OF_EVERYTHING) & set(self._settings.noted) - set(wanted):
                 self._settings.put_back(name, _DEFAULTS.get(name, ""))
@@ -177,11 +186,14 @@ class DomainTables:
         if everything:
             named = self._named.found()
             self.named_hops = [one for one in named if one.hop.transport in self._affected]
+            elsewhere = [one.hop for one in named if not self._this_host.is_at(one.hop.next_hop)]
+            self.used_services |= {one.transport for one in elsewhere}
             route = self._routes[EVERYTHING]
             outward = {hop.next_hop for hop in (route.usual, *route.by_sender)}
             rows = ()
             if everything.encrypted:
-                rows = own_rows(self._host, self._expanded, self._settings, named, self._affected, outward)
+                hops = own_hops(named, self._this_host, self._affected, outward)
+                rows = own_rows(hops - set(policies_of_others(self._host, self._expanded, hops)), self._settings)
         claimed = {row.key for some in table_rows.values() for row in some}
         rows = tuple(row for row in rows if row.key not in claimed)
         if rows:
@@ -199,7 +211,8 @@ class DomainTables:
         planned = {name: self._settings.value(name) for name in self._settings.changed}
         self._routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
         self._routes = self._routing.routes(names)
-        self.used_services |= {route.usual.transport for route in self._routes.values()}
+        ways = [hop for route in self._routes.values() for hop in (route.usual, *route.by_sender)]
+        self.used_services |= {hop.transport for hop in ways}
         self.used_services |= set(clients.STOCK) if EVERYTHING in self._routes else set()
 
     def _routes_of(self, policy: DomainPolicy) -> list[Route]:
@@ -271,7 +284,7 @@ class DomainTables:
 
     def _put(self, policy: DomainPolicy) -> None:
         usual, hops = self._hops(policy)
-        value = policy_value(policy)
+        value = policy_value(self._settings.with_names(policy))
         wanted: dict[str, list[Row]] = {
             TRANSPORT: [],
             TLS_POLICY: [Row(hop, value) for hop in hops],
