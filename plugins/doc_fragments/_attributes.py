@@ -61,3 +61,13 @@ attributes:
     membership:
       - postmaster.secure_channel.secure_channel
 """
+
+    ACTIONGROUP_SECURE_CHANNEL_STORE = r"""
+options: {}
+attributes:
+  store_group:
+    description:
+      - A default for O(store) can be given to all modules that have it, in C(module_defaults), under
+        C(group/postmaster.secure_channel.secure_channel_store). The other group has modules without it.
+    support: full
+"""

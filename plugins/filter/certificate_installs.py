@@ -47,7 +47,7 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-OPTIONS = ("src", "key_src", "passphrase", "key_passphrase", "chain", "names", "trust_store")
+OPTIONS = ("src", "key_src", "passphrase", "key_passphrase", "chain", "names", "trust_store", "replace", "source")
 
 
 def certificate_installs(

@@ -47,8 +47,12 @@ _value:
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Callable
 
-WITHOUT_REQUEST = ("lineage",)
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import LINEAGE, OWN_CA
+
+WITHOUT_REQUEST = (LINEAGE,)
 OPTIONS_OF_THE_ROLE = ("source", "acme_challenge")
+# of the answer alone, as certificate_installs takes them
+_OF_THE_ANSWER = ("src", "key_src", "passphrase", "chain", "names", "trust_store", "replace")
 
 
 def certificate_requests(entries: Sequence[Mapping[str, Any]], due: Collection[str] = ()) -> list[dict[str, Any]]:
@@ -59,10 +63,12 @@ def certificate_requests(entries: Sequence[Mapping[str, Any]], due: Collection[s
         due: names of certificates that are to be requested now in any case.
     """
     found = []
+    ignored = {*OPTIONS_OF_THE_ROLE, *_OF_THE_ANSWER}
     for entry in entries:
         if entry.get("source") in WITHOUT_REQUEST:
             continue
-        request = {option: value for option, value in entry.items() if option not in OPTIONS_OF_THE_ROLE}
+        request = {option: value for option, value in entry.items() if option not in ignored}
+        request["source"] = entry.get("source", OWN_CA)
         if request["name"] in due:
             request["renew"] = "now"
         found.append(request)

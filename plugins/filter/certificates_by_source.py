@@ -39,7 +39,7 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-OWN_CA = "own_ca"
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import OWN_CA
 
 
 def certificates_by_source(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:

@@ -18,7 +18,7 @@ description:
     on which TLS starts at once.
   - A virtual server with C(addresses) has endpoints at these, under the first of its C(server_names). One with C(sni)
     has them under each name except wildcards. Virtual servers with C(state=absent) are left out.
-positional: host
+positional: host, certificates, roots
 options:
   _input:
     description:
@@ -31,6 +31,22 @@ options:
       - The host's name for clients.
     type: str
     required: true
+  certificates:
+    description:
+      - The C(certificates) that M(postmaster.secure_channel.mail_cert_info) found on the host. With them, a virtual
+        server with C(addresses) and without C(server_names) has its endpoints under the first name of its certificate,
+        unless that covers O(host).
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.5.0
+  roots:
+    description:
+      - The CA certificates to trust, PEM text, by the name of the certificate; those under C(*) for all others. Where
+        there are none, it is the store of the host that looks.
+    type: dict
+    default: {}
+    version_added: 0.5.0
 seealso:
   - module: postmaster.secure_channel.mail_tls_info
   - module: postmaster.secure_channel.mail_vserver_tls
@@ -71,6 +87,9 @@ _value:
       description: The name to ask for. Only there where it differs from C(host).
       type: str
       sample: imap.example.test
+    ca_content:
+      description: The CA certificates to trust. Only there where O(roots) has some.
+      type: str
 """
 
 from collections.abc import Mapping, Sequence
@@ -79,23 +98,34 @@ from typing import Any, Callable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import (
     clients_view,
     ports,
+    shown_certificates,
 )
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import present_vservers
 
 
-def endpoints(vservers: Sequence[Mapping[str, Any]], host: str) -> list[dict[str, Any]]:
+def endpoints(
+    vservers: Sequence[Mapping[str, Any]],
+    host: str,
+    certificates: Sequence[Mapping[str, Any]] = (),
+    roots: Mapping[str, str] | None = None,
+) -> list[dict[str, Any]]:
     """The endpoints of virtual servers.
 
     Args:
         vservers: dictionaries with the options of mail_vserver_tls.
         host: the host's name for clients.
+        certificates: what mail_cert_info found on the host.
+        roots: the CA certificates to trust, PEM, by the name of the certificate.
 
     Raises:
         AnsibleFilterError: a protocol is not known.
     """
     found: list[dict[str, Any]] = []
+    given = roots or {}
+    names = {one["name"]: one["live"]["names"] for one in certificates if one["live"]}
     for vserver, protocol in present_vservers(vservers):
-        for place, name in clients_view(vserver, host):
+        for place, name in clients_view(vserver, host, names):
+            trusted = [given.get(one, given.get("*", "")) for one in shown_certificates(vserver, name)]
             for port, registered, tls in zip(
                 ports(vserver), (protocol.port, protocol.implicit_tls_port), ("starttls", "implicit")
             ):
@@ -106,6 +136,8 @@ def endpoints(vservers: Sequence[Mapping[str, Any]], host: str) -> list[dict[str
                     endpoint["port"] = port
                 if name != place:
                     endpoint["server_name"] = name
+                if trusted and all(trusted):
+                    endpoint["ca_content"] = "".join(dict.fromkeys(trusted))
                 found.append(endpoint)
     return found
 

@@ -24,6 +24,17 @@ description:
   - What the roles take is read from their argument specs.
   - The playbooks of this collection do this first of all. Use it at the beginning of your own, where they use the
     roles.
+  - It also refuses, before anything is changed on any host, what a module would refuse later - options of a virtual
+    server, a remote domain or an account that contradict each other, a certificate with C(source=acme) without
+    C(certificates_acme_directory), without C(certificates_acme_terms_agreed), or for a name without a domain, and one
+    with C(source=lineage) without its files. Names without a domain in other certificates get a warning.
+options:
+  declared:
+    description:
+      - Whether it is an error if nothing at all is declared for the host.
+    type: bool
+    default: false
+    version_added: 0.5.0
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
 attributes:
@@ -50,6 +61,7 @@ notes:
 EXAMPLES = r"""
 - name: Check the variables
   postmaster.secure_channel.check_variables:
+    declared: true
 """
 
 RETURN = r"""

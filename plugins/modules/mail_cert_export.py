@@ -21,6 +21,7 @@ description:
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel_store
   - postmaster.secure_channel._cryptography_dep
 attributes:
   check_mode:

@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.info_module
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel_store
   - postmaster.secure_channel._cryptography_dep
 options:
   name:

@@ -31,6 +31,7 @@ description:
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel_store
   - postmaster.secure_channel._cryptography_dep
 requirements:
   - the program openssl
@@ -116,6 +117,19 @@ options:
         C(ca-certificates).
     type: path
     default: /etc/ssl/certs/ca-certificates.crt
+  replace: &replace
+    version_added: 0.5.0
+    description:
+      - Whether a certificate that comes with its own key takes the place of a live one that is valid at least as long,
+        and of a pending request, whose key is lost. Otherwise that is refused.
+    type: bool
+    default: false
+  source: &source
+    version_added: 0.5.0
+    description:
+      - Where the certificate comes from, a word of yours such as C(lineage). It is noted. If it comes with its own key,
+        and the live one or the pending request is noted with another source, it takes its place without O(replace).
+    type: str
   state: &state
     version_added: 0.2.0
     description:
@@ -147,6 +161,8 @@ options:
       chain: *chain
       names: *names
       trust_store: *trust_store
+      replace: *replace
+      source: *source
       state: *state
   store:
     description:
@@ -407,6 +423,8 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "chain": {"type": "str", "kind": CERTIFICATES},
     "names": {"type": "list", "elements": "str", "kind": HOST},
     "trust_store": {"type": "path", "default": SYSTEM_TRUST_STORE, "kind": PATH},
+    "replace": {"type": "bool", "default": False},
+    "source": {"type": "str", "kind": LABEL},
     "state": {"type": "str", "choices": ["present", "previous"], "default": "present"},
 }
 

@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel_store
   - postmaster.secure_channel._cryptography_dep
 attributes:
   check_mode:
@@ -164,6 +165,13 @@ options:
     type: str
     choices: [due, now]
     default: due
+  source: &source
+    version_added: 0.5.0
+    description:
+      - Who is to sign it, a word of yours such as C(acme). It is noted with the certificate. If the live one is noted
+        with another source, a new one is requested, whether it is due or not. A pending request stays, since any CA can
+        sign it.
+    type: str
   pending_policy: &pending_policy
     description:
       - What to do when a different request is pending under this name.
@@ -234,6 +242,7 @@ options:
       renewal_key: *renewal_key
       renew_at: *renew_at
       renew: *renew
+      source: *source
       pending_policy: *pending_policy
       check_dns: *check_dns
       expected_addresses: *expected_addresses
@@ -490,6 +499,7 @@ ELEMENT: dict[str, dict[str, Any]] = {
     "renewal_key": {"type": "str", "choices": ["new", "reuse"], "default": "new", "no_log": False},
     "renew_at": {"type": "float", "default": 0.67},
     "renew": {"type": "str", "choices": ["due", "now"], "default": "due"},
+    "source": {"type": "str", "kind": LABEL},
     "pending_policy": {"type": "str", "choices": ["keep", "replace"], "default": "keep"},
     "check_dns": {"type": "str", "choices": ["off", "warn", "fail"], "default": "off"},
     "expected_addresses": {"type": "list", "elements": "str", "kind": NETWORK},

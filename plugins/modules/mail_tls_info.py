@@ -62,9 +62,15 @@ options:
   ca_file:
     description:
       - PEM file on the host that the task runs on, with the CA certificates to trust.
-      - If left out, it is the system's own store. On Debian that can contain the self-signed certificate from the
-        host's installation, so that the host trusts itself although no other host does.
+      - If this and O(ca_content) are left out, it is the system's own store. On Debian that can contain the self-signed
+        certificate from the host's installation, which no other host trusts. So with the system's store, a
+        certificate that has signed itself is never verified.
     type: path
+  ca_content:
+    description:
+      - The CA certificates to trust, PEM text. Cannot be combined with O(ca_file).
+    type: str
+    version_added: 0.5.0
   source:
     description:
       - IP address to connect from, one of those of the host that the task runs on.
@@ -99,6 +105,10 @@ options:
       ca_file:
         description: See O(ca_file).
         type: path
+      ca_content:
+        description: See O(ca_content).
+        type: str
+        version_added: 0.5.0
       source:
         description: See O(source).
         type: str
@@ -448,7 +458,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import HOST, PATH, SERVER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import CERTIFICATES, HOST, PATH, SERVER
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.options import parse, parse_checks
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls_info.report import look_at_all, summarised
 
@@ -459,6 +469,7 @@ ELEMENT: Spec = {
     "tls": {"type": "str", "choices": ["starttls", "implicit"], "default": "starttls"},
     "server_name": {"type": "str", "kind": HOST},
     "ca_file": {"type": "path", "kind": PATH},
+    "ca_content": {"type": "str", "kind": CERTIFICATES},
     "source": {"type": "str", "kind": SERVER},
 }
 CHECKS: Spec = {

@@ -25,6 +25,7 @@ description:
 extends_documentation_fragment:
   - postmaster.secure_channel._attributes
   - postmaster.secure_channel._attributes.actiongroup_secure_channel
+  - postmaster.secure_channel._attributes.actiongroup_secure_channel_store
 requirements:
   - python >= 3.9
   - the program openssl

@@ -33,9 +33,17 @@ OF_PLAYBOOKS: dict[str, dict[str, Any]] = {
     HOSTS: {},
     FOREIGN: {"type": "list", "elements": "str"},
     "link_hosts": {},
+    "secure_channel_serial": {"type": "raw"},
+    "secure_channel_max_fail_percentage": {"type": "float"},
 }
 # What roles leave behind for others, which a second playbook of the same run finds.
-RESULTS = {"certificate_authority_answers", "certificates_missing", "certificates_pending", "verify_found"}
+RESULTS = {
+    "certificate_authority_answers",
+    "certificates_missing",
+    "certificates_pending",
+    "verify_faults",
+    "verify_found",
+}
 # These take the same declaration as another variable.
 ALIKE = {"certificates_vservers": "vservers_list", "verify_vservers": "vservers_list"}
 

@@ -28,6 +28,8 @@ class Input:
         passphrase: opens the key that comes with the certificate; None where none was given.
         key_passphrase: opens the key on the host, or is to protect it there; None where none was given.
         key: content of the file with the key, where that is another one; None where no such file was named.
+        source: where it comes from; empty where that is not said.
+        replaces: whether it takes the place of a live certificate and of a pending request with other keys.
     """
 
     option: str
@@ -36,6 +38,8 @@ class Input:
     passphrase: str | None = field(default=None, repr=False)
     key_passphrase: str | None = field(default=None, repr=False)
     key: bytes | None = field(default=None, repr=False)
+    source: str = ""
+    replaces: bool = False
 
     @classmethod
     def from_params(cls, host: Host, params: Mapping[str, Any], pending_request: str, *, check_mode: bool) -> Input:
@@ -64,14 +68,15 @@ class Input:
                 remedy = "name the file on this host in which the other tool keeps the key"
                 key = _file(host, "key_src", key_src, remedy, check_mode=check_mode)
                 data = None if key is None else data
-            return cls("src", data, chain, params["passphrase"], params["key_passphrase"], key)
+            return cls("src", data, chain, params["passphrase"], params["key_passphrase"], key, *_purpose(params))
         if not content and not check_mode:
             raise Problem(
                 "there is no answer from the CA to install",
                 f"send {pending_request} to the CA, and give its answer as content or src",
                 option="content",
             )
-        return cls("content", _bytes(content) or None, chain, params["passphrase"], params["key_passphrase"])
+        given = _bytes(content) or None
+        return cls("content", given, chain, params["passphrase"], params["key_passphrase"], None, *_purpose(params))
 
     def opened(self, openings: Openings) -> Content:
         """What is in it.
@@ -115,6 +120,11 @@ class Input:
         except Problem as exc:
             raise exc.about(option="chain") from exc
         return [one for one in others if one not in content.certificates]
+
+
+def _purpose(params: Mapping[str, Any]) -> tuple[str, bool]:
+    """Where it comes from, and whether it takes the place of what is there."""
+    return params.get("source") or "", bool(params.get("replace"))
 
 
 def _bytes(text: str | None) -> bytes:

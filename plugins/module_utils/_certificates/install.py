@@ -49,6 +49,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     friendly_name_in,
     label_record,
     required_names,
+    source_in,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
     PendingRequest,
@@ -75,6 +76,7 @@ class _MatchingKey:
         record: what was asked for.
         pending: whether it is the pending request's, not the live certificate's.
         imported: whether the key came with the certificate and is not on this host yet.
+        instead_of: the source of the live certificate, where that is another one.
     """
 
     pem: bytes = field(repr=False)
@@ -82,6 +84,7 @@ class _MatchingKey:
     record: bytes | None
     pending: bool = False
     imported: bool = False
+    instead_of: str = ""
 
 
 class InstallPlanner:
@@ -217,20 +220,24 @@ class InstallPlanner:
             return _MatchingKey(key.pem, key.public_key, entry.pending.record, pending=True)
         if is_live:
             return _live_key(entry.live, leaf, passphrase)
-        if key:
+        if key and not (brought is not None and (given.replaces or _other_source(entry.pending.record, given))):
             raise Problem(
                 "the certificate does not belong to the key of the pending request"
                 + (", but to the live certificate's" if has_live_key else ""),
                 f"send the CA the request in {entry.pending.request_path} and install its answer to that,"
-                " or cancel that request with mail_cert_request and state=absent",
+                " or cancel that request with mail_cert_request and state=absent"
+                + (", or give replace=true" if brought is not None else ""),
             )
         if has_live_key:
             return _live_key(entry.live, live[0], passphrase)
         if brought is not None:
-            self._refuse_older(leaf, live, from_lineage=given.key is not None)
+            instead_of = _other_source(entry.live.record, given)
+            if not given.replaces and not instead_of:
+                self._refuse_older(leaf, live, from_lineage=given.key is not None)
             pem = key_pem(brought)
             pem = pem if passphrase is None else encrypted_key(self._host, pem, passphrase)
-            return _MatchingKey(pem, leaf.public_key, label_record(content.friendly_name), imported=True)
+            record = label_record(content.friendly_name, given.source)
+            return _MatchingKey(pem, leaf.public_key, record, imported=True, instead_of=instead_of)
         raise Problem(
             "no request is pending on this host"
             + (", and the certificate does not belong to the live one's key" if live else ""),
@@ -250,7 +257,7 @@ class InstallPlanner:
             raise Problem(
                 f"the live certificate is valid at least as long (until {timestamp(live[0].not_after)}) as this one"
                 f" (until {timestamp(leaf.not_after)}); its key would be lost",
-                "keep the live certificate, or move its file away if this one really is to replace it",
+                "keep the live certificate, or give replace=true if this one really is to replace it",
             )
 
     def _plan(
@@ -273,7 +280,7 @@ class InstallPlanner:
         )
         label = friendly_name_in(match.record) or content.friendly_name or None
         more = {"converted_from": content.converted_from, "friendly_name": label}
-        ends = removal(entry.pending) if match.pending else []
+        ends = removal(entry.pending) if match.pending or (match.imported and entry.pending.exists) else []
         planned = self._deployment.plan(candidate, ends, "", more)
         planned.result["reason"] = _reason(match, new, live, planned.changes)
         return planned
@@ -285,6 +292,12 @@ def _hint(previous: StoredCertificate, leaf: Certificate) -> str:
     if not found or found[0] != leaf:
         return ""
     return "; or, since this is the previous certificate, put it back with state=previous"
+
+
+def _other_source(record: bytes | None, given: Input) -> str:
+    """The source in a record of the store, if it is known not to be that of what is given; else empty."""
+    source = source_in(record)
+    return source if given.source and source != given.source else ""
 
 
 def _pending_key(pending: PendingRequest, live: Certificate | None, passphrase: str | None) -> PendingKey | None:
@@ -314,7 +327,8 @@ def _reason(
     if new != old:
         if match.imported:
             outcome = "replaced the live certificate" if old else "was imported"
-            return f"the certificate that came with its key {outcome}"
+            came = f", which came from {match.instead_of}" if old and match.instead_of else ""
+            return f"the certificate that came with its key {outcome}{came}"
         if match.pending:
             outcome = "replaced the live certificate" if old else "was installed"
             return f"the CA's answer to the pending request {outcome}"

@@ -10,7 +10,10 @@ from datetime import datetime
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.formats import stored_certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import certificate_blocks
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import CertificateSpec
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import (
+    CertificateSpec,
+    source_in,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import StoredCertificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.summary import days_left
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
@@ -69,6 +72,9 @@ def why_unfit(
     """
     if leaf is None:
         return "there is no live certificate yet"
+    source = source_in(record)
+    if spec.source and source and spec.source != source:
+        return f"the live certificate comes from {source}, and one from {spec.source} is asked for now"
     missing = [name for name in spec.names if not covers(leaf.names, name)]
     if missing:
         return f"the live certificate does not cover {', '.join(missing)}"

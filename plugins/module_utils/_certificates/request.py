@@ -41,6 +41,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
     CertificateSpec,
     friendly_name_in,
     label_record,
+    source_in,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
     PRIVATE,
@@ -309,7 +310,10 @@ class RequestPlanner:
         if friendly_name_in(live.record) == friendly_name:
             return []
         requested = CertificateSpec.from_record(live.record)
-        content = replace(requested, friendly_name=friendly_name).record if requested else label_record(friendly_name)
+        source = source_in(live.record)
+        content = (
+            replace(requested, friendly_name=friendly_name).record if requested else label_record(friendly_name, source)
+        )
         return needed([FileChange(live.record_path, content, **PRIVATE)], self._host)
 
     def _result(

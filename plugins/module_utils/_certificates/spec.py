@@ -46,6 +46,7 @@ class CertificateSpec:
             the certificate, so a live one need not have been requested with the same.
         friendly_name: a label for people; it is not in the request, so changing it makes no new request.
         renews: SHA-256 of the live certificate whose key is asked for again; empty for a key of its own.
+        source: who is to sign it; not in the request, so that a pending one is good for another CA, too.
     """
 
     common_name: str
@@ -62,6 +63,7 @@ class CertificateSpec:
     digest: str = ""
     friendly_name: str = field(default="", compare=False)
     renews: str = field(default="", compare=False)
+    source: str = field(default="", compare=False)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> CertificateSpec:
@@ -81,6 +83,7 @@ class CertificateSpec:
             must_staple=params["must_staple"],
             digest="" if default_digest(key_type) in ("", digest) else digest,
             friendly_name=(params["friendly_name"] or "").strip(),
+            source=params.get("source") or "",
             country=(params["country"] or "").strip().upper(),
             **{
                 option: (params[option] or "").strip()
@@ -130,7 +133,8 @@ class CertificateSpec:
     @property
     def record(self) -> bytes:
         """The record for the store, JSON."""
-        return (json.dumps(asdict(self), indent=2, sort_keys=True) + "\n").encode()
+        known = {name: value for name, value in asdict(self).items() if name != "source" or value}
+        return (json.dumps(known, indent=2, sort_keys=True) + "\n").encode()
 
     @property
     def subject(self) -> Any:
@@ -169,16 +173,26 @@ class CertificateSpec:
 
 def friendly_name_in(record: bytes | None) -> str:
     """The label in a record of the store; empty where there is none."""
+    return _text_in(record, "friendly_name")
+
+
+def source_in(record: bytes | None) -> str:
+    """Where a certificate came from according to a record in the store; empty where it does not say."""
+    return _text_in(record, "source")
+
+
+def _text_in(record: bytes | None, name: str) -> str:
     try:
-        found = json.loads(record or b"{}")["friendly_name"]
+        found = json.loads(record or b"{}")[name]
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return found if isinstance(found, str) else ""
 
 
-def label_record(friendly_name: str) -> bytes | None:
-    """The record of a certificate of which only the label is known; None where even that is not."""
-    return (json.dumps({"friendly_name": friendly_name}) + "\n").encode() if friendly_name else None
+def label_record(friendly_name: str, source: str = "") -> bytes | None:
+    """The record of a certificate of which only label and source are known; None where even these are not."""
+    known = {name: value for name, value in (("friendly_name", friendly_name), ("source", source)) if value}
+    return (json.dumps(known) + "\n").encode() if known else None
 
 
 def required_names(name: str, record: bytes | None, given: Sequence[str] | None) -> Sequence[str]:

@@ -26,7 +26,8 @@ class Question:
         host: the name or address as given.
         endpoint: where to connect.
         server_name: the name that must be in the certificate.
-        ca_file: PEM file with the trusted certificates; empty for the system's store.
+        ca_file: PEM file with the trusted certificates; empty for none.
+        roots: the trusted certificates themselves, PEM. With neither, the system's store counts.
         source: address of this host to connect from; empty to leave it to the system.
     """
 
@@ -34,6 +35,7 @@ class Question:
     endpoint: Endpoint
     server_name: str
     ca_file: str = ""
+    roots: str = ""
     source: str = ""
 
 
@@ -76,11 +78,14 @@ def parse(element: Mapping[str, Any]) -> Question:
             )
     if not 1 <= port <= 65535:
         raise Problem(f"{port} is not a TCP port", "give a port from 1 to 65535", subject=subject, option="port")
+    if element.get("ca_file") and element.get("ca_content"):
+        raise Problem("it cannot be combined with ca_file", "give one of them", subject=subject, option="ca_content")
     return Question(
         host=element["host"],
         endpoint=Endpoint(element["host"], port, protocol.name, implicit, element["server_name"] or ""),
         server_name=element["server_name"] or element["host"],
         ca_file=element["ca_file"] or "",
+        roots=element.get("ca_content") or "",
         source=element["source"] or "",
     )
 

@@ -55,10 +55,10 @@ def look_at_all(questions: Sequence[Question], checks: Checks) -> list[dict[str,
     Raises:
         Problem: a file with trusted certificates or a source address cannot be used.
     """
-    stores = {question.ca_file: trust_store(question.ca_file) for question in questions}
+    stores = {trusted: trust_store(*trusted) for trusted in {(one.ca_file, one.roots) for one in questions}}
     now = datetime.now(timezone.utc)
     with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(questions)) or 1) as pool:
-        return list(pool.map(lambda one: _look_at(one, stores[one.ca_file], checks, now), questions))
+        return list(pool.map(lambda one: _look_at(one, stores[one.ca_file, one.roots], checks, now), questions))
 
 
 def summarised(results: Sequence[Mapping[str, Any]]) -> str:
@@ -95,6 +95,8 @@ def _look_at(question: Question, trust: ssl.SSLContext, checks: Checks, now: dat
     try:
         session = handshake(endpoint, trust=trust, server_name=question.server_name, timeout=timeout, source=source)
         found.update(_session_facts(session, now), reachable=True)
+        if not (question.ca_file or question.roots):
+            found.update(_vouched_for(found))
     except WireError as exc:
         found.update(error=exc.text, error_code=exc.code, reachable=exc.code not in _NOT_CONNECTED)
         if exc.code in _NOT_CONNECTED or exc.code in _SILENT:
@@ -148,6 +150,14 @@ def _session_facts(session: Session, now: datetime) -> dict[str, Any]:
         "error": error.text if error else chain_error,
         "error_code": error.code if error else ("certificate" if chain_error else None),
     }
+
+
+def _vouched_for(found: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wrong with trust in the system's store: there a host has the certificate that it has made for itself."""
+    leaf = found["chain"][0] if found["chain"] else {}
+    if not found["verified"] or leaf.get("subject") != leaf.get("issuer"):
+        return {}
+    return {"verified": False, "verify_error": "self-signed certificate that only the host it was seen from trusts"}
 
 
 def _clear_text(question: Question, timeout: float) -> dict[str, Any]:

@@ -18,30 +18,31 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 VERSIONS: tuple[str, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
 
-def trust_store(ca_file: str = "") -> ssl.SSLContext:
+def trust_store(ca_file: str = "", roots: str = "") -> ssl.SSLContext:
     """The context that verifies servers; make it once and use it for any number of handshakes.
 
     A name must be among the certificate's subject alternative names; the common name does not count
     (RFC 9525 section 6.3). No version below TLS 1.2 is offered (RFC 8996).
 
     Args:
-        ca_file: PEM file with the trusted certificates; empty for the system's own store.
+        ca_file: PEM file with the trusted certificates.
+        roots: the trusted certificates themselves, PEM. With neither, it is the system's own store.
 
     Raises:
-        Problem: the file cannot be used.
+        Problem: the file or the text cannot be used.
     """
     context = _context()
+    if not ca_file and not roots:
+        context.load_default_certs()
+        return context
     try:
-        if ca_file:
-            with in_memory(_roots(ca_file)) as handle:
-                context.load_verify_locations(cafile=f"/dev/fd/{handle}")
-        else:
-            context.load_default_certs()
+        with in_memory(_roots(ca_file) if ca_file else roots.encode()) as handle:
+            context.load_verify_locations(cafile=f"/dev/fd/{handle}")
     except ssl.SSLError as exc:
         raise Problem(
-            f"{ca_file} contains no certificate in PEM form ({exc.reason or exc})",
-            "give a file with the trusted CA certificates in PEM form",
-            option="ca_file",
+            f"{ca_file or 'the text'} contains no certificate in PEM form ({exc.reason or exc})",
+            "give the trusted CA certificates in PEM form",
+            option="ca_file" if ca_file else "ca_content",
         ) from exc
     return context
 

@@ -10,7 +10,7 @@
   (the documentation's) and ``removing_daemons``.
 - out1 and out2 send mail to good and bad servers, which are services of the host peers (``sending_mail``), and then
   receive mail from partners, who are there as well (``receiving_mail``), both in the background.
-- c1 and c2 (``life``), d1 and d2 (``published``) are in labs of their own.
+- c1 and c2 (``life``), d1 and d2 (``published``), f1 and f2 (``fleet``) are in labs of their own.
 
 Any test can be run alone, and all of them in any order (``--shuffle SEED`` shows it), since:
 
@@ -78,6 +78,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.certificate_life import (
     CertificateLife,
 )
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.fleet_changes import FleetChanges
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.fleet_proof import FleetProof
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.inbound_partners import Received
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.outgoing_mail import Outgoing
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.published_policies import Published
@@ -372,7 +374,30 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Published]:
         scenario.lab.down()
 
 
+@pytest.fixture(scope="session")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProof]:
+    """What the proof says of f1 and f2."""
+    proof = FleetProof(Lab(lab_state("fleet")), tmp_path_factory.mktemp("fleet"))
+    try:
+        proof.begin()
+        yield proof
+    finally:
+        proof.lab.down()
+
+
+@pytest.fixture(scope="session")
+def changes(fleet: FleetProof, tmp_path_factory: pytest.TempPathFactory) -> FleetChanges:
+    """What becomes of a certificate on f1 and f2 whose source changes."""
+    return FleetChanges(fleet, tmp_path_factory.mktemp("changes"))
+
+
 # ---- one host of each release
+
+
+@pytest.fixture(params=["f1", "f2"], ids=RELEASES)
+def fleet_host(request: pytest.FixtureRequest, fleet: FleetProof) -> Host:
+    """A host of each release that is proven."""
+    return fleet.lab.hosts[request.param]
 
 
 @pytest.fixture(params=MX, ids=RELEASES)

@@ -63,6 +63,7 @@ OBJECTS = {
     "certificates_list": ("mail_cert_request", "requests"),
     "vservers_list": ("mail_vserver_tls", "vservers"),
     "relay_accounts_list": ("mail_relay_account", "accounts"),
+    "domain_security_list": ("mail_domain_security", "domains"),
     "domain_security_domains": ("mail_domain_security", "domains"),
 }
 # What the role takes out of an entry before it hands it on.

@@ -55,7 +55,8 @@ FLOORS = (
     ("_service",),
     ("_certificates", "_vservers", "_domains", "_accounts", "_tls_info"),
     ("plugin_utils",),
-    ("action", "doc_fragments", "filter", "modules"),
+    ("doc_fragments", "filter", "modules"),
+    ("action",),
 )
 # What may write is the transaction, in one file or several. The host itself writes to memory only (memfd_create).
 WRITERS = {"_host.host", "_host.transaction", "_host.lock", "_host.journal", "_host.staging", "_host.mirror"}

@@ -17,7 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificate_installs import OPTIONS as OF_INSTALL
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificate_requests import OPTIONS_OF_THE_ROLE
-from ansible_collections.postmaster.secure_channel.plugins.filter.certificates_by_source import OWN_CA
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import OWN_CA
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import ALIKE, RESULTS
 
 COLLECTION = Path(__file__).resolve().parents[3]
@@ -176,6 +176,7 @@ def bare(options: Mapping[str, Any]) -> dict[str, Any]:
     ("variable", "module", "many"),
     [
         ("vservers_list", "mail_vserver_tls", "vservers"),
+        ("domain_security_list", "mail_domain_security", "domains"),
         ("domain_security_domains", "mail_domain_security", "domains"),
         ("relay_accounts_list", "mail_relay_account", "accounts"),
     ],
@@ -193,8 +194,11 @@ def test_certificates_have_the_options_of_two_modules(monkeypatch: pytest.Monkey
     assert all(name in declared for name in OPTIONS_OF_THE_ROLE)
     own = {name: declared.pop(name) for name in OPTIONS_OF_THE_ROLE}
     assert own["acme_challenge"]["choices"] == option("certificates_acme_challenge")["choices"]
+    assert own["source"].pop("choices")  # a word of the role's, which the modules only note
+    assert own["source"] == bare(request)["source"] == bare(install)["source"]
+    del request["source"], install["source"]
     assert set(install) - set(OF_INSTALL) == {"name", "content", "state"}  # these the role fills in
-    assert declared == bare({**{name: install[name] for name in OF_INSTALL}, **request})
+    assert declared == bare({**{name: install[name] for name in OF_INSTALL if name in install}, **request})
 
 
 def test_each_source_is_a_tasks_file() -> None:
@@ -211,8 +215,12 @@ def test_declarations_that_are_alike() -> None:
 
 @pytest.mark.parametrize("path", sorted((COLLECTION / "playbooks").glob("*.yml")), ids=lambda path: path.stem)
 def test_each_playbook_checks_the_variables_before_anything_else(path: Path) -> None:
-    first = yaml.safe_load(path.read_text())[0]["pre_tasks"]
+    play = yaml.safe_load(path.read_text())[0]
+    assert play["any_errors_fatal"] is True  # a fault on one host stops the others, too
+    assert not {"roles", "serial"} & set(play)
+    first = play["tasks"]
     checks = [number for number, task in enumerate(first) if "postmaster.secure_channel.check_variables" in task]
+    assert checks[0] == len(first) - 1
     assert len(checks) == 1
     assert first[checks[0]]["tags"] == ["always"]
     # a host that the play has nothing to do with may leave it before

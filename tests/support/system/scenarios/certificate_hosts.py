@@ -137,6 +137,20 @@ class ControlSide(Ansible):
         return super().run([str(LAB), "exec", "--", *argv], directory)
 
 
+def control_side(lab: Lab, workshop: Path, name: str, python: str = "", limit: Sequence[str] = ()) -> ControlSide:
+    """Ansible's programs with a directory of their own, for all hosts of a lab or some, with another Python there."""
+    content = json.loads((lab.inventory / "hosts.json").read_text())["lab"]
+    content["hosts"] = {host: content["hosts"][host] for host in limit or content["hosts"]}
+    options = [f"UserKnownHostsFile={lab.state}/known_hosts", "StrictHostKeyChecking=yes", "IdentitiesOnly=yes"]
+    words = ["-F", "none", *(word for option in options for word in ("-o", option))]
+    content["vars"]["ansible_ssh_common_args"] = shlex.join(words)
+    if python:
+        content["vars"]["ansible_python_interpreter"] = python
+    inventory = workshop / f"{name}.inventory.json"
+    inventory.write_text(json.dumps({"lab": content}))
+    return ControlSide(lab, inventory, workshop / name)
+
+
 class CertificateHosts:
     """Hosts, CAs, and the playbooks with the declaration above.
 
@@ -188,20 +202,7 @@ class CertificateHosts:
 
     def runner(self, name: str, python: str = "", limit: Sequence[str] = NAMES) -> ControlSide:
         """Ansible's programs with a directory of their own, for some hosts only, with another Python there."""
-        content = json.loads((self.lab.inventory / "hosts.json").read_text())["lab"]
-        content["hosts"] = {host: content["hosts"][host] for host in limit}
-        options = [
-            f"UserKnownHostsFile={self.lab.state}/known_hosts",
-            "StrictHostKeyChecking=yes",
-            "IdentitiesOnly=yes",
-        ]
-        words = ["-F", "none", *(word for option in options for word in ("-o", option))]
-        content["vars"]["ansible_ssh_common_args"] = shlex.join(words)
-        if python:
-            content["vars"]["ansible_python_interpreter"] = python
-        inventory = self.workshop / f"{name}.inventory.json"
-        inventory.write_text(json.dumps({"lab": content}))
-        return ControlSide(self.lab, inventory, self.workshop / name)
+        return control_side(self.lab, self.workshop, name, python, limit)
 
     def play(self, playbook: str, *options: str, ansible: ControlSide | None = None, **variables: Any) -> Run:
         """Run one of the playbooks."""

@@ -32,15 +32,20 @@ def test_the_own_ca_is_the_default_and_comes_first() -> None:
 
 def test_a_request_has_the_options_of_the_module_only() -> None:
     assert certificate_requests([LINEAGE, ACME, EXPLICIT]) == [
-        {"name": "imap.test", "key_type": "RSA"},
-        {"name": "pop.test"},
+        {"name": "imap.test", "key_type": "RSA", "source": "acme"},
+        {"name": "pop.test", "source": "own_ca"},
     ]
+
+
+def test_what_only_the_answer_needs_is_not_in_the_request() -> None:
+    entry = {**EXTERNAL, "chain": "PEM", "trust_store": "/roots.pem", "names": ["a.test"], "replace": True}
+    assert certificate_requests([entry]) == [{"name": "smtp.test", "key_size": 2048, "source": "external"}]
 
 
 def test_what_is_due_is_requested_now() -> None:
     assert certificate_requests([EXTERNAL, EXPLICIT], ["smtp.test", "www.test"]) == [
-        {"name": "smtp.test", "key_size": 2048, "renew": "now"},
-        {"name": "pop.test"},
+        {"name": "smtp.test", "key_size": 2048, "source": "external", "renew": "now"},
+        {"name": "pop.test", "source": "own_ca"},
     ]
     assert "renew" not in EXTERNAL
 
@@ -54,8 +59,8 @@ def test_an_answer_gets_what_its_entry_says_of_the_installation() -> None:
     ]
     assert certificate_installs(answers, ALL) == [
         {"name": "mx.test", "content": "pem", "key_passphrase": "open sesame"},
-        {"name": "www.test", "src": "/live/www.pem", "key_src": "/live/www.key"},
-        {"name": "smtp.test", "content": ""},
+        {"name": "www.test", "src": "/live/www.pem", "key_src": "/live/www.key", "source": "lineage"},
+        {"name": "smtp.test", "content": "", "source": "external"},
         {"name": "nobody's.test", "content": "pem"},
     ]
 

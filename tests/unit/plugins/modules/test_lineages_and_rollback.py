@@ -297,3 +297,62 @@ def test_second_certificate_for_a_name_is_warned_of(install, trust_store):
     assert "certificate c: the live certificate b, with the same kind of key, covers imap.example.test too" in warnings
     assert "certificate d" not in warnings
     assert "warnings" not in install(certificates=[second, wild])  # nothing new
+
+
+# ---- from one source to another
+
+
+def test_a_certificate_of_another_source_takes_the_place_of_one_that_expires_later(
+    lineage, good, refused, request_, store
+):
+    good(ISSUING.answer(request_(source="own_ca"), not_after=NOW + 80 * DAY), ISSUING.certificate)
+    new = lineage.renew(not_before=NOW - 60 * DAY, not_after=NOW + 5 * DAY)
+    assert "at least as long" in refused(**lineage.options)["found"]
+    assert "replace=true" in refused(**lineage.options)["remedy"]
+    entry = good(**lineage.options, source="lineage")
+    assert entry["reason"].endswith("replaced the live certificate, which came from own_ca")
+    assert read(store.live_path(NAME)) == new
+    assert not good(**lineage.options, source="lineage")["changed"]
+
+
+def test_replacing_on_demand(lineage, good, request_, store):
+    good(ISSUING.answer(request_(), not_after=NOW + 80 * DAY), ISSUING.certificate)
+    request_(renew="now")
+    new = lineage.renew(not_before=NOW - 60 * DAY, not_after=NOW + 5 * DAY)
+    good(**lineage.options, replace=True)
+    assert read(store.live_path(NAME)) == new
+    assert not store.entry(NAME).pending.exists
+    assert not good(**lineage.options, replace=True)["changed"]
+
+
+def test_a_pending_request_to_another_source_ends(lineage, good, refused, request_, store):
+    request_(source="external")
+    lineage.renew()
+    assert "pending request" in refused(**lineage.options)["found"]
+    assert "pending request" in refused(**lineage.options, source="external")["found"]
+    good(**lineage.options, source="lineage")
+    assert not store.entry(NAME).pending.exists
+
+
+@pytest.mark.parametrize(("before", "now"), [("own_ca", "acme"), ("acme", "external"), ("external", "own_ca")])
+def test_a_live_certificate_of_another_source_is_requested_anew(good, request_, before, now):
+    good(ISSUING.answer(request_(source=before)), ISSUING.certificate)
+    assert request_(source=before) is None
+    assert request_() is None
+    csr = request_(source=now)
+    assert csr
+    assert request_(source=now) == csr
+    good(ISSUING.answer(csr), ISSUING.certificate)
+    assert request_(source=now) is None
+
+
+def test_what_another_tool_keeps_is_requested_anew(lineage, good, request_):
+    lineage.renew()
+    good(**lineage.options, source="lineage")
+    assert request_(key_type="ECDSA_P256") is None
+    assert request_(key_type="ECDSA_P256", source="own_ca")
+
+
+def test_a_pending_request_is_good_for_any_ca(request_):
+    csr = request_(source="external")
+    assert request_(source="own_ca") == csr
