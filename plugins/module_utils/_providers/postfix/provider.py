@@ -136,6 +136,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         super().__init__(host, store)
         self._parameters: dict[str, str] | None = None
         self._expanded: dict[str, str] | None = None
+        self._defaults: dict[str, str] | None = None
 
     @classmethod
     def installed(cls, host: Host) -> bool:
@@ -167,6 +168,12 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         if self._expanded is None:
             self._expanded = self._asked(["postconf", "-x"])
         return self._expanded.get(name, "")
+
+    def _default(self, name: str) -> str:
+        """A parameter's default."""
+        if self._defaults is None:
+            self._defaults = self._asked(["postconf", "-d"])
+        return self._defaults.get(name, "")
 
     def capabilities(self) -> Capabilities:
         version = tuple(int(part) for part in re.findall(r"[0-9]{1,9}", self.parameters["mail_version"])[:3])
@@ -206,13 +213,19 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         saved = SavedSettings(self.host, self.store, self.name)
         files = Files(
-            self.host.read_text(MAIN_CF), self.host.read_text(MASTER_CF), dict(self.parameters), self._smtpd, saved
+            self.host.read_text(MAIN_CF),
+            self.host.read_text(MASTER_CF),
+            self.parameters,
+            self._smtpd,
+            saved,
+            self._default,
         )
         tables: list[FileChange] = []
         # the server on port 25 first, because the others see what is set in main.cf
         for vserver in sorted(desired, key=lambda one: (one.present, one.key != ("smtp", DEFAULT), one.key)):
             files.take_over(vserver)
             tables += self._smtpd.sni_changes(vserver)
+        files.finish()
         needed_before, needed = self._sasl_sockets(self.host.read_text(MASTER_CF)), self._sasl_sockets(files.master)
         return Plan(
             changes=(
@@ -224,6 +237,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             ),
             needs=needed,
             unneeded=[one for one in needed_before if one not in needed],
+            warnings=files.warnings,
         )
 
     def _sasl_sockets(self, master: str) -> list[SaslSocket]:

@@ -19,7 +19,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SNI_TABLE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
+    allows_no_more,
+    same,
+    words,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     STRENGTHS,
     Strength,
@@ -48,11 +52,22 @@ _PASSWORD_IN_CLEAR = frozenset({"PLAIN", "LOGIN"})  # mechanisms that Postfix co
 _ANY = ("ANY",)  # stands for whatever the administrator's own settings offer
 # No table but a texthash carries no copy of the keys; smtpd(8) reads it before it gives up its privileges.
 _SNI_TYPE = "texthash:"
+_SNI_MAPS = "tls_server_sni_maps"
+_PROTOCOLS = ("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols")
 
 
 def sni_table(vserver: Vserver) -> str:
     """Path of the table of a virtual server's certificates by name."""
     return SNI_TABLE.format(vserver.protocol, vserver.name)
+
+
+def _is_of_ours(table: str) -> bool:
+    return table.startswith(_SNI_TYPE + SNI_TABLE.partition("{")[0])
+
+
+def _fits(name: str, found: str, wanted: str) -> bool:
+    """Whether a parameter is as a strength has it, or allows fewer versions of TLS than that."""
+    return allows_no_more(found, wanted) if name in _PROTOCOLS else same(name, found, wanted)
 
 
 class Smtpd:
@@ -73,12 +88,13 @@ class Smtpd:
 
     # ---- to Postfix
 
-    def settings(self, vserver: Vserver, effective: Mapping[str, str]) -> dict[str, str]:
+    def settings(self, vserver: Vserver, own: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
         """The parameters of a virtual server.
 
         Args:
             vserver: as it is desired.
-            effective: the parameters as the service sees them now.
+            own: the parameters as the service would see them without us.
+            now: main.cf's parameters as they are to be.
 
         Raises:
             Problem: smtpd(8) cannot be told to offer just these mechanisms.
@@ -88,13 +104,15 @@ class Smtpd:
             CHAIN: ", ".join(self._store.deployed_path(self._daemon, name) for name in chains),
             "smtpd_tls_security_level": "encrypt" if vserver.require_secure_channel else "may",
             "smtpd_tls_auth_only": "no" if vserver.auth_clear else "yes",
-            **self.strength(STRENGTHS[vserver.strength]),
-            **self._superseded(effective),
+            **self._strength_above(vserver, own),
+            **dict.fromkeys([*self._superseded(own), *self._superseded(now)], ""),
         }
+        theirs = [one for one in words(own.get(_SNI_MAPS, "")) if not _is_of_ours(one)]
         if vserver.sni:
-            found["tls_server_sni_maps"] = _SNI_TYPE + sni_table(vserver)
-        elif effective.get("tls_server_sni_maps", "").startswith(_SNI_TYPE + SNI_TABLE.partition("{")[0]):
-            found["tls_server_sni_maps"] = ""
+            # ours is asked first: it names hosts, while others may go by domains
+            found[_SNI_MAPS] = ", ".join([_SNI_TYPE + sni_table(vserver), *theirs])
+        elif any(map(_is_of_ours, words(now.get(_SNI_MAPS, "")))):
+            found[_SNI_MAPS] = ", ".join(theirs)
         if vserver.auth_tls is not None:
             found["smtpd_sasl_mechanism_filter"] = ", ".join(one.lower() for one in vserver.auth_tls)
         if vserver.auth_clear:
@@ -120,12 +138,21 @@ class Smtpd:
             settings["tls_high_cipherlist"] = ":".join(strength.ciphers)
         return settings
 
+    def _strength_above(self, vserver: Vserver, own: Mapping[str, str]) -> dict[str, str]:
+        """The strength; where it is left open, versions of TLS that the administrator has switched off stay off."""
+        found = self.strength(STRENGTHS[vserver.strength])
+        if "strength" in vserver.left_out:
+            for name in _PROTOCOLS:
+                if allows_no_more(own.get(name, ""), found[name]):
+                    found[name] = own[name]
+        return found
+
     @staticmethod
-    def _superseded(effective: Mapping[str, str]) -> dict[str, str]:
+    def _superseded(parameters: Mapping[str, str]) -> list[str]:
         """The old certificate parameters that are set and must be emptied; a default names another parameter."""
-        return {
-            name: "" for name in _SUPERSEDED if effective.get(name) and not effective[name].startswith("$smtpd_tls_")
-        }
+        return [
+            name for name in _SUPERSEDED if parameters.get(name) and not parameters[name].startswith("$smtpd_tls_")
+        ]
 
     @staticmethod
     def _clear_text_options(vserver: Vserver) -> str:
@@ -173,10 +200,10 @@ class Smtpd:
             name=vserver.name,
             certificate=self._name_of(chain[0]),
             alternative_certificate=self._name_of(chain[1]) if len(chain) > 1 else "",
-            sni=self._named(vserver, effective("tls_server_sni_maps")),
+            sni=self._named(vserver, effective(_SNI_MAPS)),
             require_secure_channel=level == "encrypt" or old_style,
             strength=first_strength(
-                lambda one: all(same(name, effective(name), value) for name, value in self.strength(one).items())
+                lambda one: all(_fits(name, effective(name), value) for name, value in self.strength(one).items())
             ),
             addresses=vserver.addresses,
             port=vserver.port,
@@ -190,7 +217,7 @@ class Smtpd:
 
     def _named(self, vserver: Vserver, maps: str) -> tuple[NamedCertificate, ...]:
         """Our table of certificates by name; another one is the administrator's own affair."""
-        if maps != _SNI_TYPE + sni_table(vserver):
+        if _SNI_TYPE + sni_table(vserver) not in words(maps):
             return ()
         found = []
         for line in self._host.read_text(sni_table(vserver)).splitlines():

@@ -67,6 +67,12 @@ def same(name: str, one: str, other: str) -> bool:
     return words(one) == words(other)
 
 
+def allows_no_more(one: str, other: str) -> bool:
+    """Whether a list of TLS versions leaves none switched on that another list does not."""
+    ours, theirs = _versions(one), _versions(other)
+    return isinstance(ours, frozenset) and isinstance(theirs, frozenset) and bool(ours) and ours <= theirs
+
+
 # ---- references
 
 

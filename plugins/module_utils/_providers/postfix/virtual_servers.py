@@ -6,11 +6,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf, master_cf
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    links,
+    main_cf,
+    master_cf,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MAIN_CF,
     MASTER_CF,
@@ -50,21 +54,49 @@ class Files:
     Args:
         main: content of main.cf.
         master: content of master.cf.
-        parameters: every parameter of main.cf with its effective value; kept up to date.
+        parameters: every parameter of main.cf with its effective value.
         smtpd: the translation.
         saved: former settings of both files.
+        default: answers a parameter's default.
 
     Attributes:
         main: content of main.cf.
         master: content of master.cf.
+        warnings: what the administrator should know.
     """
 
-    def __init__(self, main: str, master: str, parameters: dict[str, str], smtpd: Smtpd, saved: SavedSettings) -> None:
-        self.main = main
-        self.master = master
-        self._parameters = parameters
+    def __init__(
+        self,
+        main: str,
+        master: str,
+        parameters: Mapping[str, str],
+        smtpd: Smtpd,
+        saved: SavedSettings,
+        default: Callable[[str], str],
+    ) -> None:
+        self._known = frozenset(saved.keys(links.NOTES))
+        self.main, self.master = links.undone(main, master, saved, default)
+        self.warnings: list[str] = []
         self._smtpd = smtpd
         self._saved = saved
+        self._default = default
+        self._parameters = dict(parameters)
+        for name, one in main_cf.assignments(self.main).items():
+            self._parameters[name] = one.value
+        noted = self._noted()
+        self._own = {
+            **self._parameters,
+            **{name: self._value(saved.text(_MAIN + name) or "", name) for name in noted},
+        }
+
+    def _noted(self) -> list[str]:
+        """The parameters of main.cf of which it is known what stood there before us."""
+        return [key[len(_MAIN) :] for key in self._saved.keys(_MAIN) if key != _MAIN + _END]
+
+    def _value(self, main: str, name: str) -> str:
+        """What a parameter is by a main.cf."""
+        found = main_cf.assignments(main).get(name)
+        return found.value if found else self._default(name)
 
     def take_over(self, vserver: Vserver) -> None:
         """Add, change or remove one virtual server.
@@ -82,6 +114,12 @@ class Files:
         else:
             self._remove_services(vserver, keep=frozenset())
 
+    def finish(self) -> None:
+        """Have what depends on changed parameters keep its meaning, once all virtual servers are taken over."""
+        following = links.Links(self._own, self._parameters, self._saved, self._default)
+        self.main, self.master, fixed = following.fix(self.main, self.master, self._smtpd.names())
+        self.warnings += [one.warning for one in fixed if one.key not in self._known]
+
     # ---- the server on port 25
 
     def _set_mx(self, vserver: Vserver) -> None:
@@ -93,11 +131,13 @@ class Files:
                 subject=vserver.title,
                 option="protocol",
             )
-        wanted = self._smtpd.settings(vserver, self._parameters)
+        wanted = self._smtpd.settings(vserver, self._own, self._own)
         # postscreen(8) takes the connection on port 25 and passes it to another service
         passed = [one for one in master_cf.services(self.master) if one.type == "pass" and one.command == "smtpd"]
         for one in (service, *passed):
             self._refuse_hidden(vserver, one, wanted)
+        # what an option has changed that is no longer given is as it was
+        self._put_back(set(self._noted()) - set(wanted))
         different = {
             name: value for name, value in wanted.items() if not same(name, self._parameters.get(name, ""), value)
         }
@@ -107,9 +147,12 @@ class Files:
         self._parameters.update(different)
         self.main = main_cf.assign(self.main, different)
 
+    def _put_back(self, names: Collection[str]) -> None:
+        self.main = main_cf.restore(self.main, {name: self._saved.take_text(_MAIN + name) for name in sorted(names)})
+        self._parameters.update((name, self._own[name]) for name in names)
+
     def _restore_mx(self) -> None:
-        names = [key[len(_MAIN) :] for key in self._saved.keys(_MAIN) if key != _MAIN + _END]
-        self.main = main_cf.restore(self.main, {name: self._saved.take_text(_MAIN + name) for name in names})
+        self._put_back(self._noted())
         self._refuse_lost_main()
         self.main = self._with_end(_MAIN, self.main)
 
@@ -161,9 +204,16 @@ class Files:
             self._override(vserver, place, service, implicit=implicit)
         self._remove_services(vserver, keep=frozenset(wanted))
 
-    def _settings(self, vserver: Vserver, overrides: Mapping[str, str], *, implicit: bool) -> dict[str, str]:
-        effective = {**self._parameters, **overrides}
-        wanted = self._smtpd.settings(vserver, effective)
+    def _settings(self, vserver: Vserver, own: Mapping[str, str], *, implicit: bool) -> dict[str, str]:
+        """The settings of a service.
+
+        Args:
+            vserver: the virtual server.
+            own: what the service sets for itself without us.
+            implicit: whether it starts TLS at once.
+        """
+        effective = {**self._own, **own}
+        wanted = self._smtpd.settings(vserver, effective, self._parameters)
         if vserver.protocol == "submission":
             wanted["smtpd_sasl_auth_enable"] = "yes"
             wanted.setdefault("smtpd_sasl_security_options", "noanonymous")
@@ -185,11 +235,13 @@ class Files:
         self.master = master_cf.add(self.master, name, comment_of(vserver), entry)
 
     def _override(self, vserver: Vserver, place: Socket, service: master_cf.Service, *, implicit: bool) -> None:
+        wanted = self._settings(vserver, self._own_overrides(place, service), implicit=implicit)
+        service = self._without_obsolete(place, service, wanted)
         overrides = {name: one.value for name, one in service.overrides.items()}
         # explicit also where main.cf says the same: main.cf belongs to the virtual server on port 25
         different = {
             name: value
-            for name, value in self._settings(vserver, overrides, implicit=implicit).items()
+            for name, value in wanted.items()
             if name not in overrides or not same(name, overrides[name], value)
         }
         if not key_of(service):
@@ -198,6 +250,31 @@ class Files:
                 written = master_cf.written(self.master, service, name)
                 self._saved.note(f"{_note_key(place)}{name}", written)
         self.master = master_cf.override(self.master, service, different)
+
+    def _notes_of(self, place: Socket) -> dict[str, str | None]:
+        """What stood in a service of somebody else's before us, by parameter."""
+        prefix = _note_key(place)
+        return {key[len(prefix) :]: self._saved.text(key) for key in self._saved.keys(prefix)}
+
+    def _own_overrides(self, place: Socket, service: master_cf.Service) -> dict[str, str]:
+        """What a service sets for itself without us."""
+        if key_of(service):
+            return {}
+        before = master_cf.restore(self.master, service, self._notes_of(place))
+        (found,) = [one for one in master_cf.services(before) if one.line == service.line]
+        return {name: one.value for name, one in found.overrides.items()}
+
+    def _without_obsolete(
+        self, place: Socket, service: master_cf.Service, wanted: Mapping[str, str]
+    ) -> master_cf.Service:
+        """The service without what an option has set that is no longer given."""
+        former: dict[str, str | None] = (
+            dict.fromkeys(set(self._smtpd.names()) & set(service.overrides)) if key_of(service) else self._notes_of(place)
+        )
+        obsolete = {name: text for name, text in former.items() if name not in wanted}
+        self.master = master_cf.restore(self.master, service, obsolete)
+        self._saved.forget(_note_key(place) + name for name in obsolete)
+        return by_socket(self.master)[place]
 
     def _remove_services(self, vserver: Vserver, keep: frozenset[Socket]) -> None:
         """Take its services out but for some: those that we added, and of somebody else's what we changed.
