@@ -69,6 +69,8 @@ class Plan:
             the plan is not about.
         unneeded: sockets that are no longer needed.
         warnings: what the administrator should know, though nothing is wrong.
+        lost: whom the administrator's own settings let in, and these do not, by virtual server.
+        given_up: what the administrator's own settings demand of clients, and these do not, by virtual server.
     """
 
     changes: Sequence[FileChange] = ()
@@ -76,6 +78,8 @@ class Plan:
     needs: Sequence[SaslSocket] = ()
     unneeded: Sequence[SaslSocket] = ()
     warnings: Sequence[str] = field(default_factory=tuple)
+    lost: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    given_up: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
 class Provider(ABC):

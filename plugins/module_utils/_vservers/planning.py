@@ -47,6 +47,8 @@ class DaemonPlan:
         settings: settings kept elsewhere than in files that differ.
         helps: whether another daemon needs what it offers.
         stale: why it has to reload although its files are right; empty where it need not.
+        lost: whom the administrator's own settings let in, and these do not, by virtual server.
+        given_up: what the administrator's own settings demand of clients, and these do not, by virtual server.
     """
 
     provider: Provider
@@ -56,6 +58,8 @@ class DaemonPlan:
     settings: list[SettingsChange] = field(default_factory=list)
     helps: bool = False
     stale: str = ""
+    lost: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
+    given_up: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
     @property
     def differs(self) -> bool:
@@ -107,6 +111,7 @@ def plan_daemons(
         changes[name] += planned.changes
         changes[name] += certificates.unused_copies(name, one.before.values(), one.afterwards)
         one.settings += planned.settings
+        one.lost, one.given_up = planned.lost, planned.given_up
         warnings += planned.warnings
         for socket in planned.needs:
             helper, files = _offer(site, socket, one.provider, one.vservers[0])

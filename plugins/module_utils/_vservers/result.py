@@ -38,7 +38,7 @@ def _row(plan: DaemonPlan, vserver: Vserver, reason: str) -> dict[str, Any]:
         "before": old.as_result() if old else None,
         "after": _after(vserver, old),
         "oldest_clients": list(STRENGTHS[vserver.strength].oldest_clients) if vserver.present else [],
-        "cut_off": _cut_off(vserver) if vserver.present else [],
+        "cut_off": [*_cut_off(vserver), *plan.lost.get(vserver.key, ())] if vserver.present else [],
     }
 
 
@@ -47,19 +47,20 @@ def _reasons(plan: DaemonPlan, renewed: Collection[str]) -> dict[Vserver, str]:
     if plan.stale:
         return dict.fromkeys(plan.vservers, f"the running daemon has not read its files: {plan.stale}")
     changed = plan.targets
-    found = {
-        vserver: "; ".join(_reason(vserver, plan.before.get(vserver.key), renewed, changes=bool(changed)))
-        for vserver in plan.vservers
-    }
+    found = {vserver: "; ".join(_reason(plan, vserver, renewed)) for vserver in plan.vservers}
     if changed and not any(found.values()):
         return dict.fromkeys(plan.vservers, f"settings differ in {', '.join(sorted(changed))}")
     return found
 
 
-def _reason(vserver: Vserver, old: Vserver | None, renewed: Collection[str], *, changes: bool) -> list[str]:
+def _reason(plan: DaemonPlan, vserver: Vserver, renewed: Collection[str]) -> list[str]:
+    old = plan.before.get(vserver.key)
     if not vserver.present:
-        return ["present -> absent"] if changes and old else []
+        return ["present -> absent"] if plan.targets and old else []
     found = differences(old, vserver)
+    if found:
+        found += [f"shut out: {one}" for one in plan.lost.get(vserver.key, ())]
+        found += plan.given_up.get(vserver.key, ())
     return found or [f"certificate: {name} has been renewed" for name in vserver.certificates if name in renewed]
 
 

@@ -6,16 +6,18 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import socket_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
+    SMTP_PORT,
+    is_loopback,
+    socket_of,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
 
-_SMTP_PORT = 25
 _LEVELS = ("may", "encrypt")
 
 
@@ -73,16 +75,7 @@ def _is_for_strangers(service: Service) -> bool:
     if service.command != "smtpd":
         return False
     place = socket_of(service.name) if service.type == "inet" else None
-    return service.type == "pass" or (
-        place is not None and place.port == _SMTP_PORT and not _is_loopback(place.address)
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
+    return service.type == "pass" or (place is not None and place.port == SMTP_PORT and not is_loopback(place.address))
 
 
 def _refuse_hidden(service: Service, wanted: Mapping[str, Sequence[str]]) -> None:

@@ -17,6 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.references import referring
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
+    SMTP_PORT,
     key_of,
     socket_of,
 )
@@ -26,7 +27,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 NOTES = "link "  # begins the keys of notes
 _MAIN, _MASTER = f"{NOTES}main.cf ", f"{NOTES}master.cf "
 _WAS, _SET = "was", "set"  # their columns: what is written there, and the value that it has from us
-_SMTP_PORT = 25
 _LEVEL = "smtpd_tls_security_level"
 _LOGIN = ("smtpd_tls_auth_only", "smtpd_sasl_mechanism_filter")
 
@@ -173,4 +173,4 @@ def _is_for_other_clients(service: master_cf.Service) -> bool:
     if service.command != "smtpd" or service.type == "pass" or key_of(service):
         return False
     place = socket_of(service.name) if service.type == "inet" else None
-    return place is None or place.port != _SMTP_PORT
+    return place is None or place.port != SMTP_PORT

@@ -75,8 +75,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
-    by_socket,
     found_vservers,
+    serving,
     wanted_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
@@ -237,16 +237,17 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             ),
             needs=needed,
             unneeded=[one for one in needed_before if one not in needed],
-            warnings=files.warnings,
+            warnings=[*files.warnings, *files.losses.warnings],
+            lost=files.losses.lost,
+            given_up=files.losses.given_up,
         )
 
     def _sasl_sockets(self, master: str) -> list[SaslSocket]:
         """The sockets at which submission servers of ours ask for passwords, where they are another daemon's."""
-        services = by_socket(master)
         found = []
         for vserver, _service in found_vservers(master):
-            for place in wanted_sockets(vserver) if vserver.protocol == "submission" else ():
-                effective = self._view(vserver, services[place])
+            for service in serving(master, vserver).values() if vserver.protocol == "submission" else ():
+                effective = self._view(vserver, service)
                 path = effective("smtpd_sasl_path").removeprefix("unix:")
                 ours = self.store.name_of_deployed(self.name, (words(effective("smtpd_tls_chain_files")) or [""])[0])
                 if ours and effective("smtpd_sasl_type") == "dovecot" and not path.startswith("inet:"):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import socket
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ _NAMES = {587: "submission", 465: "submissions"}
 _COMMENT = "{}/{}, added by the Ansible collection postmaster.secure_channel"
 _OURS = re.compile(_COMMENT.format(r"(\w+)", r"([\w.-]+)"))
 SUBMISSION = PROTOCOLS["submission"]
+SMTP_PORT = PROTOCOLS["smtp"].port
+ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"
 
 
 @dataclass(frozen=True)
@@ -80,20 +83,68 @@ def wanted_sockets(vserver: Vserver) -> dict[Socket, bool]:
     return found
 
 
-def by_socket(text: str) -> dict[Socket, master_cf.Service]:
-    """The inet services of a master.cf by where they listen; of two, the last one counts."""
-    return {
-        place: service
+def inet_services(text: str) -> list[tuple[Socket, master_cf.Service]]:
+    """The inet services of a master.cf with where they listen; several in one place get connections by turns."""
+    return [
+        (place, service)
         for service in master_cf.services(text)
         if service.type == "inet"
         for place in (socket_of(service.name),)
         if place is not None
+    ]
+
+
+def by_socket(text: str) -> dict[Socket, master_cf.Service]:
+    """The inet services of a master.cf by where they listen; of two, the last one counts."""
+    return dict(inet_services(text))
+
+
+def is_loopback(address: str) -> bool:
+    """Whether an address, as the name of a service has it, is one that only this host itself can reach."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def is_of_default(place: Socket, service: master_cf.Service) -> bool:
+    """Whether a service belongs to the virtual server that Postfix has by itself on that port.
+
+    All do that take part of its connections: with every address, with all of one version of IP, or with a single one.
+    Those of virtual servers of ours with a name do not. On port 25 all are governed by main.cf; on others, what this
+    host hands in to itself is somebody else's.
+    """
+    key = key_of(service)
+    if key:
+        return key[1] == "default"
+    return place.port == SMTP_PORT or not is_loopback(place.address)
+
+
+def serving(text: str, vserver: Vserver) -> dict[Socket, master_cf.Service]:
+    """The services of a virtual server, by where they listen.
+
+    Args:
+        text: content of master.cf.
+        vserver: it, with its ports.
+    """
+    ports = {place.port for place in wanted_sockets(vserver)}
+    return {
+        place: service
+        for place, service in by_socket(text).items()
+        if key_of(service) == vserver.key
+        or (vserver.name == "default" and place.port in ports and is_of_default(place, service))
     }
+
+
+def _on(services: dict[Socket, master_cf.Service], port: int) -> master_cf.Service | None:
+    """The service of Postfix' own virtual server on a port; of several, the one with every address."""
+    found = {place: one for place, one in services.items() if place.port == port and is_of_default(place, one)}
+    return found.get(Socket("", port)) or next(iter(found.values()), None)
 
 
 def _implicit_tls_port(services: dict[Socket, master_cf.Service]) -> int:
     """The port on which the default submission starts TLS at once, 0 for none. One other than 465 is one of ours."""
-    if Socket("", SUBMISSION.implicit_tls_port) in services:
+    if _on(services, SUBMISSION.implicit_tls_port):
         return SUBMISSION.implicit_tls_port
     mine = (place.port for place, service in services.items() if key_of(service) == (SUBMISSION.name, "default"))
     return min((port for port in mine if port != SUBMISSION.port), default=0)
@@ -102,12 +153,12 @@ def _implicit_tls_port(services: dict[Socket, master_cf.Service]) -> int:
 def found_vservers(text: str) -> Iterator[tuple[Vserver, master_cf.Service]]:
     """The virtual servers in a master.cf: protocol, name, addresses and ports, each with one of its services."""
     services = by_socket(text)
-    mx = services.get(Socket("", 25))
+    mx = _on(services, SMTP_PORT)
     if mx:
-        yield Vserver("smtp", port=25), mx
+        yield Vserver("smtp", port=SMTP_PORT), mx
     implicit = _implicit_tls_port(services)
-    clear = services.get(Socket("", SUBMISSION.port))
-    one = clear or services.get(Socket("", implicit))
+    clear = _on(services, SUBMISSION.port)
+    one = clear or (_on(services, implicit) if implicit else None)
     if one:
         yield Vserver("submission", port=SUBMISSION.port if clear else 0, implicit_tls_port=implicit), one
     yield from _named(services)

@@ -18,6 +18,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import submission
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.demands import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SNI_TABLE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
     allows_no_more,
@@ -53,7 +55,6 @@ _ANY = ("ANY",)  # stands for whatever the administrator's own settings offer
 # No table but a texthash carries no copy of the keys; smtpd(8) reads it before it gives up its privileges.
 _SNI_TYPE = "texthash:"
 _SNI_MAPS = "tls_server_sni_maps"
-_PROTOCOLS = ("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols")
 
 
 def sni_table(vserver: Vserver) -> str:
@@ -67,7 +68,7 @@ def _is_of_ours(table: str) -> bool:
 
 def _fits(name: str, found: str, wanted: str) -> bool:
     """Whether a parameter is as a strength has it, or allows fewer versions of TLS than that."""
-    return allows_no_more(found, wanted) if name in _PROTOCOLS else same(name, found, wanted)
+    return allows_no_more(found, wanted) if name in PROTOCOLS else same(name, found, wanted)
 
 
 class Smtpd:
@@ -119,6 +120,38 @@ class Smtpd:
             found["smtpd_sasl_security_options"] = self._clear_text_options(vserver)
         return found
 
+    def of_service(
+        self,
+        vserver: Vserver,
+        own: Mapping[str, str],
+        overrides: Mapping[str, str] | None,
+        now: Mapping[str, str],
+        *,
+        implicit: bool,
+    ) -> dict[str, str]:
+        """The settings of a virtual server's own service.
+
+        Args:
+            vserver: as it is desired.
+            own: main.cf's parameters without us.
+            overrides: what the service sets for itself without us; None for one that we have made.
+            now: main.cf's parameters as they are to be.
+            implicit: whether it starts TLS at once.
+
+        Raises:
+            Problem: smtpd(8) cannot be told to offer just these mechanisms.
+        """
+        before = {**own, **(overrides or {})}
+        wanted = self.settings(vserver, before, now)
+        if vserver.protocol == "submission":
+            offered = wanted.get("smtpd_sasl_security_options")
+            wanted.update(submission.settings(vserver.auth_tls, offered, before, made=overrides is None))
+            if overrides is None:
+                wanted.update(submission.OWN_RESTRICTIONS)
+                wanted.update(submission.surroundings(now))
+        wanted["smtpd_tls_wrappermode"] = "yes" if implicit else "no"
+        return wanted
+
     def names(self) -> list[str]:
         """The names of all parameters that a virtual server may set."""
         strengths = [name for one in STRENGTHS.values() for name in self.strength(one)]
@@ -142,7 +175,7 @@ class Smtpd:
         """The strength; where it is left open, versions of TLS that the administrator has switched off stay off."""
         found = self.strength(STRENGTHS[vserver.strength])
         if "strength" in vserver.left_out:
-            for name in _PROTOCOLS:
+            for name in PROTOCOLS:
                 if allows_no_more(own.get(name, ""), found[name]):
                     found[name] = own[name]
         return found
@@ -150,9 +183,7 @@ class Smtpd:
     @staticmethod
     def _superseded(parameters: Mapping[str, str]) -> list[str]:
         """The old certificate parameters that are set and must be emptied; a default names another parameter."""
-        return [
-            name for name in _SUPERSEDED if parameters.get(name) and not parameters[name].startswith("$smtpd_tls_")
-        ]
+        return [name for name in _SUPERSEDED if parameters.get(name) and not parameters[name].startswith("$smtpd_tls_")]
 
     @staticmethod
     def _clear_text_options(vserver: Vserver) -> str:

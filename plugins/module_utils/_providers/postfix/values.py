@@ -23,7 +23,8 @@ _DEEPEST = 100  # how far references may be nested; Postfix gives up there too
 _CLOSING = {"{": "}", "(": ")"}
 _NAME = re.compile(r"[A-Za-z0-9_.]+", re.ASCII)
 _BARE_NAME = re.compile(r"[A-Za-z0-9_]+", re.ASCII)
-_COMPARISON = re.compile(r"==|!=|<=|>=|<|>")
+_COMPARISON = re.compile(r"(?:==|!=|<=|>=|<|>)(?:level)?")
+_LEVEL = "level"  # ends the sign of a comparison of compatibility levels, such as 3.6
 
 
 def words(value: str) -> list[str]:
@@ -218,8 +219,13 @@ def _put_in(reference: _Reference, lookup: Callable[[str], str], depth: int) -> 
 
 def _holds(left: str, operator: str, right: str) -> bool:
     """Whether a comparison holds: one of numbers where both sides are, else one of texts."""
-    numbers = all(re.fullmatch(r"[+-]?[0-9]{1,18}", one) for one in (left, right))
-    order = int(left) - int(right) if numbers else (left > right) - (left < right)
+    if operator.endswith(_LEVEL):
+        levels = [[*map(int, re.findall(r"[0-9]{1,9}", one)), 0, 0, 0][:3] for one in (left, right)]
+        order = (levels[0] > levels[1]) - (levels[0] < levels[1])
+    elif all(re.fullmatch(r"[+-]?[0-9]{1,18}", one) for one in (left, right)):
+        order = int(left) - int(right)
+    else:
+        order = (left > right) - (left < right)
     return {
         "==": order == 0,
         "!=": order != 0,
@@ -227,4 +233,4 @@ def _holds(left: str, operator: str, right: str) -> bool:
         "<=": order <= 0,
         ">": order > 0,
         ">=": order >= 0,
-    }.get(operator, False)
+    }.get(operator.removesuffix(_LEVEL), False)

@@ -14,26 +14,38 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     links,
     main_cf,
     master_cf,
+    submission,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import (
+    DEFAULT,
+    claimed,
+    refuse_no_server,
+    without_doubles,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.losses import Losses
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MAIN_CF,
     MASTER_CF,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
+    SMTP_PORT,
     Socket,
     by_socket,
     comment_of,
     found_vservers,
     key_of,
     name_of,
+    serving,
     wanted_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import CHAIN, Smtpd
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import same, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
+    same,
+    words,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _MX = ("smtp", "default")
-_SASL_SOCKET = "private/auth"  # within the queue directory, where a chrooted smtpd(8) can reach it
 _MAIN = "main.cf "  # begins the keys of saved settings
 _MASTER = "master.cf "
 _END = "end"  # noted where a file does not end with a line feed
@@ -63,6 +75,7 @@ class Files:
         main: content of main.cf.
         master: content of master.cf.
         warnings: what the administrator should know.
+        losses: what the administrator's own settings allow and demand, and these do not.
     """
 
     def __init__(
@@ -74,9 +87,11 @@ class Files:
         saved: SavedSettings,
         default: Callable[[str], str],
     ) -> None:
+        self._found = master
         self._known = frozenset(saved.keys(links.NOTES))
         self.main, self.master = links.undone(main, master, saved, default)
         self.warnings: list[str] = []
+        self.losses = Losses()
         self._smtpd = smtpd
         self._saved = saved
         self._default = default
@@ -123,8 +138,8 @@ class Files:
     # ---- the server on port 25
 
     def _set_mx(self, vserver: Vserver) -> None:
-        service = by_socket(self.master).get(Socket("", 25))
-        if service is None:
+        services = list(serving(self.master, vserver).values())
+        if not services:
             raise Problem(
                 f"{MASTER_CF} has no service on port 25",
                 "add the stock line 'smtp inet n - y - - smtpd', or leave this virtual server out",
@@ -134,13 +149,22 @@ class Files:
         wanted = self._smtpd.settings(vserver, self._own, self._own)
         # postscreen(8) takes the connection on port 25 and passes it to another service
         passed = [one for one in master_cf.services(self.master) if one.type == "pass" and one.command == "smtpd"]
-        for one in (service, *passed):
+        refuse_no_server(self.master, vserver, SMTP_PORT)
+        for one in (*services, *passed):
             self._refuse_hidden(vserver, one, wanted)
         # what an option has changed that is no longer given is as it was
-        self._put_back(set(self._noted()) - set(wanted))
+        noted = {name: self._saved.text(_MAIN + name) for name in self._noted()}
+        self._put_back(
+            [
+                name
+                for name, text in noted.items()
+                if name not in wanted or (text is not None and same(name, self._own[name], wanted[name]))
+            ]
+        )
         different = {
             name: value for name, value in wanted.items() if not same(name, self._parameters.get(name, ""), value)
         }
+        self.losses.note(vserver, self._own, wanted, different)
         self._note_end(_MAIN, self.main, different)
         for name in different:
             self._saved.note(_MAIN + name, main_cf.written(self.main, name))
@@ -189,43 +213,32 @@ class Files:
     def _set_services(self, vserver: Vserver) -> None:
         self.master = master_cf.bring_back(self.master, _label(vserver))
         wanted = wanted_sockets(vserver)
-        for place, implicit in wanted.items():
-            service = by_socket(self.master).get(place)
-            if service is None:
-                self._add(vserver, place, implicit=implicit)
-                continue
-            if vserver.name != "default" and key_of(service) != vserver.key:
-                raise Problem(
-                    f"{MASTER_CF} line {service.line} has a service {service.name} that this collection did not create",
-                    "give this virtual server another address or port, or remove that service",
-                    subject=vserver.title,
-                    option=f"{MASTER_CF}:{service.line}",
+        if vserver.name == DEFAULT:
+            ports = {place.port for place in wanted}
+            self.master, doubles = without_doubles(self.master, vserver, ports, _label(vserver))
+            self._warn_of_doubles(vserver, doubles)
+        kept: set[Socket] = set()
+        for socket, implicit in wanted.items():
+            for place in claimed(self.master, vserver, socket, self._parameters):
+                service = by_socket(self.master).get(place)
+                if service is None:
+                    self._add(vserver, place, implicit=implicit)
+                else:
+                    self._override(vserver, place, service, implicit=implicit)
+                kept.add(place)
+        self._remove_services(vserver, keep=frozenset(kept))
+
+    def _warn_of_doubles(self, vserver: Vserver, names: Collection[str]) -> None:
+        before = {one.name: one.line for one in master_cf.services(self._found)}
+        for name in names:
+            if name in before:
+                self.warnings.append(
+                    f"{MASTER_CF} line {before[name]}: the service {name} got some of the connections of"
+                    f" {vserver.title}, and is set aside"
                 )
-            self._override(vserver, place, service, implicit=implicit)
-        self._remove_services(vserver, keep=frozenset(wanted))
-
-    def _settings(self, vserver: Vserver, own: Mapping[str, str], *, implicit: bool) -> dict[str, str]:
-        """The settings of a service.
-
-        Args:
-            vserver: the virtual server.
-            own: what the service sets for itself without us.
-            implicit: whether it starts TLS at once.
-        """
-        effective = {**self._own, **own}
-        wanted = self._smtpd.settings(vserver, effective, self._parameters)
-        if vserver.protocol == "submission":
-            wanted["smtpd_sasl_auth_enable"] = "yes"
-            wanted.setdefault("smtpd_sasl_security_options", "noanonymous")
-            wanted["smtpd_sasl_tls_security_options"] = "noanonymous"
-            wanted["smtpd_relay_restrictions"] = "permit_sasl_authenticated,reject"
-            if effective.get("smtpd_sasl_auth_enable") != "yes":
-                wanted.update(smtpd_sasl_type="dovecot", smtpd_sasl_path=_SASL_SOCKET)
-        wanted["smtpd_tls_wrappermode"] = "yes" if implicit else "no"
-        return wanted
 
     def _add(self, vserver: Vserver, place: Socket, *, implicit: bool) -> None:
-        wanted = self._settings(vserver, {}, implicit=implicit)
+        wanted = self._smtpd.of_service(vserver, self._own, None, self._parameters, implicit=implicit)
         name = name_of(place)
         label = name if not place.address else f"{vserver.protocol}-{vserver.name}"
         entry = {"syslog_name": f"postfix/{label}", **wanted}
@@ -235,7 +248,14 @@ class Files:
         self.master = master_cf.add(self.master, name, comment_of(vserver), entry)
 
     def _override(self, vserver: Vserver, place: Socket, service: master_cf.Service, *, implicit: bool) -> None:
-        wanted = self._settings(vserver, self._own_overrides(place, service), implicit=implicit)
+        own = self._own_overrides(place, service)
+        wanted = self._smtpd.of_service(vserver, self._own, own, self._parameters, implicit=implicit)
+        if own is None:  # what the administrator has said there since, of whom to let in, stays
+            wanted = {
+                name: value
+                for name, value in wanted.items()
+                if name not in submission.OWN_RESTRICTIONS or name not in service.overrides
+            }
         service = self._without_obsolete(place, service, wanted)
         overrides = {name: one.value for name, one in service.overrides.items()}
         # explicit also where main.cf says the same: main.cf belongs to the virtual server on port 25
@@ -244,7 +264,8 @@ class Files:
             for name, value in wanted.items()
             if name not in overrides or not same(name, overrides[name], value)
         }
-        if not key_of(service):
+        if own is not None:
+            self.losses.note(vserver, {**self._own, **own}, wanted, different)
             self._note_end(_MASTER, self.master, different)
             for name in different:
                 written = master_cf.written(self.master, service, name)
@@ -256,10 +277,10 @@ class Files:
         prefix = _note_key(place)
         return {key[len(prefix) :]: self._saved.text(key) for key in self._saved.keys(prefix)}
 
-    def _own_overrides(self, place: Socket, service: master_cf.Service) -> dict[str, str]:
-        """What a service sets for itself without us."""
+    def _own_overrides(self, place: Socket, service: master_cf.Service) -> dict[str, str] | None:
+        """What a service sets for itself without us; None for one that we have made."""
         if key_of(service):
-            return {}
+            return None
         before = master_cf.restore(self.master, service, self._notes_of(place))
         (found,) = [one for one in master_cf.services(before) if one.line == service.line]
         return {name: one.value for name, one in found.overrides.items()}
@@ -269,9 +290,16 @@ class Files:
     ) -> master_cf.Service:
         """The service without what an option has set that is no longer given."""
         former: dict[str, str | None] = (
-            dict.fromkeys(set(self._smtpd.names()) & set(service.overrides)) if key_of(service) else self._notes_of(place)
+            dict.fromkeys(set(self._smtpd.names()) & set(service.overrides))
+            if key_of(service)
+            else self._notes_of(place)
         )
-        obsolete = {name: text for name, text in former.items() if name not in wanted}
+        own = self._own_overrides(place, service) or {}
+        obsolete = {
+            name: text
+            for name, text in former.items()
+            if name not in wanted or (name in own and same(name, own[name], wanted[name]))
+        }
         self.master = master_cf.restore(self.master, service, obsolete)
         self._saved.forget(_note_key(place) + name for name in obsolete)
         return by_socket(self.master)[place]
@@ -306,7 +334,7 @@ class Files:
         """The services that a virtual server has now."""
         services = by_socket(self.master)
         found = [one for one, _service in found_vservers(self.master) if one.key == vserver.key]
-        places = {place for one in found for place in wanted_sockets(one)}
+        places = {place for one in found for place in serving(self.master, one)}
         places |= {place for place, one in services.items() if key_of(one) == vserver.key}
         return [(place, services[place]) for place in services if place in places]
 

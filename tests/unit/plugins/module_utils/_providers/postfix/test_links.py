@@ -70,7 +70,11 @@ def override(host, service, name):
         ("lmtp_tls_cert_file", "$(smtpd_tls_cert_file)", SNAKEOIL),
         ("tlsproxy_client_cert_file", "${smtpd_tls_cert_file?{$smtpd_tls_cert_file}:{/none.pem}}", SNAKEOIL),
         ("tlsproxy_tls_cert_file", "${smtpd_tls_cert_file:/none.pem}", ""),
-        ("smtp_tls_chain_files", "${smtpd_tls_cert_file?$smtpd_tls_key_file, $smtpd_tls_cert_file}", f"{KEY}, {SNAKEOIL}"),
+        (
+            "smtp_tls_chain_files",
+            "${smtpd_tls_cert_file?$smtpd_tls_key_file, $smtpd_tls_cert_file}",
+            f"{KEY}, {SNAKEOIL}",
+        ),
         ("smtp_tls_security_level", "${{$smtpd_tls_auth_only} == {no} ? {encrypt} : {none}}", "encrypt"),
         ("smtp_tls_mandatory_protocols", "$smtpd_tls_mandatory_protocols", ">=TLSv1"),
     ],

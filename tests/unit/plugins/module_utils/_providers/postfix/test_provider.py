@@ -373,13 +373,6 @@ def test_each_port_gets_the_socket_that_it_asks(host):
     assert [one.path for one in plan.needs] == ["/var/spool/postfix/private/auth"]
 
 
-def test_service_on_one_address_is_somebody_elses(host):
-    host.files[MASTER_CF] += b"127.0.0.1:submission inet n - y - - smtpd -o smtpd_tls_security_level=none\n"
-    apply(host, SUBMISSION)
-    assert b"\n127.0.0.1:submission inet n - y - - smtpd -o smtpd_tls_security_level=none\n" in host.files[MASTER_CF]
-    assert service_at(host, 587).name == "submission"
-
-
 @pytest.mark.parametrize("name", ["submissions", "smtps", "465"])
 def test_port_0_removes_the_port(name, host):
     host.files[MASTER_CF] += f"# kept\n{name} inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=yes\n".encode()

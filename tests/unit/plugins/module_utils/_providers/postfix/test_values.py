@@ -152,6 +152,11 @@ EXPANDED = [
     ("${{$a} == {A} ? {same} : {other}}", "same"),
     ("${{$level} >= {3.6} ? {new} : {old}}", "new"),
     ("${{9} < {10} ? {number} : {text}}", "number"),
+    ("${{$level} <level {3.10} ? {old} : {new}}", "old"),
+    ("${{3.10} >=level {3.9} ? {new} : {old}}", "new"),
+    ("${{$level} ==level {3.6.0} ? {same} : {other}}", "same"),
+    ("${{2} <level {3.6}?{old}:{new}}", "old"),
+    ("${{3.6} <= {3.10} ? {y} : {n}}", "n"),
     ("${{$a} != {A} ? {other}}", ""),
     ("${a?{${b?{deep}:{no}}}:{no}}", "deep"),
 ]

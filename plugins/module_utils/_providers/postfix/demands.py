@@ -1,0 +1,48 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a server has demanded of its clients, and demands no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
+    allows_no_more,
+    words,
+)
+
+PROTOCOLS = ("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols")
+_INSIDE = "smtpd_sasl_tls_security_options"
+_LEVEL, _OBSOLETE_LEVEL, _WRAPPER = "smtpd_tls_security_level", "smtpd_enforce_tls", "smtpd_tls_wrappermode"
+_CERTIFICATE = "smtpd_tls_req_ccert"
+PARAMETERS = (*PROTOCOLS, _INSIDE, _LEVEL, _OBSOLETE_LEVEL, _WRAPPER, _CERTIFICATE)
+
+
+def encrypts(parameters: Mapping[str, str]) -> bool:
+    """Whether a server takes mail in TLS alone."""
+    level = parameters.get(_LEVEL, "")
+    obsolete = not level and parameters.get(_OBSOLETE_LEVEL) == "yes"
+    return level == "encrypt" or obsolete or parameters.get(_WRAPPER) == "yes"
+
+
+def versions(parameters: Mapping[str, str]) -> str:
+    """The versions of TLS that count for a server: for TLS that must be there are others than for TLS that may."""
+    return parameters.get(PROTOCOLS[encrypts(parameters)], "")
+
+
+def given_up(own: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:
+    """What is demanded no longer, in words; that TLS itself is not is said elsewhere.
+
+    Args:
+        own: the parameters as the service sees them without us, with the parameters that they name put in.
+        wanted: what is to be set.
+    """
+    now = {**own, **wanted}
+    if own.get(_CERTIFICATE) == "yes" and encrypts(own) and not encrypts(now):
+        yield f"clients need no certificate any more, since {_CERTIFICATE} counts only where TLS is required"
+    if allows_no_more(versions(own), versions(own)) and not allows_no_more(versions(now), versions(own)):
+        yield f"more versions of TLS are accepted ({versions(now)}) than before ({versions(own)})"
+    if "noplaintext" in words(own.get(_INSIDE, "")) and "noplaintext" not in words(now.get(_INSIDE, "")):
+        yield f"mechanisms that send the password itself are offered inside TLS, which {_INSIDE} forbade"
