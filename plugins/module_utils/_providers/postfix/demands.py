@@ -6,18 +6,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
     allows_no_more,
+    expand,
     words,
 )
 
 PROTOCOLS = ("smtpd_tls_protocols", "smtpd_tls_mandatory_protocols")
 _INSIDE = "smtpd_sasl_tls_security_options"
 _LEVEL, _OBSOLETE_LEVEL, _WRAPPER = "smtpd_tls_security_level", "smtpd_enforce_tls", "smtpd_tls_wrappermode"
+_NEWEST = ">=TLSv1.3"
 _CERTIFICATE = "smtpd_tls_req_ccert"
 PARAMETERS = (*PROTOCOLS, _INSIDE, _LEVEL, _OBSOLETE_LEVEL, _WRAPPER, _CERTIFICATE)
+
+
+def expanded(parameters: Mapping[str, str]) -> dict[str, str]:
+    """The parameters that demand something, with those that they name put in."""
+    return {name: expand(parameters.get(name, ""), lambda one: parameters.get(one, "")) for name in PARAMETERS}
 
 
 def encrypts(parameters: Mapping[str, str]) -> bool:
@@ -30,6 +37,17 @@ def encrypts(parameters: Mapping[str, str]) -> bool:
 def versions(parameters: Mapping[str, str]) -> str:
     """The versions of TLS that count for a server: for TLS that must be there are others than for TLS that may."""
     return parameters.get(PROTOCOLS[encrypts(parameters)], "")
+
+
+def standing(services: Sequence[Mapping[str, str]]) -> tuple[bool, bool]:
+    """Whether any of some servers takes no mail in clear text, and whether any takes only the newest version of TLS.
+
+    Args:
+        services: the parameters as each of them sees them.
+    """
+    seen = [expanded(one) for one in services]
+    required = any(encrypts({**one, _WRAPPER: "no"}) for one in seen)
+    return required, any(allows_no_more(versions(one), _NEWEST) for one in seen)
 
 
 def given_up(own: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]:

@@ -35,7 +35,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
     SubmissionProvider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    Capabilities,
+    Plan,
+    kept,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     master_cf,
     prerequisites,
@@ -83,7 +87,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
     DomainTables,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import Files
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
     DOVECOT_PACKAGE,
@@ -210,16 +214,17 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
 
     # ---- planning
 
+    def _files(self, saved: SavedSettings) -> Files:
+        main, master = self.host.read_text(MAIN_CF), self.host.read_text(MASTER_CF)
+        return Files(main, master, self.parameters, self._smtpd, saved, self._default)
+
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        saved = SavedSettings(self.host, self.store, self.name)
+        return kept(vserver, self._files(saved).standing(vserver))
+
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         saved = SavedSettings(self.host, self.store, self.name)
-        files = Files(
-            self.host.read_text(MAIN_CF),
-            self.host.read_text(MASTER_CF),
-            self.parameters,
-            self._smtpd,
-            saved,
-            self._default,
-        )
+        files = self._files(saved)
         tables: list[FileChange] = []
         # the server on port 25 first, because the others see what is set in main.cf
         for vserver in sorted(desired, key=lambda one: (one.present, one.key != ("smtp", DEFAULT), one.key)):
@@ -345,10 +350,25 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
+        services = serving(self.host.read_text(MASTER_CF), vserver)
         return [
-            Endpoint(place.address or self._local_address(), place.port, vserver.protocol, implicit_tls=implicit)
+            Endpoint(
+                place.address or self._local_address(),
+                place.port,
+                vserver.protocol,
+                implicit_tls=implicit,
+                proxy_protocol=int(any(self._is_proxied(one) for at, one in services.items() if at.port == place.port)),
+            )
             for place, implicit in wanted_sockets(vserver).items()
         ]
+
+    def _is_proxied(self, service: master_cf.Service) -> bool:
+        """Whether a load balancer must say first who connects (PROXY protocol, whichever version)."""
+        name = f"{service.command}_upstream_proxy_protocol"
+        override = service.overrides.get(name)
+        lookup = {**self.parameters, **{one: each.value for one, each in service.overrides.items()}}
+        value = override.value if override else self.parameters.get(name, "")
+        return bool(expand(value, lambda one: lookup.get(one, "")))
 
     def _local_address(self) -> str:
         """An address that smtpd(8) listens on."""

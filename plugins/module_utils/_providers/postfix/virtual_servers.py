@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    demands,
     links,
     main_cf,
     master_cf,
@@ -44,6 +46,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     words,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN
 
 _MX = ("smtp", "default")
 _MAIN = "main.cf "  # begins the keys of saved settings
@@ -128,6 +131,15 @@ class Files:
             self._set_services(vserver)
         else:
             self._remove_services(vserver, keep=frozenset())
+
+    def standing(self, vserver: Vserver) -> Vserver:
+        """The virtual server as strict as the administrator's own settings are, without us."""
+        views = [self._own]
+        if vserver.key != _MX:
+            found = [self._own_overrides(place, service) for place, service in self._places(vserver)]
+            views = [{**self._own, **one} for one in found if one is not None]
+        required, modern = demands.standing(views)
+        return replace(vserver, require_secure_channel=required, strength=MODERN if modern else "")
 
     def finish(self) -> None:
         """Have what depends on changed parameters keep its meaning, once all virtual servers are taken over."""

@@ -186,6 +186,42 @@ def test_versions_that_are_switched_off_stay_off_where_strength_is_left_out(valu
     }
 
 
+@pytest.mark.parametrize(
+    ("parameters", "settings", "required", "strength"),
+    [
+        ({}, [], (False, False), ("intermediate", "intermediate")),
+        ({"smtpd_tls_security_level": "encrypt"}, ["x = y"], (True, True), ("intermediate", "intermediate")),
+        ({"smtpd_enforce_tls": "yes", "smtpd_tls_security_level": ""}, [], (True, True), ("intermediate",) * 2),
+        ({"smtpd_tls_protocols": ">=TLSv1.3"}, [], (False, False), ("modern", "modern")),
+        ({"smtpd_tls_mandatory_protocols": ">=TLSv1.3"}, [], (False, False), ("intermediate", "intermediate")),
+        (
+            {"house": ">=TLSv1.3"},
+            ["smtpd_tls_security_level=encrypt", "smtpd_tls_mandatory_protocols=$house"],
+            (False, True),
+            ("intermediate", "modern"),
+        ),
+    ],
+)
+def test_options_that_are_left_out_do_not_weaken_what_stands(parameters, settings, required, strength, host):
+    host.set(MAIN_CF, **parameters)
+    foreign(host, *settings)
+    left_out = frozenset({"strength", "require_secure_channel"})
+    declared = [replace(SMTP, left_out=left_out), replace(SUBMISSION, require_secure_channel=False, left_out=left_out)]
+
+    def settled():
+        postfix = Postfix(host, Store(host, STORE))
+        found = postfix.read()
+        return [postfix.never_below(one, found.get(one.key)) for one in declared]
+
+    before = settled()
+    assert tuple(one.require_secure_channel for one in before) == required
+    assert tuple(one.strength for one in before) == strength
+    apply(host, *before)
+    assert settled() == before
+    found = Postfix(host, Store(host, STORE)).read()
+    assert tuple(found[one.key].strength for one in before) == strength
+
+
 def test_demand_for_certificates_that_counts_no_longer_is_named(host):
     host.set(MAIN_CF, smtpd_tls_security_level="encrypt", smtpd_tls_req_ccert="yes")
     assert [one for one in apply(host, SMTP).warnings if "smtpd_tls_req_ccert counts only" in one]
