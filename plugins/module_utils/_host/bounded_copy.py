@@ -10,8 +10,8 @@ import os
 import stat
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import stranger
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.staging import is_ours
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.writers import writer
 
 MOST_BYTES = 256 * 1024 * 1024
 MOST_NAMES = 50_000
@@ -73,7 +73,7 @@ class BoundedCopy:
         if depth > _DEEPEST:
             raise self._too_much(f"directories more than {_DEEPEST} deep")
         os.mkdir(target, 0o700)
-        open_to_strangers = not self._trusted or bool(stranger(handle, os.fstat(handle)))
+        open_to_strangers = not self._trusted or writer(handle, os.fstat(handle)) is not None
         for name in sorted(os.listdir(handle)):
             self._names += 1
             if self._names > MOST_NAMES:

@@ -95,6 +95,10 @@ class Host:
         found._guard = guard
         return found
 
+    def hasten(self) -> None:
+        """From here on programs get little time, if one has hung in this call."""
+        self._patience.hasten()
+
     def read(self, path: str) -> bytes | None:
         """Content of a file, or None where there is none.
 
@@ -159,7 +163,7 @@ class Host:
             user: as whom it runs, with all that it starts (see Identity); empty for root.
 
         Raises:
-            Problem: the program is missing or does not end.
+            Problem: the program is missing, does not end, or writes too much.
         """
         self._guard(argv[0])
         if not user:
@@ -197,6 +201,11 @@ class Host:
                 f"'{shlex.join(argv)}' hangs: it {exc.why} and was ended",
                 f"find out on the host what {argv[0]} waits for, such as a stopped service or an unreachable server,"
                 " then run again",
+            ) from exc
+        except programs.TooMuch as exc:
+            raise Problem(
+                f"'{shlex.join(argv)}' writes more than {programs.LARGEST_OUTPUT} bytes, and was ended",
+                f"find out on the host what {argv[0]} has to say, then run again",
             ) from exc
         except PermissionError as exc:
             raise Problem(

@@ -46,3 +46,6 @@ VALIDATING_RESOLVER = "unbound"
 def how_to_install(*packages: str) -> str:
     """The command that installs a package, or one of several, to stand in parentheses in a remedy."""
     return f"{FAMILY}: apt install {' or '.join(packages)}"
+
+
+GROUP_FILE = "/etc/group"  # the groups that are the host's own

@@ -56,6 +56,18 @@ class Process:
         except OSError:
             return True
 
+    def users(self) -> frozenset[int]:
+        """Numbers of the users as whom it acts, or can."""
+        return self._numbers("Uid:")
+
+    def groups(self) -> frozenset[int]:
+        """Numbers of the groups that it is in, or can be."""
+        return self._numbers("Gid:") | self._numbers("Groups:")
+
+    def _numbers(self, name: str) -> frozenset[int]:
+        lines = (line.split() for line in self._lines("status"))
+        return frozenset(int(word) for words in lines if words[:1] == [name] for word in words[1:])
+
     def _lines(self, file: str) -> list[str]:
         return _lines(f"/proc/{self.pid}/{file}")
 

@@ -11,7 +11,9 @@ apart is whether processor time is used, or a processor or disk is waited for, b
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import selectors
 import signal
 import subprocess
 import time
@@ -28,10 +30,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pr
 IDLE = 10.0  # seconds that a program may do nothing at all, where the host is not busy
 WORK = 20.0  # seconds of processor time; no tool that is run here takes more than a few
 LONGEST = 120.0  # seconds, whatever it does
+AFTER_A_HANG = 8.0  # seconds for all that is put back once something has hung; a guard goes on with what is left
+LARGEST_OUTPUT = 32 * 1024 * 1024  # bytes, of either output
 _SHORTEST = 1.0  # seconds that a program may do nothing after others have hung
 _LOOK = 0.25  # seconds between two looks at a program
 _LAST_WORDS = 1.0  # seconds for what is left in its pipes once it has ended
-_BUSIEST = 2.0  # times longer than usual that anything is waited for on a busy host
+_PIECE = 65536
+_BUSIEST = 1.5  # times longer than usual that anything is waited for on a busy host
 _INIT = 1  # process that starts and stops services for others
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -49,10 +54,16 @@ class Patience:
 
     def __init__(self) -> None:
         self.idle = IDLE
+        self.end = math.inf  # of all patience, by the monotonic clock
 
     def lost(self) -> None:
         """A program was waited for in vain."""
         self.idle = max(self.idle / 2, _SHORTEST)
+
+    def hasten(self) -> None:
+        """From here on there is little time, if a program has hung: others will wait for the same."""
+        if self.idle < IDLE:
+            self.end = min(self.end, time.monotonic() + AFTER_A_HANG)
 
 
 class Hanging(Exception):
@@ -65,6 +76,10 @@ class Hanging(Exception):
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(why)
+
+
+class TooMuch(Exception):
+    """A program was killed because of all that it wrote."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +105,7 @@ class _Watch:
         self._units = frozenset(word for word in argv[1:] if not word.startswith("-"))
         itself = process(program.pid)
         self._born = itself.started if itself else 0
+        self._patience = patience
         self._idle_limit = patience.idle
         self._began = self._last = time.monotonic()
         self._idle = 0.0
@@ -99,28 +115,38 @@ class _Watch:
         """Why the program has to end; None while it goes on."""
         now = time.monotonic()
         passed, self._last = now - self._last, now
-        own, helping = self._at_work()
-        ticks = {one.pid: one.ticks for one in (*own, *helping) if one.pid != _INIT}
-        working = any(one.state in WORKING for one in (*own, *helping)) or ticks != self._ticks
+        own, helping, init = self._at_work()
+        ticks = {one.pid: one.ticks for one in (*own, *helping)}
+        if any(one.state in WORKING for one in (*own, *helping)) or ticks != self._ticks:
+            self._idle = 0.0
+        elif init is None or init.state not in WORKING:  # it may be at work for somebody else
+            self._idle += passed / slowness()
         self._ticks = ticks
-        self._idle = 0.0 if working else self._idle + passed / slowness()
         if self._idle >= self._idle_limit:
             return f"did nothing for {self._idle_limit:g} seconds"
+        if now >= max(self._patience.end, self._began + _SHORTEST):
+            return "was not done soon after another program had hung"
         if sum(one.ticks for one in own) / _TICKS >= WORK:
             return f"took more than {WORK:g} seconds of processor time"
         if now - self._began >= LONGEST:
             return f"did not end within {LONGEST:g} seconds"
         return None
 
-    def _at_work(self) -> tuple[list[Process], list[Process]]:
-        """The program's own processes, and systemd with what it has started meanwhile for a unit that is named."""
-        own, helping = [], []
-        for one in processes():
-            if one.group == self._pid:
-                own.append(one)
-            elif one.pid == _INIT or (one.started >= self._born and self._units & one.control_groups()):
-                helping.append(one)
-        return own, helping
+    def _at_work(self) -> tuple[list[Process], list[Process], Process | None]:
+        """The program's own processes, what systemd has started meanwhile for a unit that is named, and systemd.
+
+        What a daemon that ran before starts for its clients is no work for the program.
+        """
+        found = list(processes())
+        own = [one for one in found if one.group == self._pid]
+        by_systemd = {_INIT}
+        helping = []
+        for one in sorted(found, key=lambda one: (one.started, one.pid)):
+            if one.started >= self._born and one.parent in by_systemd and one.group != self._pid:
+                by_systemd.add(one.pid)
+                if self._units & one.control_groups():
+                    helping.append(one)
+        return own, helping, next((one for one in found if one.pid == _INIT), None)
 
 
 def run(argv: Sequence[str], surroundings: Surroundings, patience: Patience) -> tuple[int, bytes, bytes]:
@@ -136,6 +162,7 @@ def run(argv: Sequence[str], surroundings: Surroundings, patience: Patience) -> 
 
     Raises:
         Hanging: it did not go on, and was killed with all that it had started.
+        TooMuch: it wrote too much, and was killed likewise.
         OSError: it cannot be started.
     """
     program = subprocess.Popen(
@@ -162,20 +189,59 @@ def run(argv: Sequence[str], surroundings: Surroundings, patience: Patience) -> 
 
 def _watched(program: subprocess.Popen[bytes], argv: Sequence[str], patience: Patience) -> tuple[bytes, bytes]:
     """Both outputs of a program that ends by itself."""
-    watch, ended = _Watch(program, argv, patience), None
+    watch, looked, ended = _Watch(program, argv, patience), time.monotonic(), 0.0
+    with selectors.DefaultSelector() as waiting:
+        outputs = [_Output(stream.fileno()) for stream in (program.stdout, program.stderr) if stream]
+        for output in outputs:
+            waiting.register(output.handle, selectors.EVENT_READ, output)
+        while waiting.get_map():
+            ready = [key.data for key, _events in waiting.select(_LOOK)]
+            for output in ready:
+                if not output.read():
+                    waiting.unregister(output.handle)
+            now = time.monotonic()
+            if program.poll() is not None:  # a process that it has left behind may hold its outputs for ever
+                ended = ended or now
+                if now - ended >= _LAST_WORDS:
+                    break
+            elif now - looked >= _LOOK:
+                looked = now
+                _refuse_hanging(watch, patience)
     while True:
         try:
-            return program.communicate(timeout=_LOOK)
-        except subprocess.TimeoutExpired as exc:
-            if program.poll() is not None:  # a process that it has left behind may hold its outputs for ever
-                ended = ended or time.monotonic()
-                if time.monotonic() - ended >= _LAST_WORDS:
-                    return exc.output or b"", exc.stderr or b""
-                continue
-        fault = watch.fault()
-        if fault:
-            patience.lost()
-            raise Hanging(fault)
+            program.wait(_LOOK)
+            return outputs[0].content(), outputs[1].content()
+        except subprocess.TimeoutExpired:
+            _refuse_hanging(watch, patience)
+
+
+class _Output:
+    """One output of a program."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def read(self) -> bool:
+        """Take what is there; whether there may be more."""
+        piece = os.read(self.handle, _PIECE)
+        self._pieces.append(piece)
+        self._size += len(piece)
+        if self._size > LARGEST_OUTPUT:
+            raise TooMuch
+        return bool(piece)
+
+    def content(self) -> bytes:
+        """All of it."""
+        return b"".join(self._pieces)
+
+
+def _refuse_hanging(watch: _Watch, patience: Patience) -> None:
+    fault = watch.fault()
+    if fault:
+        patience.lost()
+        raise Hanging(fault)
 
 
 def _kill(program: subprocess.Popen[bytes]) -> None:

@@ -245,6 +245,7 @@ class Transaction:
 
     def _put_back(self, record: Record, participants: Sequence[Participant]) -> list[str]:
         """Restore every registered file and the daemons' settings; answers what could not be restored."""
+        self._host.hasten()
         failures = staging.put_back(record)
         of_daemons = self._restore(participants, record)
         if not failures and not of_daemons:

@@ -21,13 +21,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.attributes import (
-    ACCESS_LIST,
-    attributes_of,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import name_of_user
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.writers import (
+    Writer,
+    trusted_users,
+    writer,
+    writer_besides_owner,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import name_of_group, name_of_user
 
-_ROOT = 0
 _ANY_FILE = ".postmaster"  # stands for a file in a directory
 _LINKS = 40  # as many as the kernel follows; path_resolution(7)
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -90,27 +91,14 @@ class _Directory:
 
     path: str
     state: os.stat_result
-    has_list: bool
     friends: Collection[int]
+    is_shared: bool  # whether somebody else can make files in it, friends too
+    others: Writer | None  # who can, besides its owner and the friends
 
     @property
     def mode(self) -> str:
         """Its permission bits, as a message shows them."""
         return f"mode {stat.S_IMODE(self.state.st_mode):04o}"
-
-    @property
-    def _others(self) -> str:
-        """Who can write in it besides its owner. The bits of the group are also those of an access control list."""
-        if self.state.st_mode & stat.S_IWOTH:
-            return "everybody"
-        if not self.state.st_mode & stat.S_IWGRP or (self.state.st_gid == _ROOT and not self.has_list):
-            return ""
-        return "an access control list" if self.has_list else f"the group {name_of_group(self.state.st_gid)}"
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether somebody else can make files in it."""
-        return self.state.st_uid not in _own() or bool(self._others)
 
     def check(self) -> None:
         """Refuse a directory in which somebody else can replace what is root's.
@@ -120,8 +108,8 @@ class _Directory:
         Raises:
             Problem: somebody can.
         """
-        owner, others = name_of_user(self.state.st_uid), self._others
-        if self.state.st_uid not in {*_own(), *self.friends}:
+        owner, others = name_of_user(self.state.st_uid), self.others
+        if self.state.st_uid not in {*trusted_users(), *self.friends}:
             raise Problem(
                 f"the directory {self.path} belongs to {owner} ({self.mode}), who can put links and other files in the"
                 " place of those that root writes",
@@ -135,14 +123,15 @@ class _Directory:
             )
 
 
-def _own() -> set[int]:
-    """Users who can do anything anyway."""
-    return {_ROOT, os.geteuid()}
-
-
 def _check(walk: _Walk, friends: Collection[int]) -> _Directory:
-    has_list = ACCESS_LIST in attributes_of(walk.handle)
-    found = _Directory(walk.path, os.fstat(walk.handle), has_list, friends)
+    state = os.fstat(walk.handle)
+    found = _Directory(
+        walk.path,
+        state,
+        friends,
+        writer(walk.handle, state) is not None,
+        writer_besides_owner(walk.handle, state, friends),
+    )
     found.check()
     return found
 
@@ -153,7 +142,7 @@ def _check_link(directory: _Directory, path: str, link: os.stat_result) -> None:
     Raises:
         Problem: it is such a link.
     """
-    if directory.is_shared or link.st_uid not in _own():
+    if directory.is_shared or link.st_uid not in trusted_users():
         raise Problem(
             f"{path} is a symbolic link of {name_of_user(link.st_uid)} in a directory of"
             f" {name_of_user(directory.state.st_uid)} ({directory.mode}); only links of root are followed, in"
@@ -173,7 +162,7 @@ def _check_file(directory: _Directory, path: str, file: os.stat_result) -> None:
         raise Problem(f"{path} is {kind}, not a regular file", "move it away, or choose another place")
     if not directory.is_shared:
         return
-    if file.st_uid not in {*_own(), *directory.friends}:
+    if file.st_uid not in {*trusted_users(), *directory.friends}:
         raise Problem(
             f"{path} belongs to {name_of_user(file.st_uid)}, in a directory that others can write ({directory.path})",
             "move it away, or choose another place",

@@ -18,6 +18,9 @@ ERROR_LOG = "/var/log/apache2/error.log"
 UNIT = "apache2.service"
 PACKAGES = {"http": "apache2"}
 
+# with these its programs begin to read
+FIRST = (f"{CONFIG_DIRECTORY}/apache2.conf", f"{CONFIG_DIRECTORY}/envvars")
+
 # ---- our own files
 
 MACRO = "postmaster-http-"  # the names of our macros, each around a virtual host, begin with this

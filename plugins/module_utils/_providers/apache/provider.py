@@ -18,6 +18,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.checks import (
     refuse_unwrappable,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.further_files import (
+    further_files,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
     included,
     modules,
@@ -27,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.paths import (
     CONFIG_DIRECTORY,
     ERROR_LOG,
+    FIRST,
     PACKAGES,
     UNIT,
     vserver_of,
@@ -50,7 +54,7 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
     name = "apache"
     processes = frozenset({"apache2"})
     packages = PACKAGES
-    config_roots = (ConfigRoot(CONFIG_DIRECTORY),)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, first=FIRST, references=further_files),)
     terms = Terms(
         daemon="Apache",
         site="virtual host",

@@ -174,6 +174,14 @@ class Files:
         return sorted(names)
 
 
+def included(text: str) -> Iterator[tuple[int, str]]:
+    """What a file includes: line, and path or pattern, which may be relative to the file's directory."""
+    for number, line in _logical_lines(text):
+        include = _INCLUDE.fullmatch(line)
+        if include:
+            yield number, _unquoted(include[2])
+
+
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
     """The lines that say something, without comments, each with the number of its first physical line."""
     begun: list[str] = []

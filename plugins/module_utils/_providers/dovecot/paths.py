@@ -13,6 +13,7 @@ CONFIG_DIRECTORY = "/etc/dovecot"
 # what programs take instructions from; everything else in the directory is data
 CONFIGURATION = ("*.conf", "*.ext", "conf.d")
 MAIN = f"{CONFIG_DIRECTORY}/dovecot.conf"
+FIRST = (MAIN,)  # with this its programs begin to read
 # Read after the package's own files; what comes later still or counts for more is looked for, and named.
 DROP_IN = CONFIG_DIRECTORY + "/conf.d/99-postmaster-{}.conf"
 ACCOUNTS = f"{CONFIG_DIRECTORY}/postmaster-accounts"

@@ -46,6 +46,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DEFAULT,
     DropIn,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.further_files import (
+    further_files,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.inclusion import (
     inclusion,
     is_ours,
@@ -72,6 +75,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     CONFIG_DIRECTORY,
     CONFIGURATION,
     DROP_IN,
+    FIRST,
     MAIN,
     PACKAGES,
     UNIT,
@@ -103,7 +107,7 @@ class Dovecot(AccountBackend):
     options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
     backends = BACKENDS
     unit = UNIT
-    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION),)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)

@@ -19,6 +19,8 @@ ROUTER_DIRECTORY = f"{SPLIT_DIRECTORY}/router"
 AUTH_DIRECTORY = f"{SPLIT_DIRECTORY}/auth"
 HUBBED_HOSTS = f"{CONFIG_DIRECTORY}/hubbed_hosts"
 DEFAULTS = "/etc/default/exim4"
+# with these its programs begin to read
+FIRST = (f"{CONFIG_DIRECTORY}/*exim4.conf*", f"{SPLIT_DIRECTORY}/*/*", DEFAULTS)
 LOGS = "/var/log/exim4"
 
 # files of ours; the first is read after the administrator's 000_localmacros and before the package's files, of which

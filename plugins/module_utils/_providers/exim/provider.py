@@ -41,10 +41,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Effective,
     servers,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.further_files import (
+    further_files,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
     DEFAULTS,
+    FIRST,
     GROUP,
     KEY_PERMISSIONS,
     LOGS,
@@ -81,7 +85,7 @@ class Exim(DomainProvider):
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni"})
     unit = UNIT
-    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION),)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)

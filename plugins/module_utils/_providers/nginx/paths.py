@@ -9,12 +9,16 @@ from __future__ import annotations
 import re
 
 CONFIG_DIRECTORY = "/etc/nginx"
+PREFIX = "/usr/share/nginx"  # where relative paths of modules begin
 SNIPPETS = f"{CONFIG_DIRECTORY}/snippets"  # parts of configuration, which nginx does not read by itself
 DEFAULT_SITE = f"{CONFIG_DIRECTORY}/sites-available/default"
 ERROR_LOG = "/var/log/nginx/error.log"
 
 UNIT = "nginx.service"
 PACKAGES = {"http": "nginx"}
+
+# with these its programs begin to read
+FIRST = (f"{CONFIG_DIRECTORY}/nginx.conf",)
 
 # ---- our own files
 

@@ -20,11 +20,15 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_side_effects,
     warnings_about,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.further_files import (
+    further_files,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import configuration
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import (
     CONFIG_DIRECTORY,
     DEFAULT_SITE,
     ERROR_LOG,
+    FIRST,
     PACKAGES,
     UNIT,
     vserver_file,
@@ -52,7 +56,7 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
     name = "nginx"
     processes = frozenset({"nginx"})
     packages = PACKAGES
-    config_roots = (ConfigRoot(CONFIG_DIRECTORY),)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, first=FIRST, references=further_files),)
     terms = Terms(
         daemon="nginx",
         site="server block",

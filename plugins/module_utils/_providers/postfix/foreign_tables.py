@@ -26,6 +26,7 @@ _PROXY = "proxy:"
 _COMPILED = frozenset({*SUFFIXES, "dbm", "sdbm", "texthash", "sqlite", "mysql", "pgsql", "ldap", "memcache"})
 _PATTERNS = frozenset({"regexp", "pcre"})
 _TOGETHER = frozenset({"unionmap", "pipemap", "randmap"})
+_FILES = re.compile(r"(?<!proxy:)\b(\w+):(/[^\s,}]+)")  # also in pipemap:{...}; proxymap(8) has a user of its own
 
 
 @dataclass(frozen=True)
@@ -44,9 +45,12 @@ class TableRow:
 
 
 def reader_of_table(table: str) -> str | Identity:
-    """As whom a table is read: it is data, which others than root may write."""
-    kind, _colon, path = table.partition(":")
-    return reader_of(path + SUFFIXES.get(kind, "")) if path.startswith("/") else ""
+    """As whom a table is read, of several in one the first that others may write: they are data."""
+    for kind, path in _FILES.findall(table):
+        reader = reader_of(path + SUFFIXES.get(kind, ""))
+        if reader:
+            return reader
+    return ""
 
 
 def tables_in(value: str) -> Iterator[str]:

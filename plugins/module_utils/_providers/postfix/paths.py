@@ -13,6 +13,8 @@ CONFIG_DIRECTORY = "/etc/postfix"
 CONFIGURATION = ("main.cf", "master.cf", "dynamicmaps.cf*", "postfix-*", "post-install", "makedefs.out", "sasl")
 MAIN_CF = f"{CONFIG_DIRECTORY}/main.cf"
 MASTER_CF = f"{CONFIG_DIRECTORY}/master.cf"
+# with these its programs begin to read
+FIRST = (MAIN_CF, f"{CONFIG_DIRECTORY}/dynamicmaps.cf", f"{CONFIG_DIRECTORY}/dynamicmaps.cf.d/*.cf")
 
 # tables of ours
 TRANSPORT = f"{CONFIG_DIRECTORY}/postmaster_transport"

@@ -50,6 +50,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.further_files import (
+    further_files,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import (
     Inbound,
     with_reasons,
@@ -67,6 +70,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     BACKENDS,
     CONFIG_DIRECTORY,
     CONFIGURATION,
+    FIRST,
     INSTANCE_UNIT,
     MAIN_CF,
     MASTER_CF,
@@ -134,7 +138,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     )
     backends = BACKENDS
     unit = UNIT
-    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION),)
+    config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)

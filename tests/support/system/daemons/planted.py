@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -39,6 +40,7 @@ class Payload:
         given: of the places, those that an administrator has given to the user, unlike the package.
         refused: words of the error; empty where the call has to succeed.
         daemon: a process that has to be there before and afterwards, the same one.
+        meant: shell commands of root's, who then refers to what has been planted.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Payload:
     daemon: str
     given: Sequence[str] = ()
     refused: str = ""
+    meant: str = "true"
 
     @property
     def begin(self) -> str:
@@ -57,7 +60,9 @@ class Payload:
         given = [f"chown -R {self.user} {one}" for one in self.given]
         commands = f"setpriv --reuid {self.user} --regid $(id -g {self.user}) --clear-groups sh -euc '{self.plant}'"
         own = f"install -d -o {self.user} -m 755 {PLACE}; install -o {self.user} /run/system-tests/module.so {MODULE}"
-        return "\n".join((f"rm -rf {PLACE} {PLACE}.kept {AS_ROOT}", own, *kept, *given, commands, self._processes))
+        return "\n".join(
+            (f"rm -rf {PLACE} {PLACE}.kept {AS_ROOT}", own, *kept, *given, commands, self.meant, self._processes)
+        )
 
     @property
     def _processes(self) -> str:
@@ -88,6 +93,21 @@ def _given(daemon: str, user: str, place: str, plant: str, *, wanted: Options, p
     """A place that an administrator has given to the daemon's user."""
     refused = f"{place} can be written by {user}"
     return Payload(f"{daemon}: {place}", wanted, user, (place,), plant, process, (place,), refused)
+
+
+def _elsewhere(daemon: str, user: str, file: str, line: str, plant: str, *, wanted: Options, process: str) -> Payload:
+    """A file or directory of the daemon's user, outside of the configuration, which a line of root's refers to."""
+    return Payload(
+        f"{daemon}: {line}",
+        wanted,
+        user,
+        (os.path.dirname(file),),
+        plant,
+        process,
+        refused=f"{PLACE} can be written by {user}, and {file}:",
+        # Postfix takes nothing from a file that is a few seconds old
+        meant=f'echo "{line}" >>{file}; touch -d "1 minute ago" {file}',
+    )
 
 
 LDAP = (
@@ -136,6 +156,24 @@ _ALL: Mapping[tuple[str, str], Sequence[Payload]] = {
             wanted=vserver("submission"),
             process="qmgr",
         ),
+        _elsewhere(
+            "Postfix",
+            "postfix",
+            "/etc/postfix/main.cf",
+            f"daemon_directory = {PLACE}",
+            f'printf "#!/bin/sh\\n{_MKDIR}\\n" >{PLACE}/master; chmod 755 {PLACE}/master',
+            wanted=vserver("submission"),
+            process="qmgr",
+        ),
+        _elsewhere(
+            "Postfix",
+            "postfix",
+            "/etc/postfix/dynamicmaps.cf",
+            f"planted {MODULE} dict_planted_open",
+            "true",
+            wanted=vserver("submission"),
+            process="qmgr",
+        ),
         _given(
             "Dovecot",
             "dovecot",
@@ -144,11 +182,38 @@ _ALL: Mapping[tuple[str, str], Sequence[Payload]] = {
             wanted=vserver("imap"),
             process="dovecot",
         ),
+        _elsewhere(
+            "Dovecot",
+            "dovecot",
+            "/etc/dovecot/conf.d/98-elsewhere.conf",
+            f"!include_try {PLACE}/*.conf",
+            f"echo !include /etc/shadow >{PLACE}/planted.conf",
+            wanted=vserver("imap"),
+            process="dovecot",
+        ),
         _given(
             "nginx",
             "www-data",
             "/etc/nginx/modules-enabled",
             f'echo "load_module {MODULE};" >/etc/nginx/modules-enabled/99-planted.conf',
+            wanted=vserver("http"),
+            process="nginx",
+        ),
+        _elsewhere(
+            "nginx",
+            "www-data",
+            "/etc/nginx/modules-enabled/98-elsewhere.conf",
+            f"load_module {MODULE};",
+            "true",
+            wanted=vserver("http"),
+            process="nginx",
+        ),
+        _elsewhere(
+            "nginx",
+            "www-data",
+            "/etc/nginx/modules-enabled/98-elsewhere.conf",
+            f"include {PLACE}/*.conf;",
+            f'echo "load_module {MODULE};" >{PLACE}/planted.conf',
             wanted=vserver("http"),
             process="nginx",
         ),
@@ -162,11 +227,38 @@ _ALL: Mapping[tuple[str, str], Sequence[Payload]] = {
             wanted=vserver("submission"),
             process="exim4",
         ),
+        _elsewhere(
+            "Exim",
+            "Debian-exim",
+            "/etc/exim4/exim4.conf.template",
+            f".include_if_exists {PLACE}/part",
+            f"echo .include /etc/shadow >{PLACE}/part",
+            wanted=vserver("submission"),
+            process="exim4",
+        ),
         _given(
             "Apache",
             "www-data",
             "/etc/apache2/conf-enabled",
             f'echo "LoadFile {MODULE}" >/etc/apache2/conf-enabled/99-planted.conf',
+            wanted=vserver("http"),
+            process="apache2",
+        ),
+        _elsewhere(
+            "Apache",
+            "www-data",
+            "/etc/apache2/conf-enabled/98-elsewhere.conf",
+            f"IncludeOptional {PLACE}/*.conf",
+            f'echo "LoadFile {MODULE}" >{PLACE}/planted.conf',
+            wanted=vserver("http"),
+            process="apache2",
+        ),
+        _elsewhere(
+            "Apache",
+            "www-data",
+            "/etc/apache2/mods-enabled/98-elsewhere.load",
+            f"LoadModule planted_module {MODULE}",
+            "true",
             wanted=vserver("http"),
             process="apache2",
         ),

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 
 import pytest
 
@@ -22,16 +21,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.installations i
 pytestmark = pytest.mark.usefixtures("surroundings")
 
 
-@pytest.fixture(autouse=True)
-def no_waiting():
-    def late(*_args):
-        raise AssertionError("it waits")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def is_locked(path):

@@ -40,6 +40,7 @@ class Machine(Host):
     """A machine whose only program is a compiler of lookup tables."""
 
     def __init__(self):
+        super().__init__()
         self.sources = []
 
     def query(self, argv, **_options):

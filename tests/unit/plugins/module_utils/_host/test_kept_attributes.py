@@ -41,7 +41,7 @@ class Machine(Host):
     """A machine that can compile a table, and append to a file."""
 
     def __init__(self):
-        pass
+        super().__init__()
 
     def query(self, argv, *, stdin=b"", **_options):
         if argv[0] == "compile":
@@ -158,7 +158,7 @@ def test_attribute_that_cannot_be_kept(apply, etc, monkeypatch):
 def test_list_that_lets_somebody_write_in_the_directory(apply, etc):
     writing = access_list(7).replace(struct.pack("<HHI", 2, 4, 33), struct.pack("<HHI", 2, 7, 33))
     os.setxattr(etc, LIST, writing)
-    with pytest.raises(Problem, match=f"{etc} of root can be written by an access control list") as caught:
+    with pytest.raises(Problem, match=f"{etc} of root can be written by www-data") as caught:
         apply(FileChange(str(etc / "main.cf"), b"new"))
     subprocess.run(shlex.split(caught.value.remedy.rpartition(": ")[2]), check=True)
     apply(FileChange(str(etc / "main.cf"), b"new"))

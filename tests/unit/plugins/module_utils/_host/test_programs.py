@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import programs
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import processes
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import Process, processes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import (
     Hanging,
     Patience,
     Surroundings,
+    TooMuch,
 )
 
 BUSY = 'end=$(($(date +%s) + 2)); while [ "$(date +%s)" -lt $end ]; do :; done; echo done'
@@ -108,9 +109,80 @@ def test_what_is_started_for_a_program_ends_with_an_error_of_ours(run, monkeypat
     assert left_behind("4322.5") == []
 
 
+@pytest.mark.parametrize("stream", ["", " >&2"])
+def test_what_writes_without_end_is_ended(run, monkeypatch, stream):
+    monkeypatch.setattr(programs, "LARGEST_OUTPUT", 1_000_000)
+    with pytest.raises(TooMuch):
+        run(f"yes 4323{stream}")
+    time.sleep(0.1)
+    assert left_behind("yes\0004323") == []
+
+
+def test_much_is_taken_of_both_outputs(run):
+    assert run("head -c 3000000 /dev/zero & head -c 2000000 /dev/zero >&2; wait") == (
+        0,
+        bytes(3_000_000),
+        bytes(2_000_000),
+    )
+
+
+def test_outputs_that_are_closed_early(run):
+    assert run("exec >&- 2>&-; sleep 0.5; exit 4") == (4, b"", b"")
+    with pytest.raises(Hanging):
+        run("exec >&- 2>&-; exec sleep 30")
+
+
+def test_while_things_are_put_back_there_is_little_time_once_something_has_hung(run, monkeypatch):
+    monkeypatch.setattr(programs, "AFTER_A_HANG", 1.5)
+    patience = Patience()
+    patience.hasten()
+    run("end=$(($(date +%s) + 3)); while [ $(date +%s) -lt $end ]; do :; done", patience)  # none has hung
+    with pytest.raises(Hanging):
+        run("sleep 30", patience)
+    patience.hasten()
+    began = time.monotonic()
+    with pytest.raises(Hanging, match="was not done soon after another program had hung"):
+        run("while :; do :; done", patience)
+    with pytest.raises(Hanging):
+        run("while :; do :; done", patience)
+    assert time.monotonic() - began < 5
+    assert run("echo quick", patience) == (0, b"quick\n", b"")
+
+
+def seen_by(watch, monkeypatch, *others):
+    """How long a program has done nothing, when these processes are there besides it, after three looks."""
+    me = Process(watch._pid, "sleep", "S", 1, watch._pid, 0, 10)
+    monkeypatch.setattr(programs, "processes", lambda: [me, *others])
+    for _look in range(3):
+        watch.fault()
+        time.sleep(0.01)
+    return watch._idle
+
+
+@pytest.mark.parametrize(
+    ("others", "idles"),
+    [
+        ([("systemd", "S", 0, 1, 0)], True),
+        ([("sleep", "S", 1, 20, 50)], True),
+        ([("reload", "R", 1, 20, 50)], False),
+        ([("reload", "S", 1, 20, 50), ("its-child", "R", 20, 21, 51)], False),
+        ([("sh", "S", 1, 20, 50), ("sh", "S", 20, 21, 51), ("slaptest", "D", 21, 22, 52)], False),
+        ([("dovecot", "S", 1, 20, 5), ("imap-login", "R", 20, 21, 50)], True),  # for a client
+        ([("dovecot", "R", 1, 20, 5)], True),
+    ],
+)
+def test_work_that_counts(monkeypatch, others, idles):
+    monkeypatch.setattr(programs, "process", lambda pid: Process(pid, "systemctl", "S", 1, pid, 0, 10))
+    monkeypatch.setattr(Process, "control_groups", lambda _self: frozenset({"dovecot.service"}))
+    program = type("Program", (), {"pid": 4242})()
+    watch = programs._Watch(program, ["systemctl", "reload", "dovecot.service"], Patience())
+    found = [Process(pid, name, state, parent, pid, 0, started) for name, state, parent, pid, started in others]
+    assert bool(seen_by(watch, monkeypatch, *found)) == idles
+
+
 def test_busy_hosts_are_waited_for_longer(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    for load, expected in ((0.1, 1.0), (2.0, 1.0), (3.0, 1.5), (500.0, 2.0)):
+    for load, expected in ((0.1, 1.0), (2.0, 1.0), (3.0, 1.5), (500.0, 1.5)):
         monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
         assert programs.slowness() == expected

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -16,19 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import reading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 
-
-@pytest.fixture(autouse=True)
-def no_waiting():
-    """A reader that waits fails, and does not keep the tests waiting."""
-
-    def late(*_args):
-        raise AssertionError("it waits")
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(20)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
+pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 def fifo(path):

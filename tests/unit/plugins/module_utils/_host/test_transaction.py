@@ -63,6 +63,7 @@ class Machine(Host):
     """This machine, with a compiler of lookup tables that fails on demand; like postmap it copies the source's mode."""
 
     def __init__(self):
+        super().__init__()
         self.compiler_works = True
         self.guard_starts = True
         self.guards: list[Any] = []

@@ -24,6 +24,7 @@ class Machine(Host):
     """Knows a program that appends its input to a file, which it makes where it is missing."""
 
     def __init__(self):
+        super().__init__()
         self.seen = []
 
     def query(self, argv, *, stdin=b"", **_options):

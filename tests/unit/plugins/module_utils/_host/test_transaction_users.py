@@ -28,6 +28,7 @@ class Machine(Host):
     """Notes as whom programs are run; one of them leaves something else than a file."""
 
     def __init__(self):
+        super().__init__()
         self.users = []
 
     def query(self, argv, *, stdin=b"", user="", **_options):
