@@ -67,6 +67,25 @@ def test_other_collections_are_needed_only_where_they_are_used(changes: FleetCha
     changes.without_crypto.assert_success()
 
 
+# ---- a part of the work, one host after the other
+
+
+def test_a_tag_limits_a_run_to_its_part(changes: FleetChanges) -> None:
+    done = {
+        one.task for one in changes.in_part.results if one.status == "ok" and "Validating arguments" not in one.task
+    }
+    assert done == {
+        "Check the variables",
+        "postmaster.secure_channel.vservers : Secure the host's virtual servers",
+    }
+
+
+def test_one_host_is_done_after_the_other(changes: FleetChanges) -> None:
+    order = [one.host for one in changes.in_part.results if one.task != "Check the variables"]
+    assert order == sorted(order)
+    assert set(order) == {"f1", "f2"}
+
+
 # ---- from one source to the next
 
 

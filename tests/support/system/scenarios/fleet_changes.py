@@ -120,6 +120,14 @@ class FleetChanges:
         finally:
             self.proof.ansible.more = {}
 
+    # ---- a part of the work, one host after the other
+
+    @computed_once
+    def in_part(self) -> Run:
+        """The virtual servers alone, one host at a time."""
+        assert self.proof.secured
+        return self.proof.play("site", "--tags", "vservers", secure_channel_serial=1).assert_success()
+
     # ---- from one source to the next
 
     @computed_once

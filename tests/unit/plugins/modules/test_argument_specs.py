@@ -238,3 +238,10 @@ def test_path_that_must_be_there_is_not_empty():
 def test_every_module_has_its_paths_looked_at():
     texts = [(PLUGINS / f"modules/{name}.py").read_text() for name in MODULES]
     assert all(re.search(r"^    run\(.*, work\)$", text, re.MULTILINE) for text in texts)
+
+
+def test_a_default_of_the_store_reaches_the_modules_that_have_it(monkeypatch):
+    groups = yaml.safe_load((PLUGINS.parent / "meta" / "runtime.yml").read_text())["action_groups"]
+    has_store = [name for name in MODULES if "store" in spec_of(name, monkeypatch)["argument_spec"]]
+    assert groups["secure_channel_store"] == has_store
+    assert groups["secure_channel"] == MODULES

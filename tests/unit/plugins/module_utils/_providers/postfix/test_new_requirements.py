@@ -141,7 +141,11 @@ def test_what_holds_for_all_mail_already_is_not_new(host):
 def test_all_mail(host):
     apply(host, DomainPolicy("own.test", tls="may"))
     host.set(MAIN_CF, smtp_tls_policy_maps="hash:/etc/postfix/postmaster_tls_policy, hash:/etc/postfix/theirs")
-    host.tables["hash:/etc/postfix/theirs"] = {"friend.test": "secure", ".friend.test": "verify", "strict.test": "encrypt"}
+    host.tables["hash:/etc/postfix/theirs"] = {
+        "friend.test": "secure",
+        ".friend.test": "verify",
+        "strict.test": "encrypt",
+    }
     host.set(MAIN_CF, mydestination="here.test")
     of = ("own.test", "friend.test", "x.friend.test", "strict.test", "here.test", "a.test", "a.test")
     everything = DomainPolicy("*", tls="encrypt")
