@@ -8,6 +8,7 @@ from __future__ import annotations
 
 # Settings, the option that decides each, and their values from the least to the most.
 OPTIONS = {"ssl": "require_secure_channel", "ssl_min_protocol": "strength"}
+AT_MOST = {"ssl": "true", "ssl_min_protocol": "modern"}  # what the option says for the last of them
 _ORDER = {
     "ssl": ("no", "yes", "required"),
     "ssl_min_protocol": ("ANY", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3"),

@@ -18,11 +18,13 @@ import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.levels import (
+    AT_MOST,
     OPTIONS,
     demands_more,
 )
@@ -93,7 +95,7 @@ class Overrides:
         """Raise Problem where something else than what is asked for would count."""
         switches = [one for one in self._entries if one.name == "ssl" and not one.filters]
         if switches and switches[-1].value == "no":
-            raise _problem(asked.vserver, switches[-1], "switches TLS off in all of Dovecot", self._secret)
+            raise self._problem(asked.vserver, switches[-1], "switches TLS off in all of Dovecot")
         for connection in self._connections(asked):
             wanted_here = self._wanted(asked, connection)
             self._refuse_loosening(asked.vserver, connection, wanted_here)
@@ -101,7 +103,31 @@ class Overrides:
                 found = self._overriding(name, wanted, connection)
                 if found:
                     counts = f"counts instead of '{_short(wanted.value)}'" if wanted else "counts as well"
-                    raise _problem(asked.vserver, found, counts, self._secret)
+                    raise self._problem(asked.vserver, found, counts)
+
+    def _problem(self, vserver: Vserver, one: Entry, effect: str) -> Problem:
+        """The error."""
+        if one.name:
+            said = f"'{one.name}'" if one.name in self._secret else f"'{one.name} = {one.value}'"
+            within = f" in the block '{one.block}'" if one.filters else ""
+            found = f"settings of your own override it: {said}{within} in {one.place} {effect}"
+            remedy = f"remove it from {one.path}"
+        else:
+            found = f"the block '{one.block}' of your own in {one.place} comes before ours, so that ours does not count"
+            remedy = f"remove the block from {one.path}"
+        return Problem(found, remedy + self._another_way(one), subject=vserver.title, option=one.place)
+
+    def _another_way(self, one: Entry) -> str:
+        """What helps as well: a block of ours for the same name or address, where it counts for more."""
+        kinds = {kind for kind, _value in one.filters}
+        before = one.index < min((ours.index for ours in self._entries if self._is_ours(ours.path)), default=0)
+        if not before and (self._language.later_counts or "protocol" in kinds):
+            return ""
+        if "local_name" in kinds:
+            return ", or add the name to the option sni"
+        if "local" in kinds and not any("/" in value for kind, value in one.filters if kind == "local"):
+            return ", or declare a virtual server with that address"
+        return ""
 
     def own(self, name: str, connection: Connection) -> Entry | None:
         """The administrator's own setting that would count for a connection if ours were not there."""
@@ -119,7 +145,7 @@ class Overrides:
                 raise Problem(
                     f"'{name} = {own.value}'{within} in {own.place} demands more than '{ours.value}', which would count"
                     " instead",
-                    f"give {option}, declare a virtual server with that address, or remove it from {own.path}",
+                    f"give {option} the value {AT_MOST[name]}, or remove it from {own.path}{self._another_way(own)}",
                     subject=vserver.title,
                     option=own.place,
                 )
@@ -153,9 +179,12 @@ class Overrides:
         found = []
         for value in (value for one in self._foreign() for kind, value in one.filters if kind == "local"):
             try:
-                found.append(str(ipaddress.ip_interface(value).ip))
+                one = ipaddress.ip_interface(value)
             except ValueError:
                 found += self._addresses_of(value)
+            else:
+                some = (str(each) for each in chain([one.ip], one.network))
+                found += islice((each for each in some if each not in elsewhere), 1)
         return [one for one in dict.fromkeys(found) if one not in elsewhere]
 
     def _names_named(self) -> list[str]:
@@ -237,24 +266,6 @@ def _covers(pattern: str, name: str) -> bool:
     if pattern.startswith("*."):
         return bool(name) and name.partition(".")[2] == pattern[2:]
     return name == pattern
-
-
-def _problem(vserver: Vserver, one: Entry, effect: str, secret: Collection[str]) -> Problem:
-    """The error."""
-    kinds = {kind for kind, _value in one.filters}
-    if one.name:
-        said = f"'{one.name}'" if one.name in secret else f"'{one.name} = {one.value}'"
-        within = f" in the block '{one.block}'" if one.filters else ""
-        found = f"settings of your own override it: {said}{within} in {one.place} {effect}"
-        remedy = f"remove it from {one.path}"
-    else:
-        found = f"the block '{one.block}' of your own in {one.place} comes before ours, so that ours does not count"
-        remedy = f"remove the block from {one.path}"
-    if "local_name" in kinds:
-        remedy += ", or add the name to the option sni"
-    elif "local" in kinds:
-        remedy += ", or declare a virtual server with that address"
-    return Problem(found, remedy, subject=vserver.title, option=one.place)
 
 
 def conflict(complaint: str, *, option: str) -> str:

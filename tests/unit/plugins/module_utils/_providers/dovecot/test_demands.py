@@ -114,6 +114,13 @@ def test_a_block_that_demands_more_is_not_overruled_in_silence(host, line):
     with pytest.raises(Problem, match=r"05-own\.conf:2 demands more than") as caught:
         planned(host, IMAP)
     assert caught.value.option == "/etc/dovecot/conf.d/05-own.conf:2"
+    # what it says helps
+    assert "or declare a virtual server with that address" in caught.value.remedy
+    asked = explicit(strength="modern") if "strength the value modern" in caught.value.remedy else None
+    planned(host, asked or explicit(require_secure_channel=True))
+    provider = Dovecot(host, Store(host, STORE))
+    second = replace(IMAP, name="second", addresses=("192.0.2.7",), port=143)
+    provider.plan([provider.never_below(one, None) for one in (IMAP, second)])
 
 
 def test_each_address_has_what_stands_for_it(host):

@@ -122,6 +122,49 @@ def test_a_block_that_counts_instead_of_ours_is_named(blocks, path, where, relea
     assert found == expected
 
 
+@pytest.mark.parametrize("path", [FIRST, LAST])
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        (f"local {ADDRESS}",),
+        (f"local {ADDRESS}", "protocol imap"),
+        ("local 192.0.2.0/29",),
+        ("local_name main.example.test",),
+        ("local_name main.example.test", "protocol imap"),
+        ("local_name *.example.test",),
+        ("remote 198.51.100.0/24",),
+    ],
+)
+def test_each_way_out_that_is_offered_helps(blocks, path, release, host):
+    text = within(certificate(release), *blocks)
+    if not refused(host, [IMAP], path, text):
+        return  # ours counts
+    with pytest.raises(Problem) as caught:
+        Dovecot(host, Store(host, STORE)).plan([IMAP])
+    kind, _blank, value = blocks[0].partition(" ")
+    offered = caught.value.remedy.partition(", or ")[2]
+    if offered:
+        ways = {
+            "local": [IMAP, replace(SECOND, addresses=(value,))],
+            "local_name": [replace(IMAP, sni=(NamedCertificate(value, "second"),))],
+        }
+        assert refused(host, ways[kind], path, text) == ""
+    assert refused(host, [IMAP], path, "") == ""  # the first one is to remove it
+
+
+def test_a_network_is_more_than_the_address_that_another_one_has(host, release):
+    text = within(certificate(release), "local 192.0.2.0/29", "protocol imap")
+    some = [IMAP, replace(SECOND, addresses=("192.0.2.0",))]
+    assert refused(host, some, LAST, text) != ""
+    assert "declare" not in refusal(host, some).remedy
+
+
+def refusal(host, vservers):
+    with pytest.raises(Problem) as caught:
+        Dovecot(host, Store(host, STORE)).plan(vservers)
+    return caught.value
+
+
 def test_a_name_that_nobody_asks_about_is_left_alone(host, release):
     for path in (FIRST, MIDDLE, LAST):
         assert refused(host, [IMAP], path, within(certificate(release), 'local_name "other.example.test"')) == ""
