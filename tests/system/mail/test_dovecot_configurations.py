@@ -21,7 +21,6 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     UNIT_PART,
     WILD_NAME,
     DovecotConfigurations,
-    trees,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import RELEASES
 
@@ -33,7 +32,7 @@ def scenario(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DovecotConfig
     """The hosts, and what happened there."""
     found = DovecotConfigurations(Lab(lab_state("dovecot")), tmp_path_factory.mktemp("dovecot"))
     try:
-        found.begin()
+        found.happen()
         yield found
     finally:
         found.lab.down()
@@ -55,7 +54,7 @@ def test_it_comes_through_whole(case: str, scenario: DovecotConfigurations, host
 
 @pytest.mark.parametrize("case", WHOLE)
 def test_it_is_taken_back_byte_for_byte(case: str, scenario: DovecotConfigurations, host: Host) -> None:
-    before, after = trees([scenario.seen(host, f"{case}: {step}") for step in ("configure", "put back")])
+    before, after = scenario.states(host, case)
     assert before
     assert after == before
 

@@ -18,6 +18,11 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 TRUE = ("yes", "on", "1", "t", "true")
 
 
+def mechanisms_in(listed: str) -> frozenset[str] | None:
+    """The mechanisms in a list; None where it is empty."""
+    return frozenset(listed.upper().replace(",", " ").split()) if listed else None
+
+
 class Effective:
     """The options in force on one host; each service is asked for once.
 
@@ -59,7 +64,7 @@ class Effective:
         """The mechanisms that are to be offered; None where nobody says, and all that are installed are."""
         options = self.options(service)  # of the SASL library's options, both names are shown as they were written
         listed = options.get(f"{service}_sasl_mech_list", options.get("sasl_mech_list", ""))
-        return frozenset(listed.upper().replace(",", " ").split()) if listed else None
+        return mechanisms_in(listed)
 
     def offered_in_clear(self, service: str) -> tuple[str, ...]:
         """The mechanisms that are offered before TLS."""

@@ -129,8 +129,10 @@ class Cyrus(Provider):
         return Standing(self.host).kept(vserver, self._services(vserver))
 
     def _services(self, vserver: Vserver) -> list[str]:
-        """Names of the services that a virtual server has at present."""
-        return [one.service for one in self._listeners().of(vserver.protocol, vserver.name)]
+        """Names of the administrator's services whose demands a virtual server has to meet."""
+        listeners = self._listeners()
+        found = (one.service for one in listeners.of(vserver.protocol, vserver.name))
+        return list(dict.fromkeys(listeners.model(one) or one for one in found))
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         self._refuse_other_files()
@@ -148,7 +150,6 @@ class Cyrus(Provider):
         listeners.refuse_overlap(desired)
         text = self.host.read_text(IMAPD_CONF)
         settings = self._kept(text, listeners, {name for some in services_of.values() for name in some})
-        ours = imapd_conf.ours(text)
         warnings = []
         for vserver in (one for one in desired if one.present):
             services = self._services(vserver)
@@ -157,11 +158,11 @@ class Cyrus(Provider):
             for listener in listeners.of(vserver.protocol, vserver.name):
                 prefix = f"{listener.service.lower()}_"
                 # a service that we add has what the administrator demands of the one that it is modelled on
-                own = standing.options_of(listeners.model(listener.service))
+                model = listeners.model(listener.service)
+                logins = sasl.login_options(vserver, standing.mechanisms(model or listener.service))
+                own = {**standing.options_of(model), **logins}
                 for option, value in {**own, **self._settings(vserver, listener, strength)}.items():
                     settings[prefix + option] = value
-                if vserver.auth_tls is None and prefix + "sasl_mech_list" in ours:
-                    settings[prefix + "sasl_mech_list"] = ours[prefix + "sasl_mech_list"]
         settings = dict(sorted(settings.items()))
         changes = [FileChange(path, content) for path, content in self._included(text, settings)]
         return Plan(
@@ -237,7 +238,6 @@ class Cyrus(Provider):
             "tls_server_cert": path,
             "tls_server_key": path,
             **strength_settings(strength),
-            **sasl.login_options(vserver, self._effective.mechanisms(listener.service)),
         }
         if not listener.implicit_tls and "allowstarttls" in self._effective.options(listener.service):
             settings["allowstarttls"] = "yes"  # since 3.10 it is off where nobody asks for it
@@ -272,8 +272,9 @@ class Cyrus(Provider):
                     option=IMAPD_CONF,
                 )
             unknown = {line.partition(":")[0] for line in done.out.splitlines()}
-            own = {f"{service.name.lower()}_{name}" for name in ("sasl_mech_list",)}
-            missing = sorted(name for name in (unknown & ours) - own if name.startswith(f"{service.name.lower()}_"))
+            own = f"{service.name.lower()}_"
+            # the SASL library's own options are not known to Cyrus
+            missing = sorted(one for one in unknown & ours if one.startswith(own) and not one.startswith(f"{own}sasl_"))
             if missing:
                 raise Problem(
                     f"this version of Cyrus does not support {', '.join(missing)}",

@@ -13,7 +13,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import kept
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.effective import TRUE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.effective import (
+    TRUE,
+    mechanisms_in,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
     strength_within,
@@ -56,6 +59,11 @@ class Standing:
         own = {name: value for name, value in self._options.items() if service and name.startswith(prefix)}
         return {name[len(prefix) :]: value for name, value in own.items()}
 
+    def mechanisms(self, service: str) -> frozenset[str] | None:
+        """The mechanisms that are to be offered; None where nobody says, and all that are installed are."""
+        (listed,) = self._values("sasl_mech_list", [service])
+        return mechanisms_in(listed)
+
     def _values(self, option: str, services: Collection[str]) -> list[str]:
         """Values of an option for some services; empty where nothing is set."""
         general = self._options.get(option, "")
@@ -69,7 +77,7 @@ class Standing:
 
         Args:
             vserver: what is desired.
-            services: names of the services that it has at present.
+            services: names of the administrator's services whose demands count.
         """
         modern = any(map(is_modern, self._values("tls_versions", services)))
         required = self._is_on("tls_required", services) and not self._is_on("allowplaintext", services)

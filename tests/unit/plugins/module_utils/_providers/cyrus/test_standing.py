@@ -77,9 +77,12 @@ def test_of_another_service_it_does_not_count(host):
     assert secure(host, IMAP)[0]["imap_tls_versions"] == "tls1_2 tls1_3"
 
 
-def test_what_refuses_clear_text_goes_on_refusing_it(host):
-    demand(host, "tls_required: yes", "allowplaintext: no")
-    assert secure(host, IMAP)[0]["imap_allowplaintext"] == "no"
+@pytest.mark.parametrize("prefix", ["", "imap_"])
+def test_what_refuses_clear_text_goes_on_refusing_it(host, prefix):
+    demand(host, f"{prefix}tls_required: yes", f"{prefix}allowplaintext: no")
+    options, _warnings = secure(host, IMAP)
+    assert (options["imap_allowplaintext"], options["imaps_allowplaintext"]) == ("no", "no")
+    assert secure(host, IMAP)[0] == options  # with a service of ours beside
     assert secure(host, explicit(require_secure_channel=False))[0]["imap_allowplaintext"] == "yes"
 
 
@@ -109,3 +112,13 @@ def test_an_option_that_is_taken_out_gives_back_what_stood(host):
     options, _warnings = secure(host, IMAP)
     assert options["imap_tls_versions"] == "tls1_2 tls1_3"
     assert options["imap_allowplaintext"] == "yes"
+
+
+def test_and_so_do_mechanisms(host):
+    demand(host, "imap_sasl_mech_list: SCRAM-SHA-256 PLAIN")
+    fewer = replace(IMAP, auth_tls=("PLAIN",))
+    assert secure(host, fewer)[0]["imap_sasl_mech_list"] == "PLAIN"
+    options, _warnings = secure(host, IMAP)
+    assert options["imap_sasl_mech_list"] == "SCRAM-SHA-256 PLAIN"
+    assert options["imaps_sasl_mech_list"] == "SCRAM-SHA-256 PLAIN"
+    assert "# taken out" not in host.read_text(IMAPD_CONF)
