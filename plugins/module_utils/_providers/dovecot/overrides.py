@@ -176,7 +176,7 @@ class Overrides:
 
     def _addresses_named(self, elsewhere: Collection[str]) -> list[str]:
         """One address of each block for addresses that is not ours."""
-        found = []
+        found: list[str] = []
         for value in (value for one in self._foreign() for kind, value in one.filters if kind == "local"):
             try:
                 one = ipaddress.ip_interface(value)
