@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     AUTH_FILE,
+    FIRST_FILE,
     LOCALMACROS,
     MAIN_DIRECTORY,
     MAIN_FILE,
@@ -40,6 +41,8 @@ _BLOCK = MarkedBlock(
 )
 _ASIDE = "# set aside by postmaster.secure_channel: "
 _AUTHENTICATORS = re.compile(r"^begin[ \t]+authenticators[ \t]*\n", re.MULTILINE)
+_DEFINED = re.compile(r"^(MAIN_\w+) ==? ", re.MULTILINE)
+_INCLUDED = re.compile(r"^[ \t]*\.include(?:_if_exists)?[ \t]+(/\S+)", re.MULTILINE)
 _SECTION = re.compile(r"^[ \t\v\f\r]*begin\s", re.MULTILINE)
 
 
@@ -71,16 +74,20 @@ class Sources:
             options: the options that the lines set.
 
         Raises:
-            Problem: the template has no section of authenticators.
+            Problem: the template has no section of authenticators, or a file that is included gets in the way.
         """
         split = self.split
+        macros = set(_DEFINED.findall(main))
         found = []
         for path in self._candidates():
             before = self._host.read_text(path) if self._host.state(path) else None
             after = without_ours(before)
             in_force = bool(main) and (split == path.startswith(MAIN_DIRECTORY))
             if in_force and after is not None:
-                after = set_aside(after, options)
+                # of macros only those that are read after ours: Exim refuses a second definition, or prefers it
+                later = macros if path > MAIN_FILE or path == TEMPLATE else ()
+                self._refuse_included(path, after, options, later)
+                after = set_aside(after, options, later)
             if main and not split and path == LOCALMACROS:
                 after = _with_block(after, main)
             if main and not split and path == TEMPLATE and authenticators:
@@ -93,6 +100,19 @@ class Sources:
             if after != before:
                 found.append(_change(path, after))
         return found
+
+    def _refuse_included(self, path: str, text: str, options: Collection[str], macros: Collection[str]) -> None:
+        """Raise Problem where a file that is included sets what is ours: nothing of ours is written there."""
+        sets = _setting(options, macros)
+        for included in _INCLUDED.findall(text):
+            for number, line in enumerate(self._host.read_text(included).splitlines(), 1):
+                if sets.match(line):
+                    raise Problem(
+                        f"'{line.strip()}' there comes after this collection's settings ({path} includes that file)",
+                        f"move the line to {FIRST_FILE if path != TEMPLATE else LOCALMACROS}, or remove it, then run"
+                        " again",
+                        option=f"{included}:{number}",
+                    )
 
     def _candidates(self) -> Iterator[str]:
         """Files of the administrator's that may hold a part of ours, or set our options."""
@@ -136,20 +156,23 @@ def _with_authenticators(text: str, lines: str) -> str:
     return _BLOCK.inserted(text, section.end(), heading() + lines)
 
 
-def set_aside(text: str, options: Collection[str]) -> str:
-    """A file in which lines of the main section that set these options are comments.
+def set_aside(text: str, options: Collection[str], macros: Collection[str] = ()) -> str:
+    """A file in which lines of the main section that set these options, or define these macros, are comments.
 
-    Debian's own lines stay: they take the value from a macro, and that is set.
+    Debian's own lines stay: they take the value from a macro, and that is set; or they define a macro only where it has
+    no value.
     """
-    names = "|".join(sorted(options))
-    sets = re.compile(rf"\s*(?:hide\s+)?(?:{names})\s*=(?!\s*MAIN_\w+\s*$)")
+    sets = _setting(options, macros)
     section = _SECTION.search(text)
     main, rest = (text[: section.start()], text[section.start() :]) if section else (text, "")
-    lines, aside, continued = [], False, False
+    lines, aside, continued, unless = [], False, False, ""
     for line in main.splitlines(keepends=True):
         comment = line.lstrip().startswith("#")
         if not continued and not comment:
-            aside = sets.match(line) is not None
+            found = sets.match(line)
+            aside = found is not None and (not unless or found["macro"] != unless)
+            guard = re.match(r"\s*\.ifndef\s+(\w+)", line)
+            unless = guard[1] if guard else "" if line.lstrip().startswith(".") else unless
         if aside and not comment:
             lines.append(_ASIDE + line)
         else:
@@ -157,3 +180,12 @@ def set_aside(text: str, options: Collection[str]) -> str:
         if not comment:
             continued = line.rstrip().endswith("\\")
     return "".join(lines) + rest
+
+
+def _setting(options: Collection[str], macros: Collection[str]) -> re.Pattern[str]:
+    """Lines that set an option otherwise than by Debian's macro, or define a macro."""
+    alternatives = []
+    if options:
+        alternatives.append(rf"(?:hide\s+)?(?:{'|'.join(sorted(options))})\s*=(?!\s*MAIN_\w+\s*$)")
+    alternatives.append(rf"(?P<macro>{'|'.join(sorted(macros)) or '(?!)'})\s*==?")
+    return re.compile(rf"\s*(?:{'|'.join(alternatives)})")

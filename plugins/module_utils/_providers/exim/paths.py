@@ -25,6 +25,7 @@ LOGS = "/var/log/exim4"
 
 # files of ours; the first is read after the administrator's 000_localmacros and before the package's files, of which
 # the first sets an option
+FIRST_FILE = f"{MAIN_DIRECTORY}/000_localmacros"  # the administrator's own, before ours
 MAIN_FILE = f"{MAIN_DIRECTORY}/00_zz_postmaster-secure-channel"
 AUTH_FILE = f"{AUTH_DIRECTORY}/20_postmaster-secure-channel"
 SECTION_FILES = {  # the routers go before the package's

@@ -30,12 +30,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
+    command_line,
     expressions,
     listeners,
     vserver_listeners,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
     Effective,
@@ -47,7 +48,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
-    DEFAULTS,
     FIRST,
     GROUP,
     KEY_PERMISSIONS,
@@ -173,8 +173,9 @@ class Exim(DomainProvider):
         tables.listeners = vserver_listeners.table(wanted)
         lists = vserver_listeners.options(effective, wanted)
         if lists.keys() & {"daemon_smtp_ports", "local_interfaces"}:
-            self._refuse_command_line()
+            command_line.refuse_listeners(self.host)
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
+        command_line.refuse_macros(self.host, split=self.sources.split)
         main = expressions.render(tables, former, lists)
         submission = _submission(tables)
         if not submission or self._servers:
@@ -205,16 +206,6 @@ class Exim(DomainProvider):
             tables.demanding[ident] = "yes"
         for one in vserver.sni:
             tables.named[f"{ident}/{one.name}"] = file(one.certificate)
-
-    def _refuse_command_line(self) -> None:
-        """Raise Problem where the command line, and not the configuration, says where Exim listens."""
-        for number, line in enumerate(self.host.read_text(DEFAULTS).splitlines(), 1):
-            if re.match(r"[^#]*-oX", line):
-                raise Problem(
-                    "the option -oX there overrides where Exim's configuration has it listen",
-                    "remove -oX, set daemon_smtp_ports in Exim's configuration instead, then run again",
-                    option=f"{DEFAULTS}:{number}",
-                )
 
     def _refuse_without_dovecot(self, ident: str) -> None:
         drivers = re.search(r"^Authenticators:(.*)$", self._build, re.MULTILINE)

@@ -76,6 +76,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 _KNOWN = (2, 7)
 
 
+def _meaning(complaint: str) -> str:
+    """A complaint without its file and line."""
+    return re.sub(r"\S*:\d+:", "", complaint)
+
+
 class Inn(Provider):
     """The adapter for INN. The default virtual server is INN's own; any other one is nnrpd with files of its own."""
 
@@ -229,20 +234,31 @@ class Inn(Provider):
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         mirror = mirrors[CONFIG_DIRECTORY]
-        further = [f"{name}/" for name in self._further_in(mirror)]
-        for place in ("", *further):
-            settings, readers = f"{mirror}/{place}inn.conf", f"{mirror}/{place}readers.conf"
-            for argv in ([f"{TOOLS}/innconfval", "-C"], [f"{TOOLS}/inncheck", f"readers.conf={readers}"]):
-                done = run(argv, environment={"INNCONF": settings})
-                # innconfval only warns of a key that is set twice
-                if done.code != 0 or done.err.strip():
-                    complaint = done.complaint.replace(mirror, CONFIG_DIRECTORY) or "it does not say why"
-                    raise Problem(
-                        f"INN refuses the configuration ({complaint})",
-                        f"fix the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck accept"
-                        " them, then run again",
-                        option=f"{CONFIG_DIRECTORY}/{place}".rstrip("/"),
-                    )
+        known = {_meaning(line) for line in self._complaints(run, CONFIG_DIRECTORY)}
+        for place in ("", *(f"/{name}" for name in self._further_in(mirror))):
+            found = self._complaints(run, mirror + place)
+            # innd runs with what it complained of before, such as keys that older versions had
+            new = [line for line in found if _meaning(line) not in known]
+            if new:
+                raise Problem(
+                    f"INN refuses the configuration ({' / '.join(new).replace(mirror, CONFIG_DIRECTORY)})",
+                    f"fix the files below {CONFIG_DIRECTORY} until 'innconfval -C' and inncheck accept"
+                    " them, then run again",
+                    option=f"{CONFIG_DIRECTORY}{place}",
+                )
+
+    @staticmethod
+    def _complaints(run: Callable[..., Completed], directory: str) -> list[str]:
+        """What INN's programs say of the files in a directory."""
+        settings, readers = f"{directory}/inn.conf", f"{directory}/readers.conf"
+        found = []
+        for argv in ([f"{TOOLS}/innconfval", "-C"], [f"{TOOLS}/inncheck", f"readers.conf={readers}"]):
+            done = run(argv, environment={"INNCONF": settings})
+            # innconfval only warns of a key that is set twice
+            if done.code != 0 or done.err.strip():
+                lines = [line.strip() for line in (done.err or done.out).splitlines()]
+                found += list(filter(None, lines)) or [f"{argv[0]} does not say why"]
+        return found
 
     def _further_in(self, directory: str) -> list[str]:
         prefix = home_of("").rpartition("/")[2]

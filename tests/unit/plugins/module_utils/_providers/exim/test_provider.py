@@ -331,6 +331,55 @@ def test_listeners_on_the_command_line_are_named(host):
     assert caught.value.option == f"/etc/default/exim4:{number}"
 
 
+@pytest.mark.parametrize("option", ["-DMAIN_TLS_ENABLE", "-DMAIN_TLS_CERTIFICATE=/x", "-bd -D MAIN_TLS_CERTKEY=/x"])
+def test_macros_on_the_command_line_are_named(option, host):
+    add(host, "/etc/default/exim4", f"\nCOMMONOPTIONS='{option}'\n")
+    number = host.read_text("/etc/default/exim4").count("\n")
+    with pytest.raises(Problem, match=r"the option -D there defines MAIN_TLS_") as caught:
+        provider(host).plan([SMTP])
+    assert caught.value.option == f"/etc/default/exim4:{number}"
+
+
+# ---- macros of the administrator's that are read after ours
+
+BEHIND = {
+    "plain": "MAIN_TLS_ENABLE = yes\nMAIN_TLS_CERTIFICATE = /etc/x.crt\nMAIN_TLS_PRIVATEKEY = /etc/x.key\n",
+    "redefined": ".ifdef MAIN_TLS_ENABLE\nMAIN_TLS_ENABLE == yes\n.endif\nMAIN_TLS_CERTKEY = /etc/x.crt\n",
+    "guarded": ".ifndef MAIN_TLS_ENABLE\nMAIN_TLS_ENABLE = yes\n.endif\nMAIN_ACL_CHECK_MAIL = acl_check_mine\n",
+    "continued": "MAIN_TLS_ENABLE = \\\n  yes\nMAIN_TLS_ADVERTISE_HOSTS = \\\n  # mine\n  10.0.0.0/8\n",
+}
+
+
+def put_behind(host, text):
+    path = f"{MAIN_DIRECTORY}/01_tls_local" if host.split else TEMPLATE
+    host.files[path] = text.encode() + host.files.get(path, b"")
+
+
+@pytest.mark.parametrize("case", BEHIND)
+def test_macros_behind_ours(case, host):
+    put_behind(host, BEHIND[case])
+    files, stock, before = dict(host.files), provider(host).read(), option(host, "tls_certificate")
+    apply(host, SMTP)
+    assert provider(host).effective.expected
+    assert all(provider(host).effective.ours(name) for name in provider(host).effective.expected)
+    assert provider(host).read()["smtp", "default"] == SMTP
+    assert provider(host).effective.former("tls_certificate") == before
+    assert needed(provider(host).plan([SMTP]).changes, host) == []
+    apply(host, replace(SMTP, present=False))
+    assert host.files == files
+    assert provider(host).read() == stock
+
+
+@pytest.mark.parametrize("line", ["MAIN_TLS_ENABLE = yes", "tls_certificate = /etc/x.crt"])
+def test_included_files_behind_ours_are_named(line, host):
+    add(host, "/etc/exim4/local.conf", f"# mine\n{line}\n")
+    put_behind(host, ".include /etc/exim4/local.conf\n")
+    with pytest.raises(Problem, match=f"'{line}' there comes after this collection's settings") as caught:
+        provider(host).plan([SMTP])
+    assert caught.value.option == "/etc/exim4/local.conf:2"
+    assert administrators(host) in caught.value.remedy
+
+
 # ---- passwords
 
 

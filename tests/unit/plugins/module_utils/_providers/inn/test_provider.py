@@ -270,6 +270,33 @@ def test_settings_that_inn_refuses(host, monkeypatch):
         provider(host).read()
 
 
+@pytest.mark.parametrize("place", ["", "/postmaster-second"])
+def test_keys_that_inn_runs_with_all_the_same(place, host, monkeypatch):
+    # INN 2.7 does not know keys of INN 2.6, says so, and serves
+    said = {"/etc/news": ["inn.conf:215: unknown parameter verifycancels"], "/mirror": []}
+
+    def query(argv, *, environment):
+        directory = environment["INNCONF"].rpartition("/")[0]
+        if not argv[0].endswith("innconfval"):
+            return Completed(0, "", "")
+        lines = (
+            said["/etc/news" if directory == "/etc/news" else "/mirror"] if directory != "/mirror" or not place else []
+        )
+        return Completed(1 if lines else 0, "", "".join(f"innconfval: {directory}/{line}\n" for line in lines))
+
+    monkeypatch.setattr(InnHost, "names_in", lambda _host, _path: ["postmaster-second"] if place else [])
+    host.files["/mirror/postmaster-second/inn.conf"] = b""
+    inn = provider(host)
+    said["/mirror"] = ["inn.conf:219: unknown parameter verifycancels"]
+    inn.check(query, {"/etc/news": "/mirror"})
+    said["/mirror"].append("inn.conf:220: unknown parameter tlsnews")
+    with pytest.raises(Problem) as caught:
+        inn.check(query, {"/etc/news": "/mirror"})
+    assert "verifycancels" not in caught.value.found
+    assert f"/etc/news{place}/inn.conf:220: unknown parameter tlsnews" in caught.value.found
+    assert caught.value.option == f"/etc/news{place}"
+
+
 def test_readers_conf_of_another_name(host):
     host.files["/etc/news/others.conf"] = STAFF
     host.files[SETTINGS] = host.files[SETTINGS].replace(
@@ -429,7 +456,7 @@ def test_inns_own_tests(host):
 
     with pytest.raises(Problem, match=r"/etc/news/postmaster-second/readers.conf:3: no"):
         provider(host).check(run, {"/etc/news": "/mirror"})
-    assert asked[:2] == ["-C /mirror/inn.conf", "readers.conf=/mirror/readers.conf /mirror/inn.conf"]
+    assert asked[2:4] == ["-C /mirror/inn.conf", "readers.conf=/mirror/readers.conf /mirror/inn.conf"]
 
 
 def test_who_reads_the_key(host):
