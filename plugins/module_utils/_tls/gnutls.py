@@ -50,3 +50,14 @@ def priorities(strength: Strength) -> str:
     words = [*versions, *exchanges, *ciphers, *macs, "SIGN-ALL", *_GROUPS, "COMP-NULL", "CTYPE-X509"]
     without = () if "SHA1" in macs else _SHA1_SIGNATURES
     return ":".join(["NONE", *(f"+{word}" for word in dict.fromkeys(words)), *(f"-{word}" for word in without)])
+
+
+def allows_only_tls13(words: str) -> bool:
+    """Whether a priority string of somebody's allows TLS 1.3 and no older version."""
+    first, *rest = words.upper().split(":")
+    every = {f"VERS-TLS1.{number}" for number in range(4)}
+    found = set() if first == "NONE" else set(every)
+    for word in rest:
+        some = every if word[1:] in ("VERS-ALL", "VERS-TLS-ALL") else {word[1:]} & every
+        found = found | some if word[:1] == "+" else found - some
+    return found == {"VERS-TLS1.3"}

@@ -48,6 +48,8 @@ OUR_SETTINGS = (
     "sslopensslconfcmd",
 )
 
+_VERSIONS = ("tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3")
+
 
 class Site(web.Site):
     """One virtual host, on all its sockets.
@@ -201,6 +203,25 @@ class Sites(web.Sites[Site]):
     def tls_setting(self, site: Site, name: str) -> tuple[str, ...]:
         found = [one.args for one in site.lines("tls") if one.name == name.lower()]
         return found[-1] if found else ()
+
+    def tls_versions(self, site: Site) -> set[str]:
+        words = self.tls_setting(site, "SSLProtocol") or self._around("sslprotocol")
+        found = set() if words and words[0][0] not in "+-" else set(_VERSIONS)
+        for word in words:
+            some = set(_VERSIONS) if word.lstrip("+-").lower() == "all" else {word.lstrip("+-").lower()}
+            found = found - some if word.startswith("-") else found | some
+        return found if words else set()
+
+    def _around(self, name: str) -> tuple[str, ...]:
+        """The words of a setting outside of all virtual hosts; empty for none."""
+        found: tuple[str, ...] = ()
+        for path, text in self.texts.items():
+            inside = False
+            for one in statements(path, text):
+                inside = one.name == "<virtualhost" or (inside and one.name != "</virtualhost")
+                if one.name == name and not inside:
+                    found = one.args
+        return found
 
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:

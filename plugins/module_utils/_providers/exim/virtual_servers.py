@@ -17,8 +17,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import first_strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
+    allows_only_tls13,
+    priorities,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN, first_strength
 
 Authenticators = Mapping[str, Mapping[str, str]]  # options by the authenticator's name
 
@@ -114,4 +117,4 @@ class VirtualServers:
 
 
 def _strength_of(ciphers: str) -> str:
-    return first_strength(lambda one: priorities(one) == ciphers)
+    return first_strength(lambda one: priorities(one) == ciphers) or (MODERN if allows_only_tls13(ciphers) else "")

@@ -20,7 +20,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TOOLS,
     USER,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength, first_strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
+    Strength,
+    first_strength,
+)
 
 CERTIFICATE_KEYS = ("tlscertfile", "tlskeyfile")
 STRENGTH_KEYS = ("tlsprotocols", "tlsciphers", "tlsciphers13", "tlseccurve", "tlspreferserverciphers")
@@ -63,9 +67,10 @@ class Effective:
 
     def strength(self, library: TlsLibrary) -> str:
         """Name of the strength that is in effect; empty where none is."""
-        return first_strength(
+        exact = first_strength(
             lambda one: all(self.values[key] == value for key, value in rendered(one, library).items())
         )
+        return exact or (MODERN if self.values["tlsprotocols"].upper() == "[ TLSV1.3 ]" else "")
 
 
 def effective(host: Host, settings: str = INN_CONF) -> Effective:

@@ -214,6 +214,9 @@ class Sites(web.Sites[Site]):
         first = self.first_on(site.tls[0]) if site.tls and name in _PER_SOCKET else None
         return (first or site).setting(name)
 
+    def tls_versions(self, site: Site) -> set[str]:
+        return {word.lower() for word in self.tls_setting(site, "ssl_protocols")}
+
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:
             for one in other.listeners:

@@ -157,7 +157,8 @@ def _hsts(site: Site, texts: Mapping[str, str]) -> Sequence[str]:
         return []
     # headers of the http block hold for a site only as long as it has none itself
     around = [] if own else [texts[one.path][one.start : one.end] for one in site.http.all("add_header")]
-    return [*(line for line in around if HSTS not in line), f"add_header {HSTS} {HSTS_VALUE} always;"]
+    # what the administrator sends everywhere may be stricter, such as for all subdomains
+    return [] if any(HSTS in line for line in around) else [*around, f"add_header {HSTS} {HSTS_VALUE} always;"]
 
 
 def _redirect(vserver: Vserver, site: Site) -> Sequence[str]:

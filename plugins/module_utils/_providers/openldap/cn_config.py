@@ -18,7 +18,10 @@ import re
 from collections.abc import Iterable, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
+    allows_only_tls13,
+    priorities,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
 Settings = Mapping[str, tuple[str, ...]]
@@ -109,6 +112,18 @@ def strength_settings(strength: Strength, library: TlsLibrary) -> Settings:
     }
 
 
+def only_newest(settings: Settings, library: TlsLibrary) -> bool:
+    """Whether settings, which may be the administrator's, allow TLS 1.3 alone."""
+    if library.name == "GnuTLS":
+        return any(allows_only_tls13(words) for words in settings.get(CIPHERS, ()))
+    return any((_version(word) or (0, 0)) >= (3, 4) for word in settings.get(MINIMUM, ()))
+
+
+def _version(word: str) -> tuple[int, int] | None:
+    match = re.fullmatch(r"(\d)\.(\d)", word)
+    return (int(match[1]), int(match[2])) if match else None
+
+
 def channel(settings: Settings, *, required: bool, simple_in_clear: bool, sasl_in_clear: bool) -> Settings:
     """What keeps clear text out, in place of what did so before; everything else stays.
 
@@ -118,11 +133,13 @@ def channel(settings: Settings, *, required: bool, simple_in_clear: bool, sasl_i
         simple_in_clear: whether a name and a password are.
         sasl_in_clear: whether SASL logins are.
     """
-    kept = {name: number for name, number in factors(settings).items() if name not in ("ssf", "simple_bind")}
+    found = factors(settings)
+    kept = {name: number for name, number in found.items() if name not in ("ssf", "tls", "simple_bind")}
     if required:
-        kept["ssf"] = STRONG
+        kept["ssf"] = max(found.get("ssf", 0), STRONG)
+        kept.update({name: found[name] for name in ("tls", "simple_bind") if found.get(name, 0) > kept["ssf"]})
     elif not simple_in_clear:
-        kept["simple_bind"] = STRONG
+        kept["simple_bind"] = max(found.get("simple_bind", 0), STRONG)
     limits = {name: number for name, number in sasl_limits(settings).items() if name not in _NEUTRAL}
     if not sasl_in_clear:
         limits.update(minssf=str(STRONG), maxssf="0")

@@ -41,6 +41,11 @@ def listener(url: str) -> Listener:
     return Listener(url, scheme, match[2].strip("[]"), port)
 
 
+def services(urls: str) -> list[Listener]:
+    """The URLs that Debian's unit starts slapd with."""
+    return [listener(url) for url in urls.split() or ["ldap:///"]]
+
+
 def _url(scheme: str, host: str, port: int) -> str:
     shown = f"[{host}]" if ":" in host else host
     return f"{scheme}://{shown}{'' if port == _PORTS[scheme] else f':{port}'}/"

@@ -22,11 +22,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SIMPLE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.defaults_file import (
+    assigned,
     line_of,
     with_line,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.listeners import (
     Listener,
+    services,
     with_ports,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
@@ -79,7 +81,7 @@ class ConfigPlan:
         Raises:
             Problem: slapd cannot do what is asked.
         """
-        now = self._state.settings
+        now, saved = self._state.settings, self._saved()
         mechanisms = mechanisms_for(vserver, self._state)
         refuse_frontend(vserver, self._state)
         wanted = {
@@ -87,15 +89,18 @@ class ConfigPlan:
             config.KEY: (certificate,),
             **config.strength_settings(STRENGTHS[vserver.strength], library),
             **config.channel(
-                {**now, **self._saved()},
+                {**now, **saved},
                 required=vserver.require_secure_channel,
                 simple_in_clear=SIMPLE in vserver.auth_clear,
                 sasl_in_clear=bool(set(vserver.auth_clear) - {SIMPLE}),
             ),
         }
-        if vserver.auth_tls is not None:
+        if vserver.auth_tls is None:  # what an earlier declaration chose is chosen no more
+            wanted.update({name: saved[name] for name in (config.REQUIRES, config.DISALLOWS) if name in saved})
+            self._offer_as_before()
+        else:
             simple, anonymous = SIMPLE in vserver.auth_tls, ANONYMOUS in vserver.auth_tls
-            wanted.update(config.logins(now, simple=simple, anonymous=anonymous))
+            wanted.update(config.logins({**now, **saved}, simple=simple, anonymous=anonymous))
             self._offer(mechanisms)
         for name in config.changed(now, {**now, **wanted}):
             self._originals.note(_SETTING + name, list(now.get(name, ())))
@@ -111,12 +116,21 @@ class ConfigPlan:
         listed = [EXTERNAL, *sorted(mechanisms - {EXTERNAL})]
         self._write(SASL_FILE, with_mechanisms(self._host.read_text(SASL_FILE), listed))
 
+    def _offer_as_before(self) -> None:
+        if SASL_FILE in self._originals:
+            self._write(SASL_FILE, self._originals.take_text(SASL_FILE))
+
     def _listen(self, vserver: Vserver) -> None:
-        urls = with_ports(self._listeners, vserver.port, vserver.implicit_tls_port)
+        text = self._host.read_text(DEFAULTS_FILE)
+        own = self._originals.text(_SERVICES) if _SERVICES in self._originals else line_of(text, _SERVICES)
+        before = services(assigned(own or "", _SERVICES))
+        urls = with_ports(before, vserver.port, vserver.implicit_tls_port)
         if set(urls) == {one.url for one in self._listeners}:
             return
-        text = self._host.read_text(DEFAULTS_FILE)
-        self._originals.note(_SERVICES, line_of(text, _SERVICES))
+        if set(urls) == {one.url for one in before}:
+            self._write(DEFAULTS_FILE, with_line(text, _SERVICES, self._originals.take_text(_SERVICES)))
+            return
+        self._originals.note(_SERVICES, own)
         self._write(DEFAULTS_FILE, with_line(text, _SERVICES, f'{_SERVICES}="{" ".join(urls)}"'))
 
     def _write(self, path: str, text: str | None) -> None:

@@ -45,6 +45,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
     first_strength,
 )
 
@@ -139,11 +140,12 @@ class OpenLdap(Provider):
     def _strength(self, settings: config.Settings) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        return first_strength(
+        exact = first_strength(
             lambda one: all(
                 settings.get(name, ()) == values for name, values in config.strength_settings(one, library).items()
             )
         )
+        return exact or (MODERN if config.only_newest(settings, library) else "")
 
     # ---- planning
 

@@ -24,8 +24,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.ldif import entries
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.listeners import (
     Listener,
-    listener,
     running_services,
+    services,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
     CLIENT_PACKAGE,
@@ -107,7 +107,7 @@ class SlapdReader:
 
     def listeners(self) -> list[Listener]:
         """Where it is told to listen."""
-        return [listener(url) for url in self._told("SLAPD_SERVICES").split() or ["ldap:///"]]
+        return services(self._told("SLAPD_SERVICES"))
 
     # ---- asking
 

@@ -43,6 +43,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     everywhere,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
     STRENGTHS,
     Strength,
     first_strength,
@@ -173,7 +174,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             certificate=certificates[0] if certificates else "",
             alternative_certificate=certificates[1] if certificates[1:] else "",
             require_secure_channel=site.redirects,
-            strength=self._strength(sites, site) if site.tls else "",
+            strength=self._strength(sites, site),
             addresses=() if everywhere(addresses) else tuple(sorted(one.strip("[]") for one in addresses)),
             port=next((one.port for one in site.clear if one.port), 0),
             implicit_tls_port=port,
@@ -183,11 +184,13 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
     def _strength(self, sites: SitesT, site: SiteT) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        return first_strength(
+        exact = first_strength(
             lambda one: all(
                 sites.tls_setting(site, name) == words for name, words in self._strength_settings(one, library).items()
             )
         )
+        versions = sites.tls_versions(site)
+        return exact if exact and site.tls else (MODERN if versions == {"tlsv1.3"} else "")
 
     # ---- planning
 

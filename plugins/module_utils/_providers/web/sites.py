@@ -164,6 +164,10 @@ class Sites(ABC, Generic[SiteT]):
         """The words of a TLS setting that is in effect for a site; empty for none."""
 
     @abstractmethod
+    def tls_versions(self, site: SiteT) -> set[str]:
+        """The TLS versions that a site has, or would have with TLS, by the settings around it; empty for any."""
+
+    @abstractmethod
     def taken(self, site: SiteT, vserver: Vserver) -> Line | None:
         """The line of another site that has the socket on which TLS is to be; None where it is free."""
 

@@ -300,6 +300,7 @@ def run(lab: Lab, ansible: Ansible, kind: str, certificates: Certificates) -> Ou
     found = Outcome()
     for host in lab.hosts.values():
         lab.run_in(host, "systemctl", "is-system-running", "--wait")
+        lab.ask(host, "mkdir", "-m", "0700", WORK)
         certificates.put(lab, host)
         lab.ask(host, "update-ca-certificates")
         if kind == "full":

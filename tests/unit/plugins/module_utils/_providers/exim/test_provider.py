@@ -380,6 +380,27 @@ def test_included_files_behind_ours_are_named(line, host):
     assert administrators(host) in caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("priorities", "strength"),
+    [
+        ("SECURE256:-VERS-ALL:+VERS-TLS1.3", "modern"),
+        ("NORMAL:-VERS-TLS-ALL:+VERS-TLS1.3:%SERVER_PRECEDENCE", "modern"),
+        ("NONE:+VERS-TLS1.3:+AES-256-GCM", "modern"),
+        ("NORMAL:-VERS-TLS1.0:-VERS-TLS1.1:-VERS-TLS1.2", "modern"),
+        ("NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2", ""),
+        ("NORMAL", ""),
+    ],
+)
+def test_tls_1_3_alone_is_the_strength_modern(priorities, strength, host):
+    add(host, administrators(host), f"tls_require_ciphers = {priorities}\n")
+    found = provider(host).read()["smtp", "default"]
+    assert found.strength == strength
+    kept = provider(host).never_below(replace(SMTP, left_out=frozenset({"strength"})), found)
+    assert kept.strength == (strength or "intermediate")
+    apply(host, kept)
+    assert provider(host).read()["smtp", "default"].strength == kept.strength
+
+
 # ---- passwords
 
 

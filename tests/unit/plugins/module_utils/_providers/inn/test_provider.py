@@ -270,6 +270,13 @@ def test_settings_that_inn_refuses(host, monkeypatch):
         provider(host).read()
 
 
+@pytest.mark.parametrize(("versions", "strength"), [("TLSv1.3", "modern"), ("TLSv1.2 TLSv1.3", "intermediate")])
+def test_tls_1_3_alone_is_the_strength_modern(versions, strength, host):
+    host.files[SETTINGS] += f"tlsprotocols: [ {versions} ]\n".encode()
+    found = provider(host).read()["nntp", "default"]
+    assert provider(host).never_below(replace(NNTP, left_out=frozenset({"strength"})), found).strength == strength
+
+
 @pytest.mark.parametrize("place", ["", "/postmaster-second"])
 def test_keys_that_inn_runs_with_all_the_same(place, host, monkeypatch):
     # INN 2.7 does not know keys of INN 2.6, says so, and serves

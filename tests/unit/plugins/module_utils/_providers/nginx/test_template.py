@@ -50,6 +50,14 @@ def test_own_hsts_of_the_site_is_enough(host):
     assert b"add_header" not in host.files["/etc/nginx/snippets/postmaster-http-shop.example.test.conf"]
 
 
+def test_hsts_of_the_http_block_is_not_replaced(host):
+    put(
+        host, "/etc/nginx/conf.d/headers.conf", 'add_header Strict-Transport-Security "max-age=1; includeSubDomains";\n'
+    )
+    NGINX.take(host, REQUIRED)
+    assert b"add_header" not in host.files[OURS]
+
+
 BLOCKS = st.sampled_from(
     ["server {}", "server { listen 80; }", "server{#x\n}", "server\n{\n\n\t\tlisten 80;\n}", "server {\n  # a }\n}"]
 )

@@ -436,6 +436,54 @@ def test_slapd_that_would_not_start_again_is_not_stopped(host):
     assert host.up
 
 
+# ---- never below what stands, and back to it
+
+
+@pytest.mark.parametrize("own", ["ssf=256", "tls=256 ssf=1", "simple_bind=256 update_ssf=256"])
+def test_greater_strengths_of_the_administrators_stay(own, host):
+    host.root = {config.SECURITY: (own,), config.LOCAL: ("256",)}
+    apply(host, LDAP)
+    before, after = (config.factors({config.SECURITY: values}) for values in ((own,), host.root[config.SECURITY]))
+    assert after["ssf"] >= 128
+    assert all(after.get(name, after["ssf"]) >= number for name, number in before.items())
+    apply(host, replace(LDAP, require_secure_channel=False))  # as is asked for by name
+    assert not found(host).require_secure_channel
+    apply(host, ABSENT)
+    assert config.factors(host.root) == before
+
+
+@pytest.mark.parametrize(
+    ("release", "own"),
+    [
+        ("openldap-2.5", {config.CIPHERS: ("SECURE256:-VERS-ALL:+VERS-TLS1.3",)}),
+        ("openldap-2.6", {config.MINIMUM: ("3.4",)}),
+    ],
+    indirect=["release"],
+)
+def test_tls_1_3_alone_is_the_strength_modern(own, host):
+    host.root = dict(own)
+    assert found(host).strength == "modern"
+    desired = replace(LDAP, strength="intermediate", left_out=frozenset({"strength"}))
+    assert provider(host).never_below(desired, found(host)).strength == "modern"
+    assert provider(host).never_below(replace(desired, left_out=frozenset()), found(host)).strength == "intermediate"
+
+
+def test_what_an_option_changed_comes_back_with_the_option_alone(host):
+    host.root = {config.REQUIRES: ("LDAPv3",), config.DISALLOWS: ("tls_2_anon",)}
+    apply(host, LDAP)
+    files, root = dict(host.files), dict(host.root)
+    apply(host, replace(LDAP, auth_tls=("SIMPLE",), port=0, implicit_tls_port=1636))
+    assert (host.root[config.REQUIRES], host.files != files) == (("LDAPv3 authc",), True)
+    apply(host, LDAP)
+    assert host.root == root
+    assert {path: host.files[path] for path in files if path in (DEFAULTS, SASL)} == {
+        path: content for path, content in files.items() if path in (DEFAULTS, SASL)
+    }
+    assert SASL not in host.files
+    apply(host, ABSENT)
+    assert host.root == {config.REQUIRES: ("LDAPv3",), config.DISALLOWS: ("tls_2_anon",)}
+
+
 def test_a_restore_that_slapd_refuses_while_it_runs(host):
     apply(host, LDAP)
     snapshot = provider(host).snapshot()

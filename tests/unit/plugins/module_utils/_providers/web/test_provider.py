@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts 
 from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import (
     APACHE,
     DEFAULT,
+    MAIN,
     NGINX,
     REQUIRED,
     SHOP,
@@ -176,6 +178,46 @@ def test_names_of_nginx_alone():
 
 def test_no_names_of_the_stock_site(server, host):
     assert server.on(host).client_names(DEFAULT) == []
+
+
+# ---- never below what stands
+
+NEWEST = {
+    NGINX: ["ssl_protocols TLSv1.3;"],
+    APACHE: ["SSLProtocol TLSv1.3", "SSLProtocol -all +TLSv1.3", "SSLProtocol all -SSLv3 -TLSv1 -TLSv1.1 -TLSv1.2"],
+}
+OLDER = {
+    NGINX: ["ssl_protocols TLSv1.2 TLSv1.3;"],
+    APACHE: ["SSLProtocol all -SSLv3", "<VirtualHost *:8443>\nSSLProtocol TLSv1.3\n</VirtualHost>"],
+}
+
+
+def around(one, line):
+    """A host whose administrator has this line outside of all sites."""
+    host = one.host(one.releases[0])
+    if one is NGINX:
+        host.files[MAIN] = re.sub(rb"ssl_protocols[^;]*;|(?<=http \{)", b"", host.files[MAIN])
+        host.files[MAIN] = host.files[MAIN].replace(b"http {", f"http {{\n\t{line}".encode(), 1)
+    else:
+        host.files[APACHE.stock_site] = f"{line}\n".encode() + host.files[APACHE.stock_site]
+    return host
+
+
+@pytest.mark.parametrize(("one", "line"), [(one, line) for one, lines in NEWEST.items() for line in lines])
+def test_tls_1_3_alone_is_the_strength_modern(one, line):
+    host = around(one, line)
+    desired = replace(DEFAULT, left_out=frozenset({"strength"}))
+    kept = one.on(host).never_below(desired, one.on(host).read()[DEFAULT.key])
+    assert kept.strength == "modern"
+    one.take(host, kept)
+    assert one.on(host).read()[DEFAULT.key].strength == "modern"
+    one.take(host, DEFAULT)  # as is asked for by name
+    assert one.on(host).read()[DEFAULT.key].strength == "intermediate"
+
+
+@pytest.mark.parametrize(("one", "line"), [(one, line) for one, lines in OLDER.items() for line in lines])
+def test_older_versions_are_no_strength(one, line):
+    assert one.on(around(one, line)).read()[DEFAULT.key].strength == ""
 
 
 # ---- what cannot be done
