@@ -111,3 +111,13 @@ def test_names_that_the_certificate_does_not_cover_are_warned_of(outcome: Outcom
 def test_macros_that_were_set_aside_come_back(outcome: Outcome, kind: str) -> None:
     for host in NAMES[kind]:
         assert outcome.left[host].code == 0, outcome.left[host]
+
+
+@pytest.mark.parametrize("kind", HOSTS)
+def test_access_lists_and_notes_on_files_are_kept(outcome: Outcome, kind: str) -> None:
+    for host in NAMES[kind]:
+        noted = outcome.attributes[host]
+        assert noted[-1]
+        for before, after in zip(noted[::2], noted[1::2]):
+            assert after == before
+            assert all(set(one[3]) == {"system.posix_acl_access", "user.owner"} for one in after.values())

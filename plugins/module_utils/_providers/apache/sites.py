@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
@@ -24,12 +24,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     ENABLED,
     UNIT,
     vserver_file,
+    vserver_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.redirects import (
     SIMPLE,
     looping,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import HSTS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
     HTTP_PORT,
@@ -205,23 +207,29 @@ class Sites(web.Sites[Site]):
         return found[-1] if found else ()
 
     def tls_versions(self, site: Site) -> set[str]:
-        words = self.tls_setting(site, "SSLProtocol") or self._around("sslprotocol")
+        around = [one.args for one in self._around() if one.name == "sslprotocol"]
+        words = self.tls_setting(site, "SSLProtocol") or (around[-1] if around else ())
         found = set() if words and words[0][0] not in "+-" else set(_VERSIONS)
         for word in words:
             some = set(_VERSIONS) if word.lstrip("+-").lower() == "all" else {word.lstrip("+-").lower()}
             found = found - some if word.startswith("-") else found | some
         return found if words else set()
 
-    def _around(self, name: str) -> tuple[str, ...]:
-        """The words of a setting outside of all virtual hosts; empty for none."""
-        found: tuple[str, ...] = ()
+    @property
+    def sends_hsts(self) -> bool:
+        """Whether the administrator has that header sent by all sites."""
+        headers = [[word.lower() for word in one.args] for one in self._around() if one.name == "header"]
+        return any(HSTS.lower() in words and "unset" not in words for words in headers)
+
+    def _around(self) -> Iterator[Statement]:
+        """The administrator's lines that hold for all sites: outside of virtual hosts, directories and the like."""
         for path, text in self.texts.items():
-            inside = False
-            for one in statements(path, text):
-                inside = one.name == "<virtualhost" or (inside and one.name != "</virtualhost")
-                if one.name == name and not inside:
-                    found = one.args
-        return found
+            depth = 0
+            for one in () if vserver_of(path) else statements(path, text):
+                if one.name.startswith("<") and one.name.lstrip("</") not in ("ifmodule", "ifdefine", "ifversion"):
+                    depth = max(0, depth + (-1 if one.name.startswith("</") else 1))
+                elif not depth:
+                    yield one
 
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:

@@ -67,7 +67,7 @@ class ApacheDraft(Draft[Site, Sites]):
         return self._sites
 
     def add(self, vserver: Vserver, site: Site, tls: TlsSettings) -> None:
-        self._ours.update(rendered(vserver, site, tls))
+        self._ours.update(rendered(vserver, site, tls, hsts=not self._sites.sends_hsts))
         if not site.ours:
             self._to_wrap.append((site, vserver))
 
@@ -160,20 +160,21 @@ def strength_settings(strength: Strength, library: TlsLibrary) -> dict[str, tupl
     return settings
 
 
-def rendered(vserver: Vserver, site: Site, tls: TlsSettings) -> dict[str, str]:
+def rendered(vserver: Vserver, site: Site, tls: TlsSettings, *, hsts: bool) -> dict[str, str]:
     """The files of a virtual server, by path.
 
     Args:
         vserver: what is desired.
         site: its virtual host.
         tls: what it needs for TLS.
+        hsts: whether browsers are to be told to use https from now on, where they have to.
     """
     name = vserver.name
     sockets = " ".join(f"{one}:{vserver.implicit_tls_port}" for one in addresses_to_bind(vserver, ipv6=False))
     parts = {
         "use": [f'Use {MACRO}{name} "{site.arguments}" clear', f'Use {MACRO}{name} "{sockets}" tls'],
         "clear": _redirect(vserver, site) if vserver.require_secure_channel else [],
-        "tls": _tls(vserver, tls),
+        "tls": _tls(tls, hsts=hsts and vserver.require_secure_channel),
     }
     return {
         vserver_file(name, part): heading(f"http/{name}") + lines_of(lines, vserver_file(name, part))
@@ -181,12 +182,12 @@ def rendered(vserver: Vserver, site: Site, tls: TlsSettings) -> dict[str, str]:
     }
 
 
-def _tls(vserver: Vserver, tls: TlsSettings) -> list[str]:
+def _tls(tls: TlsSettings, *, hsts: bool) -> list[str]:
     lines = ["SSLEngine on"]
     for path in tls.certificates:
         lines += [f"SSLCertificateFile {path}", f"SSLCertificateKeyFile {path}"]
     lines += [f"{word} {' '.join(values)}" for word, values in tls.strength.items()]
-    if vserver.require_secure_channel:
+    if hsts:
         lines.append(f"Header always set {HSTS} {HSTS_VALUE}")
     return lines
 

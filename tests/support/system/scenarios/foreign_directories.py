@@ -61,7 +61,7 @@ _STRANGER = (
     "until ss -Hltn | grep -q :8465; do sleep 0.1; done",
 )
 # Prints owner, mode and all attributes of files. With "give", an access control list and a note are given first.
-_ATTRIBUTES = f"""
+ATTRIBUTES = f"""
 import json, os, struct, sys
 nobody = 0xFFFFFFFF
 entries = [(1, 6, nobody), (2, 4, 33), (4, 0, nobody), (16, 4, nobody), (32, 0, nobody)]
@@ -137,7 +137,7 @@ class ForeignDirectories:
             snapshots.prepare(self.lab, host)
             certificates.put(self.lab, host)
             self.lab.ask(host, "update-ca-certificates")
-            self.lab.write(host, f"{WORK}/attributes.py", _ATTRIBUTES)
+            self.lab.write(host, f"{WORK}/attributes.py", ATTRIBUTES)
             self.lab.write(host, SECRET, "root's own\n", "0600")
             self.lab.ask(host, "mkdir", "--mode=0700", CLOSED)
 

@@ -10,6 +10,7 @@ about is what the remedies of the step before tell the administrator to do.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +28,10 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.playbook
     Ansible,
     Result,
     Run,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.foreign_directories import (
+    ATTRIBUTES,
+    NOTED,
 )
 
 HOSTS = {
@@ -270,6 +275,14 @@ STEPS: Mapping[str, Sequence[tuple[str, Mapping[str, Call]]]] = {
         ),
     ],
 }
+WITH_ATTRIBUTES = {
+    "full": ("/etc/nginx/conf.d/sites.conf", "/etc/default/slapd"),
+    "exim": (
+        "/etc/apache2/sites-available/location.conf",
+        "/etc/exim4/exim4.conf.template",
+        "/etc/exim4/conf.d/main/01_tls_local",
+    ),
+}
 PAGES = {"full": ("rewritten", "partly", "certbot"), "exim": ("certbot", "one-file", "location")}
 
 
@@ -282,12 +295,14 @@ class Outcome:
         daemons: processes of daemons before and after the calls of each step, by host.
         pages: what curl gets, by host and site.
         left: what is there in the end that was not there before, by host.
+        attributes: owner, mode and extended attributes of files before and after the calls of each step, by host.
     """
 
     runs: list[Run] = field(default_factory=list)
     daemons: list[Mapping[str, tuple[str, str]]] = field(default_factory=list)
     pages: dict[str, Answer] = field(default_factory=dict)
     left: dict[str, Answer] = field(default_factory=dict)
+    attributes: dict[str, Sequence[Any]] = field(default_factory=dict)
 
     def of(self, host: str, call: str, how: str) -> Result:
         """The result of a call on a host, in check mode ("check") or without ("run")."""
@@ -302,6 +317,7 @@ def run(lab: Lab, ansible: Ansible, kind: str, certificates: Certificates) -> Ou
         lab.run_in(host, "systemctl", "is-system-running", "--wait")
         lab.ask(host, "mkdir", "-m", "0700", WORK)
         certificates.put(lab, host)
+        lab.write(host, f"{WORK}/attributes.py", ATTRIBUTES)
         lab.ask(host, "update-ca-certificates")
         if kind == "full":
             lab.shell(host, host_setup.NEWS)
@@ -310,7 +326,7 @@ def run(lab: Lab, ansible: Ansible, kind: str, certificates: Certificates) -> Ou
     ansible.play("all", [install], certificates=installed).assert_success()
     for happens, calls in STEPS[kind]:
         for host in lab.hosts.values():
-            lab.shell(host, happens)
+            lab.shell(host, f"{happens}\npython3 {WORK}/attributes.py give {' '.join(WITH_ATTRIBUTES[kind])}")
         before = {name: host_setup.daemons(lab, host) for name, host in lab.hosts.items()}
         tasks = [
             {
@@ -324,7 +340,10 @@ def run(lab: Lab, ansible: Ansible, kind: str, certificates: Certificates) -> Ou
         ]
         found.runs.append(ansible.play("all", tasks, strategy="free"))
         found.daemons.append({name: (before[name], host_setup.daemons(lab, host)) for name, host in lab.hosts.items()})
+        for host in lab.hosts.values():
+            lab.shell(host, f"python3 {WORK}/attributes.py look {' '.join(WITH_ATTRIBUTES[kind])}")
     for name, host in lab.hosts.items():
+        found.attributes[name] = [json.loads(line) for line in lab.read(host, NOTED).splitlines()]
         for page in PAGES[kind]:
             site = f"{page}.example.test"
             found.pages[f"{name} {page}"] = lab.run_beside(

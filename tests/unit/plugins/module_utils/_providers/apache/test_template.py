@@ -21,7 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     without_macro,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import Socket
-from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import APACHE, DEFAULT, SHOP, put
+from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import APACHE, DEFAULT, REQUIRED, SHOP, put
 
 PORTS = "/etc/apache2/ports.conf"
 
@@ -91,3 +91,19 @@ def test_a_macro_is_taken_out_byte_for_byte(blocks, number, end):
 def test_no_macro_without_a_virtual_host(text):
     with pytest.raises(ValueError, match=r"^"):
         with_macro(text, 1, "default")
+
+
+@pytest.mark.parametrize(
+    ("line", "ours"),
+    [
+        ('Header always set Strict-Transport-Security "max-age=63072000; includeSubDomains"', False),
+        ("<IfModule mod_headers.c>\nHeader set strict-transport-security max-age=1\n</IfModule>", False),
+        ("<Location /x>\nHeader set Strict-Transport-Security max-age=1\n</Location>", True),
+        ("Header unset Strict-Transport-Security", True),
+    ],
+)
+def test_hsts_of_the_whole_server_is_not_replaced(line, ours, host):
+    put(host, APACHE.stock_site, f"{line}\n{host.read_text(APACHE.stock_site)}")
+    APACHE.take(host, REQUIRED)
+    (text,) = [content for path, content in host.files.items() if path.endswith(".tls.conf")]
+    assert (b"Strict-Transport-Security" in text) is ours

@@ -215,6 +215,12 @@ def test_tls_1_3_alone_is_the_strength_modern(one, line):
     assert one.on(host).read()[DEFAULT.key].strength == "intermediate"
 
 
+def test_the_strength_of_another_site_is_not_ones_own(server, host):
+    server.put_shop(host)
+    server.take(host, replace(SHOP, strength="modern", addresses=("10.0.0.5",)))
+    assert server.on(host).read()[DEFAULT.key].strength == ""
+
+
 @pytest.mark.parametrize(("one", "line"), [(one, line) for one, lines in OLDER.items() for line in lines])
 def test_older_versions_are_no_strength(one, line):
     assert one.on(around(one, line)).read()[DEFAULT.key].strength == ""
