@@ -18,8 +18,11 @@ description:
   - The daemon that serves the protocol is found on the host. The guide lists the daemons, their versions, and what is
     done to each of them.
   - A call is done as a whole or not at all, even across several daemons. New files are staged, tested by the daemons
-    themselves, and put in place; the daemons are reloaded; then the module connects to every virtual server, from
-    another address than the server's own. If it does not find what was asked for, everything is put back.
+    themselves, and put in place; the daemons are reloaded; then the module connects to every virtual server, at each
+    address of the host at which its port is open, from another address than that. If it does not find what was asked
+    for, everything is put back.
+  - A port that another program listens on, or a second instance of the daemon, at any address of the virtual server, is
+    refused before anything is changed.
   - Lines and files of others are left alone, byte for byte. Changes to shared files are recorded, and undone with
     O(state=absent).
 extends_documentation_fragment:
@@ -377,6 +380,55 @@ activated:
   type: list
   elements: str
   sample: [dovecot]
+proofs:
+  description:
+    - Where the module has found each virtual server to be as desired, connecting from this host. In check mode, those
+      that would be changed are left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    protocol:
+      description: The protocol.
+      type: str
+      sample: submission
+    name:
+      description: The name.
+      type: str
+      sample: default
+    seen:
+      description: Where it showed what was asked for, and refused use in clear text if that was asked for.
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address of this host.
+          type: str
+          sample: 192.0.2.1
+        port:
+          description: TCP port.
+          type: int
+          sample: 587
+    unseen:
+      description:
+        - Where it listens as well, but this host could not look, so that nothing is proven. There is a warning, too.
+          Look from another host, as with the role C(verify) or M(postmaster.secure_channel.mail_tls_info).
+      type: list
+      elements: dict
+      contains:
+        address:
+          description: IP address of this host.
+          type: str
+          sample: 2001:db8::1
+        port:
+          description: TCP port.
+          type: int
+          sample: 587
+        reason:
+          description: Why it could not look.
+          type: str
+          sample: >-
+            the server greets with '450 4.7.25 Client host rejected: cannot find your hostname'
 guideline:
   description: Name and version of the guideline that O(strength) follows.
   returned: success

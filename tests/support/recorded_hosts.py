@@ -133,6 +133,8 @@ class RecordedHost(Host):
             return Completed(0, "".join(f"{name} = {value}\n" for name, value in shown.items()), "")
         if command == "postqueue -j":
             return Completed(0, "".join(f"{line}\n" for line in self.queue), "")
+        if argv[0] == "doveconf" and command not in self.answers and not argv[1].startswith("-"):
+            return Completed(0, "\n".join(self.answers[f"doveconf {name}"] for name in argv[1:]), "")
         if command.startswith("cyrus info -n"):
             shown = self._cyrus_options(argv[3])
             return Completed(0, "".join(f"{name}: {value}\n" for name, value in shown.items()), "")

@@ -10,6 +10,9 @@ import json
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 
+ELSEWHERE = "127.0.0.2"  # an address of every host that no server is bound to
+_UNUSABLE = ("tentative", "dadfailed")
+
 
 def own_addresses(host: Host) -> list[str]:
     """The host's addresses but for loopback and link-local ones, IPv4 first; none where they cannot be told."""
@@ -18,5 +21,9 @@ def own_addresses(host: Host) -> list[str]:
     except ValueError:
         return []
     found = [one for interface in interfaces for one in interface.get("addr_info", ())]
-    usable = [one["local"] for one in found if one.get("scope") == "global" and "local" in one]
+    usable = [
+        one["local"]
+        for one in found
+        if one.get("scope") == "global" and "local" in one and not any(one.get(flag) for flag in _UNUSABLE)
+    ]
     return sorted(usable, key=lambda one: ":" in one)

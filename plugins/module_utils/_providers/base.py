@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -16,8 +16,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import halt
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import halt, process
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
@@ -25,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     TlsLibrary,
     Vserver,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import strictest
 
 
@@ -179,6 +181,40 @@ class Provider(ABC):
     def client_names(self, vserver: Vserver) -> Sequence[str]:
         """The names by which clients ask for a virtual server, in ASCII, where the daemon's configuration says them."""
         return ()
+
+    def elsewhere(self, vserver: Vserver, others: Iterable[Vserver]) -> set[tuple[str, int]]:
+        """Addresses and ports at which other servers of this daemon are, also where a virtual server has that port.
+
+        Args:
+            vserver: one that listens on every address.
+            others: all that the daemon serves.
+        """
+        return {
+            (address, port)
+            for one in others
+            if one.key != vserver.key
+            for address in one.addresses
+            for port in (PROTOCOLS[one.protocol].port if one.port is None else one.port, one.implicit_tls_port)
+        }
+
+    def unopened(self) -> list[tuple[str, int]]:
+        """Addresses and ports on which its files tell it to listen, and on which it does not.
+
+        Empty where that is found out in another way.
+        """
+        return []
+
+    def holds(self, socket: Listening) -> bool:
+        """Whether a listening socket is this daemon's, and not that of another program or of a second instance."""
+        ours, services = set(self.units), set[str]()
+        for pid in socket.pids:
+            found = process(pid)
+            groups = found.control_groups() if found else frozenset()
+            if groups & ours:
+                return True
+            services |= {group for group in groups if group.endswith(".service")}
+        # somebody may have started it by hand; then nothing of it is in its unit
+        return bool(socket.processes & self.processes) and not (services and is_active(self.host, self.unit))
 
     @abstractmethod
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:

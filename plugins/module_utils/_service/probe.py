@@ -2,28 +2,31 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The proof after a change: what a client sees, connecting from another address than the server's own."""
+"""The proof after a change: what clients see, at every address, connecting from another one than the server's own."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.ways_in import Way, WaysIn
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.redirects import redirect_loop
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import TurnedAway, WireError
 
 PATIENCE = 15.0  # seconds that a daemon may take after a reload, where the host is not busy
 _PAUSE = 0.1  # seconds between two attempts
 _LOG = "see the daemon's log on the host (journalctl)"
+_NO_WAY = ("refused", "unreachable")  # failures of a connection that say nothing about the server
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,23 @@ class Expectation:
     leaves: tuple[bytes, ...]
     clear_text_refused: bool
     auth_in_clear: bool = False
+
+
+class _WrongError(Exception):
+    """A server shows what it must not; the end of a sentence about it."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What has become of the look at one address.
+
+    Attributes:
+        endpoint: the server at that address.
+        unseen: why nothing could be seen there from this host; empty where it is as expected.
+    """
+
+    endpoint: Endpoint
+    unseen: str = ""
 
 
 def expected(
@@ -59,53 +79,133 @@ def expected(
             yield asked, Expectation((leaf_of(one.certificate),), False, True)
 
 
-def prove(endpoint: Endpoint, expectation: Expectation, subject: str, patience: float = PATIENCE) -> None:
-    """Connect to an endpoint until it shows what is expected.
+class Prover:
+    """Looks at the servers of this host until they show what is expected.
 
     Args:
-        endpoint: the server on this host.
-        expectation: what it must show.
-        subject: the object that the endpoint belongs to, for the message.
+        ways_in: finds the ways to them.
         patience: seconds to keep trying, longer on a busy host; 0 tries once.
-
-    Raises:
-        Problem: it still shows something else.
     """
-    end = time.monotonic() + patience * slowness()
-    while True:
-        fault = _fault(endpoint, expectation, max(end - time.monotonic(), _PAUSE) if patience else TIMEOUT)
-        if fault is None:
-            return
-        if time.monotonic() >= end:
-            raise Problem(f"{endpoint.title} {fault}", _LOG, subject=subject)
-        time.sleep(_PAUSE)
+
+    def __init__(self, ways_in: WaysIn, patience: float = PATIENCE) -> None:
+        self._ways_in = ways_in
+        self._patience = patience
+        self._let_in: dict[bool, str] = {}  # an address from which we were let in, by whether it is one of IPv6
+
+    def prove(
+        self, provider: Provider, vserver: Vserver, others: Collection[Vserver], leaf_of: Callable[[str], bytes]
+    ) -> list[Sight]:
+        """Connect to a virtual server at each of its addresses until it shows what is expected.
+
+        Args:
+            provider: the daemon that serves it.
+            vserver: the virtual server.
+            others: all that the daemon serves.
+            leaf_of: returns the live certificate of a name in DER.
+
+        Returns:
+            What has become of each address and port.
+
+        Raises:
+            Problem: it still shows something else.
+        """
+        elsewhere = provider.elsewhere(vserver, others)
+        found: dict[Endpoint, Sight] = {}
+        for endpoint, expectation in expected(provider, vserver, leaf_of):
+            ways = partial(self._ways_to, endpoint, vserver, elsewhere)
+            for one in self.look(ways, expectation, vserver.title):
+                found.setdefault(replace(one.endpoint, server_name=""), one)
+        return list(found.values())
+
+    def _ways_to(self, endpoint: Endpoint, vserver: Vserver, elsewhere: Collection[tuple[str, int]]) -> list[Way]:
+        if endpoint.address in vserver.addresses:
+            return self._ways_in.at(endpoint, vserver.addresses)
+        return self._ways_in.to(endpoint, elsewhere)
+
+    def look(self, ways: Callable[[], Sequence[Way]], expectation: Expectation, subject: str) -> list[Sight]:
+        """Look at a server in all ways, which may change while its daemon reloads, until each is as expected.
+
+        Args:
+            ways: finds them.
+            expectation: what each must show.
+            subject: the object that the server belongs to, for the message.
+
+        Raises:
+            Problem: it still shows something else.
+        """
+        end = time.monotonic() + self._patience * slowness()
+        done: dict[Endpoint, Sight] = {}
+        while True:
+            wrong = ""
+            closed: list[Sight] = []
+            for way in (one for one in ways() if one.endpoint not in done):
+                left = max(end - time.monotonic(), _PAUSE) if self._patience else TIMEOUT
+                try:
+                    done[way.endpoint] = self._sight(way, expectation, min(TIMEOUT, left))
+                except WireError as exc:
+                    wrong = f"{way.endpoint.title} does not answer as expected ({exc})"
+                    if exc.code in _NO_WAY:
+                        closed.append(Sight(way.endpoint, exc.text))
+                        continue
+                    closed = []
+                    break
+                except _WrongError as exc:
+                    wrong, closed = f"{way.endpoint.title} {exc}", []
+                    break
+            if not wrong:
+                return list(done.values())
+            if time.monotonic() >= end:
+                if closed and done:  # the host keeps itself out of some addresses, as by its firewall
+                    return [*done.values(), *closed]
+                raise Problem(wrong, _LOG, subject=subject)
+            time.sleep(_PAUSE)
+
+    def _sight(self, way: Way, expectation: Expectation, timeout: float) -> Sight:
+        """Look at a server in one way, from another address of this host where it turns us away."""
+        if way.closed:
+            return Sight(way.endpoint, way.closed)
+        refusal = ""
+        for source in self._sources(way.endpoint):
+            start = replace(way.endpoint, source=source)
+            try:
+                for _number in range(way.connections):
+                    _judge(start, expectation, timeout)
+            except TurnedAway as exc:
+                refusal = refusal or exc.text
+                continue
+            self._let_in[":" in way.endpoint.address] = source
+            return Sight(way.endpoint)
+        return Sight(way.endpoint, refusal)
+
+    def _sources(self, endpoint: Endpoint) -> list[str]:
+        """Where to connect from: where we have been let in before, then as usual."""
+        found = self._ways_in.sources(endpoint)
+        before = self._let_in.get(":" in endpoint.address, found[0])
+        return list(dict.fromkeys([before, *found])) if before in found else found
 
 
-def _fault(endpoint: Endpoint, expectation: Expectation, left: float) -> str | None:
-    """What is not as expected, as the end of a sentence about the endpoint; None where all is well."""
-    timeout = min(TIMEOUT, left)
-    try:
-        if endpoint.implicit_tls or PROTOCOLS[endpoint.protocol].starttls:
-            session = handshake(endpoint, trust=None, server_name=endpoint.server_name, timeout=timeout)
-            if session.error:
-                return f"ended the session inside TLS ({session.error})"
-            if session.leaf not in expectation.leaves:
-                return "shows another certificate than the live one"
-        if endpoint.protocol == "http" and endpoint.implicit_tls:
-            loop = redirect_loop(endpoint, clear_text_redirected=expectation.clear_text_refused, timeout=timeout)
-            if loop:
-                return f"redirects for ever ({loop} leads back to itself)"
-        # with TLS from the start there is no clear text to refuse; trying would only fill the log
-        if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
-            return None
-        clear = clear_text(endpoint, timeout=timeout)
-    except WireError as exc:
-        return f"does not answer as expected ({exc})"
+def _judge(endpoint: Endpoint, expectation: Expectation, timeout: float) -> None:
+    """Raise _WrongError where an endpoint does not show what is expected."""
+    if endpoint.implicit_tls or PROTOCOLS[endpoint.protocol].starttls:
+        session = handshake(endpoint, trust=None, server_name=endpoint.server_name, timeout=timeout)
+        if session.leaf and session.leaf not in expectation.leaves:
+            raise _WrongError("shows another certificate than the live one")
+        if isinstance(session.error, TurnedAway):
+            raise session.error
+        if session.error or not session.leaf:
+            raise _WrongError(f"ended the session inside TLS ({session.error})")
+    if endpoint.protocol == "http" and endpoint.implicit_tls:
+        loop = redirect_loop(endpoint, clear_text_redirected=expectation.clear_text_refused, timeout=timeout)
+        if loop:
+            raise _WrongError(f"redirects for ever ({loop} leads back to itself)")
+    # with TLS from the start there is no clear text to refuse; trying would only fill the log
+    if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
+        return
+    clear = clear_text(endpoint, timeout=timeout)
     if clear.auth_offered and not expectation.auth_in_clear:
-        return f"offers a login in clear text ({clear.evidence})"
+        raise _WrongError(f"offers a login in clear text ({clear.evidence})")
     if expectation.clear_text_refused and clear.refused is not True:
-        return f"does not refuse clear text ({clear.evidence})"
-    return None
+        raise _WrongError(f"does not refuse clear text ({clear.evidence})")
 
 
 def prove_served(provider: Provider, names: Collection[str], leaf_of: Callable[[str], bytes]) -> None:
@@ -119,7 +219,8 @@ def prove_served(provider: Provider, names: Collection[str], leaf_of: Callable[[
     Raises:
         Problem: one shows something else.
     """
-    for vserver in provider.read().values():
+    served = list(provider.read().values())
+    prover = Prover(WaysIn(provider.host))
+    for vserver in served:
         if not set(names).isdisjoint(vserver.certificates):
-            for endpoint, expectation in expected(provider, vserver, leaf_of):
-                prove(endpoint, expectation, vserver.title)
+            prover.prove(provider, vserver, served, leaf_of)

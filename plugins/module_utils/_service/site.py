@@ -14,6 +14,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     PROVIDERS,
@@ -44,6 +45,10 @@ class Site:
         """The host that a module runs on."""
         host = Host()
         return cls(host, Store(host, store_directory), module.check_mode, find=installed_providers)
+
+    def sockets(self) -> list[Listening]:
+        """What listens on the host now, with the processes."""
+        return list(listening(self.host, processes=True))
 
     @cached_property
     def providers(self) -> Mapping[str, Provider]:

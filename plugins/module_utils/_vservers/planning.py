@@ -30,7 +30,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     Found,
     choose,
-    listeners,
+    names_by_port,
     refuse_taken_sockets,
 )
 
@@ -129,7 +129,8 @@ def plan_daemons(
 
 def _serving(site: Site, vservers: Sequence[Vserver]) -> dict[str, DaemonPlan]:
     """The virtual servers by the daemon that is to serve them, with what it serves now."""
-    listening = listeners(site.host)
+    sockets = site.sockets()
+    listening = names_by_port(sockets)
     served: dict[str, list[Vserver]] = {}
     for vserver in vservers:
         provider = choose(vserver, site.providers, site.known, listening)
@@ -137,7 +138,7 @@ def _serving(site: Site, vservers: Sequence[Vserver]) -> dict[str, DaemonPlan]:
     for name, some in served.items():
         refuse_unsupported(site.providers[name], used_by_vservers(some, DEFAULT))
     before = {name: site.providers[name].read() for name in served}
-    refuse_taken_sockets(served, before, site.providers, listening)
+    refuse_taken_sockets(served, before, site.providers, sockets, site.host)
     return {name: _never_below(site.providers[name], some, before[name]) for name, some in served.items()}
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening as sockets
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
@@ -21,10 +21,13 @@ Found = Mapping[tuple[str, str], Vserver]
 _EVERYWHERE = "every address"
 
 
-def listeners(host: Host) -> dict[int, set[str]]:
-    """Names of the processes that listen on each TCP port, as ss(8) shows them."""
+_SYSTEMD = "systemd"
+
+
+def names_by_port(sockets: Iterable[Listening]) -> dict[int, set[str]]:
+    """Names of the processes that listen on each TCP port."""
     found: dict[int, set[str]] = {}
-    for one in sockets(host, processes=True):
+    for one in sockets:
         found.setdefault(one.port, set()).update(one.processes)
     return found
 
@@ -120,7 +123,9 @@ def refuse_foreign_addresses(vservers: Iterable[Vserver]) -> None:
 
 def _sockets(vserver: Vserver, found: Vserver | None) -> Iterator[tuple[str, int]]:
     """Addresses and ports that it listens on."""
-    port = vserver.port if vserver.port is not None else found.port if found else None
+    port = vserver.port
+    if port is None:
+        port = found.port if found else PROTOCOLS[vserver.protocol].port
     for address in vserver.addresses or (_EVERYWHERE,):
         for number in (port, vserver.implicit_tls_port):
             if number:
@@ -131,7 +136,8 @@ def refuse_taken_sockets(
     served: Mapping[str, Sequence[Vserver]],
     before: Mapping[str, Found],
     providers: Mapping[str, Provider],
-    listening: Mapping[int, set[str]],
+    sockets: Sequence[Listening],
+    host: Host,
 ) -> None:
     """Raise Problem where two virtual servers, or one and another program, would use the same socket.
 
@@ -139,7 +145,8 @@ def refuse_taken_sockets(
         served: the desired virtual servers, by the name of their daemon.
         before: what each of these daemons serves now.
         providers: the daemons.
-        listening: processes, by the port that they listen on.
+        sockets: what listens on this host now, with its processes.
+        host: the machine.
     """
     taken: dict[tuple[str, int], Vserver] = {}
     for name, vservers in served.items():
@@ -158,14 +165,51 @@ def refuse_taken_sockets(
                         subject=vserver.title,
                         option="addresses" if vserver.addresses else "port",
                     )
-        ours = {port for one in found.values() for _address, port in _sockets(one, None)}
         for vserver in (one for one in vservers if one.present):
-            for _address, port in _sockets(vserver, found.get(vserver.key)):
-                foreign = listening.get(port, set()) - providers[name].processes
-                if foreign and port not in ours:
-                    raise Problem(
-                        f"port {port} is in use by {', '.join(sorted(foreign))}",
-                        "stop that program, or choose another port",
-                        subject=vserver.title,
-                        option="implicit_tls_port" if port == vserver.implicit_tls_port else "port",
-                    )
+            for address, port in _sockets(vserver, found.get(vserver.key)):
+                for one in sockets:
+                    if one.port == port and _concerns(one, address) and not providers[name].holds(one):
+                        raise _taken(one, vserver, providers[name], host)
+
+
+def _concerns(socket: Listening, address: str) -> bool:
+    """Whether clients of a virtual server at an address may end up at a socket."""
+    return address == _EVERYWHERE or socket.takes(address)
+
+
+def _taken(socket: Listening, vserver: Vserver, provider: Provider, host: Host) -> Problem:
+    """What stands in the way of a virtual server at a socket, and what to do about it."""
+    option = "implicit_tls_port" if socket.port == vserver.implicit_tls_port else "port"
+    where = f"{socket.place} is in use by"
+    another = "or choose another port"
+    if not socket.processes:
+        return Problem(
+            f"{where} a process that cannot be seen from here, as of a container in the host's network",
+            f"find out on the machine what listens there, and stop it, {another}",
+            subject=vserver.title,
+            option=option,
+        )
+    if socket.processes == {_SYSTEMD}:
+        units = [
+            line.split()[1]
+            for line in host.query(["systemctl", "list-sockets", "--no-legend", "--full"]).out.splitlines()
+            if line.split()[:1] == [socket.place] or line.split()[:1] == [f"[::]:{socket.port}"]
+        ]
+        unit = units[0] if units else "the unit that 'systemctl list-sockets' shows"
+        return Problem(
+            f"{where} systemd ({unit})",
+            f"stop and disable that unit ('systemctl disable --now {units[0]}'), {another}"
+            if units
+            else f"stop and disable {unit}, {another}",
+            subject=vserver.title,
+            option=option,
+        )
+    names = ", ".join(sorted(socket.processes))
+    numbers = ", ".join(map(str, sorted(socket.pids)))
+    second = f", which does not belong to {provider.unit}" if socket.processes & provider.processes else ""
+    return Problem(
+        f"{where} {names} (process {numbers}){second}",
+        f"stop that program, {another}",
+        subject=vserver.title,
+        option=option,
+    )

@@ -23,8 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
     plan_daemons,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.proof import (
-    confirm,
-    not_in_effect,
+    Proof,
     refuse_overridden,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
@@ -63,10 +62,11 @@ class Vservers(Service[Vserver]):
         site = self.site
         certificates = Certificates(site.host, site.store, self._passphrases, check_mode=site.check_mode)
         plans, warnings = plan_daemons(site, things, certificates)
+        proof = Proof(site.host, site.store)
         for one in plans:
             if not one.must_reload(site.host):
                 refuse_overridden(one, one.before, site.store)
-                one.stale = not_in_effect(one, site.store)
+                one.stale = proof.not_in_effect(one)
         reloaded = self._reloaded(plans)
         changes = [change for one in plans for change in one.changes]
         return ServicePlan(
@@ -74,9 +74,10 @@ class Vservers(Service[Vserver]):
             changes=sorted(changes, key=lambda change: not change.prerequisite),
             settings=[settings for one in plans for settings in one.settings],
             participants=[one.provider for one in reloaded],
-            proofs=[partial(confirm, plans, site.store)],
+            proofs=[partial(proof.confirm, plans)],
             facts={"activated": [one.provider.name for one in reloaded], "guideline": GUIDELINE},
             warnings=warnings,
+            afterwards=partial(proof.note, plans),
         )
 
     def _reloaded(self, plans: Sequence[DaemonPlan]) -> list[DaemonPlan]:

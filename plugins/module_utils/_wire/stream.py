@@ -38,6 +38,17 @@ class WireError(Exception):
         super().__init__(text)
 
 
+class TurnedAway(WireError):
+    """A server that works, but does not want this client: it greets it with a refusal, and says so for good.
+
+    Args:
+        text: as in WireError.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("rejected", text)
+
+
 def quoted(words: str) -> str:
     """A server's words, safe to show: no control characters, and no more than a line or two."""
     shown = "".join(char if char.isprintable() else "?" for char in words)
@@ -105,7 +116,8 @@ class Stream:
         except OSError as exc:  # it has already been reset
             sock.close()
             raise WireError("closed", "the server closed the connection at once") from exc
-        self.address, self.source = self.server_end[0], self.source_end[0]
+        self.address: str = self.server_end[0]
+        self.source: str = self.source_end[0]
 
     def __enter__(self) -> Stream:
         return self

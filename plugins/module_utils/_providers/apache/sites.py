@@ -96,6 +96,11 @@ class Site(web.Site):
     def tls(self) -> Sequence[Socket]:
         return self._used("tls") if self.ours else []
 
+    @property
+    def proxied(self) -> Sequence[Socket]:
+        told = [one.args[0].lower() for one in self.block if one.name == "remoteipproxyprotocol" and one.args]
+        return [*self.clear, *self.tls] if told[-1:] == ["on"] else ()
+
     def _used(self, side: str) -> list[Socket]:
         path = vserver_file(self.ours, "use")
         return used_sockets(path, self._read(path), side)

@@ -12,7 +12,6 @@ Facts: imapd.conf(5), cyrus.conf(5), cyr_info(8), master(8), and the sources of 
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import time
@@ -24,7 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import is_open, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
@@ -254,6 +253,17 @@ class Cyrus(Provider):
             for one in sorted(found, key=lambda one: one.implicit_tls)
         ]
 
+    def unopened(self) -> list[tuple[str, int]]:
+        listeners = self._listeners()
+        wanted = {
+            (one.host, one.port)
+            for protocol in self.protocols
+            for name in listeners.names(protocol)
+            for one in listeners.of(protocol, name)
+        }
+        there = list(listening(self.host))
+        return sorted(place for place in wanted if not is_open(*place, there))
+
     # ---- acting
 
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
@@ -303,31 +313,12 @@ class Cyrus(Provider):
 
     def _listens(self) -> bool:
         """Whether every service of ours has opened its socket."""
-        listeners = self._listeners()
-        wanted = {
-            (one.host, one.port)
-            for protocol in self.protocols
-            for name in listeners.names(protocol)
-            for one in listeners.of(protocol, name)
-        }
         end = time.monotonic() + _PATIENCE
-        while True:
-            there = {one.place for one in listening(self.host)}
-            if all(self._is_open(host, port, there) for host, port in wanted):
-                return True
+        while self.unopened():
             if time.monotonic() >= end:
                 return False
             time.sleep(_PAUSE)
-
-    @staticmethod
-    def _is_open(host: str, port: int, there: Iterable[str]) -> bool:
-        """Whether one of the sockets that ss(8) shows is the one on an address; a host name may stand for any."""
-        found = {place.rpartition(":")[0].strip("[]") for place in there if place.endswith(f":{port}")}
-        try:
-            wanted = {str(ipaddress.ip_address(host))} if host else {"0.0.0.0", "::", "*"}
-        except ValueError:
-            return bool(found)
-        return bool(found & wanted)
+        return True
 
     @staticmethod
     def _logged(run: Callable[..., Completed]) -> str:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -72,6 +72,13 @@ def render(settings: Mapping[str, Any], indent: str = "") -> str:
     return "".join(lines)
 
 
+def _served(settings: Settings) -> set[str]:
+    protocols = settings["protocols"]
+    if isinstance(protocols, Mapping):  # 2.4
+        return {name for name, value in protocols.items() if value == "yes"}
+    return set(protocols.split())
+
+
 class Doveconf:
     """The effective settings of one host's Dovecot."""
 
@@ -97,10 +104,14 @@ class Doveconf:
 
     def served(self) -> set[str]:
         """The protocols that Dovecot is told to serve and can."""
-        protocols = self.effective("protocols")["protocols"]
-        if isinstance(protocols, Mapping):  # 2.4
-            return {name for name, value in protocols.items() if value == "yes"}
-        return set(protocols.split())
+        return _served(self.effective("protocols"))
+
+    def told(self, protocols: Iterable[str]) -> tuple[str, list[Settings]]:
+        """The addresses of listeners that name none, and the login services of those protocols that are served."""
+        names = {one: f"{one}-login" for one in sorted(protocols)}
+        found = self.effective("listen", "protocols", *(f"service/{name}" for name in names.values()))
+        services = [found.get(f"service {names[one]}", {}) for one in names if one in _served(found)]
+        return str(found["listen"]), services
 
     def login_service(self, protocol: str) -> Settings:
         """The service that takes a protocol's connections, with its listeners."""

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import contextlib
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -14,11 +16,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.po
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 
-_EVERYWHERE = {"*": "0.0.0.0", "::": "[::]"}  # as ss(8) shows it
+_EVERYWHERE = {"*": "0.0.0.0", "::": "::"}  # as ss(8) shows it
 
 
-def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key: str) -> set[str]:
-    """Sockets that are not open, such as ``0.0.0.0:993``.
+def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key: str) -> list[tuple[str, int]]:
+    """Addresses and ports at which no socket is open; host names are left out.
 
     Args:
         host: the machine.
@@ -26,20 +28,24 @@ def missing(host: Host, listen: str, services: Iterable[Mapping[str, Any]], key:
         services: the settings of login services.
         key: the setting in which a listener names addresses.
     """
-    shown = {one.place for one in listening(host)}
+    there = {(one.address.partition("%")[0], one.port) for one in listening(host)}
     wanted = set()
-    for service in services:
-        for name, listener in service.items():
-            port = port_of(listener) if name.startswith("inet_listener ") else 0
-            for address in _words(listener.get(key) or listen) if port else ():
-                wanted.add(f"{_EVERYWHERE.get(address, f'[{address}]' if ':' in address else address)}:{port}")
-    with_ipv6 = any(one.startswith("[") for one in shown)  # a kernel may have none, which Dovecot takes no notice of
-    return {one for one in wanted - shown if with_ipv6 or not one.startswith("[")}
+    for listener in (one for service in services for one in _inet_listeners(service)):
+        for address in _words(listener.get(key) or listen) if port_of(listener) else ():
+            with contextlib.suppress(ValueError):
+                shown = _EVERYWHERE.get(address) or str(ipaddress.ip_address(address.strip("[]")))
+                wanted.add((shown, port_of(listener)))
+    with_ipv6 = any(":" in address for address, _port in there)  # a kernel may have none, which Dovecot does not mind
+    return sorted(one for one in wanted - there if with_ipv6 or ":" not in one[0])
 
 
-def held(host: Host, sockets: Iterable[str]) -> bool:
-    """Whether somebody listens on a port of these sockets, at any address."""
-    ports = {int(one.rpartition(":")[2]) for one in sockets}
+def _inet_listeners(service: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [one for name, one in service.items() if name.startswith("inet_listener ")]
+
+
+def held(host: Host, places: Iterable[tuple[str, int]]) -> bool:
+    """Whether somebody listens on a port of these, at any address."""
+    ports = {port for _address, port in places}
     return any(one.port in ports for one in listening(host))
 
 
@@ -61,6 +67,27 @@ def implicit_tls_port(login: Mapping[str, Any], protocol: str) -> int:
     """The port on which a login service starts TLS at once; 0 where it has none."""
     listener = login.get(f"inet_listener {protocol}s", {})
     return port_of(listener) if listener.get("ssl") == "yes" else 0
+
+
+def proxied_ports(login: Mapping[str, Any]) -> set[int]:
+    """Ports on which a login service wants load balancers to say who connects (PROXY protocol)."""
+    return {port_of(one) for one in _inet_listeners(login) if one.get("haproxy") == "yes"}
+
+
+def trusted_source(networks: str, own: Sequence[str]) -> str:
+    """An address of this host from which Dovecot takes that; empty where there is none.
+
+    Args:
+        networks: the networks of the load balancers.
+        own: addresses of this host.
+    """
+    for word in _words(networks):
+        with contextlib.suppress(ValueError):
+            network = ipaddress.ip_network(word, strict=False)
+            for address in own:
+                if ipaddress.ip_address(address) in network:
+                    return address
+    return ""
 
 
 def local_address(listen: str) -> str:

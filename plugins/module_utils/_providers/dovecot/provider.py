@@ -20,6 +20,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import (
+    ELSEWHERE,
+    own_addresses,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
@@ -59,7 +63,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     held,
     local_address,
     missing,
+    proxied_ports,
     shared_ports,
+    trusted_source,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import (
     Asked,
@@ -91,6 +97,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
 
 _TRIES = 12  # looks whether all sockets are open
 _PAUSE = 0.5  # seconds between them
+_BALANCERS = "haproxy_trusted_networks"
 _FREE = 3  # looks at which nobody holds a port, after which Dovecot must have tried to open it
 
 
@@ -185,6 +192,7 @@ class Dovecot(AccountBackend):
             if vserver.present:
                 refuse_impossible(self.language, vserver, final, found, served)
                 refuse_mechanisms(vserver, [*desired, *left_alone])
+                self._refuse_unproven(vserver)
         for vserver in sorted(final.values(), key=lambda one: (one.protocol, one.name != DEFAULT, one.name)):
             path = path_of(*vserver.key)
             if not vserver.present:
@@ -251,15 +259,45 @@ class Dovecot(AccountBackend):
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        port = vserver.port
-        if port is None:
-            port = clear_port(self._doveconf.login_service(vserver.protocol), vserver.protocol)
+        login = self._doveconf.login_service(vserver.protocol)
+        port = clear_port(login, vserver.protocol) if vserver.port is None else vserver.port
+        proxied = proxied_ports(login)
+        source = self._load_balancer(vserver) if {port, vserver.implicit_tls_port} & proxied else ""
         return [
-            Endpoint(address, number, vserver.protocol, implicit_tls=implicit)
+            Endpoint(
+                address,
+                number,
+                vserver.protocol,
+                implicit_tls=implicit,
+                source=source if number in proxied else "",
+                proxy_protocol=1 if number in proxied else 0,
+            )
             for address in vserver.addresses or (local_address(self._doveconf.listen()),)
             for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
             if number
         ]
+
+    def _refuse_unproven(self, vserver: Vserver) -> None:
+        """Raise Problem where load balancers are in front of it that this host cannot stand for."""
+        self.endpoints(vserver)
+
+    def _load_balancer(self, vserver: Vserver) -> str:
+        """An address of this host from which Dovecot takes what load balancers say. Raises Problem."""
+        networks = str(self._doveconf.effective(_BALANCERS)[_BALANCERS])
+        found = trusted_source(networks, (ELSEWHERE, *own_addresses(self.host)))
+        if not found:
+            raise Problem(
+                f"a listener has 'haproxy = yes', and {_BALANCERS} ({networks or 'empty'}) has no address of this host,"
+                " so that nothing could be proven",
+                f"add {ELSEWHERE} to {_BALANCERS}, then run again",
+                subject=vserver.title,
+                option=_BALANCERS,
+            )
+        return found
+
+    def unopened(self) -> list[tuple[str, int]]:
+        listen, services = self._doveconf.told(self.protocols)
+        return missing(self.host, listen, services, self.language.listen)
 
     # ---- acting
 
@@ -289,11 +327,9 @@ class Dovecot(AccountBackend):
         it, and tries again when it is told to reload. Since that ends logins that have just begun, it is told only
         once more, when nothing holds the port any longer. What stays closed is for the proof to judge.
         """
-        listen = self._doveconf.listen()
-        told = [self._doveconf.login_service(protocol) for protocol in sorted(self._served())]
         free = 0
         for _time in range(_TRIES):
-            closed = missing(self.host, listen, told, self.language.listen)
+            closed = self.unopened()
             if not closed:
                 return
             free = 0 if held(self.host, closed) else free + 1

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,17 @@ def words(text: str) -> list[str]:
     doubled = text.replace(separator * 2, "\0")
     items = (item.replace("\0", separator).strip() for item in doubled.split(separator))
     return [item for item in items if item]
+
+
+def lists(hosts: str, address: str) -> bool:
+    """Whether a list of hosts has an address, as far as it names addresses and networks."""
+    for word in words(hosts):
+        if word == "*":
+            return True
+        with contextlib.suppress(ValueError):
+            if ipaddress.ip_address(address) in ipaddress.ip_network(word, strict=False):
+                return True
+    return False
 
 
 def ports(text: str) -> list[int]:

@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import ELSEWHERE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
@@ -231,10 +232,22 @@ class Exim(DomainProvider):
         address = vserver.addresses[0] if vserver.addresses else self._local_address()
         before = self.read().get(vserver.key)
         port = before.port if vserver.port is None and before else vserver.port
-        found = [Endpoint(address, port, vserver.protocol, implicit_tls=False)] if port else []
-        if vserver.implicit_tls_port:
-            found.append(Endpoint(address, vserver.implicit_tls_port, vserver.protocol, implicit_tls=True))
-        return found
+        proxy = 1 if self._proxied() else 0
+        return [
+            Endpoint(address, number, vserver.protocol, implicit_tls=implicit, proxy_protocol=proxy)
+            for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
+            if number
+        ]
+
+    def _proxied(self) -> bool:
+        """Whether Exim takes this host for a load balancer, which has to say first who connects."""
+        if "PROXY" not in self._build:
+            return False
+        listed = self._asked("-bP", "hosts_proxy").partition("=")[2]
+        return listeners.lists(listed, ELSEWHERE)
+
+    def unopened(self) -> list[tuple[str, int]]:
+        return sorted(self.effective.sockets - self._listening())
 
     def _local_address(self) -> str:
         """An address that Exim listens on."""

@@ -10,11 +10,14 @@ from collections.abc import Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import (
+    ELSEWHERE,
+    own_addresses,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.auth_groups import AuthGroup
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import Effective
 
-_LOOPBACK, _ELSEWHERE = "127.0.0.1", "127.0.0.2"
+_LOOPBACK = "127.0.0.1"
 
 
 def admitted_addresses(
@@ -35,9 +38,9 @@ def admitted_addresses(
         Problem: there is no such address.
     """
     if addresses:
-        ways = [(one, client) for one in addresses for client in (_ELSEWHERE, one, _LOOPBACK, "::1")]
+        ways = [(one, client) for one in addresses for client in (ELSEWHERE, one, _LOOPBACK, "::1")]
     else:
-        ways = [(_LOOPBACK, _ELSEWHERE), *((one, one) for one in own_addresses(host)), (_LOOPBACK, _LOOPBACK)]
+        ways = [(_LOOPBACK, ELSEWHERE), *((one, one) for one in own_addresses(host)), (_LOOPBACK, _LOOPBACK)]
     names: dict[str, set[str]] = {}
     for server, client in ways:
         if (":" in server) != (":" in client):
@@ -49,7 +52,7 @@ def admitted_addresses(
             return server, client
     raise Problem(
         f"{settings.readers} lets in none of this host's own addresses, so that nothing could be proven",
-        f"add {_ELSEWHERE} to the hosts of an auth group",
+        f"add {ELSEWHERE} to the hosts of an auth group",
         subject=title,
         option=settings.readers,
     )

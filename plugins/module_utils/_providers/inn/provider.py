@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
@@ -68,7 +69,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     activate as activate_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_activation import (
+    is_ours,
     running_sockets,
+    unopened,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import Listener
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
@@ -209,6 +212,13 @@ class Inn(Provider):
         yield inn_units.at_boot(vserver.name, wanted)
 
     # ---- proving
+
+    def holds(self, socket: Listening) -> bool:
+        return super().holds(socket) or is_ours(self.host, socket)
+
+    def unopened(self) -> list[tuple[str, int]]:
+        settings = effective(self.host)
+        return unopened(self.host, settings.address, settings.port)
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
         settings = effective(self.host)

@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.socket_units import (
     PREFIX,
     present,
 )
+
+_SYSTEMD = "systemd"
 
 
 def activate(host: Host, run: Callable[..., Completed]) -> None:
@@ -49,6 +51,26 @@ def activate(host: Host, run: Callable[..., Completed]) -> None:
             )
 
 
+def is_ours(host: Host, socket: Listening) -> bool:
+    """Whether systemd listens at a socket for one of our units."""
+    place = (socket.own_address or "*", socket.port)
+    return _SYSTEMD in socket.processes and any(place in one.sockets for one in present(host))
+
+
+def unopened(host: Host, address: str, port: int) -> list[tuple[str, int]]:
+    """Where INN and our units are to listen, and nobody does.
+
+    Args:
+        host: the machine.
+        address: the address that INN itself listens on; empty for every one.
+        port: its port; 0 for none.
+    """
+    wanted = {(address or "*", port)} if port else set()
+    wanted.update(place for one in present(host) for place in one.sockets)
+    there = {(one.own_address or "*", one.port) for one in listening(host)}
+    return sorted(wanted - there)
+
+
 def running_sockets(host: Host) -> set[str]:
     """Our socket units that are loaded and active, or failed."""
     asked = host.query(
@@ -60,9 +82,4 @@ def running_sockets(host: Host) -> set[str]:
 
 def _bound(host: Host) -> set[tuple[str, int]]:
     """Addresses and ports on which systemd listens."""
-    found = set()
-    for one in listening(host, processes=True):
-        if "systemd" in one.processes:
-            address = one.address.partition("%")[0]
-            found.add(("*" if address in ("0.0.0.0", "::") else address, one.port))
-    return found
+    return {(one.own_address or "*", one.port) for one in listening(host, processes=True) if _SYSTEMD in one.processes}

@@ -14,7 +14,11 @@ from collections.abc import Collection, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import (
+    Listening,
+    is_open,
+    listening,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.checks import (
     refuse_side_effects,
@@ -42,7 +46,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.provider import WebProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
-    EVERYWHERE,
+    EVERY_IPV6,
     Socket,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
@@ -121,12 +125,9 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
         return {one.socket for site in self._sites().all for one in site.listeners if one.socket.port and one.is_ip}
 
     def _is_open(self, socket: Socket, found: Collection[Listening]) -> bool:
-        shown = {str(socket)}  # as ss(8) does
-        if socket.address in EVERYWHERE:
-            shown.add(f"*:{socket.port}")
-        if socket.address == EVERY_IPV4:
-            shown.add(f"0.0.0.0:{socket.port}")
-        return any(one.place in shown for one in found)
+        # where it listens on every address, it opens no socket for a single one
+        address = {EVERY_IPV4: "0.0.0.0", EVERY_IPV6: "::"}.get(socket.address, socket.address.strip("[]"))
+        return is_open(address, socket.port, found)
 
     def _needs_restart(self, unopened: Collection[Socket]) -> bool:
         # a socket that overlaps with one of the old configuration can only be opened by a new process

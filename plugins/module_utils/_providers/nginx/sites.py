@@ -124,6 +124,10 @@ class Site(web.Site):
         return [one.socket for one in self.listeners if one.tls]
 
     @property
+    def proxied(self) -> Sequence[Socket]:
+        return [one.socket for one in self.listeners if one.directive and "proxy_protocol" in one.directive.args[1:]]
+
+    @property
     def certificates(self) -> Sequence[str]:
         return [one.args[0] for one in self.block.all("ssl_certificate") if one.args]
 

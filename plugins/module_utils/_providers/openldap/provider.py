@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.co
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import is_open, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
@@ -163,6 +164,7 @@ class OpenLdap(Provider):
                 )
             try:
                 if vserver.present:
+                    self._refuse_proxied()
                     certificate = self.store.deployed_path(self.name, vserver.certificate)
                     plan.secure(vserver, certificate, self.capabilities().library)
                 else:
@@ -182,6 +184,16 @@ class OpenLdap(Provider):
         """The daemon's own copies of the certificates that it is to have, which the call writes."""
         return [self.store.deployed_path(self.name, one.certificate) for one in desired if one.present]
 
+    def _refuse_proxied(self) -> None:
+        """Raise Problem where slapd listens for load balancers, as which it cannot be proven from here."""
+        for one in self._slapd.listeners():
+            if one.scheme in ("pldap", "pldaps"):
+                raise Problem(
+                    f"slapd listens at {one.url} for load balancers alone (PROXY protocol), which is not supported",
+                    f"have it listen at {one.url[1:]} instead",
+                    option=DEFAULTS_FILE,
+                )
+
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
@@ -191,6 +203,11 @@ class OpenLdap(Provider):
             if one:
                 found.append(Endpoint(one.host or "127.0.0.1", one.port, vserver.protocol, scheme == "ldaps"))
         return found
+
+    def unopened(self) -> list[tuple[str, int]]:
+        there = list(listening(self.host))
+        told = {(one.host, one.port) for one in self._slapd.listeners() if one.port}
+        return sorted(place for place in told if not is_open(*place, there))
 
     # ---- acting
 

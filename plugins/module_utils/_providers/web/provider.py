@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -36,6 +36,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
     EVERY_IPV6,
+    EVERYWHERE,
     Sites,
     SiteT,
     Socket,
@@ -222,19 +223,33 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         if site is None:
             return []
         asked = "" if vserver.name == "default" else vserver.name
+        # it is a matter of the socket, whichever site says so
+        proxied = {place for one in self._sites().all for place in one.proxied}
         found = []
         for tls, sockets in ((False, site.clear), (True, site.tls)):
             for one in dict.fromkeys(sockets):
                 # one way into all addresses of the host is enough
                 if one.port and not (one.address == EVERY_IPV6 and Socket(EVERY_IPV4, one.port) in sockets):
                     address = _LOOPBACK.get(one.address, one.address.strip("[]"))
-                    found.append(Endpoint(address, one.port, "http", tls, asked))
+                    proxy = 1 if one in proxied else 0
+                    found.append(Endpoint(address, one.port, "http", tls, asked, proxy_protocol=proxy))
         return found
 
     def client_names(self, vserver: Vserver) -> Sequence[str]:
         sites = self._sites()
         site = sites.unnamed() if vserver.name == "default" else sites.of(vserver.name) or sites.named(vserver)
         return list(dict.fromkeys(one for name in site.own_names for one in asked_names(name))) if site else []
+
+    def elsewhere(self, vserver: Vserver, others: Iterable[Vserver]) -> set[tuple[str, int]]:
+        # at an address that other sites name, the web server chooses among these
+        site = self._sites().of(vserver.name)
+        own = {*site.clear, *site.tls} if site else set()
+        named = {place for one in self._sites().all for place in (*one.clear, *one.tls) if place not in own}
+        return {(one.address.strip("[]"), one.port) for one in named if one.address not in EVERYWHERE}
+
+    def unopened(self) -> list[tuple[str, int]]:
+        found = list(listening(self.host))
+        return [(one.address, one.port) for one in sorted(self._expected_sockets()) if not self._is_open(one, found)]
 
     # ---- acting
 

@@ -99,6 +99,11 @@ class Site(ABC):
         """Where it is reached with TLS; of a site that is not ours only where its own lines say so."""
 
     @property
+    def proxied(self) -> Sequence[Socket]:
+        """Where load balancers have to say first who connects (PROXY protocol)."""
+        return ()
+
+    @property
     @abstractmethod
     def certificates(self) -> Sequence[str]:
         """Paths of the certificates that it shows."""

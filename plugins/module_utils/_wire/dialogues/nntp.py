@@ -14,7 +14,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
     Dialogue,
     Opening,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError, quoted
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import (
+    Stream,
+    TurnedAway,
+    WireError,
+    quoted,
+)
 
 _READY = (200, 201)
 _CAPABILITIES_FOLLOW = 101
@@ -24,6 +29,7 @@ _LOGIN_NEEDED = 480
 _TLS_NEEDED = 483
 _TEMPORARILY_UNAVAILABLE = 400
 _CLOSING = 205
+_NOT_FOR_YOU = 502  # in place of a greeting (RFC 3977 section 5.1.1)
 # what a reader with access is told: here is the article, or there is none (RFC 3977 section 6.2.1)
 _USED = (220, 430)
 
@@ -57,7 +63,8 @@ class Nntp(Dialogue):
     def greet(self, stream: Stream) -> str:
         reply = self._read(stream)
         if reply.code not in _READY:
-            raise WireError("rejected", f"the server greets with {reply.words!r}")
+            words = f"the server greets with {reply.words!r}"
+            raise TurnedAway(words) if reply.code == _NOT_FOR_YOU else WireError("rejected", words)
         return reply.words
 
     def capabilities(self, stream: Stream) -> tuple[str, ...]:

@@ -16,7 +16,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
     Dialogue,
     Opening,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError, quoted
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import (
+    Stream,
+    TurnedAway,
+    WireError,
+    quoted,
+)
+
+_IN_TROUBLE = (421,)  # it is about to close, whoever asks (RFC 5321 section 3.8)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,8 @@ class Smtp(Dialogue):
     def greet(self, stream: Stream) -> str:
         reply = self._read(stream)
         if reply.code != 220:
-            raise WireError("rejected", f"the server greets with {reply.words!r}")
+            words = f"the server greets with {reply.words!r}"
+            raise WireError("rejected", words) if reply.code in _IN_TROUBLE else TurnedAway(words)
         return reply.words
 
     def capabilities(self, stream: Stream) -> tuple[str, ...]:

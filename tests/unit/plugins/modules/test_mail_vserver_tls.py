@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     provider as postfix_module,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import Prover
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
@@ -78,7 +79,9 @@ def module(release, monkeypatch, capsys):
 
     monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(certificates_module, "refuse_unusable", lambda _host, _path, _passphrase: None)
-    monkeypatch.setattr(proof_module, "prove", lambda *_args: None)
+    monkeypatch.setattr(Prover, "prove", lambda *_args: [])
+    monkeypatch.setattr(proof_module, "in_clear", lambda _host, _plan: [])
+    monkeypatch.setattr(dovecot_module.Dovecot, "unopened", lambda _daemon: [])
     return run
 
 

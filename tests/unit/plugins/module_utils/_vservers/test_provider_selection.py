@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     choose,
-    listeners,
+    names_by_port,
     refuse_foreign_addresses,
     refuse_taken_sockets,
 )
@@ -28,9 +30,14 @@ LISTEN 0      128        127.0.0.1:53        0.0.0.0:*
 """
 
 
-def test_listeners():
-    host: Any = SimpleNamespace(query=lambda _argv: Completed(0, PRINTED, ""))
-    assert listeners(host) == {25: {"smtpd", "master"}, 993: {"dovecot"}, 80: {"nginx"}, 53: set()}
+def printing(text) -> Any:
+    return SimpleNamespace(query=lambda _argv: Completed(0, text, ""))
+
+
+def test_names_by_port():
+    sockets = list(listening(printing(PRINTED), processes=True))
+    assert [sorted(one.pids) for one in sockets] == [[7, 9], [5], [3, 4], []]
+    assert names_by_port(sockets) == {25: {"smtpd", "master"}, 993: {"dovecot"}, 80: {"nginx"}, 53: set()}
 
 
 def daemon(name, protocols, *, alive=True) -> Any:
@@ -42,6 +49,8 @@ def daemon(name, protocols, *, alive=True) -> Any:
         running=lambda: alive,
         remedy_where_down=lambda: f"start {name}",
         refuse_halted=lambda: None,
+        unit=f"{name}.service",
+        holds=lambda socket: name in socket.processes and 66 not in socket.pids,
     )
 
 
@@ -98,9 +107,16 @@ def test_addresses():
 DEFAULT = Vserver("imap", port=143, implicit_tls_port=993)
 
 
-def refuse(*desired, before=(DEFAULT,), listening=None):
+def held(place, *processes, pid=5):
+    return Listening(place, frozenset(processes), frozenset([pid] if processes else []))
+
+
+OURS = (held("0.0.0.0:143", "dovecot"), held("[::]:143", "dovecot"), held("*:993", "dovecot"))
+
+
+def refuse(*desired, before=(DEFAULT,), sockets=(), shown=""):
     found = {one.key: one for one in before}
-    refuse_taken_sockets({"dovecot": desired}, {"dovecot": found}, {"dovecot": DOVECOT}, listening or {})
+    refuse_taken_sockets({"dovecot": desired}, {"dovecot": found}, {"dovecot": DOVECOT}, sockets, printing(shown))
 
 
 @pytest.mark.parametrize(
@@ -115,7 +131,7 @@ def refuse(*desired, before=(DEFAULT,), listening=None):
     ],
 )
 def test_sockets_that_are_free(desired):
-    refuse(*desired, listening={143: {"dovecot"}, 993: {"dovecot"}})
+    refuse(*desired, sockets=OURS)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +148,40 @@ def test_two_on_one_socket(desired, option):
     assert caught.value.option == option
 
 
-def test_port_of_another_program():
-    with pytest.raises(Problem, match="port 1993 is in use by nginx") as caught:
-        refuse(Vserver("imap", "x", port=1143, implicit_tls_port=1993), listening={1993: {"nginx"}})
-    assert caught.value.option == "implicit_tls_port"
+@pytest.mark.parametrize(
+    ("socket", "found"),
+    [
+        (held("0.0.0.0:1993", "nginx"), "0.0.0.0:1993 is in use by nginx (process 5)"),
+        (held("[::]:143", "haproxy"), "[::]:143 is in use by haproxy (process 5)"),
+        (held("127.0.0.1:143", "stunnel4"), "127.0.0.1:143 is in use by stunnel4 (process 5)"),
+        (
+            held("0.0.0.0:143", "dovecot", pid=66),
+            "0.0.0.0:143 is in use by dovecot (process 66), which does not belong to dovecot.service",
+        ),
+        (
+            held("0.0.0.0:143"),
+            "0.0.0.0:143 is in use by a process that cannot be seen from here, as of a container in the host's network",
+        ),
+        (held("*:993", "systemd"), "*:993 is in use by systemd (tunnel.socket)"),
+    ],
+)
+def test_somebody_else_on_a_port_of_ours(socket, found):
+    vserver = replace(DEFAULT, implicit_tls_port=1993) if socket.port == 1993 else DEFAULT
+    with pytest.raises(Problem) as caught:
+        refuse(vserver, sockets=(*OURS, socket), shown="[::]:993 tunnel.socket tunnel.service\n")
+    assert caught.value.found == found
+    assert caught.value.option == ("port" if socket.port == 143 else "implicit_tls_port")
+
+
+def test_somebody_else_where_a_server_that_does_not_exist_yet_would_listen():
+    with pytest.raises(Problem, match="in use by haproxy"):
+        refuse(Vserver("imap"), before=(), sockets=[held("127.0.0.1:143", "haproxy")])
+
+
+def test_somebody_else_at_another_address():
+    further = Vserver("imap", "x", addresses=("192.0.2.1",), port=143, implicit_tls_port=993)
+    elsewhere = held("192.0.2.2:143", "haproxy")
+    refuse(further, before=(), sockets=[elsewhere])
+    for place in ("192.0.2.1:143", "0.0.0.0:143", "*:143"):
+        with pytest.raises(Problem, match="in use by haproxy"):
+            refuse(further, before=(), sockets=[elsewhere, held(place, "haproxy")])

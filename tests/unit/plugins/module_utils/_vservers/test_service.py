@@ -7,6 +7,8 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import pytest
@@ -16,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import Halt, Process
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     Endpoint,
     NamedCertificate,
@@ -30,12 +33,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import Sight, expected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import carry_out
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site as OnHost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import planning as planning_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import proof as proof_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.service import Vservers
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
@@ -166,7 +169,22 @@ class Site:
         self.dovecot = Dovecot(self.host, self.store)
         self.providers = {"postfix": self.postfix, "dovecot": self.dovecot}
         self.unusable = ""
-        self.listening = {25: {"master"}, 143: {"dovecot"}}
+        self.listening = [
+            Listening("0.0.0.0:25", frozenset({"master"})),
+            Listening("0.0.0.0:143", frozenset({"dovecot"})),
+        ]
+        self.unseen = ""
+
+    def prover(self, _ways_in, patience):
+        return SimpleNamespace(prove=partial(self.prove_vserver, patience))
+
+    def prove_vserver(self, patience, provider, vserver, others, leaf_of):
+        assert vserver in others
+        sights = []
+        for endpoint, expectation in expected(provider, vserver, leaf_of):
+            self.prove(endpoint, expectation, vserver.title, patience)
+            sights.append(Sight(endpoint, self.unseen))
+        return sights
 
     def prove(self, endpoint, expectation, subject, patience):
         (daemon,) = [one for one in self.providers.values() if endpoint.protocol in one.protocols]
@@ -191,8 +209,9 @@ class Site:
 @pytest.fixture
 def site(monkeypatch):
     found = Site()
-    monkeypatch.setattr(proof_module, "prove", found.prove)
-    monkeypatch.setattr(planning_module, "listeners", lambda _host: found.listening)
+    monkeypatch.setattr(proof_module, "Prover", found.prover)
+    monkeypatch.setattr(proof_module, "in_clear", lambda _host, _plan: [])
+    monkeypatch.setattr(OnHost, "sockets", lambda _site: found.listening)
     monkeypatch.setattr(certificates_module, "refuse_unusable", found.refuse_unusable)
     return found
 
@@ -312,7 +331,7 @@ def test_wire_that_does_not_show_it(site, monkeypatch):
     def refuse(endpoint, _expectation, subject, _patience):
         raise Problem(f"{endpoint.title} is silent", "look", subject=subject)
 
-    monkeypatch.setattr(proof_module, "prove", refuse)
+    monkeypatch.setattr(site, "prove", refuse)
     with pytest.raises(Problem, match=r"imap on 127.0.0.1 port 143 is silent") as caught:
         site.run(IMAP)
     assert caught.value.subject == "virtual server imap/default"
@@ -426,7 +445,9 @@ def test_check_mode_before_the_certificate_is_there(site):
 
 def test_check_mode_says_what_the_run_will(site):
     foreseen = site.run(SMTP, IMAP, check_mode=True)
-    assert site.run(SMTP, IMAP) == foreseen
+    report = site.run(SMTP, IMAP)
+    assert (foreseen.result.pop("proofs"), len(report.result.pop("proofs"))) == ([], 2)
+    assert report == foreseen
 
 
 def test_keys_are_not_in_the_diff(site):
@@ -442,3 +463,42 @@ def test_unknown_version_is_warned_of(site):
         "of the daemon",
         "dovecot 9.9 is newer than any version this collection was tested with",
     ]
+
+
+def seen(report):
+    return [(one["seen"], one["unseen"]) for one in report.result["proofs"]]
+
+
+def test_what_was_seen(site):
+    place = {"address": "127.0.0.1", "port": 143}
+    for report in (site.run(IMAP), site.run(IMAP), site.run(IMAP, check_mode=True)):
+        assert (seen(report), report.warnings) == ([([place], [])], [])
+    assert seen(site.run(POP3, check_mode=True)) == []
+
+
+def test_what_this_host_cannot_see(site):
+    site.unseen = "the server greets with '550 not you'"
+    report = site.run(IMAP)
+    assert seen(report) == [([], [{"address": "127.0.0.1", "port": 143, "reason": site.unseen}])]
+    (warning,) = report.warnings
+    assert warning.startswith(
+        "virtual server imap/default: this host cannot see itself at 127.0.0.1 port 143 (the server"
+    )
+    assert not site.run(IMAP).result["changed"]
+
+
+def test_a_daemon_that_does_not_listen_as_its_files_say(site, monkeypatch):
+    closed = [("0.0.0.0", 143), ("0.0.0.0", 4190)]
+    monkeypatch.setattr(proof_module, "slowness", lambda: 0.0)
+    monkeypatch.setattr(Dovecot, "unopened", lambda _daemon: closed)
+    with pytest.raises(Problem, match=r"but it does not listen on 0\.0\.0\.0 port 143\. See"):
+        site.run(replace(IMAP, port=143))
+    with pytest.raises(Problem, match="does not listen"):
+        site.run(replace(IMAP, port=143))
+    monkeypatch.setattr(Dovecot, "activate", lambda _daemon: closed.clear())
+    report = site.run(replace(IMAP, port=143))
+    assert reasons(report)["imap"] == (
+        True,
+        "the running daemon has not read its files: it does not listen on 0.0.0.0 port 143",
+    )
+    assert site.transaction.activated == ["dovecot"]

@@ -269,6 +269,41 @@ def test_address(listen, address, host):
     assert {one.address for one in provider(host).endpoints(IMAP)} == {address}
 
 
+OWN = '[{"addr_info": [{"local": "192.0.2.1", "scope": "global"}]}]'
+
+
+@pytest.mark.parametrize(
+    ("networks", "source"), [("127.0.0.0/8", "127.0.0.2"), ("10.0.0.0/8 192.0.2.0/24", "192.0.2.1")]
+)
+def test_load_balancers_in_front_of_a_listener(networks, source, host):
+    answer = host.answers["doveconf service/imap-login"]
+    host.answers["doveconf service/imap-login"] = answer.replace("port = 143", "haproxy = yes\n    port = 143")
+    host.answers["doveconf haproxy_trusted_networks"] = f"haproxy_trusted_networks = {networks}"
+    host.answers["ip -j address"] = OWN
+    found = provider(host).endpoints(IMAP)
+    assert [(one.port, one.proxy_protocol, one.source) for one in found] == [(143, 1, source), (993, 0, "")]
+
+
+@pytest.mark.parametrize("networks", ["", "10.0.0.0/8"])
+def test_load_balancers_none_of_which_this_host_can_be(networks, host):
+    answer = host.answers["doveconf service/imap-login"]
+    host.answers["doveconf service/imap-login"] = answer.replace("port = 993", "haproxy = yes\n    port = 993")
+    host.answers["doveconf haproxy_trusted_networks"] = f"haproxy_trusted_networks = {networks}"
+    host.answers["ip -j address"] = OWN
+    with pytest.raises(Problem, match="has no address of this host") as caught:
+        provider(host).plan([IMAP])
+    assert caught.value.option == "haproxy_trusted_networks"
+
+
+def test_sockets_that_are_not_open(host):
+    host.answers["ss -Hltn"] = shown(110, 143, 995)
+    assert provider(host).unopened() == [("0.0.0.0", 993)]
+    host.answers["ss -Hltn"] += "LISTEN 0 100 [::]:143 [::]:*\n"
+    assert provider(host).unopened() == [("0.0.0.0", 993), ("::", 110), ("::", 993), ("::", 995)]
+    host.answers["ss -Hltn"] = "LISTEN 0 100 127.0.0.1:143 0.0.0.0:*\n"
+    assert ("0.0.0.0", 143) in provider(host).unopened()
+
+
 # ---- acting
 
 
