@@ -12,6 +12,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
@@ -20,6 +21,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     EVERYTHING,
@@ -50,6 +53,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import has_ipv6
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.further_files import (
     further_files,
 )
@@ -60,6 +64,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHops
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
     new_requirements,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.open_sockets import (
+    unopened,
+    would_open,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
@@ -108,6 +116,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 DEFAULT = "default"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
 
+_PATIENCE, _PAUSE = 3.0, 0.1  # seconds that a reload may take until all sockets are open, and between two looks
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
@@ -383,6 +392,10 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             return "::1" if only_ipv6 else "127.0.0.1"
         return named[0].strip("[]")
 
+    def unopened(self) -> list[tuple[str, int]]:
+        master = self.host.read_text(MASTER_CF)
+        return unopened(master, self.parameters, listening(self.host), has_ipv6=has_ipv6())
+
     # ---- acting
 
     @property
@@ -418,8 +431,18 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         self._parameters = self._expanded = None
         if self.running():
             done = run(["postfix", "reload"])
-            if done.code == 0 and self.running():
+            if done.code == 0 and self.running() and self._listens():
                 return
         kind = run(["systemctl", "show", "--property=Type", "--value", UNIT]).out.strip()
         unit = INSTANCE_UNIT if kind == "oneshot" else UNIT
         bring_up(run, unit, "Postfix", self.running)
+
+    def _listens(self) -> bool:
+        """Whether it has opened its sockets, a moment after a reload, but for those that it could not open anyway."""
+        end = time.monotonic() + _PATIENCE * slowness()
+        while time.monotonic() < end:
+            if not self.unopened():
+                return True
+            time.sleep(_PAUSE)
+        closed = self.unopened()
+        return not closed or not would_open(closed, listening(self.host, processes=True), self.processes)

@@ -595,10 +595,14 @@ def test_endpoints(interfaces, protocols, address, host):
 # ---- acting
 
 
+OPEN = "LISTEN 0 100 0.0.0.0:25 0.0.0.0:*\nLISTEN 0 100 [::]:25 [::]:*\n"
+
+
 class Machine:
     """Answers programs with an effect; the daemon lives as long as the script says."""
 
-    def __init__(self, alive, codes=()):
+    def __init__(self, alive, codes=(), sockets=OPEN):
+        self.sockets = sockets
         self.alive = list(alive)  # what each look at the daemon finds; the last one stays
         self.codes = dict(codes)
         self.ran = []
@@ -611,6 +615,8 @@ class Machine:
         ask = host.query
 
         def query(argv, **options):
+            if argv[0] == "ss":
+                return Completed(0, self.sockets, "")
             if argv[-1] != "-t":
                 return ask(argv, **options)
             return Completed(1 if (self.alive.pop(0) if len(self.alive) > 1 else self.alive[0]) else 0, "", "")
@@ -620,6 +626,51 @@ class Machine:
 
 def test_running_daemon_is_reloaded(host, monkeypatch):
     machine = Machine([True])
+    machine.attach(host, monkeypatch)
+    provider(host).activate(machine.run)
+    assert machine.ran == ["postfix reload"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sockets"),
+    [
+        ({}, "LISTEN 0 100 127.0.0.1:25 0.0.0.0:*\nLISTEN 0 100 [::1]:25 [::]:*\n"),
+        ({"inet_interfaces": "loopback-only"}, OPEN),
+        ({"inet_interfaces": "$house", "house": "127.0.0.2, 127.0.0.1"}, OPEN),
+        ({"inet_protocols": "all"}, "LISTEN 0 100 0.0.0.0:25 0.0.0.0:*\n"),
+    ],
+)
+def test_daemon_that_listens_elsewhere_than_its_files_say_is_restarted(parameters, sockets, host, monkeypatch):
+    monkeypatch.setattr(postfix_module, "_PATIENCE", 0.0)
+    monkeypatch.setattr(postfix_module, "has_ipv6", lambda: True)
+    host.set(MAIN_CF, **parameters)
+    machine = Machine([True], {"out": "forking\n"}, sockets)
+    machine.attach(host, monkeypatch)
+    provider(host).activate(machine.run)
+    assert machine.ran[0] == "postfix reload"
+    assert machine.ran[-1] == "systemctl restart postfix.service"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sockets"),
+    [
+        ({"inet_interfaces": "192.0.2.1, 127.0.0.1"}, OPEN),
+        ({"inet_interfaces": "127.0.0.1"}, 'LISTEN 0 100 0.0.0.0:25 0.0.0.0:* users:(("nc",pid=1,fd=3))\n'),
+    ],
+)
+def test_daemon_that_would_not_come_back_is_not_restarted(parameters, sockets, host, monkeypatch):
+    # an address that is gone, and a port that another program has taken
+    monkeypatch.setattr(postfix_module, "_PATIENCE", 0.0)
+    host.set(MAIN_CF, **parameters)
+    machine = Machine([True], sockets=sockets)
+    machine.attach(host, monkeypatch)
+    provider(host).activate(machine.run)
+    assert machine.ran == ["postfix reload"]
+
+
+def test_sockets_of_ipv6_are_not_missed_where_there_is_none(host, monkeypatch):
+    monkeypatch.setattr(postfix_module, "has_ipv6", lambda: False)
+    machine = Machine([True], sockets="LISTEN 0 100 0.0.0.0:25 0.0.0.0:*\n")
     machine.attach(host, monkeypatch)
     provider(host).activate(machine.run)
     assert machine.ran == ["postfix reload"]
@@ -646,11 +697,13 @@ def test_daemon_that_does_not_come_up(host, monkeypatch):
     assert "postfix reload" not in machine.ran
 
 
-def test_parameters_are_asked_anew_after_a_reload(host):
+def test_parameters_are_asked_anew_after_a_reload(host, monkeypatch):
     postfix = provider(host)
     assert postfix.expanded("inet_interfaces") == "all"
     host.set(MAIN_CF, inet_interfaces="127.0.0.1")
-    postfix.activate(Machine([True]).run)
+    machine = Machine([True], sockets="LISTEN 0 100 127.0.0.1:25 0.0.0.0:*\n")
+    machine.attach(host, monkeypatch)
+    postfix.activate(machine.run)
     assert postfix.expanded("inet_interfaces") == "127.0.0.1"
 
 
