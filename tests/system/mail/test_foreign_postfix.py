@@ -100,6 +100,22 @@ def test_certificates_by_name_of_somebody_else_are_shown_as_before(foreign_postf
     }
 
 
+def test_daemon_is_reached_where_its_files_say(foreign_postfix: ForeignPostfix, name: str) -> None:
+    (seen,) = foreign_postfix.seen(name, "listens on loopback still")
+    assert " 250" in seen
+
+
+def test_clients_of_a_load_balancer_can_log_in(foreign_postfix: ForeignPostfix, name: str) -> None:
+    (seen,) = foreign_postfix.seen(name, "behind a load balancer")
+    assert " 250 2.1.5" in seen
+
+
+def test_what_the_administrator_demanded_is_demanded(foreign_postfix: ForeignPostfix, name: str) -> None:
+    clear, older, newest = foreign_postfix.seen(name, "stricter than the defaults")
+    assert "530 5.7.0 Must issue a STARTTLS command first" in clear
+    assert (older, newest) == ("tls1_2: 0", "tls1_3: 1")
+
+
 @pytest.mark.parametrize("refused", REFUSED, ids=lambda one: one.name.replace(" ", "-"))
 def test_what_is_refused_is_named_and_the_remedy_helps(
     foreign_postfix: ForeignPostfix, name: str, refused: Story

@@ -19,7 +19,10 @@ _INSIDE = "smtpd_sasl_tls_security_options"
 _LEVEL, _OBSOLETE_LEVEL, _WRAPPER = "smtpd_tls_security_level", "smtpd_enforce_tls", "smtpd_tls_wrappermode"
 _NEWEST = ">=TLSv1.3"
 _CERTIFICATE = "smtpd_tls_req_ccert"
-PARAMETERS = (*PROTOCOLS, _INSIDE, _LEVEL, _OBSOLETE_LEVEL, _WRAPPER, _CERTIFICATE)
+DEFAULT_CIPHERS = "aNULL:-aNULL:"
+CIPHERS = "tls_high_cipherlist"
+_LOGIN, _LOGIN_IN_TLS = "smtpd_sasl_auth_enable", "smtpd_tls_auth_only"
+PARAMETERS = (*PROTOCOLS, CIPHERS, _LOGIN, _LOGIN_IN_TLS, _INSIDE, _LEVEL, _OBSOLETE_LEVEL, _WRAPPER, _CERTIFICATE)
 
 
 def expanded(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -62,5 +65,14 @@ def given_up(own: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]
         yield f"clients need no certificate any more, since {_CERTIFICATE} counts only where TLS is required"
     if allows_no_more(versions(own), versions(own)) and not allows_no_more(versions(now), versions(own)):
         yield f"more versions of TLS are accepted ({versions(now)}) than before ({versions(own)})"
+    listed, more = (set(one.get(CIPHERS, "").split(":")) for one in (own, now))
+    if not own.get(CIPHERS, "").startswith(DEFAULT_CIPHERS) and listed < more:
+        yield f"more cipher suites are accepted ({', '.join(sorted(more - listed))}) than {CIPHERS} listed"
     if "noplaintext" in words(own.get(_INSIDE, "")) and "noplaintext" not in words(now.get(_INSIDE, "")):
         yield f"mechanisms that send the password itself are offered inside TLS, which {_INSIDE} forbade"
+
+
+def logins_in_clear_end(own: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether clients could log in without TLS, and cannot any more."""
+    could = own.get(_LOGIN) == "yes" and own.get(_LOGIN_IN_TLS) != "yes" and not encrypts(own)
+    return could and wanted.get(_LOGIN_IN_TLS) == "yes"

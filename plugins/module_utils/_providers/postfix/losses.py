@@ -47,6 +47,8 @@ class Losses:
         given_up = list(demands.given_up(before, wanted))
         shut_out = submission.let_in(before) if vserver.protocol == "submission" else []
         _extend(self.given_up, vserver, given_up)
+        if vserver.protocol == "smtp" and demands.logins_in_clear_end(before, wanted):
+            _extend(self.lost, vserver, ["logins of clients without TLS"])
         _extend(self.lost, vserver, [f"{one}, without a login" for one in shut_out])
         if different:
             self.warnings += [f"{vserver.title}: {one}" for one in given_up]

@@ -67,6 +67,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.open_sockets import (
     unopened,
+    wanted,
     would_open,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
@@ -92,6 +93,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     found_vservers,
+    is_loopback,
     serving,
     wanted_sockets,
 )
@@ -255,10 +257,24 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             ),
             needs=needed,
             unneeded=[one for one in needed_before if one not in needed],
-            warnings=[*files.warnings, *files.losses.warnings],
+            warnings=[*files.warnings, *files.losses.warnings, *self._out_of_reach(files.master, desired)],
             lost=files.losses.lost,
             given_up=files.losses.given_up,
         )
+
+    def _out_of_reach(self, master: str, desired: Sequence[Vserver]) -> list[str]:
+        """Warnings of virtual servers that no other host can reach."""
+        found = []
+        for vserver in (one for one in desired if one.present):
+            ports = {place.port for place in wanted_sockets(vserver)}
+            addresses = {address for address, port in wanted(master, self.parameters) if port in ports}
+            if addresses and all(map(is_loopback, addresses)):
+                value = self.parameters.get("inet_interfaces", "")
+                found.append(
+                    f"{vserver.title} can be reached from this host alone: inet_interfaces is {value} in {MAIN_CF};"
+                    " after you have changed it, restart Postfix"
+                )
+        return found
 
     def _sasl_sockets(self, master: str) -> list[SaslSocket]:
         """The sockets at which submission servers of ours ask for passwords, where they are another daemon's."""

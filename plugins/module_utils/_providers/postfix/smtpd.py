@@ -18,8 +18,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import strength_within
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import submission
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.demands import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.demands import (
+    CIPHERS,
+    DEFAULT_CIPHERS,
+    PROTOCOLS,
+    encrypts,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SNI_TABLE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
     allows_no_more,
@@ -67,7 +73,9 @@ def _is_of_ours(table: str) -> bool:
 
 
 def _fits(name: str, found: str, wanted: str) -> bool:
-    """Whether a parameter is as a strength has it, or allows fewer versions of TLS than that."""
+    """Whether a parameter is as a strength has it, or allows fewer versions of TLS or cipher suites than that."""
+    if name == CIPHERS and found:
+        return set(found.split(":")) <= set(wanted.split(":"))
     return allows_no_more(found, wanted) if name in PROTOCOLS else same(name, found, wanted)
 
 
@@ -168,17 +176,24 @@ class Smtpd:
         if strength.ciphers:
             settings["smtpd_tls_ciphers"] = "high"
             settings["smtpd_tls_mandatory_ciphers"] = "high"
-            settings["tls_high_cipherlist"] = ":".join(strength.ciphers)
+            settings[CIPHERS] = ":".join(strength.ciphers)
         return settings
 
     def _strength_above(self, vserver: Vserver, own: Mapping[str, str]) -> dict[str, str]:
-        """The strength; where it is left open, versions of TLS that the administrator has switched off stay off."""
-        found = self.strength(STRENGTHS[vserver.strength])
+        """The strength; where it is left open, what the administrator has switched off stays off."""
+        found = self.strength(strength_within(self._host, vserver, self._cipher_lists(own)))
         if "strength" in vserver.left_out:
             for name in PROTOCOLS:
                 if allows_no_more(own.get(name, ""), found[name]):
                     found[name] = own[name]
         return found
+
+    @staticmethod
+    def _cipher_lists(own: Mapping[str, str]) -> list[str]:
+        """The list of cipher suites of the administrator's own that counts for TLS 1.2; none for Postfix' default."""
+        grade = own.get("smtpd_tls_mandatory_ciphers" if encrypts(own) else "smtpd_tls_ciphers", "")
+        value = own.get(f"tls_{grade}_cipherlist", "")
+        return [] if value.startswith(DEFAULT_CIPHERS) else [value]
 
     @staticmethod
     def _superseded(parameters: Mapping[str, str]) -> list[str]:

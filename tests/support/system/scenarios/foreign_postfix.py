@@ -50,16 +50,20 @@ def _log_in(port: int, how: str) -> str:
     return _show(f"login {port}", _ADDRESS, options)
 
 
-def _in_clear(number: int, address: str) -> str:
+def _in_clear(port: int, address: str) -> str:
     """Shell commands that print what becomes of a message that is handed in without TLS."""
     session = (
         f"curl -sv 'smtp://{address}:587' --mail-from a@x.example --mail-rcpt b@x.example --upload-file /etc/hostname"
     )
-    return f"echo clear {number}: $({session} 2>&1 | grep '^< [345]' | tail -1)"
+    return f"echo clear {port}: $({session} 2>&1 | grep '^< [345]' | tail -1)"
 
 
 # several times, since two servers in one place take turns
-_IN_CLEAR = "; ".join(_in_clear(number, address) for number in range(4) for address in (_ADDRESS, _ADDRESS_IPV6))
+_IN_CLEAR = "; ".join(4 * [_in_clear(587, address) for address in (_ADDRESS, _ADDRESS_IPV6)])
+_PROXIED = (
+    "--proxy-version 1 --proxy-family TCP4 --proxy-source 192.0.2.1 --proxy-source-port 4321"
+    f" --proxy-dest {_ADDRESS} --proxy-dest-port 587"
+)
 _LOG_IN = "; ".join((_log_in(587, "--tls"), _log_in(465, "--tls-on-connect")))
 
 
@@ -138,11 +142,48 @@ STORIES = (
         vservers=({**SMTP, "require_secure_channel": True, "refuse_strangers_in_clear": True},),
     ),
     Story(
+        "listens on loopback still",
+        lines="inet_interfaces = loopback-only\n",
+        running="systemctl restart postfix; postconf -e inet_interfaces=all; postfix reload",
+        look=_show("port 25", _ADDRESS, "--port 25 --quit-after EHLO"),
+    ),
+    Story(
+        "behind a load balancer",
+        services="submission inet n - y - - smtpd\n  -o smtpd_upstream_proxy_protocol=haproxy\n",
+        vservers=({**SUBMISSION, "implicit_tls_port": 0},),
+        look=_log_in(587, f"--tls {_PROXIED}"),
+    ),
+    Story(
+        "stricter than the defaults",
+        lines="smtpd_tls_security_level = encrypt\nsmtpd_tls_req_ccert = yes\n",
+        services="submissions inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=yes -o smtpd_sasl_auth_enable=yes\n"
+        "  -o smtpd_tls_req_ccert=no -o smtpd_tls_mandatory_protocols=>=TLSv1.3\n",
+        vservers=(SMTP, {"protocol": "submission", "certificate": _MX}),
+        look=f"{_in_clear(25, _ADDRESS)}; "
+        + "; ".join(
+            f"echo {version}: $(openssl s_client -{version} -connect {_ADDRESS}:465 </dev/null 2>&1 | grep -c BEGIN)"
+            for version in ("tls1_2", "tls1_3")
+        ),
+    ),
+    Story(
         "service for the host alone",
         services="localhost:587 inet n - y - - smtpd\n",
         vservers=(SUBMISSION,),
         found="has a service localhost:587 on port 587 for this host alone",
         remedy="sed -i 's/^localhost:587/localhost:1587/' /etc/postfix/master.cf",
+    ),
+    Story(
+        "setting on port 25 that outranks main.cf",
+        services="{{ ansible_host }}:smtp inet n - y - - smtpd\n  -o smtpd_tls_security_level=none\n",
+        found="sets '-o smtpd_tls_security_level=none' for the service",
+        remedy="sed -i '/-o smtpd_tls_security_level=none/d' /etc/postfix/master.cf",
+    ),
+    Story(
+        "another program on the port",
+        services="{{ ansible_host }}:587 inet n n n - 0 spawn user=nobody argv=/bin/cat\n",
+        vservers=(SUBMISSION,),
+        found="that runs spawn, not smtpd",
+        remedy="sed -i /spawn/d /etc/postfix/master.cf; postfix reload; sleep 1",
     ),
 )
 REFUSED = tuple(one for one in STORIES if one.found)

@@ -158,6 +158,23 @@ def test_service_of_another_kind_is_named(host):
         plan(host, SUBMISSION)
 
 
+@pytest.mark.parametrize(
+    ("interfaces", "vserver", "warned"),
+    [
+        ("loopback-only", SMTP, True),
+        ("127.0.0.1, ::1", SUBMISSION, True),
+        ("$house", SMTP, True),
+        ("all", SMTP, False),
+        ("127.0.0.1, 192.0.2.7", SMTP, False),
+        ("loopback-only", replace(SUBMISSION, name="inside", addresses=("192.0.2.7",)), False),
+    ],
+)
+def test_virtual_server_that_nobody_can_reach_is_named(interfaces, vserver, warned, host):
+    host.set(MAIN_CF, inet_interfaces=interfaces, house="localhost, 127.0.0.1")
+    found = [one for one in plan(host, vserver).warnings if "can be reached from this host alone" in one]
+    assert bool(found) is warned
+
+
 # ---- port 25, which main.cf governs
 
 

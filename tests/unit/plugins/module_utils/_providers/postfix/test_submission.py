@@ -222,6 +222,23 @@ def test_options_that_are_left_out_do_not_weaken_what_stands(parameters, setting
     assert tuple(found[one.key].strength for one in before) == strength
 
 
+def test_cipher_suites_that_are_barred_stay_barred_where_strength_is_left_out(host):
+    kept = "ECDHE-ECDSA-AES256-GCM-SHA384"
+    host.set(MAIN_CF, smtpd_tls_ciphers="high", tls_high_cipherlist=kept)
+    host.answers[f"openssl ciphers -s -tls1_2 {kept} < "] = kept + "\n"
+    apply(host, replace(SMTP, left_out=LEFT_OUT))
+    assert host.parameters["tls_high_cipherlist"] == kept
+    assert Postfix(host, Store(host, STORE)).read()[SMTP.key].strength == "intermediate"
+    done = apply(host, SMTP)
+    assert kept in host.parameters["tls_high_cipherlist"].split(":")[1:]
+    assert [one for one in done.warnings if "more cipher suites" in one]
+
+
+def test_logins_in_clear_text_on_port_25_that_end_are_named(host):
+    host.set(MAIN_CF, smtpd_sasl_auth_enable="yes")
+    assert apply(host, SMTP).lost[SMTP.key] == ["logins of clients without TLS"]
+
+
 def test_demand_for_certificates_that_counts_no_longer_is_named(host):
     host.set(MAIN_CF, smtpd_tls_security_level="encrypt", smtpd_tls_req_ccert="yes")
     assert [one for one in apply(host, SMTP).warnings if "smtpd_tls_req_ccert counts only" in one]
