@@ -114,6 +114,7 @@ class Endpoint:
         source: address of this host to connect from, where the server admits only some; empty for any.
         proxy_protocol: version of the PROXY protocol, 1 or 2, in which the server wants to be told who connects before
             anything else is said; 0 where it does not want that.
+        wants_certificate: whether the server ends the session of a client that has no certificate, once TLS is there.
     """
 
     address: str
@@ -123,6 +124,7 @@ class Endpoint:
     server_name: str = ""
     source: str = ""
     proxy_protocol: int = 0
+    wants_certificate: bool = False
 
     @property
     def title(self) -> str:

@@ -135,7 +135,7 @@ def _converse(
         inside = Opening(greeting, dialogue.capabilities(stream))
         stream.leave(dialogue.farewell)
     except WireError as exc:
-        error = exc
+        error = None if endpoint.wants_certificate else exc  # we have none
     return Session(
         address=stream.address,
         source=stream.source,

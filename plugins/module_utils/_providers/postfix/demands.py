@@ -37,6 +37,11 @@ def encrypts(parameters: Mapping[str, str]) -> bool:
     return level == "encrypt" or obsolete or parameters.get(_WRAPPER) == "yes"
 
 
+def wants_certificate(parameters: Mapping[str, str]) -> bool:
+    """Whether a server takes nothing from clients that have no certificate, which counts only where TLS is required."""
+    return parameters.get(_CERTIFICATE) == "yes" and encrypts(parameters)
+
+
 def versions(parameters: Mapping[str, str]) -> str:
     """The versions of TLS that count for a server: for TLS that must be there are others than for TLS that may."""
     return parameters.get(PROTOCOLS[encrypts(parameters)], "")
@@ -61,7 +66,7 @@ def given_up(own: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]
         wanted: what is to be set.
     """
     now = {**own, **wanted}
-    if own.get(_CERTIFICATE) == "yes" and encrypts(own) and not encrypts(now):
+    if wants_certificate(own) and not wants_certificate(now):
         yield f"clients need no certificate any more, since {_CERTIFICATE} counts only where TLS is required"
     if allows_no_more(versions(own), versions(own)) and not allows_no_more(versions(now), versions(own)):
         yield f"more versions of TLS are accepted ({versions(now)}) than before ({versions(own)})"

@@ -44,6 +44,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     kept,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    demands,
     master_cf,
     prerequisites,
 )
@@ -119,6 +120,7 @@ DEFAULT = "default"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
 
 _PATIENCE, _PAUSE = 3.0, 0.1  # seconds that a reload may take until all sockets are open, and between two looks
+_PROXIED = "upstream_proxy_protocol"  # ends the name of the parameter of smtpd(8) and that of postscreen(8)
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
@@ -380,24 +382,26 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
         services = serving(self.host.read_text(MASTER_CF), vserver)
-        return [
-            Endpoint(
-                place.address or self._local_address(),
-                place.port,
-                vserver.protocol,
-                implicit_tls=implicit,
-                proxy_protocol=int(any(self._is_proxied(one) for at, one in services.items() if at.port == place.port)),
+        found = []
+        for place, implicit in wanted_sockets(vserver).items():
+            seen = [self._seen_by(one) for at, one in services.items() if at.port == place.port]
+            found.append(
+                Endpoint(
+                    place.address or self._local_address(),
+                    place.port,
+                    vserver.protocol,
+                    implicit_tls=implicit,
+                    proxy_protocol=int(any(one[_PROXIED] for one in seen)),  # both versions are understood
+                    wants_certificate=any(map(demands.wants_certificate, seen)),
+                )
             )
-            for place, implicit in wanted_sockets(vserver).items()
-        ]
+        return found
 
-    def _is_proxied(self, service: master_cf.Service) -> bool:
-        """Whether a load balancer must say first who connects (PROXY protocol, whichever version)."""
-        name = f"{service.command}_upstream_proxy_protocol"
-        override = service.overrides.get(name)
-        lookup = {**self.parameters, **{one: each.value for one, each in service.overrides.items()}}
-        value = override.value if override else self.parameters.get(name, "")
-        return bool(expand(value, lambda one: lookup.get(one, "")))
+    def _seen_by(self, service: master_cf.Service) -> dict[str, str]:
+        """What a service demands of clients, and whether a load balancer must say first who connects."""
+        seen = {**self.parameters, **{name: one.value for name, one in service.overrides.items()}}
+        proxied = expand(seen.get(f"{service.command}_{_PROXIED}", ""), lambda one: seen.get(one, ""))
+        return {**demands.expanded(seen), _PROXIED: "1" if proxied else ""}
 
     def _local_address(self) -> str:
         """An address that smtpd(8) listens on."""

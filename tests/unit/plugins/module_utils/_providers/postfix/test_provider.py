@@ -592,6 +592,38 @@ def test_endpoints(interfaces, protocols, address, host):
     assert [one.port for one in provider(host).endpoints(SMTP)] == [25]
 
 
+@pytest.mark.parametrize(
+    ("parameters", "settings", "expected"),
+    [
+        ({}, "", [(0, False), (0, False)]),
+        ({}, "-o smtpd_upstream_proxy_protocol=haproxy", [(1, False), (0, False)]),
+        ({"house": "haproxy"}, "-o smtpd_upstream_proxy_protocol=$house", [(1, False), (0, False)]),
+        ({"smtpd_upstream_proxy_protocol": "haproxy"}, "", [(1, False), (0, False)]),
+        ({"smtpd_tls_req_ccert": "yes"}, "", [(0, True), (0, False)]),
+        ({}, "-o smtpd_tls_req_ccert=yes", [(0, True), (0, False)]),
+    ],
+)
+def test_what_a_server_wants_of_its_clients_is_known_to_the_proof(parameters, settings, expected, host):
+    host.set(MAIN_CF, **parameters)
+    host.files[MASTER_CF] += f"submission inet n - y - - smtpd {settings}\n".encode()
+    apply(host, SUBMISSION)
+    found = provider(host).endpoints(SUBMISSION)
+    assert [(one.proxy_protocol, one.wants_certificate) for one in found] == expected
+
+
+def test_postscreen_behind_a_load_balancer_is_known_to_the_proof(host):
+    host.files[MASTER_CF] = (
+        host.files[MASTER_CF]
+        .replace(b"\nsmtp      inet", b"\n#smtp      inet")
+        .replace(
+            b"\n#smtp      inet  n       -       y       -       1       postscreen",
+            b"\nsmtp inet n - y - 1 postscreen",
+        )
+    )
+    host.set(MAIN_CF, postscreen_upstream_proxy_protocol="haproxy")
+    assert [one.proxy_protocol for one in provider(host).endpoints(SMTP)] == [1]
+
+
 # ---- acting
 
 
