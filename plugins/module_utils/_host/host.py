@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes, programs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import CONFINED, Identity
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.leftovers import VARIABLE, this_run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import ROOT_HOME, SEARCH_PATH
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 
@@ -190,7 +191,7 @@ class Host:
         keep_open: Sequence[int],
     ) -> Completed:
         """Run a command; argv is what to call it."""
-        env = {**_ENVIRONMENT, **environment}
+        env = {**_ENVIRONMENT, VARIABLE: this_run(), **environment}
         try:
             with in_memory(stdin) as handle:
                 code, out, err = programs.run(command, programs.Surroundings(handle, env, keep_open), self._patience)

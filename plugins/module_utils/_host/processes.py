@@ -56,6 +56,11 @@ class Process:
         except OSError:
             return True
 
+    def variable(self, name: str) -> str:
+        """A variable of the environment that it was started with; empty where there is none."""
+        words = "\n".join(self._lines("environ")).split("\0")
+        return next((word.partition("=")[2] for word in words if word.startswith(f"{name}=")), "")
+
     def users(self) -> frozenset[int]:
         """Numbers of the users as whom it acts, or can."""
         return self._numbers("Uid:")

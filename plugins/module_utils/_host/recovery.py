@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import staging, way_back
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.leftovers import end_leftovers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.lock import Lock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSLOG_NAME
@@ -70,6 +71,9 @@ class Recovery:
             Problem: the journal cannot be followed.
         """
         record = self._journal.read()
+        left = end_leftovers() if record is not None else []
+        if left:
+            return left
         waiting = []
         if record is not None and record.owed is not None:
             waiting.append(record.owed)

@@ -32,7 +32,7 @@ FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
     ("_host.obstacles", "_host.processes"),
     ("_host.causes", "_host.programs"),
-    ("_names", "_strings", "_host.identity", "_host.reading"),
+    ("_names", "_strings", "_host.identity", "_host.leftovers", "_host.reading"),
     ("_host.host",),
     ("_host", "_tls", "_cryptography_dep"),
     ("_argspec",),

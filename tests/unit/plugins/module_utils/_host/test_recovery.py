@@ -144,6 +144,19 @@ def test_while_the_system_starts_no_daemon_is_touched(places, killed, called, tm
     assert called() == ["change it"]
 
 
+@pytest.mark.parametrize("how", ["watch", "boot"])
+def test_a_program_of_the_killed_run_does_not_write_afterwards(how, places, killed, tmp_path):
+    killed(ways=[DAEMON])
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    name = f"{dead.pid} 1 {os.readlink('/proc/self/ns/pid')}"
+    script = f"sleep 2; echo late >{tmp_path}/etc/main.cf"
+    with subprocess.Popen(["sh", "-c", script], env={"PATH": os.environ["PATH"], "POSTMASTER_RUN": name}) as left:
+        assert run(places, how).returncode == 0
+        left.wait()
+    assert (tmp_path / "etc/main.cf").read_text() == "old"
+
+
 def units(places, tmp_path):
     """Units that a run has changed and made, and parts of some."""
     directory = tmp_path / "units"
