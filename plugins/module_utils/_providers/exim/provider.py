@@ -229,13 +229,13 @@ class Exim(DomainProvider):
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        address = vserver.addresses[0] if vserver.addresses else self._local_address()
         before = self.read().get(vserver.key)
         port = before.port if vserver.port is None and before else vserver.port
         proxy = 1 if self._proxied() else 0
         return [
             Endpoint(address, number, vserver.protocol, implicit_tls=implicit, proxy_protocol=proxy)
             for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
+            for address in vserver.addresses or (self._local_address(),)
             if number
         ]
 

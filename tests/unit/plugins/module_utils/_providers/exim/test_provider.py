@@ -478,6 +478,25 @@ def test_endpoints(host):
     assert exim.endpoints(PARTNER) == [Endpoint("192.0.2.7", 2525, "smtp", False)]
 
 
+def test_endpoints_at_several_addresses(host):
+    several = replace(PARTNER, addresses=("192.0.2.7", "192.0.2.8"))
+    apply(host, several)
+    found = [(one.address, one.port) for one in provider(host).endpoints(several)]
+    assert found == [("192.0.2.7", 2525), ("192.0.2.8", 2525)]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "version"),
+    [("*", 1), ("127.0.0.0/8 : 10.0.0.1", 1), ("10.0.0.1", 0), ("", 0), ("<; 2001:db8::/32 ; +relays", 0)],
+)
+def test_load_balancers(hosts, version, host, monkeypatch):
+    apply(host, SMTP)
+    shown = {("-bV",): "Support for: PROXY", ("-bP", "hosts_proxy"): f"hosts_proxy = {hosts}"}
+    ask = Exim._asked
+    monkeypatch.setattr(Exim, "_asked", lambda exim, *words: shown.get(words) or ask(exim, *words))
+    assert [one.proxy_protocol for one in provider(host).endpoints(SMTP)] == [version]
+
+
 class Runs:
     """Notes what is run; programs in ``failing`` fail."""
 
