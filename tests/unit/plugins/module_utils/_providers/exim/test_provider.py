@@ -401,6 +401,24 @@ def test_tls_1_3_alone_is_the_strength_modern(priorities, strength, host):
     assert provider(host).read()["smtp", "default"].strength == kept.strength
 
 
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    [
+        ("auth_advertise_hosts = 10.0.0.0/8\ndaemon_smtp_ports = 25 : 587\n", True),
+        ("auth_advertise_hosts =\ndaemon_smtp_ports = 25 : 465\n", True),
+        ("auth_advertise_hosts = 10.0.0.0/8\n", False),
+        ("daemon_smtp_ports = 25 : 587\n", False),
+        ("auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}\ndaemon_smtp_ports = 25 : 587\n", False),
+    ],
+)
+def test_logins_that_are_offered_to_more_clients_are_warned_of(lines, warned, host):
+    add(host, administrators(host), lines)
+    assert provider(host).plan([SMTP]).warnings == ()
+    found = apply(host, SUBMISSION).warnings
+    assert ["every client is offered logins inside TLS" in one for one in found] == [True] * warned
+    assert provider(host).plan([SUBMISSION]).warnings == ()
+
+
 # ---- passwords
 
 
