@@ -255,6 +255,7 @@ class TlsRequirement:
         fingerprints: as in DomainPolicy.
         server_name: the name that the server is told (SNI), ``hostname`` for the one under which it was found; empty
             for none.
+        mechanisms: SASL mechanisms, in lower case, of which a server that offers a login must offer one; empty for any.
         named_in: where the daemon's configuration names the next hop, if mail of any domain may be sent there.
     """
 
@@ -269,6 +270,7 @@ class TlsRequirement:
     own_name: bool = False
     fingerprints: tuple[str, ...] = ()
     server_name: str = ""
+    mechanisms: tuple[str, ...] = ()
     named_in: str = ""
 
 

@@ -107,7 +107,7 @@ options:
         as it is.
       - If left out, Postfix' own setting decides, C(smtp_tls_servername). Its default is to send no name.
       - Not with O(tls=none), and not with V(dane) and V(dane-only), which send the name of the TLSA records.
-      - Needs Postfix.
+      - Needs Postfix. Exim always sends the name under which the server was found.
     type: str
   username:
     description:
@@ -374,6 +374,13 @@ EXAMPLES = r"""
     fingerprints:
       - 6F:3C:51:0D:9A:3E:77:04:5D:0E:5B:6A:21:5C:8C:0B:D5:9E:0E:19:4F:BB:7B:80:6D:12:8C:75:1A:93:44:E2
 
+- name: Reach a partner whose server shows the right certificate only to clients that ask for it by name (SNI)
+  postmaster.secure_channel.mail_domain_security:
+    domain: hosted.example
+    tls: secure
+    servername: hostname
+    provider: postfix # Exim always does this
+
 - name: Relay a domain's mail through a provider's server with TLS from the start, and keep the stored password
   postmaster.secure_channel.mail_domain_security:
     domain: customer.example
@@ -489,6 +496,7 @@ unreachable_domains:
     cause:
       description:
         - V(no_tls) where TLS is not available, V(certificate) where the certificate does not meet the requirement.
+        - V(no_login) where a server offers no mechanism that the host can log in with.
         - V(no_answer) where no server was reached, or none spoke SMTP, so that nothing is known.
       type: str
       sample: no_tls

@@ -37,6 +37,7 @@ _VERIFYING = ("verify", "secure")
 _WORDS = {
     _preflight.NO_TLS: "mail to {} will stay in the queue because TLS is not available there",
     _preflight.CERTIFICATE: "mail to {} will stay in the queue because the certificates there are not as required",
+    _preflight.NO_LOGIN: "mail to {} will stay in the queue because no login is possible there",
     _preflight.NO_ANSWER: "cannot tell whether mail to {} can be sent as required, because no server answers there now",
 }
 

@@ -23,6 +23,7 @@ from itertools import islice
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.ber import BerError, element, read_element
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.smtp import offered_mechanisms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.resolver import mail_exchangers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError, quoted
@@ -35,7 +36,8 @@ _VERIFYING = frozenset({"verify", "secure"})
 _NO_TLS = frozenset({"no_starttls", "starttls_refused", "handshake"})  # codes of WireError
 _VERSION_TAG = 0xA0  # of a certificate's optional first part (RFC 5280 section 4.1)
 
-NO_TLS, CERTIFICATE, NO_ANSWER = "no_tls", "certificate", "no_answer"
+NO_TLS, CERTIFICATE, NO_LOGIN, NO_ANSWER = "no_tls", "certificate", "no_login", "no_answer"
+_WORST_FIRST = (NO_TLS, CERTIFICATE, NO_LOGIN)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class Fault:
     """Why a destination does not meet a requirement.
 
     Attributes:
-        cause: ``no_tls``, ``certificate``, or ``no_answer`` where it was not reached, so that nothing is known.
+        cause: ``no_tls``, ``certificate``, ``no_login``, or ``no_answer`` where it was not reached, so that nothing is
+            known.
         reason: what was seen, a clause.
     """
 
@@ -120,7 +123,7 @@ def _judge(requirement: TlsRequirement, trust: ssl.SSLContext, servers: Sequence
             faults.append(fault)
     except WireError as exc:
         faults.append(Fault(NO_ANSWER, exc.text))
-    cause = next((cause for cause in (NO_TLS, CERTIFICATE) if any(one.cause == cause for one in faults)), NO_ANSWER)
+    cause = next((cause for cause in _WORST_FIRST if any(one.cause == cause for one in faults)), NO_ANSWER)
     return Fault(cause, "; ".join(dict.fromkeys(one.reason for one in faults)))
 
 
@@ -175,6 +178,10 @@ def _fault_under(
         return Fault(CERTIFICATE, f"{who}: its certificate is for {quoted(shown)}, not for {' or '.join(wanted)}")
     if requirement.fingerprints and not _digests(session.leaf).intersection(requirement.fingerprints):
         return Fault(CERTIFICATE, f"{who}: its certificate matches none of the fingerprints")
+    offered = {one.lower() for one in offered_mechanisms(session.tls_capabilities)}
+    if requirement.mechanisms and offered and not offered.intersection(requirement.mechanisms):
+        only = quoted(", ".join(sorted(offered)).upper())
+        return Fault(NO_LOGIN, f"{who}: it offers no mechanism to log in with that this host can use, only {only}")
     return None
 
 

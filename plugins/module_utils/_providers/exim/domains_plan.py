@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
     DomainEntries,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.own_hops import handed_to_itself
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
     PACKAGES,
@@ -68,6 +69,7 @@ class Sending:
         smarthost = Smarthost.from_macros(self._macros)
         tables = DomainEntries(self._host, self._expanded, smarthost)
         outcomes = tables.plan(policies, purge=purge)
+        handed = handed_to_itself(self._host, policies, smarthost, tables.entries)
         parts, before = {}, clients.former(self._ask("-bP", "authenticators"), self._macros)
         if tables.entries:
             parts = {"routers": sending.routers(self._roots(ca_file)), "transports": sending.transports()}
@@ -84,7 +86,7 @@ class Sending:
             outcomes=outcomes,
             levels=tables.levels(),
             default_level=tables.levels().get(EVERYTHING) or self._default_level(smarthost),
-            warnings=[*self._resolver_warnings(policies), *_circumflex(policies), *self._passed_by(tables)],
+            warnings=[*handed, *self._resolver_warnings(policies), *_circumflex(policies), *self._passed_by(tables)],
         )
 
     def _expanded(self, expressions: Sequence[str]) -> list[str]:

@@ -76,23 +76,32 @@ def table_rows(host: Host, table: str) -> list[TableRow] | None:
             for key, equals, value in (one.strip("{}" + SPACE).partition("=") for one in words(rest[1:-1]))
             if equals
         ]
+    bare = f"{kind}:{rest}"
     if kind in _PATTERNS or kind == "cidr":
-        content = host.read(rest)
+        content = host.read(rest) if rest.startswith("/") else None
         return None if content is None else list(_of_patterns(content.decode("utf-8", "replace"), rest, kind))
-    done = host.query(["postmap", "-s", table], user=reader_of_table(table.removeprefix(_PROXY)))
+    done = host.query(["postmap", "-s", bare], user=reader_of_table(bare))
     if done.code != 0:
         return None
     found = (re.split(r"\s+", line, maxsplit=1) for line in done.out.split("\n") if line)
     source = host.read_text(rest) if rest.startswith("/") and kind in SUFFIXES else ""
-    return [TableRow(pair[0], pair[1].strip(), _place(table, source, pair[0])) for pair in found if len(pair) > 1]
+    lines = _lines_of(source)
+    return [
+        TableRow(
+            pair[0], pair[1].strip(), f"{rest} line {lines[pair[0].lower()]}" if pair[0].lower() in lines else bare
+        )
+        for pair in found
+        if len(pair) > 1
+    ]
 
 
-def _place(table: str, source: str, key: str) -> str:
-    """A row's place in the text that a table was made of."""
+def _lines_of(source: str) -> dict[str, int]:
+    """By key, the line of its row in the text that a table was made of."""
+    found: dict[str, int] = {}
     for number, line in enumerate(source.split("\n"), start=1):
-        if line.lower().split(maxsplit=1)[:1] == [key.lower()]:
-            return f"{table.partition(':')[2]} line {number}"
-    return table
+        for key in line.split(maxsplit=1)[:1]:
+            found.setdefault(key.lower(), number)
+    return found
 
 
 def _of_patterns(text: str, path: str, kind: str) -> Iterator[TableRow]:

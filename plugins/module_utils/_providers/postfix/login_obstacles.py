@@ -11,6 +11,7 @@ table stands. And it leaves out mechanisms that it is told to leave out.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,13 +28,22 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SASL_ACCOUNTS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import answers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import PLUGIN
 
 _TABLES = "smtp_sasl_password_maps"
 _BY_SENDER = "smtp_sender_dependent_authentication"
-_FILTER = "smtp_sasl_mechanism_filter"
+FILTER = "smtp_sasl_mechanism_filter"
 # A password is all that we have; mechanisms that need nothing else, the usual ones first.
-PASSWORD_MECHANISMS = ("plain", "login", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "ntlm")
-_COMMON = PASSWORD_MECHANISMS[:2]
+_PLUG_INS = {
+    "plain": "plain",
+    "login": "login",
+    "cram-md5": "crammd5",
+    "digest-md5": "digestmd5",
+    "scram-sha-1": "scram",
+    "scram-sha-256": "scram",
+    "ntlm": "ntlm",
+}
+_COMMON = ("plain", "login")
 INSIDE_TLS = "smtp_sasl_tls_security_options"
 VERIFIED = "smtp_sasl_tls_verified_security_options"
 # what of the SASL library's demands PLAIN and LOGIN can meet
@@ -67,6 +77,17 @@ def passes_filter(host: Host, patterns: str, mechanism: str) -> bool:
         if fits:
             return not against
     return not listed
+
+
+def usable_mechanisms(host: Host, patterns: str) -> tuple[str, ...]:
+    """The mechanisms for passwords that smtp(8) can use, as far as it may.
+
+    Args:
+        host: the machine.
+        patterns: the list of mechanisms that it may use; empty for all.
+    """
+    installed = [name for name, plug_in in _PLUG_INS.items() if glob.glob(PLUGIN.format(plug_in) + "*")]
+    return tuple(name for name in installed if passes_filter(host, patterns, name))
 
 
 class LoginObstacles:
@@ -103,8 +124,8 @@ class LoginObstacles:
             found.append(Obstacle("smtp_sasl_type", f"smtp_sasl_type is {effective('smtp_sasl_type')}"))
         if "auth" in words(effective("smtp_discard_ehlo_keywords").lower()):
             found.append(Obstacle("smtp_discard_ehlo_keywords", "smtp_discard_ehlo_keywords has auth"))
-        if not any(passes_filter(self._host, effective(_FILTER), one) for one in _COMMON):
-            found.append(Obstacle(_FILTER, f"{_FILTER} leaves out PLAIN and LOGIN"))
+        if not any(passes_filter(self._host, effective(FILTER), one) for one in _COMMON):
+            found.append(Obstacle(FILTER, f"{FILTER} leaves out PLAIN and LOGIN"))
         # that main.cf forbids PLAIN inside TLS is undone for all accounts
         undone = {"noplaintext"} if service(INSIDE_TLS) is None else set()
         for name in (INSIDE_TLS, VERIFIED):

@@ -17,6 +17,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.login_obstacles import (
+    FILTER,
+    usable_mechanisms,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import place_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
@@ -24,7 +28,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MATCH,
     Settings,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
+    SASL_ACCOUNTS,
+    TLS_POLICY,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
     Policy,
     by_key,
@@ -101,9 +108,25 @@ class _Comparison:
             new = next((self._after[key] for key in keys if key in self._after), None)
             theirs = others.get(hop.next_hop)
             demand = self._demand(domain, hop.transport, hop.next_hop, new or theirs or after)
-            if demand and self._is_stricter(old or theirs or before, new or theirs or after):
-                found.append(replace(demand, named_in=place))
+            level = (new or theirs or after).level
+            stricter = self._is_stricter(old or theirs or before, new or theirs or after)
+            logs_in, new_account = self._account(domain, hop.next_hop)
+            if demand and (stricter or (new_account and level in _DEMANDING)):
+                mechanisms = self._mechanisms(hop.transport) if logs_in else ()
+                found.append(replace(demand, named_in=place, mechanisms=mechanisms))
         return found
+
+    def _account(self, domain: str, next_hop: str) -> tuple[bool, bool]:
+        """Whether an entry logs in at a next hop, and whether with an account that is new there."""
+        before, after = (
+            [row for row in rows[SASL_ACCOUNTS].get(domain, ()) if row.key == next_hop]
+            for rows in (self._tables.before, self._tables.rows)
+        )
+        return bool(after), bool(after) and not before
+
+    def _mechanisms(self, transport: str) -> tuple[str, ...]:
+        ours = transport in clients.OWN_ACCOUNT.values()
+        return usable_mechanisms(self._host, "" if ours else self._of_service(transport, FILTER))
 
     def _is_stricter(self, old: Policy, new: Policy) -> bool:
         if new.level not in _DEMANDING or weaker(new.level, old.level):

@@ -62,6 +62,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Inbound,
     with_reasons,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.kept_meanings import (
+    keep_meanings,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHops
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
     new_requirements,
@@ -321,6 +324,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         tables.name_in_main_cf(asks_mta_sts)
         inbound = Inbound(self.host, settings, self.expanded, master)
         outcomes = with_reasons(outcomes, inbound.plan(policies, purge=purge))
+        keep_meanings(settings, master)
         relied_on = {
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }

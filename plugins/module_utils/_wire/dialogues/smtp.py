@@ -88,7 +88,7 @@ class Smtp(Dialogue):
             raise WireError("starttls_refused", f"STARTTLS was answered with {reply.words!r}")
 
     def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
-        mechanisms = _mechanisms(opening.capabilities)
+        mechanisms = offered_mechanisms(opening.capabilities)
         mail = self._ask(stream, "MAIL FROM:<>")
         evidence = f"MAIL FROM:<> was answered with {mail.words!r}"
         if 200 <= mail.code < 300:
@@ -116,7 +116,7 @@ class Smtp(Dialogue):
         return "" if reply.code == 221 else reply.words
 
 
-def _mechanisms(capabilities: tuple[str, ...]) -> list[str]:
+def offered_mechanisms(capabilities: tuple[str, ...]) -> list[str]:
     """SASL mechanisms (RFC 4422 section 3.1) that an SMTP server offers; old servers write ``AUTH=``."""
     offers = [entry[5:].split() for entry in capabilities if re.match(r"AUTH[ =]", entry)]
     return [word for offer in offers for word in offer if re.fullmatch(r"[A-Z0-9_-]{1,20}", word)]

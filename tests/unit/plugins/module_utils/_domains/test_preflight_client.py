@@ -146,6 +146,15 @@ def test_the_name_that_the_server_is_told(server_name, words, told_apart, materi
     assert [words in fault.reason for _one, fault in found.faults] == ([True] if words else [])
 
 
+@pytest.mark.parametrize(
+    ("offered", "cause"),
+    [("AUTH PLAIN LOGIN", ""), ("AUTH=LOGIN", ""), ("AUTH GSSAPI XOAUTH2", "no_login"), ("SIZE", "")],
+)
+def test_a_mechanism_to_log_in_with(offered, cause, look_at, material):
+    fault = look_at(smtp(material.context(), inside=(offered,)), level="encrypt", mechanisms=("plain", "login"))
+    assert (fault.cause if fault else "") == cause
+
+
 def test_fingerprints(look_at, material):
     context = material.context()
     chain = x509.load_pem_x509_certificates(

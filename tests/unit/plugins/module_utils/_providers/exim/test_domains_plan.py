@@ -484,3 +484,16 @@ def test_own_condition_of_a_client_is_kept(one):
     )
     apply(one, RELAYED)
     assert "{mine}" in one.understood()[2]
+
+
+# ---- mail to programs of this host
+
+
+@pytest.mark.parametrize("route", ["127.0.0.1", "localhost byname", "<; ::1", "127.0.0.1::10024"])
+def test_mail_for_a_program_of_this_host_is_not_cut_off(host, route):
+    host.files["/etc/exim4/hubbed_hosts"] = f"other.test: mx.other.test\nlists.test: {route}\n".encode()
+    everything = DomainPolicy("*", tls="encrypt")
+    with pytest.raises(Problem, match=r"hubbed_hosts line 2 hands mail for lists\.test"):
+        planned(host, everything)
+    planned(host, everything, DomainPolicy("lists.test", tls="may"))  # the remedy
+    planned(host, DomainPolicy("*", tls="may"))
