@@ -119,7 +119,7 @@ class Prover:
 
     def _ways_to(self, endpoint: Endpoint, vserver: Vserver, elsewhere: Collection[tuple[str, int]]) -> list[Way]:
         if endpoint.address in vserver.addresses:
-            return self._ways_in.at(endpoint, vserver.addresses)
+            return [self._ways_in.at(endpoint)]
         return self._ways_in.to(endpoint, elsewhere)
 
     def look(self, ways: Callable[[], Sequence[Way]], expectation: Expectation, subject: str) -> list[Sight]:

@@ -75,10 +75,10 @@ class WaysIn:
             Way(endpoint)
         ]
 
-    def at(self, endpoint: Endpoint, addresses: Collection[str]) -> list[Way]:
-        """The ways to a server that is to listen on some addresses only."""
+    def at(self, endpoint: Endpoint) -> Way:
+        """The way to a server at one address of its own."""
         sockets = [one for one in listening(self._host) if one.port == endpoint.port]
-        return [self._way(endpoint, address, sockets) for address in addresses]
+        return self._way(endpoint, endpoint.address, sockets)
 
     @staticmethod
     def _way(endpoint: Endpoint, address: str, sockets: Sequence[Listening]) -> Way:

@@ -38,6 +38,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.checks import warnings_about
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
     Effective,
@@ -178,12 +179,12 @@ class Exim(DomainProvider):
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
         command_line.refuse_macros(self.host, split=self.sources.split)
         main = expressions.render(tables, former, lists)
-        submission = _submission(tables)
+        submission, warnings = _submission(tables), tuple(warnings_about(effective, desired))
         if not submission or self._servers:
-            return Plan(changes=self.sources.changes(main, "", former), unneeded=asked)
+            return Plan(changes=self.sources.changes(main, "", former), unneeded=asked, warnings=warnings)
         self._refuse_without_dovecot(submission[0])
         authenticators = expressions.authenticators(SASL_SOCKET)
-        return Plan(changes=self.sources.changes(main, authenticators, former), needs=(socket,))
+        return Plan(changes=self.sources.changes(main, authenticators, former), needs=(socket,), warnings=warnings)
 
     def _enter(self, tables: expressions.Tables, vserver: Vserver) -> None:
         """Put a virtual server into the tables."""
@@ -229,13 +230,13 @@ class Exim(DomainProvider):
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        address = vserver.addresses[0] if vserver.addresses else self._local_address()
         before = self.read().get(vserver.key)
         port = before.port if vserver.port is None and before else vserver.port
         proxy = 1 if self._proxied() else 0
         return [
             Endpoint(address, number, vserver.protocol, implicit_tls=implicit, proxy_protocol=proxy)
             for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
+            for address in vserver.addresses or (self._local_address(),)
             if number
         ]
 

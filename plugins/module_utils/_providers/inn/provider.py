@@ -226,10 +226,12 @@ class Inn(Provider):
         groups = self._groups(settings, readers)
         address, source = self._way_in(vserver, settings, groups)
         port = settings.port if vserver.name == DEFAULT else vserver.port
-        found = [Endpoint(address, port, "nntp", implicit_tls=False, source=source)] if port else []
-        if vserver.implicit_tls_port:
-            found.append(Endpoint(address, vserver.implicit_tls_port, "nntp", implicit_tls=True, source=source))
-        return found
+        return [
+            Endpoint(one, number, "nntp", implicit_tls=implicit, source=source)
+            for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
+            for one in dict.fromkeys([address, *vserver.addresses])
+            if number
+        ]
 
     def _way_in(self, vserver: Vserver, settings: Effective, groups: Sequence[AuthGroup]) -> tuple[str, str]:
         """Addresses of the server and of a client on this host with which it can be proven."""

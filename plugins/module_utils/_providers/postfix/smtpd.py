@@ -48,6 +48,7 @@ _SUPERSEDED = (
     "smtpd_tls_dkey_file",
 )
 CHAIN = "smtpd_tls_chain_files"
+SUPERSEDED = frozenset(_SUPERSEDED)
 _OWN = (
     CHAIN,
     "smtpd_tls_security_level",

@@ -40,7 +40,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     serving,
     wanted_sockets,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import CHAIN, Smtpd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import (
+    CHAIN,
+    SUPERSEDED,
+    Smtpd,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
     same,
     words,
@@ -302,7 +306,7 @@ class Files:
     ) -> master_cf.Service:
         """The service without what an option has set that is no longer given."""
         former: dict[str, str | None] = (
-            dict.fromkeys(set(self._smtpd.names()) & set(service.overrides))
+            dict.fromkeys(set(self._smtpd.names()) & set(service.overrides) - SUPERSEDED)
             if key_of(service)
             else self._notes_of(place)
         )

@@ -81,7 +81,8 @@ def module(release, monkeypatch, capsys):
     monkeypatch.setattr(certificates_module, "refuse_unusable", lambda _host, _path, _passphrase: None)
     monkeypatch.setattr(Prover, "prove", lambda *_args: [])
     monkeypatch.setattr(proof_module, "in_clear", lambda _host, _plan: [])
-    monkeypatch.setattr(dovecot_module.Dovecot, "unopened", lambda _daemon: [])
+    for daemon in (dovecot_module.Dovecot, postfix_module.Postfix):
+        monkeypatch.setattr(daemon, "unopened", lambda _daemon: [])
     return run
 
 

@@ -55,3 +55,10 @@ def test_use_lines_without_their_words(host):
     path = "/etc/apache2/conf-available/postmaster-http-shop.example.test.use.conf"
     host.files[path] += b"Use\nUse x\nUse x y tls\n"
     assert APACHE.on(host).read()[SHOP.key] == replace(SHOP, port=80)
+
+
+@pytest.mark.parametrize(("word", "version"), [("On", 1), ("Off", 0)])
+def test_load_balancers_in_front_of_a_site(word, version, host):
+    shop(host, f"RemoteIPProxyProtocol {word}")
+    APACHE.take(host, SHOP)
+    assert {one.proxy_protocol for one in APACHE.on(host).endpoints(SHOP)} == {version}

@@ -401,6 +401,24 @@ def test_tls_1_3_alone_is_the_strength_modern(priorities, strength, host):
     assert provider(host).read()["smtp", "default"].strength == kept.strength
 
 
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    [
+        ("auth_advertise_hosts = 10.0.0.0/8\ndaemon_smtp_ports = 25 : 587\n", True),
+        ("auth_advertise_hosts =\ndaemon_smtp_ports = 25 : 465\n", True),
+        ("auth_advertise_hosts = 10.0.0.0/8\n", False),
+        ("daemon_smtp_ports = 25 : 587\n", False),
+        ("auth_advertise_hosts = ${if eq{$tls_in_cipher}{}{}{*}}\ndaemon_smtp_ports = 25 : 587\n", False),
+    ],
+)
+def test_logins_that_are_offered_to_more_clients_are_warned_of(lines, warned, host):
+    add(host, administrators(host), lines)
+    assert provider(host).plan([SMTP]).warnings == ()
+    found = apply(host, SUBMISSION).warnings
+    assert ["every client is offered logins inside TLS" in one for one in found] == [True] * warned
+    assert provider(host).plan([SUBMISSION]).warnings == ()
+
+
 # ---- passwords
 
 
@@ -476,6 +494,25 @@ def test_endpoints(host):
     assert exim.endpoints(replace(SMTP, port=None)) == [Endpoint("127.0.0.1", 25, "smtp", False)]
     assert [(one.port, one.implicit_tls) for one in exim.endpoints(SUBMISSION)] == [(587, False), (465, True)]
     assert exim.endpoints(PARTNER) == [Endpoint("192.0.2.7", 2525, "smtp", False)]
+
+
+def test_endpoints_at_several_addresses(host):
+    several = replace(PARTNER, addresses=("192.0.2.7", "192.0.2.8"))
+    apply(host, several)
+    found = [(one.address, one.port) for one in provider(host).endpoints(several)]
+    assert found == [("192.0.2.7", 2525), ("192.0.2.8", 2525)]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "version"),
+    [("*", 1), ("127.0.0.0/8 : 10.0.0.1", 1), ("10.0.0.1", 0), ("", 0), ("<; 2001:db8::/32 ; +relays", 0)],
+)
+def test_load_balancers(hosts, version, host, monkeypatch):
+    apply(host, SMTP)
+    shown = {("-bV",): "Support for: PROXY", ("-bP", "hosts_proxy"): f"hosts_proxy = {hosts}"}
+    ask = Exim._asked
+    monkeypatch.setattr(Exim, "_asked", lambda exim, *words: shown.get(words) or ask(exim, *words))
+    assert [one.proxy_protocol for one in provider(host).endpoints(SMTP)] == [version]
 
 
 class Runs:

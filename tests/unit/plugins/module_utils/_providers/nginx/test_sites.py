@@ -92,3 +92,18 @@ def test_a_list_without_files(host):
     host.query = lambda _argv: Completed(0, "", "")
     with pytest.raises(Problem, match="names no file"):
         NGINX.on(host).read()
+
+
+def test_load_balancers_in_front_of_a_socket(host):
+    put(host, NGINX.shop_file, SHOP_BLOCK.decode().replace("listen 80;", "listen 80 proxy_protocol;"))
+    NGINX.take(host, DEFAULT)
+    found = {one.port: one.proxy_protocol for one in NGINX.on(host).endpoints(DEFAULT)}
+    assert found == {80: 1, 443: 0}
+
+
+def test_addresses_at_which_other_sites_are(host):
+    put(host, NGINX.shop_file, SHOP_BLOCK.decode().replace("listen 80;", "listen 80; listen 10.0.0.5:80;"))
+    NGINX.take(host, DEFAULT)
+    assert NGINX.on(host).elsewhere(DEFAULT, ()) == {("10.0.0.5", 80)}
+    host.answers["ss -Hltn"] = "LISTEN 0 511 0.0.0.0:80 0.0.0.0:*\nLISTEN 0 511 *:443 *:*\n"
+    assert NGINX.on(host).unopened() == [("[::]", 80)]
