@@ -44,10 +44,13 @@ class WaysIn:
 
     Args:
         host: the machine.
+        remember: whether one look at its sockets is enough, since nothing is being changed.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, *, remember: bool = False) -> None:
         self._host = host
+        self._remember = remember
+        self._sockets: Sequence[Listening] | None = None
 
     @cached_property
     def addresses(self) -> Sequence[str]:
@@ -61,7 +64,7 @@ class WaysIn:
             endpoint: the server at the address that its provider names. This is the only way where nothing listens.
             elsewhere: addresses and ports at which other servers are.
         """
-        sockets = [one for one in listening(self._host) if one.port == endpoint.port]
+        sockets = self._at_port(endpoint.port)
         addresses = [
             address
             for address in dict.fromkeys(self._addresses(sockets))
@@ -77,7 +80,7 @@ class WaysIn:
 
     def at(self, endpoint: Endpoint) -> Way:
         """The way to a server at one address of its own."""
-        sockets = [one for one in listening(self._host) if one.port == endpoint.port]
+        sockets = self._at_port(endpoint.port)
         return self._way(endpoint, endpoint.address, sockets)
 
     @staticmethod
@@ -85,6 +88,11 @@ class WaysIn:
         # of the load balancers that a server trusts, this host stands for one
         stranger = endpoint.proxy_protocol and endpoint.source and (":" in endpoint.source) != (":" in address)
         return Way(_moved(endpoint, address), _connections(address, sockets), _NO_BALANCER if stranger else "")
+
+    def _at_port(self, port: int) -> list[Listening]:
+        if self._sockets is None or not self._remember:
+            self._sockets = list(listening(self._host))
+        return [one for one in self._sockets if one.port == port]
 
     def sources(self, endpoint: Endpoint) -> list[str]:
         """Where on this host to connect from: the usual place first (empty for the system's choice), then any other."""

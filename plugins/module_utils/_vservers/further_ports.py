@@ -10,8 +10,7 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.ways_in import WaysIn
@@ -23,18 +22,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 _TIMEOUT = 3.0  # seconds for a port that may speak something else
 
 
-def in_clear(host: Host, plan: DaemonPlan) -> Iterator[str]:
+def in_clear(ways_in: WaysIn, sockets: Sequence[Listening], plan: DaemonPlan) -> Iterator[str]:
     """Warnings of ports that stay open in clear text beside those that are declared.
 
     Args:
-        host: the machine.
+        ways_in: finds the ways to ports.
+        sockets: what listens on the host now, with its processes.
         plan: a daemon, with its virtual servers.
     """
     asked = {one.protocol: one for one in plan.vservers if one.present and PROTOCOLS[one.protocol].starttls}
     if not asked:
         return
-    ways_in = WaysIn(host)
-    for socket in _unclaimed(host, plan):
+    for socket in _unclaimed(sockets, plan):
         for vserver in asked.values():
             way = ways_in.to(Endpoint("127.0.0.1", socket.port, vserver.protocol, implicit_tls=False))[0]
             fault = _fault(way.endpoint, vserver, ways_in.sources(way.endpoint))
@@ -45,13 +44,13 @@ def in_clear(host: Host, plan: DaemonPlan) -> Iterator[str]:
                 )
 
 
-def _unclaimed(host: Host, plan: DaemonPlan) -> list[Listening]:
+def _unclaimed(sockets: Sequence[Listening], plan: DaemonPlan) -> list[Listening]:
     """One socket for each port of the daemon that others can reach and no virtual server has."""
     claimed = {port for one in (*plan.afterwards, *plan.before.values()) for port in (one.port, one.implicit_tls_port)}
     claimed |= {PROTOCOLS[one.protocol].port for one in plan.vservers}
     found = {
         one.port: one
-        for one in listening(host, processes=True)
+        for one in sockets
         if one.port not in claimed
         and one.processes & plan.provider.processes
         and not (one.own_address and ipaddress.ip_address(one.own_address).is_loopback)

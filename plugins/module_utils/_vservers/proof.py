@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import PATIENCE, Prover, Sight
@@ -37,7 +38,7 @@ class Proof:
     def __init__(self, host: Host, store: Store) -> None:
         self._host = host
         self._store = store
-        self._ways_in = WaysIn(host)
+        self._as_it_is = WaysIn(host, remember=True)
         self._sights: dict[Vserver, list[Sight]] = {}
 
     def confirm(self, plans: Iterable[DaemonPlan]) -> None:
@@ -47,7 +48,7 @@ class Proof:
             refuse_overridden(one, one.provider.read(), self._store)
         for one in plans:
             _refuse_unopened(one)
-            self._on_wire(one, PATIENCE)
+            self._on_wire(one, Prover(WaysIn(self._host), PATIENCE))
 
     def not_in_effect(self, plan: DaemonPlan) -> str:
         """What shows that a daemon with the right files has not read them yet; empty where it has."""
@@ -55,7 +56,7 @@ class Proof:
         if closed:
             return _closed(closed)
         try:
-            self._on_wire(plan, patience=0.0)
+            self._on_wire(plan, Prover(self._as_it_is, patience=0.0))
         except Problem as exc:
             return exc.found
         return ""
@@ -66,12 +67,13 @@ class Proof:
             {"protocol": vserver.protocol, "name": vserver.name, "seen": _seen(sights), "unseen": _unseen(sights)}
             for vserver, sights in self._sights.items()
         ]
-        further = [warning for one in plans for warning in in_clear(self._host, one)]
+        ways_in = WaysIn(self._host, remember=True)
+        sockets = list(listening(self._host, processes=True))
+        further = [warning for one in plans for warning in in_clear(ways_in, sockets, one)]
         return Note({"proofs": found}, [*self._warnings(), *further])
 
-    def _on_wire(self, plan: DaemonPlan, patience: float) -> None:
+    def _on_wire(self, plan: DaemonPlan, prover: Prover) -> None:
         """Raise Problem unless the wire shows every virtual server of a daemon as desired."""
-        prover = Prover(self._ways_in, patience)
         for vserver in plan.vservers:
             self._sights.pop(vserver, None)
         for vserver in plan.vservers:

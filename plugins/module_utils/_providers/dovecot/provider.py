@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ow
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
     AccountBackend,
     AccountDatabase,
@@ -294,6 +295,12 @@ class Dovecot(AccountBackend):
                 option=_BALANCERS,
             )
         return found
+
+    def elsewhere(self, vserver: Vserver, others: Iterable[Vserver]) -> set[tuple[str, int]]:
+        # what Dovecot has for an address holds for all of the protocol's ports there
+        ports = {vserver.port or PROTOCOLS[vserver.protocol].port, vserver.implicit_tls_port}
+        rest = [one for one in others if one.key != vserver.key and one.protocol == vserver.protocol]
+        return {(address, port) for one in rest for address in one.addresses for port in ports}
 
     def unopened(self) -> list[tuple[str, int]]:
         listen, services = self._doveconf.told(self.protocols)

@@ -80,7 +80,7 @@ def module(release, monkeypatch, capsys):
     monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(certificates_module, "refuse_unusable", lambda _host, _path, _passphrase: None)
     monkeypatch.setattr(Prover, "prove", lambda *_args: [])
-    monkeypatch.setattr(proof_module, "in_clear", lambda _host, _plan: [])
+    monkeypatch.setattr(proof_module, "in_clear", lambda *_args: [])
     for daemon in (dovecot_module.Dovecot, postfix_module.Postfix):
         monkeypatch.setattr(daemon, "unopened", lambda _daemon: [])
     return run

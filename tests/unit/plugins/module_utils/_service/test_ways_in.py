@@ -24,9 +24,11 @@ class Machine:
 
     def __init__(self, *sockets, addresses=(V4, OTHER, V6)):
         self.sockets = sockets
+        self.asked = []
         self.addresses = addresses
 
     def query(self, argv):
+        self.asked.append(argv[0])
         if argv[0] == "ss":
             return Completed(0, "".join(f"LISTEN 0 100 {one} 0.0.0.0:*\n" for one in self.sockets), "")
         shown = [{"local": one, "scope": "global"} for one in self.addresses]
@@ -99,3 +101,11 @@ def test_a_server_with_an_address_of_its_own(address, connections):
 def test_a_web_site_for_those_who_name_none_is_asked_for_no_name_at_any_address():
     (one,) = WaysIn(machine("192.0.2.1:80")).to(HTTP)
     assert (one.endpoint.address, one.endpoint.server_name) == (V4, "127.0.0.1")
+
+
+@pytest.mark.parametrize(("remember", "looks"), [(True, 1), (False, 2)])
+def test_how_often_the_sockets_are_looked_at(remember, looks):
+    host = machine("0.0.0.0:143")
+    ways_in = WaysIn(host, remember=remember)
+    assert ways_in.to(IMAP) == ways_in.to(IMAP)
+    assert host.asked.count("ss") == looks

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.ways_in import Way
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import further_ports
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.planning import DaemonPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.base import ClearText
@@ -37,10 +38,12 @@ class Ports:
 
 
 def warnings(*vservers, place="0.0.0.0:1143", name="dovecot", before=()):
-    printed = f'LISTEN 0 1 {place} *:* users:(("{name}",pid=1,fd=1))'
-    host: Any = SimpleNamespace(query=lambda argv: Completed(0, printed if argv[0] == "ss" else "[]", ""))
+    socket = Listening(place, frozenset([name]))
+    ways_in: Any = SimpleNamespace(to=lambda endpoint: [Way(endpoint)], sources=lambda _endpoint: [""])
     provider: Any = SimpleNamespace(name="dovecot", processes={"dovecot"})
-    return list(further_ports.in_clear(host, DaemonPlan(provider, vservers, {one.key: one for one in before})))
+    return list(
+        further_ports.in_clear(ways_in, [socket], DaemonPlan(provider, vservers, {one.key: one for one in before}))
+    )
 
 
 @pytest.mark.parametrize(

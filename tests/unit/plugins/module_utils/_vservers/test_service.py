@@ -210,7 +210,8 @@ class Site:
 def site(monkeypatch):
     found = Site()
     monkeypatch.setattr(proof_module, "Prover", found.prover)
-    monkeypatch.setattr(proof_module, "in_clear", lambda _host, _plan: [])
+    monkeypatch.setattr(proof_module, "listening", lambda _host, processes: [])
+    monkeypatch.setattr(proof_module, "in_clear", lambda *_args: [])
     monkeypatch.setattr(OnHost, "sockets", lambda _site: found.listening)
     monkeypatch.setattr(certificates_module, "refuse_unusable", found.refuse_unusable)
     return found

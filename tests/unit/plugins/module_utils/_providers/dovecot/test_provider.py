@@ -269,6 +269,12 @@ def test_address(listen, address, host):
     assert {one.address for one in provider(host).endpoints(IMAP)} == {address}
 
 
+def test_another_server_has_all_ports_of_its_addresses(host):
+    beside = Vserver("imap", "second", addresses=("192.0.2.1",), port=1143, implicit_tls_port=1993)
+    other = Vserver("pop3", "third", addresses=("192.0.2.2",))
+    assert provider(host).elsewhere(IMAP, [IMAP, beside, other]) == {("192.0.2.1", 143), ("192.0.2.1", 993)}
+
+
 OWN = '[{"addr_info": [{"local": "192.0.2.1", "scope": "global"}]}]'
 
 
