@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.la
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.cyrus_configurations import (
     CYRUS_CONF,
+    IMAPD_CONF,
     NAMES,
     CyrusConfigurations,
 )
@@ -68,12 +69,19 @@ def test_options_that_are_taken_out_give_back_what_stood(scenario: CyrusConfigur
     assert "PLAIN" in mechanisms
 
 
-def test_a_service_with_a_file_of_its_own_is_refused_and_the_remedy_helps(
-    scenario: CyrusConfigurations, host: Host
+@pytest.mark.parametrize(
+    ("case", "words", "strength"),
+    [
+        ("file", f"{CYRUS_CONF} line", "modern"),
+        ("clients", f"'imap_tls_client_certs: require' in {IMAPD_CONF}:", "intermediate"),
+    ],
+)
+def test_what_is_refused_says_where_and_the_remedy_helps(
+    case: str, words: str, strength: str, scenario: CyrusConfigurations, host: Host
 ) -> None:
-    refused = scenario.result(host, "file: refused")
-    assert f"{CYRUS_CONF} line" in refused["msg"]
+    refused = scenario.result(host, f"{case}: refused")
+    assert words in refused["msg"]
     assert not refused["changed"]
-    after = scenario.result(host, "file: after")
+    after = scenario.result(host, f"{case}: after")
     assert not after.get("failed"), after.get("msg")
-    assert after["vservers"][0]["after"]["strength"] == "modern"
+    assert after["vservers"][0]["after"]["strength"] == strength

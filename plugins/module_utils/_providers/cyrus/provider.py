@@ -152,6 +152,7 @@ class Cyrus(Provider):
         warnings = []
         for vserver in (one for one in desired if one.present):
             services = self._services(vserver)
+            standing.refuse_client_certificates(vserver, services)
             warnings += standing.warnings(vserver, services)
             strength = standing.strength(vserver, services)
             for listener in listeners.of(vserver.protocol, vserver.name):

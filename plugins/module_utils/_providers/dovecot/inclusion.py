@@ -76,6 +76,7 @@ def inclusion(host: Host, language: Language, changes: Sequence[FileChange]) -> 
     wanted = bare
     if there and bare:
         if not there <= _read_outside_of_blocks(host, planned):
+            _refuse_unended(bare)
             wanted = _BLOCK.inserted(bare, len(bare), _LINE)
         if not language.later_counts and _needs_first_block(Files(host, {**planned, MAIN: wanted}).entries(MAIN)):
             wanted = _BLOCK.inserted(wanted, 0, _FIRST_BLOCK)
@@ -87,6 +88,17 @@ def _ours_there(host: Host) -> list[str]:
     suffix = os.path.splitext(DROP_IN)[1]
     paths = (os.path.join(directory, name) for name in host.names_in(directory))
     return [path for path in paths if is_ours(path) and path.endswith(suffix)]
+
+
+def _refuse_unended(text: str) -> None:
+    """Raise Problem where the last line goes on, so that whatever is added would become a part of it."""
+    if text.rstrip("\r\n").endswith("\\") and not text.endswith("\n\n"):
+        line = text.rstrip("\n").count("\n") + 1
+        raise Problem(
+            f"{MAIN}:{line} ends with a backslash, so that it goes on in what comes next, and nothing does",
+            "take the backslash out, then run again",
+            option=f"{MAIN}:{line}",
+        )
 
 
 def _needs_first_block(entries: Sequence[Entry]) -> bool:

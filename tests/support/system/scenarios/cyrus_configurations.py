@@ -45,6 +45,7 @@ class CyrusConfigurations(ConfiguredHosts):
         self.begin({}, f"{MAILBOXES}\ncp {IMAPD_CONF} {CYRUS_CONF} {WORK}")
         self._demands()
         self._other_file()
+        self._client_certificates()
         self.play()
 
     def _configure(self, case: str, *scripts: str) -> None:
@@ -84,3 +85,11 @@ class CyrusConfigurations(ConfiguredHosts):
             _RESTART,
         )
         self._call("file: after", IMAP)
+
+    def _client_certificates(self) -> None:
+        """Nobody gets in without a certificate of his own; then what the message says is done."""
+        own = f"imap_tls_client_certs: require\nimap_tls_client_ca_file: {ROOT}\n"
+        self._configure("clients", written(own, IMAPD_CONF, ">>"))
+        self._call("clients: refused", IMAP)
+        self._play.shell("clients: follow", f"sed -i 's/certs: require/certs: optional/' {IMAPD_CONF}", _RESTART)
+        self._call("clients: after", IMAP)

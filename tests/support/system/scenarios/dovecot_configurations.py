@@ -168,7 +168,8 @@ class DovecotConfigurations(ConfiguredHosts):
         more = "!include_try parts/*.conf\n!include_try local.conf\n"
         self._configure(
             "layers",
-            f"mkdir {DOVECOT}/parts; echo 'mail_max_userip_connections = 20' >{DOVECOT}/parts/limits.conf",
+            f"rm -r {DOVECOT}/conf.d; mkdir {DOVECOT}/parts",
+            f"echo 'mail_max_userip_connections = 20' >{DOVECOT}/parts/limits.conf",
             f"echo 'imap_idle_notify_interval = 60s' >{DOVECOT}/local.conf",
             one_file(more, ELSEWHERE),
             f"ln -sf {ELSEWHERE} {DOVECOT_CONF}",

@@ -139,6 +139,22 @@ def test_includes_that_do_not_reach_our_files(host, line):
     assert IMAP_FILE in read_outside(host)
 
 
+def test_a_last_line_that_goes_on(host):
+    host.files[MAIN] += b"mail_plugins = quota \\\n"
+    line = host.files[MAIN].count(b"\n")
+    with pytest.raises(Problem, match=f"{MAIN}:{line} ends with a backslash"):
+        secure(host)
+    host.files[MAIN] = host.files[MAIN].replace(b" \\\n", b"\n")
+    secure(host)
+
+
+def test_there_need_be_no_conf_d(host):
+    for path in [one for one in host.files if "/conf.d/" in one]:
+        del host.files[path]
+    secure(host)
+    assert read_outside(host) == {MAIN, IMAP_FILE}
+
+
 def test_files_that_are_read_further_down(host):
     host.files[MAIN] += b"!include_try site/main.conf\n"
     host.files["/etc/dovecot/site/main.conf"] = b"!include ../conf.d/*.conf\n"
