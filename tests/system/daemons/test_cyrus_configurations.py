@@ -14,7 +14,6 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.la
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import lab_state
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.cyrus_configurations import (
     CYRUS_CONF,
-    IMAPD_CONF,
     NAMES,
     CyrusConfigurations,
 )
@@ -37,11 +36,12 @@ def host(request: pytest.FixtureRequest, scenario: CyrusConfigurations) -> Host:
     return scenario.lab.hosts[request.param]
 
 
-def test_it_comes_through_whole(scenario: CyrusConfigurations, host: Host) -> None:
-    secured = scenario.result(host, "demands: secure")
+@pytest.mark.parametrize("case", ["demands", "clients"])
+def test_it_comes_through_whole(case: str, scenario: CyrusConfigurations, host: Host) -> None:
+    secured = scenario.result(host, f"{case}: secure")
     assert not secured.get("failed"), secured.get("msg")
-    assert not scenario.result(host, "demands: again")["changed"]
-    before, after = scenario.states(host, "demands")
+    assert not scenario.result(host, f"{case}: again")["changed"]
+    before, after = scenario.states(host, case)
     assert before
     assert after == before
 
@@ -69,19 +69,18 @@ def test_options_that_are_taken_out_give_back_what_stood(scenario: CyrusConfigur
     assert "PLAIN" in mechanisms
 
 
-@pytest.mark.parametrize(
-    ("case", "words", "strength"),
-    [
-        ("file", f"{CYRUS_CONF} line", "modern"),
-        ("clients", f"'imap_tls_client_certs: require' in {IMAPD_CONF}:", "intermediate"),
-    ],
-)
-def test_what_is_refused_says_where_and_the_remedy_helps(
-    case: str, words: str, strength: str, scenario: CyrusConfigurations, host: Host
+def test_a_service_with_a_file_of_its_own_is_refused_and_the_remedy_helps(
+    scenario: CyrusConfigurations, host: Host
 ) -> None:
-    refused = scenario.result(host, f"{case}: refused")
-    assert words in refused["msg"]
+    refused = scenario.result(host, "file: refused")
+    assert f"{CYRUS_CONF} line" in refused["msg"]
     assert not refused["changed"]
-    after = scenario.result(host, f"{case}: after")
+    after = scenario.result(host, "file: after")
     assert not after.get("failed"), after.get("msg")
-    assert after["vservers"][0]["after"]["strength"] == strength
+    assert after["vservers"][0]["after"]["strength"] == "modern"
+
+
+def test_nobody_gets_in_without_a_certificate_at_a_new_port_either(scenario: CyrusConfigurations, host: Host) -> None:
+    seen = scenario.seen(host, "clients: look")
+    assert "certificate required" in seen or "handshake failure" in seen, seen
+    assert "a OK" not in seen, seen

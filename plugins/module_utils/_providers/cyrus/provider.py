@@ -152,7 +152,6 @@ class Cyrus(Provider):
         warnings = []
         for vserver in (one for one in desired if one.present):
             services = self._services(vserver)
-            standing.refuse_client_certificates(vserver, services)
             warnings += standing.warnings(vserver, services)
             strength = standing.strength(vserver, services)
             for listener in listeners.of(vserver.protocol, vserver.name):
@@ -250,7 +249,13 @@ class Cyrus(Provider):
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
         found = self._listeners().of(vserver.protocol, vserver.name)
         return [
-            Endpoint(one.reachable, one.port, vserver.protocol, implicit_tls=one.implicit_tls)
+            Endpoint(
+                one.reachable,
+                one.port,
+                vserver.protocol,
+                implicit_tls=one.implicit_tls,
+                wants_certificate=self._effective.options(one.service).get("tls_client_certs") == "require",
+            )
             for one in sorted(found, key=lambda one: one.implicit_tls)
         ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import kept
@@ -26,7 +25,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN, Strength
 
 _CIPHERS = "tls_ciphers"
-_CLIENTS = "tls_client_certs"
 
 
 def is_modern(versions: str) -> bool:
@@ -44,7 +42,6 @@ class Standing:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._options: dict[str, str] = {}
-        self._places: dict[str, str] = {}
         waiting, seen = [IMAPD_CONF], set()
         while waiting:
             path = waiting.pop(0)
@@ -55,22 +52,6 @@ class Standing:
             waiting += imapd_conf.included(text)
             for one in imapd_conf.options(text):
                 self._options.setdefault(one.name, one.value)
-                self._places.setdefault(one.name, f"{path}:{one.line}")
-
-    def refuse_client_certificates(self, vserver: Vserver, services: Collection[str]) -> None:
-        """Raise Problem where nobody without a certificate of his own gets in: the proof has none."""
-        for service in services:
-            for name in (f"{service.lower()}_{_CLIENTS}", _CLIENTS):
-                if self._options.get(name, "").lower() == "require":
-                    raise Problem(
-                        f"'{name}: require' in {self._places[name]} keeps out clients without a certificate of their"
-                        " own, so that the virtual server cannot be tried from here",
-                        f"set it to optional in {self._places[name].rpartition(':')[0]}",
-                        subject=vserver.title,
-                        option=self._places[name],
-                    )
-                if name in self._options:
-                    break
 
     def options_of(self, service: str) -> dict[str, str]:
         """The options of one service alone, without its name before them; none for no service."""

@@ -87,9 +87,11 @@ class CyrusConfigurations(ConfiguredHosts):
         self._call("file: after", IMAP)
 
     def _client_certificates(self) -> None:
-        """Nobody gets in without a certificate of his own; then what the message says is done."""
+        """Nobody gets in without a certificate of his own, at a port that is added neither."""
         own = f"imap_tls_client_certs: require\nimap_tls_client_ca_file: {ROOT}\n"
         self._configure("clients", written(own, IMAPD_CONF, ">>"))
-        self._call("clients: refused", IMAP)
-        self._play.shell("clients: follow", f"sed -i 's/certs: require/certs: optional/' {IMAPD_CONF}", _RESTART)
-        self._call("clients: after", IMAP)
+        session = "openssl s_client -quiet -connect {{ lab_fqdn }}:993"
+        self._call("clients: secure", IMAP)
+        self._from_peer("clients: look", f"(sleep 1; printf 'a LOGOUT\\r\\n'; sleep 1) | {session} 2>&1")
+        self._call("clients: again", IMAP)
+        self._absent("clients", IMAP)

@@ -11,7 +11,6 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import provider as cyrus_module
@@ -108,20 +107,14 @@ def test_a_service_that_is_added_demands_what_its_model_demands(host):
     assert host.files[IMAPD_CONF] == before
 
 
-@pytest.mark.parametrize("name", ["tls_client_certs", "imap_tls_client_certs"])
-def test_clients_that_need_certificates_are_told_of_before_any_change(host, name):
-    demand(host, f"{name}: require")
-    line = len(host.read_text(IMAPD_CONF).splitlines())
-    with pytest.raises(Problem, match=f"'{name}: require' in {IMAPD_CONF}:{line}") as caught:
-        secure(host, IMAP)
-    assert caught.value.option == f"{IMAPD_CONF}:{line}"
-    demand(host, f"{name}: optional")
+def test_the_proof_knows_which_services_demand_a_certificate(host):
+    demand(host, "imap_tls_client_certs: require")
     secure(host, IMAP)
-
-
-def test_those_of_another_service_are_not(host):
-    demand(host, "tls_client_certs: require", "imap_tls_client_certs: optional", "pop3_tls_client_certs: require")
+    assert [one.wants_certificate for one in provider(host).endpoints(IMAP)] == [True, True]
+    secure(host, replace(IMAP, present=False))
+    demand(host, "imap_tls_client_certs: optional")
     secure(host, IMAP)
+    assert not any(one.wants_certificate for one in provider(host).endpoints(IMAP))
 
 
 def test_an_option_that_is_taken_out_gives_back_what_stood(host):
