@@ -230,6 +230,14 @@ certificates:
           returned: when there is one
           type: str
           sample: Default SMTP Virtual Server
+        source:
+          description:
+            - Where it comes from, as O(postmaster.secure_channel.mail_cert_request#module:source) said; V(null) where
+              that was not said.
+          returned: when there is one
+          type: str
+          sample: own_ca
+          version_added: 0.5.0
         subject: *subject
         issuer: *issuer
         serial: *serial

@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.spec import (
     CertificateSpec,
     friendly_name_in,
+    source_in,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
     PendingRequest,
@@ -100,6 +101,7 @@ class StoreReport:
         return {
             "path": live.path,
             "friendly_name": friendly_name_in(live.record) or None,
+            "source": source_in(live.record) or None,
             "key_protected": is_protected(live.bundle or b""),
             "chain": [one.subject for one in chain],
             **summary(leaf, self._now),

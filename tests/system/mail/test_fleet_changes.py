@@ -35,7 +35,13 @@ def assert_refused(run: Run, *words: str) -> None:
 
 def test_no_second_root_is_made_where_hosts_trust_one(changes: FleetChanges) -> None:
     run, made = changes.second_checkout
-    assert_refused(run, "Mail Root CA is trusted there", "certificate_authority_directory", "Copy the directory")
+    assert_refused(run, "another CA of yours", "mail-root-ca.crt is trusted", "Copy the directory")
+    assert not made
+
+
+def test_no_second_root_of_another_name_is_made(changes: FleetChanges) -> None:
+    run, made = changes.second_name
+    assert_refused(run, "another CA of yours", "it has signed live certificates", "Copy the directory")
     assert not made
 
 

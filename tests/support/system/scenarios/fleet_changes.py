@@ -65,6 +65,14 @@ class FleetChanges:
         return run, (directory / "root.pem").exists()
 
     @computed_once
+    def second_name(self) -> tuple[Run, bool]:
+        """The same, and the CA would have another name."""
+        assert self.proof.secured
+        directory = self._workshop / "named"
+        run = self.run(certificate_authority_directory=str(directory), certificate_authority_common_name="Second Root")
+        return run, (directory / "root.pem").exists()
+
+    @computed_once
     def copied(self) -> Run:
         """What the message says is done: the directory is copied."""
         assert self.second_checkout

@@ -281,3 +281,10 @@ def test_what_is_documented_is_what_is_returned(info, store, pending):
     assert set(found) == set(inner)
     for part in ("live", "pending", "previous", "tlsa"):
         assert set(found[part]) == set(inner[part]["contains"])
+
+
+@pytest.mark.parametrize(("record", "source"), [(b'{"source": "own_ca"}', "own_ca"), (b'{"friendly_name": "x"}', None)])
+def test_where_it_comes_from(entry, store, record, source):
+    make_live(store)
+    put(store.live_record_path(NAME), record)
+    assert entry()["live"]["source"] == source
