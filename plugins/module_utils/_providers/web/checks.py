@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -150,6 +150,29 @@ def refuse_conflicts(terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vs
             vserver,
             taken,
         )
+
+
+def refuse_clear_text_beside(
+    terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vserver, others: Collection[str]
+) -> None:
+    """Raise Problem where another site would go on answering the virtual server's clients in clear text.
+
+    Args:
+        terms: the web server's words.
+        sites: all sites.
+        site: the one that is to become the virtual server.
+        vserver: what is desired.
+        others: names of the virtual servers that refuse clear text once the call is done.
+    """
+    for other, socket in sites.beside(site, vserver.name) if vserver.require_secure_channel else ():
+        if not {*other.vservers, *other.own_names} & (set(others) - {vserver.name}):
+            raise _in_the_way(
+                f"clients at {socket} get another {terms.site}, {other.place}, in clear text",
+                f"remove that address from it, so that this {terms.site} answers there too, or declare it as a virtual"
+                " server that requires the secure channel as well",
+                vserver,
+                Line("", other.place),
+            )
 
 
 def _refuse_port(terms: Terms, ports: Sequence[int], place: str, vserver: Vserver) -> None:

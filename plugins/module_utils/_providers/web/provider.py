@@ -28,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import (
     Terms,
+    refuse_clear_text_beside,
     refuse_conflicts,
     refuse_unsupported,
     site_for,
@@ -156,7 +157,9 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
 
     def _vservers(self, sites: SitesT) -> dict[tuple[str, str], Vserver]:
         unnamed = sites.unnamed()
-        found = {("http", "default"): self._as_vserver(sites, unnamed, "default")} if unnamed else {}
+        # a site that has a name here is not another virtual server as well
+        is_default = unnamed is not None and (not unnamed.vservers or "default" in unnamed.vservers)
+        found = {("http", "default"): self._as_vserver(sites, unnamed, "default")} if unnamed and is_default else {}
         for site in sites.all:
             for name in site.vservers:
                 if name != "default":
@@ -197,6 +200,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         draft = self._draft()
+        required = {one.name for one in desired if one.present and one.require_secure_channel}
         for vserver in sorted(desired, key=lambda one: one.present):  # what goes makes room for what comes
             if not vserver.present:
                 draft.remove(vserver)
@@ -206,6 +210,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             site = site_for(self.terms, sites, vserver)
             self._refuse_site(sites, site, vserver)
             refuse_conflicts(self.terms, sites, site, vserver)
+            refuse_clear_text_beside(self.terms, sites, site, vserver, required)
             draft.add(vserver, site, self._tls(vserver))
         warnings = self._review(draft, desired)
         return Plan(changes=tuple(draft.changes()), warnings=tuple(warnings))

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -60,6 +61,13 @@ def asked_names(name: str) -> list[str]:
         return [] if name in ("localhost", "") else [ascii_name(one, "name") for one in some]
     except Problem:
         return []
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 @dataclass(frozen=True)
@@ -175,6 +183,24 @@ class Sites(ABC, Generic[SiteT]):
     @abstractmethod
     def taken(self, site: SiteT, vserver: Vserver) -> Line | None:
         """The line of another site that has the socket on which TLS is to be; None where it is free."""
+
+    def beside(self, site: SiteT, name: str) -> Iterator[tuple[SiteT, Socket]]:
+        """Sites that answer in clear text in a site's place, each with the socket on which they do.
+
+        Web servers prefer the sites of an address to those of all addresses. Nobody else can reach a loopback address.
+
+        Args:
+            site: the site of a virtual server.
+            name: the virtual server's name.
+        """
+        ports = {one.port for one in site.clear}
+        for other in self.all:
+            named = name != "default" and name in other.own_names
+            for one in () if other is site or other.redirects or other.only_redirects else other.clear:
+                if one in site.clear or one.port not in ports - {0} or _is_loopback(one.address):
+                    continue
+                if named or (name == "default" and not everywhere([one.address])):
+                    yield other, one
 
     @abstractmethod
     def how_to_free(self, taken: Line) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.web_hosts impor
     NGINX,
     REQUIRED,
     SHOP,
+    put,
 )
 
 BOTH = [(server, release) for server in (NGINX, APACHE) for release in server.releases]
@@ -114,6 +115,13 @@ def test_named_site_is_left_alone_by_a_call_that_does_not_name_it(server, host):
     found = server.on(host).read()
     assert found[SHOP.key] == replace(SHOP, port=80)
     assert found[DEFAULT.key] == replace(DEFAULT, port=80)
+
+
+def test_a_site_with_a_name_is_not_the_default_one_as_well(server, host):
+    del host.files[server.stock_site]
+    server.put_shop(host)
+    server.take(host, SHOP)
+    assert set(server.on(host).read()) == {SHOP.key}
 
 
 def test_endpoints(server, host):
@@ -268,6 +276,27 @@ def test_lines_in_the_way(lines, words, server, host):
     number = 1 + host.files[server.shop_file].decode().split("\n").index(f"\t{line}")
     assert words in problem.found
     assert problem.option == f"{server.shop_file}:{number}"
+
+
+@pytest.mark.parametrize("name", ["other.example.test", SHOP.name])
+def test_clear_text_that_another_site_serves_at_an_address(name, server, host):
+    server.put_shop(host)
+    text = server.opening.format("10.0.0.5:80") if server is NGINX else "<VirtualHost 10.0.0.5:80>"
+    beside = f"{text}\n\t{server.named.format(name)}\n{server.closing}\n"
+    put(host, server.shop_file.replace("shop", "zz-beside"), beside)
+    vserver = REQUIRED if name != SHOP.name else SHOP
+    problem = refusal(server, host, vserver)
+    assert problem.found.startswith(f"clients at 10.0.0.5:80 get another {server.provider.terms.site}, ")
+    assert "zz-beside" in problem.option
+    server.on(host).plan([replace(vserver, require_secure_channel=False)])
+
+
+@pytest.mark.parametrize("socket", ["127.0.0.1:80", "10.0.0.5:8080"])
+def test_clear_text_that_nobody_gets_instead(socket, server, host):
+    text = server.opening.format(socket) if server is NGINX else f"<VirtualHost {socket}>"
+    put(host, server.shop_file, f"{text}\n\t{server.named.format('status.example.test')}\n{server.closing}\n")
+    server.take(host, REQUIRED)
+    assert server.on(host).read()[REQUIRED.key] == replace(REQUIRED, port=80)
 
 
 @pytest.mark.parametrize(("vserver", "tls"), [(DEFAULT, "443 ssl default_server"), (SHOP, "443 ssl")])
