@@ -67,6 +67,19 @@ def _hangs(program: str) -> dict[str, str]:
     return {"begin": f"printf '{script}' >{path}; chmod 755 {path}", "end": end}
 
 
+def _marked(path: str, attribute: int) -> dict[str, str]:
+    """A file has an attribute of chattr(1), which not every host has; linux/fs.h."""
+    lines = (
+        "import array, fcntl, os",
+        f"file, flags = os.open('{path}', os.O_RDONLY), array.array('l', [0])",
+        "fcntl.ioctl(file, 0x80086601, flags)",
+        f"flags[0] ^= {attribute}",
+        "fcntl.ioctl(file, 0x40086602, flags)",
+    )
+    command = f'python3 -c "{"; ".join(lines)}"'
+    return {"begin": command, "end": command}
+
+
 def _python(name: str, script: str) -> dict[str, str]:
     """The module is run by a Python in other circumstances."""
     path = f"{WORK}/{name}"
@@ -74,11 +87,24 @@ def _python(name: str, script: str) -> dict[str, str]:
     return {"begin": begin, "end": f"rm {path}", "interpreter": path}
 
 
+def _large(path: str, circumstances: Mapping[str, str]) -> dict[str, str]:
+    """A file has 5 MB of comments, in certain circumstances."""
+    kept = f"{WORK}/kept"
+    lines = f"yes '# {'x' * 97}' | head -n 50000 >>{path}"
+    return {
+        **circumstances,
+        "begin": f"cp -a {path} {kept}; {lines}; {circumstances['begin']}",
+        "end": f"cat {kept} >{path}; touch -r {kept} {path}; rm {kept}; {circumstances['end']}",
+    }
+
+
 def _stopped(process: str) -> dict[str, str]:
     """A daemon is stopped; it goes on already where the remedy has been followed."""
     return {"begin": f"kill -STOP {process}", "end": f"kill -CONT {process}", "remedy": "kill"}
 
 
+_IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+_LARGEST = 4 * 1024 * 1024  # bytes of a file
 _TOOL = "$(realpath /usr/bin/ss)"
 _HANGING_RELOAD = "/run/systemd/system/dovecot.service.d/hangs.conf"
 FAULTS = (
@@ -110,6 +136,24 @@ FAULTS = (
         IMAP,
         "too many open files, whose limit is 9",
         **_python("few-files", 'ulimit -n 9; exec python3 "$@"'),
+    ),
+    Fault(
+        "a file is larger than files may be",
+        SUBMISSION,
+        f"the file is too large for this process, whose limit is {_LARGEST}",
+        **_large("/etc/postfix/master.cf", _python("small-files", f'ulimit -f {_LARGEST // 512}; exec python3 "$@"')),
+    ),
+    Fault(
+        "a file is immutable",
+        SUBMISSION,
+        "/etc/postfix/master.cf is immutable, chattr +i",
+        **_marked("/etc/postfix/master.cf", _IMMUTABLE),
+    ),
+    Fault(
+        "a file can only grow",
+        SUBMISSION,
+        "/etc/postfix/master.cf is append-only, chattr +a",
+        **_marked("/etc/postfix/master.cf", _APPEND_ONLY),
     ),
     Fault(
         "a tool cannot be run",
