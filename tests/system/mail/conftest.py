@@ -10,7 +10,8 @@
   (the documentation's) and ``removing_daemons``.
 - out1 and out2 send mail to good and bad servers, which are services of the host peers (``sending_mail``), and then
   receive mail from partners, who are there as well (``receiving_mail``), both in the background.
-- c1 and c2 (``life``), d1 and d2 (``published``), f1 and f2 (``fleet``) are in labs of their own.
+- c1 and c2 (``life``), d1 and d2 (``published``), f1 and f2 (``fleet``), two more of these names (``foreign_sending``)
+  are in labs of their own.
 
 Any test can be run alone, and all of them in any order (``--shuffle SEED`` shows it), since:
 
@@ -80,6 +81,9 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.fleet_changes import FleetChanges
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.fleet_proof import FleetProof
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.foreign_sending import (
+    ForeignSending,
+)
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.inbound_partners import Received
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.outgoing_mail import Outgoing
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.published_policies import Published
@@ -389,6 +393,17 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProof]:
 def changes(fleet: FleetProof, tmp_path_factory: pytest.TempPathFactory) -> FleetChanges:
     """What becomes of a certificate on f1 and f2 whose source changes."""
     return FleetChanges(fleet, tmp_path_factory.mktemp("changes"))
+
+
+@pytest.fixture(scope="session")
+def foreign_sending(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForeignSending]:
+    """Settings of others for outgoing mail, and declarations on top, on f1 and f2."""
+    scenario = ForeignSending(Lab(lab_state("sending")), tmp_path_factory.mktemp("sending"))
+    try:
+        scenario.begin()
+        yield scenario
+    finally:
+        scenario.lab.down()
 
 
 # ---- one host of each release
