@@ -31,6 +31,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.playbook
 
 PART = "load"
 USER, PASSWORD = "alice", "held for long"
+# Whom the messages are for: nobody who reads a mailbox locks this one, as IMAP sessions of 'alice' do with hers.
+RECEIVER = "receiver"
 PROTOCOLS: Mapping[str, Sequence[str]] = {
     FULL: ("smtp", "submission", "imap", "pop3"),
     EXIM: ("smtp", "submission"),
@@ -50,7 +52,7 @@ service imap {
 """
 # Dovecot ends the sessions of those who have not logged in yet whenever it is reloaded.
 CUT_BY_DOVECOT, CUT_BY_EXIM = " full", " ex"  # the hosts of that kind
-MAILBOX = f"/var/mail/{USER}"
+MAILBOX = f"/var/mail/{RECEIVER}"
 COUNTED = f"grep -aoE '^Subject: load [a-z0-9]+-[0-9]+' {MAILBOX} | sort | uniq -c | awk '{{print $1, $4}}'"
 EMPTY: Mapping[str, Sequence[str]] = {
     FULL: ("sh", "-c", "postqueue -p | grep -q empty"),
@@ -156,7 +158,7 @@ def prepare(lab: Lab, ground: Ground) -> None:
         lab.shell(host, CYRUS_USER)
         return
     lab.ask(host, "chpasswd", given=f"{USER}:{PASSWORD}\n")
-    lab.shell(host, f"rm -f {MAILBOX}")
+    lab.shell(host, f"id {RECEIVER} >/dev/null 2>&1 || useradd {RECEIVER}; rm -f {MAILBOX}")
     if ground.kind == FULL:
         lab.write(host, "/etc/dovecot/local.conf", MANY)
         lab.shell(
@@ -192,7 +194,7 @@ def measure(lab: Lab, hosts: Sequence[Ground], workshop: Path, messages: int, se
         "senders": [
             {
                 "host": one.host.fqdn,
-                "to": f"{USER}@{one.host.fqdn}",
+                "to": f"{RECEIVER}@{one.host.fqdn}",
                 "label": one.host.name,
                 "messages": -(-messages // len(sending)),
                 "sessions": FLOWS,
