@@ -10,10 +10,11 @@ Facts: nginx.org/en/docs (ngx_http_core_module, ngx_http_ssl_module, ngx_http_he
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import (
     Listening,
     is_open,
@@ -115,6 +116,18 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
             for site in sites.with_include(vserver_file(one.name))
             for line in warnings_about(site, one)
         ]
+
+    # ---- proving
+
+    def elsewhere(self, vserver: Vserver, others: Iterable[Vserver]) -> set[tuple[str, int]]:
+        found = super().elsewhere(vserver, others)
+        site = self._sites().of(vserver.name) if vserver.name != "default" else None
+        sockets = {*site.clear, *site.tls} if site else set()
+        # "listen 80" takes no IPv6, where another site may be; who asks for this one by name does not get it there
+        for one in sockets:
+            if one.address == EVERY_IPV4 and Socket(EVERY_IPV6, one.port) not in sockets:
+                found |= {(own, one.port) for own in ("::1", *own_addresses(self.host)) if ":" in own}
+        return found
 
     # ---- acting
 

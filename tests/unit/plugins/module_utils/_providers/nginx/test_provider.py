@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import provider as web_module
-from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import NGINX
+from ansible_collections.postmaster.secure_channel.tests.support.web_hosts import DEFAULT, NGINX, SHOP
 
 
 class Machine:
@@ -81,3 +81,14 @@ def test_daemon_that_goes_on_is_not_restarted(machine, words, host, monkeypatch)
     with pytest.raises(Problem, match=words):
         NGINX.on(host).activate(found.run)
     assert found.ran == ["reload"]
+
+
+def test_no_ipv6_for_a_site_that_has_none(host):
+    host.files["/proc/net/if_inet6"] = b""
+    known = '{"local": "10.0.0.1", "scope": "global"}, {"local": "fd88::11", "scope": "global"}'
+    host.answers["ip -j address"] = f'[{{"addr_info": [{known}]}}]'
+    NGINX.put_shop(host)
+    NGINX.take(host, SHOP, DEFAULT)
+    found = NGINX.on(host)
+    assert found.elsewhere(SHOP, []) == {("::1", 80), ("fd88::11", 80)}
+    assert found.elsewhere(DEFAULT, []) == set()
