@@ -100,9 +100,19 @@ def test_certificates_by_name_of_somebody_else_are_shown_as_before(foreign_postf
     }
 
 
-def test_daemon_is_reached_where_its_files_say(foreign_postfix: ForeignPostfix, name: str) -> None:
-    (seen,) = foreign_postfix.seen(name, "listens on loopback still")
+@pytest.mark.parametrize(
+    "story",
+    ["listens on loopback still", "host that is kept out at some of its addresses", "host that is kept out"],
+)
+def test_others_reach_it(foreign_postfix: ForeignPostfix, name: str, story: str) -> None:
+    (seen,) = foreign_postfix.seen(name, story)
     assert " 250" in seen
+
+
+def test_what_the_host_cannot_see_of_itself_is_said(foreign_postfix: ForeignPostfix, name: str) -> None:
+    for story, blind in (("host that is kept out at some of its addresses", False), ("host that is kept out", True)):
+        warnings = [one for one in foreign_postfix.warnings(name, story) if "this host cannot see itself" in one]
+        assert bool(warnings) is blind, story
 
 
 def test_clients_of_a_load_balancer_can_log_in(foreign_postfix: ForeignPostfix, name: str) -> None:

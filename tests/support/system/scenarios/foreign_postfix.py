@@ -108,7 +108,7 @@ STORIES = (
     Story(
         "client certificate by reference",
         lines="smtpd_tls_cert_file = {work}/full.pem\nsmtpd_tls_key_file = {work}/full.pem.key\n"
-        "smtp_tls_cert_file = $smtpd_tls_cert_file\nsmtp_tls_key_file = ${{smtpd_tls_key_file}}\n"
+        "smtp_tls_cert_file = $smtpd_tls_cert_file\nsmtp_tls_key_file = ${smtpd_tls_key_file}\n"
         "smtpd_tls_ask_ccert = yes\nsmtpd_tls_received_header = yes\n",
         look=_SEND,
     ),
@@ -152,6 +152,18 @@ STORIES = (
         services="submission inet n - y - - smtpd\n  -o smtpd_upstream_proxy_protocol=haproxy\n",
         vservers=({**SUBMISSION, "implicit_tls_port": 0},),
         look=_log_in(587, f"--tls {_PROXIED}"),
+    ),
+    Story(
+        "host that is kept out at some of its addresses",
+        lines="smtpd_delay_reject = no\nmynetworks = 10.88.0.0/24 [fd88::]/64\n"
+        "smtpd_client_restrictions = permit_mynetworks, reject\n",
+        look=_show("port 25", _ADDRESS, "--port 25 --quit-after EHLO"),
+    ),
+    Story(
+        "host that is kept out",
+        lines="smtpd_delay_reject = no\n"
+        f"smtpd_client_restrictions = check_client_access inline:{{ {_ADDRESS}=permit }}, reject\n",
+        look=_show("port 25", _ADDRESS, "--port 25 --quit-after EHLO"),
     ),
     Story(
         "stricter than the defaults",
@@ -234,8 +246,8 @@ class ForeignPostfix:
 
     def _tell(self, play: Play, story: Story) -> None:
         written = [
-            f"cp -a {WORK}/main.cf {WORK}/master.cf /etc/postfix; {story.before.format(work=WORK)}",
-            f"printf %s {shlex.quote(story.lines.format(work=WORK))} >> /etc/postfix/main.cf",
+            f"cp -a {WORK}/main.cf {WORK}/master.cf /etc/postfix; {story.before.replace('{work}', WORK)}",
+            f"printf %s {shlex.quote(story.lines.replace('{work}', WORK))} >> /etc/postfix/main.cf",
             f"printf %s {shlex.quote(story.services)} >> /etc/postfix/master.cf",
             f"postconf -e smtp_tls_loglevel=1; {story.running}; cat {_FILES} > {WORK}/written",
         ]
