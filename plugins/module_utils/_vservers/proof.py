@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import PATIENCE, Prover, Sight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.ways_in import WaysIn
@@ -105,7 +106,12 @@ def _unseen(sights: Iterable[Sight]) -> list[dict[str, Any]]:
 
 def _unopened(plan: DaemonPlan) -> list[tuple[str, int]]:
     """Sockets of the desired virtual servers that are configured and not open."""
-    ports = {port for one in plan.afterwards for port in (one.port, one.implicit_tls_port) if port}
+    ports = {
+        port
+        for one in plan.afterwards
+        for port in (PROTOCOLS[one.protocol].port if one.port is None else one.port, one.implicit_tls_port)
+        if port
+    }
     return [place for place in plan.provider.unopened() if place[1] in ports] if plan.vservers else []
 
 

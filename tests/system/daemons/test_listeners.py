@@ -84,6 +84,10 @@ systemctl restart dovecot nginx postfix
 until ss -Hltn | grep -q :2525; do sleep 0.1; done
 """
 PROXIED = "sed -i '1i hosts_proxy = *' /etc/exim4/exim4.conf.template; systemctl restart exim4"
+FEWER = """
+echo 'listen = 127.0.0.1' >/etc/dovecot/conf.d/98-test.conf; systemctl restart dovecot
+rm /etc/dovecot/conf.d/98-test.conf
+"""
 EVERYTHING = (SMTP, *(vserver(name) for name in ("submission", "imap", "pop3", "nntp", "ldap", "http")))
 
 
@@ -180,11 +184,22 @@ def refused(hosts: Hosts) -> Mapping[bool, Run]:
 
 
 @pytest.fixture(scope="module")
-def secured(hosts: Hosts, refused: Mapping[bool, Run]) -> tuple[Run, Run]:
+def secured(hosts: Hosts, reopened: Run) -> tuple[Run, Run]:
     """Everything declared, twice."""
-    assert refused
+    assert reopened
     call = {"vservers": EVERYTHING}
     return hosts.call(call), hosts.call(call)
+
+
+@pytest.fixture(scope="module")
+def reopened(hosts: Hosts, refused: Mapping[bool, Run]) -> Run:
+    """The same call before and after Dovecot was started with files that name fewer addresses than those of now."""
+    assert refused
+    imap = vserver("imap")
+    first = hosts.call(imap)
+    first.assert_success()
+    hosts.shell(FEWER)
+    return hosts.call(imap, imap)
 
 
 @pytest.fixture(scope="module")
@@ -223,6 +238,16 @@ def test_every_address_is_looked_at(name, secured, hosts):
             assert found[protocol] == {(address, port) for address in (own, ipv6) for port in numbers}, protocol
         assert [one for one in result["proofs"] if one["unseen"]] == []
     assert not secured[1].one(name, "0").changed
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sockets_of_the_files_that_are_not_open_are_opened(name, reopened, hosts):
+    mended, again = reopened.one(name, "0"), reopened.one(name, "1")
+    assert mended.status == "ok", reopened.failures()
+    for words in ("it does not listen on ", "0.0.0.0 port 143", ":: port 993"):
+        assert words in mended.result["reason"]
+    assert (mended.result["activated"], again.changed) == (["dovecot"], False)
+    assert hosts.lab.hosts[name].address in {address for address, _port in _places(again.result, "imap", "seen")}
 
 
 def _places(result: Mapping[str, Any], protocol: str, key: str) -> set[tuple[str, int]]:
