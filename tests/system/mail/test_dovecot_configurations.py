@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     NAMES,
     OTHER_NAME,
     SINGLE_NAME,
+    TRUSTING,
     UNIT_PART,
     WILD_NAME,
     DovecotConfigurations,
@@ -124,7 +125,20 @@ def test_what_is_refused_says_where(scenario: DovecotConfigurations, host: Host)
     assert "within a block" in scenario.result(host, "block: refused")["msg"]
 
 
-@pytest.mark.parametrize("case", ["elsewhere", "block"])
+def test_trusted_networks_do_not_go_on_in_clear_text(scenario: DovecotConfigurations, host: Host) -> None:
+    first = scenario.result(host, "trusted: first")
+    seen = scenario.seen(host, "trusted: look at first")
+    if first.get("failed"):
+        assert "a OK" in seen, seen
+        assert f"in {TRUSTING}:1 has clients of these networks log in in clear text" in first["msg"]
+        assert not first["changed"]
+    else:
+        assert "a NO [PRIVACYREQUIRED]" in seen, seen
+    seen = scenario.seen(host, "trusted: look")
+    assert "a NO [PRIVACYREQUIRED]" in seen, seen
+
+
+@pytest.mark.parametrize("case", ["elsewhere", "block", "trusted"])
 def test_the_remedy_helps(case: str, scenario: DovecotConfigurations, host: Host) -> None:
     result = scenario.result(host, f"{case}: after")
     assert not result.get("failed"), result.get("msg")

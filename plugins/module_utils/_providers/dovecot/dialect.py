@@ -28,6 +28,8 @@ class Language:
         effective_by_address: whether doveconf shows what is in effect for a protocol at one address; 2.4.1 shows what
             is in effect at all others.
         listen: what the addresses of a listener are called.
+        trusted: setting with networks whose clients may send passwords in clear text, whatever else is set; empty where
+            there is none. 2.4.1 has the name for proxies alone, and refuses them clear text as it does others.
         later_counts: whether of two blocks that fit a connection the later one counts, and not the one with more
             conditions.
         password_file: name and settings of the block that names a file of accounts, with ``{}`` for its path. Accounts
@@ -45,6 +47,7 @@ class Language:
     effective_alternative: tuple[str, ...]
     effective_by_address: bool
     listen: str
+    trusted: str
     later_counts: bool
     password_file: tuple[str, tuple[tuple[str, str], ...]]
 
@@ -67,6 +70,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("ssl_alt_cert",),
         True,
         "address",
+        "login_trusted_networks",
         False,
         ("passdb", (("driver", "passwd-file"), ("args", "username_format=%{orig_user} {}"))),
     ),
@@ -82,6 +86,7 @@ LANGUAGES: dict[tuple[int, int], Language] = {
         ("ssl_server", "alt_cert_file"),
         False,
         "listen",
+        "",
         True,
         (
             "passdb passwd-file",

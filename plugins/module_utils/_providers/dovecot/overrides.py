@@ -17,7 +17,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -29,6 +29,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     demands_more,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Entry, Filters
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.trusted_networks import (
+    is_loopback,
+)
 
 _NOT_ASKED_FOR = frozenset({"shutdown_clients"})  # a kindness of ours that nobody has asked for
 _LONG = 60  # characters of a value that are shown
@@ -99,23 +102,24 @@ class Overrides:
         for connection in self._connections(asked):
             wanted_here = self._wanted(asked, connection)
             self._refuse_loosening(asked.vserver, connection, wanted_here)
+            self._refuse_trusted(asked.vserver, connection, wanted_here)
             for name, wanted in wanted_here.items():
                 found = self._overriding(name, wanted, connection)
                 if found:
                     counts = f"counts instead of '{_short(wanted.value)}'" if wanted else "counts as well"
                     raise self._problem(asked.vserver, found, counts)
 
-    def _problem(self, vserver: Vserver, one: Entry, effect: str) -> Problem:
-        """The error."""
+    def _problem(self, vserver: Vserver, one: Entry, effect: str, remedy: str = "") -> Problem:
+        """The error; without a remedy, it is to remove what is in the way."""
         if one.name:
             said = f"'{one.name}'" if one.name in self._secret else f"'{one.name} = {one.value}'"
             within = f" in the block '{one.block}'" if one.filters else ""
             found = f"settings of your own override it: {said}{within} in {one.place} {effect}"
-            remedy = f"remove it from {one.path}"
+            remedy = remedy or f"remove it from {one.path}{self._another_way(one)}"
         else:
             found = f"the block '{one.block}' of your own in {one.place} comes before ours, so that ours does not count"
-            remedy = f"remove the block from {one.path}"
-        return Problem(found, remedy + self._another_way(one), subject=vserver.title, option=one.place)
+            remedy = f"remove the block from {one.path}{self._another_way(one)}"
+        return Problem(found, remedy, subject=vserver.title, option=one.place)
 
     def _another_way(self, one: Entry) -> str:
         """What helps as well: a block of ours for the same name or address, where it counts for more."""
@@ -149,6 +153,24 @@ class Overrides:
                     subject=vserver.title,
                     option=own.place,
                 )
+
+    def _refuse_trusted(self, vserver: Vserver, connection: Connection, wanted: Mapping[str, Entry | None]) -> None:
+        """Raise Problem where clients of some networks may go on in clear text, though ours refuses passwords there."""
+        name = self._language.trusted
+        setting, refused, _taken = self._language.clear_text
+        ours = wanted.get(setting)
+        if not name or not (vserver.require_secure_channel or (ours and ours.value == refused)):
+            return
+        some = self._matching(replace(connection, name=""), (one for one in self._entries if one.name == name))
+        for one in some:
+            if not is_loopback(one.value) and not any(self._always_beats(other, one) for other in some):
+                effect = "has clients of these networks log in in clear text, whatever ours says"
+                raise self._problem(vserver, one, effect, f"leave only loopback addresses in it, in {one.path}")
+
+    def _always_beats(self, other: Entry, one: Entry) -> bool:
+        """Whether another setting counts in the place of one for every client."""
+        clients, all_clients = ({each for each in some.filters if each[0] == "remote"} for some in (other, one))
+        return other is not one and clients <= all_clients and not self._beats(one, other)
 
     @property
     def _secret(self) -> tuple[str, str]:

@@ -30,6 +30,7 @@ WILD_NAME, SINGLE_NAME, OTHER_NAME = "*.a.example.test", "x.a.example.test", "y.
 DOVECOT = "/etc/dovecot"
 DOVECOT_CONF = f"{DOVECOT}/dovecot.conf"
 ELSEWHERE = "/srv/mail/dovecot.conf"
+TRUSTING = f"{DOVECOT}/local.conf"
 UNIT_PART = "/etc/systemd/system/dovecot.service.d/own.conf"
 IMAP: Mapping[str, Any] = {"protocol": "imap", "certificate": MAIN}
 SUBMISSION: Mapping[str, Any] = {"protocol": "submission", "certificate": MAIN, "require_secure_channel": True}
@@ -214,6 +215,12 @@ class DovecotConfigurations(ConfiguredHosts):
         self._play.shell("block: follow", f"sed -i 's,conf.d/99-,conf.d/98-,' {DOVECOT_CONF}", _RESTART)
         self._call("block: after", REQUIRED)
         self._mailbox("block: look")
+        self._configure("trusted", written("login_trusted_networks = 127.0.0.1 10.88.0.0/24\n", TRUSTING))
+        self._call("trusted: first", REQUIRED)
+        self._from_peer("trusted: look at first", _IN_CLEAR)
+        self._play.shell("trusted: follow", f"sed -i 's, 10.*,,' {TRUSTING}", _RESTART)
+        self._call("trusted: after", REQUIRED)
+        self._from_peer("trusted: look", _IN_CLEAR)
 
     # ---- what was seen
 

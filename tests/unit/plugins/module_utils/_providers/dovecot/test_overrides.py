@@ -273,3 +273,59 @@ def test_lines_are_read_as_dovecot_reads_them(host):
     ]
     last = Files(host, {}).entries("/x/dovecot.conf")[-1]
     assert (last.name, last.value, last.place) == ("service s/inet_listener t/port", "1", "/x/g:4")
+
+
+TRUSTED = "login_trusted_networks = 127.0.0.1 198.51.100.0/24"
+NOT_FOR_IMAP = "protocol imap {\n  login_trusted_networks =\n}\n"
+
+
+@pytest.mark.parametrize(
+    ("blocks", "line"),
+    [
+        ((), "1"),
+        (("protocol imap",), "2"),
+        (("protocol !pop3",), "2"),
+        (("protocol pop3",), ""),
+        (("remote 198.51.100.0/24",), "2"),
+        (("remote 198.51.100.0/24", "protocol imap"), "3"),
+        ((f"local {ADDRESS}",), "2"),
+        ((f"local {ADDRESS}", "protocol imap"), "3"),
+        # a client that starts in clear text names nobody
+        (("local_name main.example.test",), ""),
+    ],
+)
+def test_networks_whose_clients_may_go_on_in_clear_text_are_named(blocks, line, release, host):
+    found = refused(host, [IMAP], FIRST, within(TRUSTED, *blocks))
+    assert found == (f"default {FIRST}:{line}" if line and release == OLD else "")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("login_trusted_networks = 127.0.0.0/8, ::1\n", ""),
+        ("login_trusted_networks =\n", ""),
+        ("login_trusted_networks = 0.0.0.0/0\n", "1"),
+        ("login_trusted_networks = ::/0\n", "1"),
+        ("login_trusted_networks = proxy.example.test\n", "1"),
+        (f"{TRUSTED}\nlogin_trusted_networks =\n", ""),
+        (f"login_trusted_networks =\n{TRUSTED}\n", "2"),
+        (f"{TRUSTED}\n{NOT_FOR_IMAP}", ""),
+        (f"{within(TRUSTED, 'remote 198.51.100.7')}{NOT_FOR_IMAP}", "2"),
+        (f"{TRUSTED}\n{within('login_trusted_networks =', 'remote 198.51.100.7')}", "1"),
+    ],
+)
+def test_only_what_counts_and_comes_from_elsewhere_is_refused(text, line, release, host):
+    assert refused(host, [IMAP], LAST, text) == (f"default {LAST}:{line}" if line and release == OLD else "")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_refused"),
+    [
+        ({}, True),
+        ({"require_secure_channel": False}, True),  # passwords in clear text are refused all the same
+        ({"require_secure_channel": False, "auth_tls": ("PLAIN",), "auth_clear": ("PLAIN",)}, False),
+    ],
+)
+def test_whoever_asks_for_passwords_in_clear_text_gets_them(changes, is_refused, release, host):
+    found = refused(host, [replace(IMAP, **changes)], FIRST, TRUSTED)
+    assert bool(found) == (is_refused and release == OLD)
