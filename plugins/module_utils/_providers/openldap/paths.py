@@ -11,6 +11,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 ROOT = "/etc/ldap"
 CONFIG_DIRECTORY = f"{ROOT}/slapd.d"
 DEFAULTS_FILE = "/etc/default/slapd"
+MODULES = "/usr/lib/ldap"  # where slapd looks for modules unless it is told
 SASL_FILE = f"{ROOT}/sasl2/slapd.conf"  # where slapd looks first
 
 UNIT = "slapd.service"

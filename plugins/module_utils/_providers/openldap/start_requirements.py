@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import paths
 
 CA_FILE, CA_DIRECTORY = "olcTLSCACertificateFile", "olcTLSCACertificatePath"
 CRL_FILE, DH_FILE = "olcTLSCRLFile", "olcTLSDHParamFile"
@@ -26,7 +27,6 @@ ATTRIBUTES = (CA_FILE, CA_DIRECTORY, CRL_FILE, DH_FILE, MODULE_PATH, MODULES, DA
 
 Entry = Mapping[str, tuple[str, ...]]
 
-_MODULES_BY_DEFAULT = "/usr/lib/ldap"
 _INDEX = re.compile(r"^\{-?\d+\}")
 # How OpenSSL is asked whether a file holds what it must; it prints nothing that is secret.
 _QUESTIONS = {
@@ -112,7 +112,7 @@ class StartRequirements:
             raise _cannot_start(f"{key} is not the key of {certificate}", config.KEY, "cn=config")
 
     def _refuse_modules(self, entry: Entry) -> None:
-        directories = ":".join(entry.get(MODULE_PATH, ())) or _MODULES_BY_DEFAULT
+        directories = ":".join(entry.get(MODULE_PATH, ())) or paths.MODULES
         for value in entry.get(MODULES, ()):
             name = _INDEX.sub("", value).split()[0] if value.strip() else ""
             if not any(self.host.state(path) for path in _module_files(name, directories)):

@@ -84,13 +84,13 @@ def test_every_option_of_a_provider_is_known_to_the_check():
     ("name", "unsupported"),
     [
         ("postfix", set()),
-        ("exim", {"auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}),
-        ("dovecot", {"inbound", "mta_sts", "preflight"}),
-        ("cyrus", {"sni", "inbound", "mta_sts", "preflight"}),
-        ("inn", {"alternative_certificate", "sni", "inbound", "mta_sts", "preflight"}),
-        ("openldap", {"name", "alternative_certificate", "sni", "inbound", "mta_sts", "preflight"}),
-        ("nginx", {"sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}),
-        ("apache", {"sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight"}),
+        ("exim", {"auth_tls", "auth_clear", "inbound", "mta_sts", "preflight", "servername"}),
+        ("dovecot", {"inbound", "mta_sts", "preflight", "servername"}),
+        ("cyrus", {"sni", "inbound", "mta_sts", "preflight", "servername"}),
+        ("inn", {"alternative_certificate", "sni", "inbound", "mta_sts", "preflight", "servername"}),
+        ("openldap", {"name", "alternative_certificate", "sni", "inbound", "mta_sts", "preflight", "servername"}),
+        ("nginx", {"sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight", "servername"}),
+        ("apache", {"sni", "auth_tls", "auth_clear", "inbound", "mta_sts", "preflight", "servername"}),
     ],
 )
 def test_what_each_daemon_does_not_support(name, unsupported):
