@@ -36,3 +36,13 @@ def refuse_unwrappable(sites: Sites, site: Site, vserver: Vserver) -> None:
             subject=vserver.title,
             option=off.place,
         )
+    before = sites.rule_before(site)
+    if before and vserver.require_secure_channel:
+        raise Problem(
+            f"'{before.text}' in {before.place} comes before the redirect to https, so that those whom it takes go on"
+            " in clear text",
+            f"put 'RewriteOptions Inherit' into the virtual host ({site.place}), so that the rule comes last, or remove"
+            " the rule",
+            subject=vserver.title,
+            option=before.place,
+        )

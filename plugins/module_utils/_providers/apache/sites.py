@@ -9,9 +9,12 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.inherited_rules import (
+    rule_before,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.parser import (
     Statement,
     Vhost,
@@ -229,12 +232,12 @@ class Sites(web.Sites[Site]):
     def _around(self) -> Iterator[Statement]:
         """The administrator's lines that hold for all sites: outside of virtual hosts, directories and the like."""
         for path, text in self.texts.items():
-            depth = 0
-            for one in () if vserver_of(path) else statements(path, text):
-                if one.name.startswith("<") and one.name.lstrip("</") not in ("ifmodule", "ifdefine", "ifversion"):
-                    depth = max(0, depth + (-1 if one.name.startswith("</") else 1))
-                elif not depth:
-                    yield one
+            yield from () if vserver_of(path) else _outside_sections(statements(path, text))
+
+    def rule_before(self, site: Site) -> Line | None:
+        """A rule of the whole server that comes before the virtual host's own, with which it would answer."""
+        found = rule_before(list(_outside_sections(site.block)), list(self._around()))
+        return Line(found.shown, found.place) if found else None
 
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:
@@ -250,3 +253,13 @@ class Sites(web.Sites[Site]):
         if name and sum(one.path == path for one in self.all) == 1:
             return f"disable that one ('a2dissite {name.group(1)}' and 'systemctl reload {UNIT}')"
         return f"remove that <VirtualHost> section, and leave the others in {path or 'the file'}"
+
+
+def _outside_sections(lines: Iterable[Statement]) -> Iterator[Statement]:
+    """Lines that hold without a condition on the request."""
+    depth = 0
+    for one in lines:
+        if one.name.startswith("<") and one.name.lstrip("</") not in ("ifmodule", "ifdefine", "ifversion"):
+            depth = max(0, depth + (-1 if one.name.startswith("</") else 1))
+        elif not depth:
+            yield one

@@ -162,12 +162,22 @@ site 80 location.example.test >$sites/location.conf <<'END'
         RedirectPermanent / https://location.example.test/
     </Location>
 END
-a2enmod -q ssl rewrite; a2ensite -q certbot certbot-le-ssl one-file location; systemctl restart apache2
+site 80 inside.example.test >$sites/inside.conf <<'END'
+    RewriteOptions InheritBefore
+END
+cat >/etc/apache2/conf-available/inside.conf <<'END'
+RewriteEngine on
+RewriteCond %{{REMOTE_ADDR}} ^(10\\.88\\.|fd88:)
+RewriteRule ^ - [END]
+END
+a2enmod -q ssl rewrite; a2enconf -q inside
+a2ensite -q certbot certbot-le-ssl one-file location inside; systemctl restart apache2
 """
 APACHE_REMEDIES = """
 cd /etc/apache2/sites-available
 sed -i '/Rewrite/d' certbot.conf; sed -i '/Location/d; /Redirect/d' location.conf
 sed -i '/<VirtualHost \\*:443>/,$d' one-file.conf
+sed -i 's/InheritBefore/Inherit/' inside.conf
 systemctl reload apache2
 """
 MACROS = f"""\
@@ -256,6 +266,7 @@ STEPS: Mapping[str, Sequence[tuple[str, Mapping[str, Call]]]] = {
                 ),
                 "http with both in one file": Call(_site("one-file"), "Remove that <VirtualHost> section"),
                 "http that redirects what is in a location": Call(_site("location"), "for ever|only redirects"),
+                "http that some get in clear text": Call(_site("inside"), "inside.conf:3 comes before the redirect"),
             },
         ),
         (
@@ -264,6 +275,7 @@ STEPS: Mapping[str, Sequence[tuple[str, Mapping[str, Call]]]] = {
                 "http with certbot's second file": Call(_site("certbot"), "a2dissite certbot-le-ssl"),
                 "http in one file": Call(_site("one-file")),
                 "http that redirected": Call(_site("location")),
+                "http that some got in clear text": Call(_site("inside")),
             },
         ),
         (
@@ -283,7 +295,7 @@ WITH_ATTRIBUTES = {
         "/etc/exim4/conf.d/main/01_tls_local",
     ),
 }
-PAGES = {"full": ("rewritten", "partly", "certbot"), "exim": ("certbot", "one-file", "location")}
+PAGES = {"full": ("rewritten", "partly", "certbot"), "exim": ("certbot", "one-file", "location", "inside")}
 
 
 @dataclass

@@ -65,3 +65,19 @@ def test_how_a_port_becomes_free(host):
     host.files[APACHE.shop_file] += beside.encode()  # with both in one file, the site would be gone as a whole
     with pytest.raises(Problem, match=f"Remove that <VirtualHost> section, and leave the others in {APACHE.shop_file}"):
         APACHE.on(host).plan([SHOP])
+
+
+def test_rule_of_the_whole_server_that_comes_before_the_redirect(host):
+    own = "/etc/apache2/sites-enabled/inside.conf"
+    rules = "RewriteEngine on\nRewriteCond %{REMOTE_ADDR} ^198\\.51\\.100\\.\nRewriteRule ^ - [END]\n"
+    put(host, own, f"{rules}RewriteOptions InheritDownBefore\n")
+    shop(host)
+    with pytest.raises(Problem) as caught:
+        APACHE.on(host).plan([SHOP])
+    assert caught.value.option == f"{own}:3"
+    APACHE.on(host).plan([replace(SHOP, require_secure_channel=False)])
+    shop(host, "RewriteOptions Inherit")
+    APACHE.take(host, SHOP)
+    shop(host)
+    put(host, own, rules)
+    APACHE.take(host, SHOP)
