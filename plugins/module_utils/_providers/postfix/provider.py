@@ -14,6 +14,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -55,6 +56,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     smtp_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import has_ipv6
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.fallback_relays import (
+    refuse_weak_fallback,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.further_files import (
     further_files,
 )
@@ -92,6 +96,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TLS_POLICY,
     TRANSPORT,
     UNIT,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    by_key,
+    policies_of_others,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
@@ -328,15 +336,17 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         relied_on = {
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }
-        clients.refuse_hidden((one for name, one in services.items() if name in tables.used_services), relied_on)
+        used = [one for name, one in services.items() if name in tables.used_services]
+        clients.refuse_hidden(used, relied_on)
         with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
         outranking = Outranking(self.host, self.expanded, settings)
         present = [policy for policy in policies if policy.present]
         if tables.rows[TLS_POLICY] or any(policy.domain == EVERYTHING for policy in present):
             outranking.refuse_forgotten()
         if any(policy.encrypted and not policy.implicit_tls for policy in present):
-            outranking.refuse_no_starttls(one for name, one in services.items() if name in tables.used_services)
-        ours = {row.key for rows in tables.rows[TLS_POLICY].values() for row in rows}
+            outranking.refuse_no_starttls(used)
+        ours = by_key(tables.rows[TLS_POLICY])
+        refuse_weak_fallback(present, used, settings, ours, partial(policies_of_others, self.host, self.expanded))
         unlisted = outranking.weaker_rows(present, ours)
         changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
