@@ -6,7 +6,7 @@
 
 Settings of others are drawn by chance, with a call of ours. If the call succeeds, no client at another address can do
 in clear text what it was to refuse, on any address and port of the protocol, and what worked before goes on working. If
-it is refused, everything goes on as before. ``--seed`` draws the same again, ``--trials`` more, ``--kinds`` on others.
+it is refused, everything goes on as before. ``--seed`` draws others, ``--trials`` more, ``--kinds`` on others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ TABLES = trials.tables()
 @pytest.fixture(scope="module")
 def seed(request: pytest.FixtureRequest) -> str:
     """What is drawn depends on it alone."""
-    seed = str(request.config.getoption("--seed")) or secrets.token_hex(4)
+    seed = str(request.config.getoption("--seed"))
+    seed = secrets.token_hex(4) if seed == "random" else seed
     print(f"seed: {seed}", flush=True)
     return seed
 
