@@ -72,6 +72,13 @@ def _host(given: str, option: str, subject: str) -> str:
         pass
     if re.fullmatch(r"[A-Za-z0-9._-]*", bare):  # names in private networks may have what others must not have
         return bare.lower().removesuffix(".")
+    if re.search(r"[\[\]:]", bare):
+        raise Problem(
+            f"{given!r} is not a host name or an address",
+            "give it without brackets and without a port",
+            subject=subject,
+            option=option,
+        )
     try:
         return ascii_name(bare, option)
     except Problem as exc:
@@ -132,14 +139,6 @@ def _account(element: Mapping[str, Any], subject: str) -> SaslAccount | None:
             option="password",
         )
     return SaslAccount(username, password)
-
-
-def _is_host(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return re.fullmatch(r"[a-z0-9._-]+", name) is not None
-    return True
 
 
 def _check_scope(policy: DomainPolicy) -> None:
@@ -231,13 +230,6 @@ def _check_relay(policy: DomainPolicy) -> None:
             "give relay_host as well",
             subject=policy.title,
             option="relay_port",
-        )
-    if policy.relay_host and not _is_host(policy.relay_host):
-        raise Problem(
-            f"{policy.relay_host!r} is not a host name or an address",
-            "give it without brackets and without a port",
-            subject=policy.title,
-            option="relay_host",
         )
     if not 1 <= policy.relay_port <= 65535:
         raise Problem(

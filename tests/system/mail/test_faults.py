@@ -58,7 +58,7 @@ def vserver(protocol: str, **options: Any) -> dict[str, Any]:
 
 
 def stranger(port: int, name: str) -> dict[str, str]:
-    """Another program has a port, and the name of a daemon's process: otherwise the port is known to be taken."""
+    """Another program has a port, and the name of a daemon's process."""
     wait = f"until ss -Hltn | grep -q :{port}; do sleep 0.1; done"
     begin = f'systemd-run --quiet --collect --unit=stranger {WORK}/{name} -c "{STRANGER.format(port=port)}"'
     return {
@@ -77,14 +77,14 @@ FAULTS = (
         "Postfix cannot have the port",
         "mail_vserver_tls",
         vserver("submission", implicit_tls_port=8465),
-        "everything was put back as it was",
+        "does not belong to postfix.service",
         **stranger(8465, "smtpd"),
     ),
     Fault(
         "Dovecot cannot have the port",
         "mail_vserver_tls",
         vserver("imap", implicit_tls_port=8993),
-        "everything was put back as it was",
+        "does not belong to dovecot.service",
         **stranger(8993, "dovecot"),
     ),
     Fault(
