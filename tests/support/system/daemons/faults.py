@@ -183,7 +183,8 @@ FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
         *_faults(
             "INN",
             "nntp",
-            _replaced("inncheck", "exit 1"),
+            # what it says of the files as they are is no reason to refuse
+            _replaced("inncheck", 'case "$*" in readers.conf=/etc/news/*) exit 0 ;; esac; exit 1'),
             in_place_of("systemctl", **{"restart*nntp*": FAILS}),
             _replaced("nnrpd", "echo 400 fault"),
             implicit_tls_port=5631,
