@@ -36,7 +36,7 @@ from ansible_collections.postmaster.secure_channel.tests.system.daemons.conftest
 # What Debian's own settings let be used in clear text.
 OPEN_AT_FIRST = ("http", "ldap", "nntp")
 LOOKED = "postmaster.secure_channel.verify : Look at the virtual servers as a client would"
-COMPARED = "postmaster.secure_channel.verify : Compare with what is declared"
+COMPARED = "postmaster.secure_channel.verify : Fail where something is not as declared"
 
 
 def assert_serves(view: View, host: Host) -> None:
