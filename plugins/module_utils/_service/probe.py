@@ -133,7 +133,7 @@ class Prover:
         Raises:
             Problem: it still shows something else.
         """
-        end = time.monotonic() + self._patience * slowness()
+        end = self._end()
         done: dict[Endpoint, Sight] = {}
         while True:
             wrong = ""
@@ -142,6 +142,7 @@ class Prover:
                 left = max(end - time.monotonic(), _PAUSE) if self._patience else TIMEOUT
                 try:
                     done[way.endpoint] = self._sight(way, expectation, min(TIMEOUT, left))
+                    end = self._end()  # for the next one: a daemon may take long for each connection
                 except WireError as exc:
                     wrong = f"{way.endpoint.title} does not answer as expected ({exc})"
                     if exc.code in _NO_WAY:
@@ -159,6 +160,10 @@ class Prover:
                     return [*done.values(), *closed]
                 raise Problem(wrong, _LOG, subject=subject)
             time.sleep(_PAUSE)
+
+    def _end(self) -> float:
+        """When to give up."""
+        return time.monotonic() + self._patience * slowness()
 
     def _sight(self, way: Way, expectation: Expectation, timeout: float) -> Sight:
         """Look at a server in one way, from another address of this host where it turns us away."""
