@@ -147,7 +147,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     """Exim behind load balancers and Cyrus, with somebody else on a port of each, and without."""
-    lab = Lab(lab_state("listeners"))
+    lab = Lab(lab_state("others"))
     try:
         setup = f"if [ -e /etc/cyrus.conf ]; then\n{host_setup.MAILBOXES}\nelse\n{PROXIED}\nfi"
         made = _up(lab, tmp_path_factory.mktemp("others"), "ex1:bookworm:exim", "cy2:trixie:cyrus", setup=setup)
