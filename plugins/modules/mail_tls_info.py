@@ -372,6 +372,12 @@ endpoints:
           sample: >-
             LOGINDISABLED is announced, LOGIN was answered with 'l NO [PRIVACYREQUIRED] Plaintext authentication
             disallowed on non-secure (SSL/TLS) connections.'
+        own_address:
+          description:
+            - Whether it was asked from the server's own address and was not refused there. Some servers trust that
+              address, so this does not tell what they do with other clients.
+          type: bool
+          sample: false
     versions:
       description: Which TLS versions the server accepts. Null unless O(versions=true) and there was a TLS session.
       type: dict

@@ -207,6 +207,8 @@ def _judge(endpoint: Endpoint, expectation: Expectation, timeout: float) -> None
     if endpoint.implicit_tls or (endpoint.server_name and PROTOCOLS[endpoint.protocol].starttls):
         return
     clear = clear_text(endpoint, timeout=timeout)
+    if clear.own_address:
+        raise TurnedAway("this host has no other address to try clear text from, and a server may trust its own")
     if clear.auth_offered and not expectation.auth_in_clear:
         raise _WrongError(f"offers a login in clear text ({clear.evidence})")
     if expectation.clear_text_refused and clear.refused is not True:

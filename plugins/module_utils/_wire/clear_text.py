@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import (
     TIMEOUT,
@@ -31,7 +33,7 @@ def clear_text(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = ""
         stream.leave(dialogue.farewell)
         if stream.within_one_address and found.refused is False:
             note = "asked from the server's own address, which some servers treat as secure"
-            return ClearText(found.refused, found.auth_offered, f"{found.evidence} ({note})")
+            return replace(found, evidence=f"{found.evidence} ({note})", own_address=True)
         return found
 
 

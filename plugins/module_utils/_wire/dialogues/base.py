@@ -41,11 +41,13 @@ class ClearText:
         refused: whether use in clear text is refused; None where the answer does not say.
         auth_offered: whether a login is offered in clear text; None where that cannot be known.
         evidence: what was asked, and the server's own words.
+        own_address: whether it was asked from its own address, so that it may have let in what it refuses to others.
     """
 
     refused: bool | None
     auth_offered: bool | None
     evidence: str
+    own_address: bool = False
 
 
 class Dialogue(ABC):

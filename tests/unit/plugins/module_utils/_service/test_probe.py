@@ -27,7 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 IMAP = Endpoint("127.0.0.1", 143, "imap", implicit_tls=False)
 IMAPS = Endpoint("127.0.0.1", 993, "imap", implicit_tls=True)
 GOOD = {"error": "", "leaf": b"leaf"}
-REFUSED = {"auth_offered": False, "refused": True, "evidence": "LOGINDISABLED"}
+REFUSED = {"auth_offered": False, "refused": True, "evidence": "LOGINDISABLED", "own_address": False}
 
 
 class Wire:
@@ -211,6 +211,12 @@ def test_one_way_that_is_wrong(wire):
     with pytest.raises(Problem) as caught:
         look(IMAP, OTHER)
     assert caught.value.found == "imap on 192.0.2.1 port 143 does not refuse clear text (e)"
+
+
+def test_what_a_server_lets_in_from_its_own_address_proves_nothing(wire):
+    wire.clear = [{**REFUSED, "refused": False, "own_address": True}]
+    (sight,) = look(IMAP)
+    assert sight.unseen.startswith("this host has no other address")
 
 
 def test_several_listeners_that_get_connections_by_turns(wire):
