@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 
@@ -27,3 +28,13 @@ def own_addresses(host: Host) -> list[str]:
         if one.get("scope") == "global" and "local" in one and not any(one.get(flag) for flag in _UNUSABLE)
     ]
     return sorted(usable, key=lambda one: ":" in one)
+
+
+def is_here(address: str) -> bool:
+    """Whether a connection can be made from an address, which need not be so even for a loopback one."""
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as trial:
+        try:
+            trial.bind((address, 0))
+        except OSError:
+            return False
+    return True

@@ -12,7 +12,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import (
+    is_here,
+    own_addresses,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
@@ -99,7 +102,8 @@ class WaysIn:
         if endpoint.proxy_protocol and endpoint.source:
             return [endpoint.source]
         ipv6 = ":" in endpoint.address
-        own = [one for one in (*self.addresses, _LOOPBACK_IPV6, _LOOPBACK) if (":" in one) == ipv6]
+        loopback = _LOOPBACK_IPV6 if ipv6 else _LOOPBACK
+        own = [one for one in self.addresses if (":" in one) == ipv6] + [loopback] * is_here(loopback)
         usual = endpoint.source if (":" in endpoint.source) == ipv6 else ""
         return list(dict.fromkeys([usual, *(one for one in own if one != endpoint.address), endpoint.address]))
 
