@@ -158,7 +158,7 @@ def prepare(lab: Lab, ground: Ground) -> None:
         lab.shell(host, CYRUS_USER)
         return
     lab.ask(host, "chpasswd", given=f"{USER}:{PASSWORD}\n")
-    lab.shell(host, f"id {RECEIVER} >/dev/null 2>&1 || useradd {RECEIVER}; rm -f {MAILBOX}")
+    lab.shell(host, f"id {RECEIVER} >/dev/null 2>&1 || useradd --create-home {RECEIVER}; rm -f {MAILBOX}")
     if ground.kind == FULL:
         lab.write(host, "/etc/dovecot/local.conf", MANY)
         lab.shell(
