@@ -96,6 +96,7 @@ class Provider(ABC):
             _service/capability_check.py, which refuses the others.
         unit: its systemd unit.
         reads_files_by_itself: whether its processes read new files without being told.
+        trusts_its_own_address: whether it takes a connection from its own address for secure, without TLS.
     """
 
     name: ClassVar[str]
@@ -105,6 +106,7 @@ class Provider(ABC):
     options: ClassVar[frozenset[str]] = frozenset()
     unit: ClassVar[str]
     reads_files_by_itself: bool = False
+    trusts_its_own_address: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -115,6 +115,7 @@ class Dovecot(AccountBackend):
     options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
     backends = BACKENDS
     unit = UNIT
+    trusts_its_own_address = True
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 
     def __init__(self, host: Host, store: Store) -> None:

@@ -87,11 +87,11 @@ def ways_in() -> Any:
     return WaysIn()
 
 
-def look(*endpoints, refused=True, patience=0.0, connections=1):
+def look(*endpoints, refused=True, patience=0.0, connections=1, trusted=False):
     """What becomes of some ways to a server."""
     prover = Prover(ways_in(), patience)
     ways = [Way(one, connections) for one in endpoints]
-    return prover.look(lambda: ways, Expectation((b"leaf",), refused), "subject")
+    return prover.look(lambda: ways, Expectation((b"leaf",), refused, own_address_trusted=trusted), "subject")
 
 
 def fault(endpoint=IMAP, *, refused=True):
@@ -190,6 +190,7 @@ def test_every_virtual_server_that_shows_a_certificate_is_proven(wire, monkeypat
         read=lambda: {("imap", "default"): bound, ("pop3", "default"): other},
         endpoints=lambda vserver: [IMAP, IMAPS] if vserver is bound else pytest.fail("asked for another one"),
         elsewhere=lambda _vserver, _others: set(),
+        trusts_its_own_address=False,
     )
     prove_served(daemon, {"mx"}, {"mx": b"leaf"}.__getitem__)
     assert (wire.looks, wire.clear_looks) == (2, 1)
@@ -215,8 +216,14 @@ def test_one_way_that_is_wrong(wire):
 
 def test_what_a_server_lets_in_from_its_own_address_proves_nothing(wire):
     wire.clear = [{**REFUSED, "refused": False, "own_address": True}]
-    (sight,) = look(IMAP)
+    (sight,) = look(IMAP, trusted=True)
     assert sight.unseen.startswith("this host has no other address")
+    assert look(IMAP, refused=False, trusted=True) == [Sight(IMAP)]
+
+
+def test_who_trusts_nobody_lets_nobody_in_from_its_own_address(wire):
+    wire.clear = [{**REFUSED, "refused": False, "own_address": True, "evidence": "e"}]
+    assert fault() == "does not refuse clear text (e)"
 
 
 def test_several_listeners_that_get_connections_by_turns(wire):
