@@ -78,10 +78,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
     of_endpoint,
     shown_certificates,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT_STRENGTH
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import VERSIONS
 
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
-_DEFAULT_STRENGTH = "intermediate"
 _LEAST_BITS = 128
 # a web server need not listen where there is nothing but clear text
 _CLOSED = "refused"
@@ -115,7 +115,7 @@ def _certificate_faults(
 
 def _strength_faults(endpoint: Endpoint, vserver: Vserver) -> Iterator[str]:
     """What a server accepts although its strength does not allow it."""
-    name = vserver.get("strength") or _DEFAULT_STRENGTH
+    name = vserver.get("strength") or DEFAULT_STRENGTH
     strength = STRENGTHS.get(str(name))
     if strength is None:
         return
