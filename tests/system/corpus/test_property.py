@@ -89,7 +89,7 @@ ANOTHER_CERTIFICATE = """
 cat /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem >/etc/nginx/planted.pem
 cd /etc/nginx/snippets
 sed -i 's#^\\( *ssl_certificate\\(_key\\)*\\) .*#\\1 /etc/nginx/planted.pem;#' postmaster-http-*.conf
-systemctl reload nginx
+systemctl restart nginx
 """
 # What somebody does after our call, and what a client outside must notice: the table, the call, the deed, the words.
 PLANTED: Mapping[str, tuple[str, Mapping[str, object], str, str]] = {
