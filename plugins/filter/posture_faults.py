@@ -80,6 +80,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.options import DEFAULT_STRENGTH
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import VERSIONS
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._shown import (
+    Live,
+    live_certificates,
+    other_than_declared,
+)
 
 _TRUE = (True, "true", "True", "yes", 1)  # a declaration comes straight from an inventory
 _LEAST_BITS = 128
@@ -90,9 +95,7 @@ Endpoint = Mapping[str, Any]
 Vserver = Mapping[str, Any]
 
 
-def _certificate_faults(
-    endpoint: Endpoint, vserver: Vserver, live: Mapping[str, Mapping[str, Any]] | None, minimum_days: int
-) -> Iterator[str]:
+def _certificate_faults(endpoint: Endpoint, vserver: Vserver, live: Live | None, minimum_days: int) -> Iterator[str]:
     """What is wrong with the certificate that a server showed."""
     if not endpoint["verified"]:
         yield f"the certificate cannot be verified ({endpoint['verify_error']})"
@@ -101,11 +104,7 @@ def _certificate_faults(
         return
     declared = shown_certificates(vserver, endpoint["server_name"])
     if live is not None:
-        missing = [name for name in declared if name not in live]
-        yield from (f"the declared certificate {name} is not in the host's store" for name in missing)
-        if declared and leaf["sha256"] not in [live[name]["sha256"] for name in declared if name in live]:
-            shown = leaf["subject"] or ", ".join(leaf["names"])
-            yield f"it shows another certificate ({shown}, serial {leaf['serial']}) than {' or '.join(declared)}"
+        yield from other_than_declared(endpoint, vserver, live)
     others = [name for name in vserver.get("server_names") or () if not covers(leaf["names"], name)]
     if others and declared[:1] == [vserver.get("certificate")]:
         yield f"the certificate does not cover {', '.join(others)}"
@@ -139,9 +138,7 @@ def _clear_faults(endpoint: Endpoint, vserver: Vserver) -> Iterator[str]:
         yield f"clear text is not refused ({clear.get('evidence')})"
 
 
-def _faults(
-    endpoint: Endpoint, vserver: Vserver, live: Mapping[str, Mapping[str, Any]] | None, minimum_days: int
-) -> Iterator[str]:
+def _faults(endpoint: Endpoint, vserver: Vserver, live: Live | None, minimum_days: int) -> Iterator[str]:
     has_tls = endpoint["implicit_tls"] or PROTOCOLS[endpoint["protocol"]].starttls
     if endpoint["error"]:
         if has_tls or endpoint.get("error_code") != _CLOSED:
@@ -168,7 +165,7 @@ def posture_faults(
         minimum_days: days for which a certificate must be valid yet.
     """
     found = []
-    live = None if certificates is None else {one["name"]: one["live"] for one in certificates if one["live"]}
+    live = None if certificates is None else live_certificates(certificates)
     for one in endpoints:
         declared = of_endpoint(vservers, one["host"], one["protocol"], one["port"], one.get("server_name", "")) or {}
         faults = _faults(one, declared, live, int(minimum_days))

@@ -15,15 +15,24 @@ author:
 description:
   - Takes the data of TLSA records out of what a module says of certificates, for the filter
     P(postmaster.secure_channel.tlsa_records#filter).
+positional: key
 options:
   _input:
     description:
-      - The C(certificates) of M(postmaster.secure_channel.mail_cert_info), of which those that are live count, the
-        C(requests) of M(postmaster.secure_channel.mail_cert_request), or the C(certificates) of
+      - The C(certificates) of M(postmaster.secure_channel.mail_cert_info), the C(requests) of
+        M(postmaster.secure_channel.mail_cert_request), or the C(certificates) of
         M(postmaster.secure_channel.mail_cert_install).
     type: list
     elements: dict
     required: true
+  key:
+    description:
+      - Whether M(postmaster.secure_channel.mail_cert_info) is asked for the live keys, V(current), or for those that
+        wait for an answer, V(next). The other modules tell of one key only.
+    type: str
+    choices: [current, next]
+    default: current
+    version_added: 0.5.0
 """
 
 EXAMPLES = r"""
@@ -44,15 +53,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
 
-def tlsa_by_name(certificates: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+def tlsa_by_name(certificates: Sequence[Mapping[str, Any]], key: str = "current") -> dict[str, str]:
     """Data of TLSA records.
 
     Args:
         certificates: what mail_cert_info, mail_cert_request or mail_cert_install returned.
+        key: current or next, which only mail_cert_info tells apart.
     """
     found = {}
     for one in certificates:
-        data = (one.get("live", one) or {}).get("tlsa_3_1_1")
+        data = one["tlsa"][key] if "tlsa" in one else one.get("tlsa_3_1_1")
         if data:
             found[one["name"]] = data
     return found

@@ -13,9 +13,11 @@ version_added: 0.2.0
 author:
   - postmaster.secure_channel contributors (@postmaster)
 description:
-  - Returns, for each port of the virtual servers with certain certificates, the TLSA record that pins their keys for
-    DANE (RFC 7672). During a key rollover, a record has the values of both keys.
-positional: host, values
+  - Returns, for each port with TLS of the virtual servers with certain certificates, the TLSA record that pins their
+    keys for DANE (RFC 7672). During a key rollover, a record has the values of both keys.
+  - A record has the name under which clients know the virtual server, as in
+    P(postmaster.secure_channel.endpoints#filter). Those of one name and port are one record.
+positional: host, values, certificates
 options:
   _input:
     description:
@@ -36,6 +38,15 @@ options:
     type: list
     elements: dict
     required: true
+  certificates:
+    description:
+      - The C(certificates) that M(postmaster.secure_channel.mail_cert_info) found on the host. With them, a virtual
+        server with C(addresses) and without C(server_names) is known by the first name of its certificate, unless that
+        covers O(host).
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.5.0
 seealso:
   - module: postmaster.secure_channel.mail_cert_info
   - name: RFC 7672
@@ -76,13 +87,20 @@ _value:
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import ports
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.declaration import (
+    clients_view,
+    ports,
+    shown_certificates,
+)
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._dns import record
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import present_vservers
 
 
 def tlsa_records(
-    vservers: Sequence[Mapping[str, Any]], host: str, values: Sequence[Mapping[str, str | None]]
+    vservers: Sequence[Mapping[str, Any]],
+    host: str,
+    values: Sequence[Mapping[str, str | None]],
+    certificates: Sequence[Mapping[str, Any]] = (),
 ) -> list[dict[str, Any]]:
     """The TLSA records of virtual servers.
 
@@ -90,18 +108,22 @@ def tlsa_records(
         vservers: dictionaries with the options of mail_vserver_tls.
         host: the host's name for clients.
         values: the data of a record by certificate, None where it is not known; one dictionary for each set of keys.
+        certificates: what mail_cert_info found on the host.
 
     Raises:
         AnsibleFilterError: a protocol is not known.
     """
-    found: list[dict[str, Any]] = []
-    for vserver, _protocol in present_vservers(vservers):
-        own = (vserver.get("certificate"), vserver.get("alternative_certificate"))
-        certificates = {host: own, **{one["name"]: (one["certificate"],) for one in vserver.get("sni") or ()}}
-        for name, some in certificates.items():
-            data = [value for one in values for each in some if each and (value := one.get(each))]
-            found += [record(f"_{port}._tcp.{name}", "TLSA", data) for port in ports(vserver) if port and data]
-    return found
+    found: dict[str, list[str]] = {}
+    names = {one["name"]: one["live"]["names"] for one in certificates if one["live"]}
+    for vserver, protocol in present_vservers(vservers):
+        port, implicit = ports(vserver)
+        pinned = [one for one in (port if protocol.starttls else 0, implicit) if one]
+        for _place, name in clients_view(vserver, host, names):
+            shown = shown_certificates(vserver, name)
+            data = [value for one in values for each in shown if (value := one.get(each))]
+            for one in pinned if data else ():
+                found.setdefault(f"_{one}._tcp.{name}", []).extend(data)
+    return [record(name, "TLSA", data) for name, data in found.items()]
 
 
 class FilterModule:

@@ -10,8 +10,8 @@
   (the documentation's) and ``removing_daemons``.
 - out1 and out2 send mail to good and bad servers, which are services of the host peers (``sending_mail``), and then
   receive mail from partners, who are there as well (``receiving_mail``), both in the background.
-- c1 and c2 (``life``), d1 and d2 (``published``), f1 and f2 (``fleet``), two more of these names (``foreign_sending``)
-  are in labs of their own.
+- c1 and c2 (``life``), d1 and d2 (``published``), f1 and f2 (``fleet``), r1 and r2 (``rotation``), two more
+  (``foreign_sending``) are in labs of their own.
 
 Any test can be run alone, and all of them in any order (``--shuffle SEED`` shows it), since:
 
@@ -87,6 +87,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.inbound_partners import Received
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.outgoing_mail import Outgoing
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.published_policies import Published
+from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.rotation import Rotation
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import (
     HOSTS,
     MX,
@@ -387,6 +388,23 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FleetProof]:
         yield proof
     finally:
         proof.lab.down()
+
+
+@pytest.fixture(scope="session")
+def rotation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rotation]:
+    """What becomes of the certificates of r1 and r2."""
+    scenario = Rotation(Lab(lab_state("rotation")), tmp_path_factory.mktemp("rotation"))
+    try:
+        scenario.begin()
+        yield scenario
+    finally:
+        scenario.lab.down()
+
+
+@pytest.fixture(scope="session", params=("r1", "r2"))
+def rotated_host(rotation: Rotation, request: pytest.FixtureRequest) -> Host:
+    """One of them."""
+    return rotation.lab.hosts[request.param]
 
 
 @pytest.fixture(scope="session")

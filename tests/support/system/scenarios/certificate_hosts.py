@@ -93,7 +93,7 @@ _DNS_TASKS: list[dict[str, Any]] = [
 
 
 # The same for DANE's records: what is published, and when, is written down.
-_TLSA_TASKS: list[dict[str, Any]] = [
+TLSA_TASKS: list[dict[str, Any]] = [
     {
         "name": "Note what is published",
         "ansible.builtin.copy": {
@@ -196,7 +196,7 @@ class CertificateHosts:
             list(pool.map(settle, self.hosts))
         self.renew_lineage(1)
         (self.workshop / "dns.json").write_text(json.dumps(_DNS_TASKS))
-        (self.workshop / "tlsa.json").write_text(json.dumps(_TLSA_TASKS))
+        (self.workshop / "tlsa.json").write_text(json.dumps(TLSA_TASKS))
         self.ansible = self.runner("runs")
         self.traced = self.runner("traced", key_traces.PYTHON)
 

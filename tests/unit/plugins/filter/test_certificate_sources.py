@@ -13,7 +13,6 @@ from ansible_collections.postmaster.secure_channel.plugins.filter.ca_answers imp
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificate_installs import certificate_installs
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificate_requests import certificate_requests
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificates_by_source import certificates_by_source
-from ansible_collections.postmaster.secure_channel.plugins.filter.tlsa_by_name import tlsa_by_name
 
 LINEAGE = {"name": "www.test", "source": "lineage", "src": "/live/www.pem", "key_src": "/live/www.key"}
 ACME = {"name": "imap.test", "source": "acme", "acme_challenge": "dns-01", "key_type": "RSA"}
@@ -106,15 +105,3 @@ def test_a_name_and_its_wildcard_share_a_record() -> None:
 
 def test_what_the_ca_has_seen_before_is_not_shown_again() -> None:
     assert acme_challenges([ordered("a", {}, {})], [], "http-01") == {}
-
-
-def test_records_of_what_is_live_pending_or_installed() -> None:
-    assert tlsa_by_name(
-        [
-            {"name": "live", "live": {"tlsa_3_1_1": "3 1 1 aa"}},
-            {"name": "not live", "live": None, "pending": {"tlsa_3_1_1": "3 1 1 bb"}},
-            {"name": "requested", "tlsa_3_1_1": "3 1 1 cc"},
-            {"name": "not made in check mode", "tlsa_3_1_1": None},
-            {"name": "not known in check mode"},
-        ]
-    ) == {"live": "3 1 1 aa", "requested": "3 1 1 cc"}
