@@ -20,6 +20,7 @@ SYSTEM_TRUST_STORE = "/etc/ssl/certs/ca-certificates.crt"
 HOW_TO_TRUST = f"on {FAMILY}: into /usr/local/share/ca-certificates/, then update-ca-certificates"
 RESOLV_CONF = "/etc/resolv.conf"
 HOSTS = "/etc/hosts"  # names that are known without DNS
+HOSTNAME = "/etc/hostname"
 SYSTEMD_UNITS = "/etc/systemd/system"  # the administrator's own; systemd.unit(5)
 
 STORE_DIRECTORY = "/etc/postmaster"

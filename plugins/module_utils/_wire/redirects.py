@@ -7,10 +7,10 @@
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_names import leads_here
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import unverifying
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT, connect
@@ -78,25 +78,9 @@ def _followed(endpoint: Endpoint, url: str, location: str, *, clear_text_redirec
         )
     elif parts.scheme != "https" or (port or _HTTPS_PORT) != endpoint.port:
         return ""
-    if host not in (endpoint.server_name, endpoint.address) and not _is_here(host):
+    if host not in (endpoint.server_name, endpoint.address) and not leads_here(host):
         return ""
     return parts._replace(fragment="", path=parts.path or "/").geturl()
-
-
-def _is_here(host: str) -> bool:
-    """Whether a name leads to an address of this host."""
-    try:
-        found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return False
-    for family, kind, _protocol, _name, address in found:
-        try:
-            with socket.socket(family, kind) as trying:
-                trying.bind(address)
-                return True
-        except OSError:
-            continue
-    return False
 
 
 def _ask(endpoint: Endpoint, url: str, timeout: float) -> _Answer:

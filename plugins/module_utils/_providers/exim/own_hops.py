@@ -6,25 +6,15 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_names import OwnNames
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import HUBBED_HOSTS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import Smarthost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
-
-
-def _is_here(host: Host, name: str) -> bool:
-    """Whether a host of Exim's routes is this host itself."""
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return name in ("localhost", "localhost.localdomain")
-    return address.is_loopback or str(address) in own_addresses(host)
 
 
 def handed_to_itself(
@@ -44,10 +34,11 @@ def handed_to_itself(
     everything = next((one for one in policies if one.present and one.domain == EVERYTHING), None)
     if not everything or not everything.encrypted:
         return []
+    own = OwnNames(host)
     for number, line in enumerate(host.read_text(HUBBED_HOSTS).split("\n"), start=1):
         domain, colon, route = line.partition("#")[0].partition(":")
         domain = domain.strip().lower()
-        here = [one for one in Smarthost.from_route(route.strip()).hosts if _is_here(host, one)]
+        here = [one for one in Smarthost.from_route(route.strip()).hosts if own.has(one)]
         if colon and here and domain.removeprefix("*.") not in declared:
             raise Problem(
                 f"{HUBBED_HOSTS} line {number} hands mail for {domain} to {here[0]}, which is this host, and the level"
@@ -56,7 +47,7 @@ def handed_to_itself(
                 subject=everything.title,
                 option="tls",
             )
-    local = [] if everything.relay_host else [one for one in smarthost.hosts if _is_here(host, one)]
+    local = [] if everything.relay_host else [one for one in smarthost.hosts if own.has(one)]
     if not local:
         return []
     where = several(local)

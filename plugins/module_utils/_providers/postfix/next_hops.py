@@ -6,14 +6,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import HOSTS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_names import OwnNames
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 
 _SMTP_PORT = 25
@@ -37,7 +35,7 @@ class Place:
 
 def place_of(next_hop: str) -> Place | None:
     """The place of a next hop; None where it names no single one."""
-    match = _PLACE.fullmatch(next_hop)
+    match = _PLACE.fullmatch(next_hop.removeprefix("inet:"))
     if not match:
         return None
     number = port_number(match["port"]) if match["port"] else None
@@ -55,36 +53,9 @@ class ThisHost:
     """
 
     def __init__(self, host: Host, expanded: Callable[[str], str]) -> None:
-        self._host = host
-        self._expanded = expanded
-        self._own: frozenset[str] | None = None
-        self._named: frozenset[str] | None = None
+        self._own = OwnNames(host, lambda: (expanded("myhostname"), f"localhost.{expanded('mydomain')}"))
 
     def is_at(self, next_hop: str) -> bool:
         """Whether mail for a next hop stays on this host."""
         place = place_of(next_hop)
-        return place is not None and (self._has_address(place.host) or place.host in self._names)
-
-    def _has_address(self, given: str) -> bool:
-        try:
-            address = ipaddress.ip_address(given)
-        except ValueError:
-            return False
-        if address.is_loopback or address.is_unspecified:
-            return True
-        if self._own is None:
-            self._own = frozenset(own_addresses(self._host))
-        return str(address) in self._own
-
-    @property
-    def _names(self) -> frozenset[str]:
-        """Names of this host, in lower case: such as Postfix is told, and such as have one of its addresses."""
-        if self._named is None:
-            found = {"localhost", "localhost.localdomain", f"localhost.{self._expanded('mydomain')}".lower()}
-            found.add(self._expanded("myhostname").lower())
-            for line in self._host.read_text(HOSTS).split("\n"):
-                address, *names = line.partition("#")[0].split() or [""]
-                if self._has_address(address):
-                    found.update(name.lower() for name in names)
-            self._named = frozenset(found)
-        return self._named
+        return place is not None and self._own.has(place.host)
