@@ -14,17 +14,26 @@ Facts: Exim specification, chapters 33 and 34.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import ACCOUNTS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    ACCOUNTS,
+    CONFIG_DIRECTORY,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.routers import TRANSPORT, said
 
 OPTIONS = ("client_condition", "client_send", "client_name", "client_secret")
 _ASIDE = "# set aside for outgoing mail by postmaster.secure_channel: "
 _OURS = "postmaster_out_"
 _FORMER = "POSTMASTER_OUT_FORMER_"  # then the mechanism, and the option
+# with what other drivers log in
+_CREDENTIALS = frozenset(
+    ("client_send", "client_name", "client_secret", "client_username", "client_password", "client_authz")
+)
+_LIMITS = ("$transport_name", "$host", "$domain")  # what a condition is about that keeps it to some servers
 _DRIVERS = {"PLAIN": "plaintext", "LOGIN": "plaintext", "CRAM-MD5": "cram_md5"}
 
 
@@ -58,6 +67,29 @@ def former(shown: str, macros: Mapping[str, str]) -> Former:
             names.append(name)
             options[mechanism] = set_ones
     return Former(tuple(names), options)
+
+
+def refuse_other_mechanisms(shown: str, known: Former, place_of: Callable[[str], str]) -> None:
+    """Raise Problem where Exim would log in with another account wherever a server offers it a certain mechanism.
+
+    Exim tries its authenticators in their order, and ours come last.
+
+    Args:
+        shown: what ``exim4 -bP authenticators`` shows.
+        known: those that ours replace.
+        place_of: answers file and line of an authenticator.
+    """
+    for name, found in _authenticators(shown).items():
+        secrets = [option for option in found if option in _CREDENTIALS and found[option]]
+        kept_away = any(one in found.get("client_condition", "") for one in _LIMITS)
+        if secrets and not kept_away and name not in known.names and not name.startswith(_OURS):
+            raise Problem(
+                f"{place_of(name)}: the authenticator {name} logs in wherever a server offers"
+                f" {found.get('public_name', 'its mechanism')}, also where an entry's account belongs",
+                "keep it from such mail with 'client_condition ="
+                f" ${{if match{{$transport_name}}{{^{TRANSPORT}}}{{no}}{{yes}}}}', and run again",
+                option=CONFIG_DIRECTORY,
+            )
 
 
 def _authenticators(shown: str) -> dict[str, dict[str, str]]:

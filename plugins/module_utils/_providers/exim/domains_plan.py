@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -28,11 +29,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.own_hops import handed_to_itself
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    AUTH_DIRECTORY,
     CONFIG_DIRECTORY,
     PACKAGES,
     ROUTER_DIRECTORY,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.places import place_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import (
     Smarthost,
     default_level,
@@ -70,10 +73,13 @@ class Sending:
         tables = DomainEntries(self._host, self._expanded, smarthost)
         outcomes = tables.plan(policies, purge=purge)
         handed = handed_to_itself(self._host, policies, smarthost, tables.entries)
-        parts, before = {}, clients.former(self._ask("-bP", "authenticators"), self._macros)
+        shown = self._ask("-bP", "authenticators")
+        parts, before = {}, clients.former(shown, self._macros)
         if tables.entries:
             parts = {"routers": sending.routers(self._roots(ca_file)), "transports": sending.transports()}
         if tables.accounts:
+            where = partial(place_of, self._host, directory=AUTH_DIRECTORY, split=split)
+            clients.refuse_other_mechanisms(shown, before, where)
             parts["authenticators"] = clients.render(before)
         changes = tables.changes()
         return DomainPlan(
@@ -201,17 +207,19 @@ def _circumflex(policies: Sequence[DomainPolicy]) -> list[str]:
     return [warning]
 
 
-def refuse_late(shown: str) -> None:
+def refuse_late(shown: str, place_of_router: Callable[[str], str]) -> None:
     """Raise Problem where another router gets to see mail before ours do.
 
     Args:
         shown: what ``exim4 -bP router_list`` prints.
+        place_of_router: answers file and line of a router.
     """
     names = shown.split()
     ours = [number for number, name in enumerate(names) if name.startswith(sending.ROUTER)]
     if ours and ours[0] > 0:
         raise Problem(
-            f"the router {names[0]} comes before those of this collection, and may take mail from them",
+            f"{place_of_router(names[0])}: the router {names[0]} comes before those of this collection, and may take"
+            " mail from them",
             f"give its file below {ROUTER_DIRECTORY} a name that sorts after 050, or move it in the template",
             option=CONFIG_DIRECTORY,
         )

@@ -55,10 +55,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     KEY_PERMISSIONS,
     LOGS,
     PACKAGES,
+    ROUTER_DIRECTORY,
     SASL_SOCKET,
     UNIT,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.places import place_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.virtual_servers import (
     VirtualServers,
 )
@@ -279,7 +281,8 @@ class Exim(DomainProvider):
 
         ask("update-exim4.conf", "--confdir", mirror, "--output", made)
         ask("exim4", "-C", made, "-bV")
-        outgoing.refuse_late(ask("exim4", "-C", made, "-bP", "router_list"))
+        of_routers = functools.partial(place_of, self.host, directory=ROUTER_DIRECTORY, split=self.sources.split)
+        outgoing.refuse_late(ask("exim4", "-C", made, "-bP", "router_list"), of_routers)
         found = Effective.shown(lambda *words: ask("exim4", "-C", made, *words))
         for option in found.expected:
             if not found.ours(option):

@@ -35,9 +35,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     HUBBED_HOSTS,
     LOCALMACROS,
     MAIN_DIRECTORY,
+    ROUTER_DIRECTORY,
     SETTINGS,
     TEMPLATE,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.places import place_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import (
     Smarthost,
@@ -270,11 +272,43 @@ def test_routers_of_the_administrators_are_told(one):
     assert not any("mine" in warning for warning in planned(one, RELAYED).warnings)
 
 
+@pytest.mark.parametrize(
+    ("options", "refused"),
+    [
+        ("driver = plaintext\npublic_name = XOAUTH2\nclient_send = alice\n", True),
+        ("driver = spa\npublic_name = NTLM\nclient_username = alice\nclient_password = x\n", True),
+        (
+            "driver = plaintext\npublic_name = XOAUTH2\nclient_send = a\nclient_condition = ${if def:tls_out_cipher}\n",
+            True,
+        ),
+        ("driver = external\npublic_name = EXTERNAL\nclient_send = a\nclient_condition = ${if eq{$host}{x}}\n", False),
+        ("driver = plaintext\npublic_name = PLAIN\nclient_send = ^alice^x\n", False),
+        ("driver = plaintext\npublic_name = XOAUTH2\nclient_send = \nserver_prompts = :\n", False),
+    ],
+)
+def test_logins_of_others_by_other_mechanisms(options, refused):
+    shown = f"theirs authenticator:\n{options}"
+    if not refused:
+        clients.refuse_other_mechanisms(shown, clients.former(shown, {}), str)
+        return
+    with pytest.raises(Problem, match="/etc/theirs line 7: the authenticator theirs logs in wherever"):
+        clients.refuse_other_mechanisms(shown, clients.former(shown, {}), "/etc/{} line 7".format)
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_where_a_driver_is_written(split, host):
+    one = host
+    path = f"{ROUTER_DIRECTORY}/040_own" if split else TEMPLATE
+    one.files[path] = b"# mine:\n\nmine:\n  driver = accept\n"
+    assert place_of(one, "mine", ROUTER_DIRECTORY, split=split) == f"{path} line 3"
+    assert "includes" in place_of(one, "other", ROUTER_DIRECTORY, split=split)
+
+
 def test_router_before_ours_is_refused():
-    refuse_late("hubbed_hosts\ndnslookup\n")
-    refuse_late("postmaster_to_hub\npostmaster_to_host\ndnslookup\n")
+    refuse_late("hubbed_hosts\ndnslookup\n", str)
+    refuse_late("postmaster_to_hub\npostmaster_to_host\ndnslookup\n", str)
     with pytest.raises(Problem, match="the router mine comes before"):
-        refuse_late("mine\npostmaster_to_hub\n")
+        refuse_late("mine\npostmaster_to_hub\n", "/etc/exim4/{} line 3".format)
 
 
 @pytest.mark.parametrize(
