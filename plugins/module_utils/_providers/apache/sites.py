@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.inherited_rules import (
@@ -100,9 +100,9 @@ class Site(web.Site):
         return self._used("tls") if self.ours else []
 
     @property
-    def proxied(self) -> Sequence[Socket]:
-        told = [one.args[0].lower() for one in self.block if one.name == "remoteipproxyprotocol" and one.args]
-        return [*self.clear, *self.tls] if told[-1:] == ["on"] else ()
+    def told_proxied(self) -> bool | None:
+        """Whether one of its lines says that load balancers come to its sockets; None where none says anything."""
+        return _proxied(self.block)
 
     def _used(self, side: str) -> list[Socket]:
         path = vserver_file(self.ours, "use")
@@ -191,6 +191,16 @@ class Sites(web.Sites[Site]):
         lines = {path: list(statements(path, texts.get(path, ""))) for path in {one.path for one in listed}}
         self.all = [Site(some, texts.get(some[0].path, ""), lines[some[0].path], read) for some in together.values()]
 
+    @property
+    def proxied(self) -> Collection[Socket]:
+        told: dict[Socket, set[bool | None]] = {}
+        for site in self.all:
+            for one in (*site.clear, *site.tls):
+                told.setdefault(one, set()).add(site.told_proxied)
+        # what one site says of a socket holds for all; what the server says, for sockets of which none says anything
+        of_all = _proxied(self._around())
+        return {one for one, words in told.items() if True in words or (of_all and False not in words)}
+
     def unnamed(self) -> Site | None:
         firsts = [
             ((one.port == 0, socket(one.address).address != EVERY_IPV4), number)
@@ -253,6 +263,12 @@ class Sites(web.Sites[Site]):
         if name and sum(one.path == path for one in self.all) == 1:
             return f"disable that one ('a2dissite {name.group(1)}' and 'systemctl reload {UNIT}')"
         return f"remove that <VirtualHost> section, and leave the others in {path or 'the file'}"
+
+
+def _proxied(lines: Iterable[Statement]) -> bool | None:
+    """What lines say of the PROXY protocol; None for nothing."""
+    told = [one.args[0].lower() for one in lines if one.name == "remoteipproxyprotocol" and one.args]
+    return told[-1] == "on" if told else None
 
 
 def _outside_sections(lines: Iterable[Statement]) -> Iterator[Statement]:

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -124,7 +124,8 @@ class Site(web.Site):
         return [one.socket for one in self.listeners if one.tls]
 
     @property
-    def proxied(self) -> Sequence[Socket]:
+    def told_proxied(self) -> Sequence[Socket]:
+        """Where one of its lines says that load balancers come."""
         return [one.socket for one in self.listeners if one.directive and "proxy_protocol" in one.directive.args[1:]]
 
     @property
@@ -202,6 +203,10 @@ class Sites(web.Sites[Site]):
         here = [(one.first, site) for site in self.all for one in site.listeners if one.socket == socket]
         told = [site for first, site in here if first]
         return next(iter(told or [site for _first, site in here]), None)
+
+    @property
+    def proxied(self) -> Collection[Socket]:
+        return {place for one in self.all for place in one.told_proxied}
 
     def unnamed(self) -> Site | None:
         sockets = [one for site in self.all for one in site.clear if one.port == HTTP_PORT]

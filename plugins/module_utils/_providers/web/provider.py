@@ -228,8 +228,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         if site is None:
             return []
         asked = "" if vserver.name == "default" else vserver.name
-        # it is a matter of the socket, whichever site says so
-        proxied = {place for one in self._sites().all for place in one.proxied}
+        proxied = self._sites().proxied
         found = []
         for tls, sockets in ((False, site.clear), (True, site.tls)):
             for one in dict.fromkeys(sockets):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -107,11 +107,6 @@ class Site(ABC):
         """Where it is reached with TLS; of a site that is not ours only where its own lines say so."""
 
     @property
-    def proxied(self) -> Sequence[Socket]:
-        """Where load balancers have to say first who connects (PROXY protocol)."""
-        return ()
-
-    @property
     @abstractmethod
     def certificates(self) -> Sequence[str]:
         """Paths of the certificates that it shows."""
@@ -163,6 +158,11 @@ class Sites(ABC, Generic[SiteT]):
     """
 
     all: Sequence[SiteT]
+
+    @property
+    @abstractmethod
+    def proxied(self) -> Collection[Socket]:
+        """Where load balancers have to say first who connects (PROXY protocol), whichever site they ask for."""
 
     @abstractmethod
     def unnamed(self) -> SiteT | None:

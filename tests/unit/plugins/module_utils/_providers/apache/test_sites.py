@@ -62,3 +62,21 @@ def test_load_balancers_in_front_of_a_site(word, version, host):
     shop(host, f"RemoteIPProxyProtocol {word}")
     APACHE.take(host, SHOP)
     assert {one.proxy_protocol for one in APACHE.on(host).endpoints(SHOP)} == {version}
+
+
+@pytest.mark.parametrize(
+    ("lines", "word", "versions"),
+    [
+        ("RemoteIPProxyProtocol On\n", "", {1}),
+        ("<IfModule remoteip_module>\nRemoteIPProxyProtocol On\n</IfModule>\n", "", {1}),
+        ("RemoteIPProxyProtocol On\n", "RemoteIPProxyProtocol Off", {0}),
+        ("RemoteIPProxyProtocol Off\n", "RemoteIPProxyProtocol On", {1}),
+        ("RemoteIPProxyProtocol On\nRemoteIPProxyProtocol Off\n", "", {0}),
+        ("<VirtualHost *:8080>\nRemoteIPProxyProtocol On\n</VirtualHost>\n", "", {0}),
+    ],
+)
+def test_load_balancers_in_front_of_the_whole_server(lines, word, versions, host):
+    shop(host, word)
+    host.files["/etc/apache2/apache2.conf"] += lines.encode()
+    APACHE.take(host, SHOP)
+    assert {one.proxy_protocol for one in APACHE.on(host).endpoints(SHOP)} == versions
