@@ -36,7 +36,8 @@ def in_clear(ways_in: WaysIn, sockets: Sequence[Listening], plan: DaemonPlan) ->
     for socket in _unclaimed(sockets, plan):
         for vserver in asked.values():
             way = ways_in.to(Endpoint("127.0.0.1", socket.port, vserver.protocol, implicit_tls=False))[0]
-            fault = _fault(way.endpoint, vserver, ways_in.sources(way.endpoint))
+            trusting = plan.provider.trusts_its_own_address
+            fault = _fault(way.endpoint, vserver, ways_in.sources(way.endpoint), trusting=trusting)
             if fault:
                 yield (
                     f"{vserver.title}: {plan.provider.name} also listens on {socket.place}, which no virtual server is"
@@ -58,15 +59,19 @@ def _unclaimed(sockets: Sequence[Listening], plan: DaemonPlan) -> list[Listening
     return [one for _port, one in sorted(found.items())]
 
 
-def _fault(endpoint: Endpoint, vserver: Vserver, sources: Sequence[str]) -> str:
-    """What a client without TLS can do there, as a part of a sentence; empty for nothing that matters."""
+def _fault(endpoint: Endpoint, vserver: Vserver, sources: Sequence[str], *, trusting: bool) -> str:
+    """What a client without TLS can do there, as a part of a sentence; empty for nothing that matters.
+
+    Where the server trusts its own address, what it offers to that says nothing of what it offers to others.
+    """
     for source in sources:
         start = replace(endpoint, source=source)
         try:
             # whoever starts with TLS, or speaks something else, does not answer the protocol's first command
             if clear_text(replace(start, implicit_tls=True), timeout=_TIMEOUT).refused:
                 return ""
-            return _open(clear_text(start, timeout=_TIMEOUT), vserver)
+            found = clear_text(start, timeout=_TIMEOUT)
+            return "" if trusting and found.own_address else _open(found, vserver)
         except TurnedAway:
             continue
         except WireError:

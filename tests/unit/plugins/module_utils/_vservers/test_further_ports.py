@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,13 +38,22 @@ class Ports:
         return OPEN if endpoint.implicit_tls and found else found or REFUSED
 
 
-def warnings(*vservers, place="0.0.0.0:1143", name="dovecot", before=()):
+def warnings(*vservers, place="0.0.0.0:1143", name="dovecot", before=(), trusting=False):
     socket = Listening(place, frozenset([name]))
     ways_in: Any = SimpleNamespace(to=lambda endpoint: [Way(endpoint)], sources=lambda _endpoint: [""])
-    provider: Any = SimpleNamespace(name="dovecot", processes={"dovecot"})
+    provider: Any = SimpleNamespace(name="dovecot", processes={"dovecot"}, trusts_its_own_address=trusting)
     return list(
         further_ports.in_clear(ways_in, [socket], DaemonPlan(provider, vservers, {one.key: one for one in before}))
     )
+
+
+@pytest.mark.parametrize("answer", [OPEN, replace(OPEN, auth_offered=True)])
+def test_what_is_offered_to_the_own_address_alone(answer, monkeypatch):
+    Ports(monkeypatch, port1143=replace(answer, own_address=True))
+    assert warnings(IMAP, trusting=True) == []
+    assert len(warnings(IMAP)) == 1
+    Ports(monkeypatch, port1143=answer)
+    assert len(warnings(IMAP, trusting=True)) == 1
 
 
 @pytest.mark.parametrize(
