@@ -76,6 +76,14 @@ options:
       - IP address to connect from, one of those of the host that the task runs on.
       - If left out, the system chooses, with the exception described above.
     type: str
+  proxy_protocol:
+    description:
+      - Version of the PROXY protocol in which to tell the server first who connects, as a load balancer such as HAProxy
+        does. The server must trust the address from which the module connects.
+      - If left out, the module connects as a client does.
+    type: int
+    choices: [1, 2]
+    version_added: 0.5.0
   endpoints:
     description:
       - Many servers in one call, each with the options above. They are checked in parallel.
@@ -112,6 +120,11 @@ options:
       source:
         description: See O(source).
         type: str
+      proxy_protocol:
+        description: See O(proxy_protocol).
+        type: int
+        choices: [1, 2]
+        version_added: 0.5.0
   timeout:
     description:
       - Seconds for one conversation with a server, more than 0 and at most 120. There are one to eight conversations
@@ -477,6 +490,7 @@ ELEMENT: Spec = {
     "ca_file": {"type": "path", "kind": PATH},
     "ca_content": {"type": "str", "kind": CERTIFICATES},
     "source": {"type": "str", "kind": SERVER},
+    "proxy_protocol": {"type": "int", "choices": [1, 2]},
 }
 CHECKS: Spec = {
     "timeout": {"type": "float", "default": 10},

@@ -82,7 +82,14 @@ def parse(element: Mapping[str, Any]) -> Question:
         raise Problem("it cannot be combined with ca_file", "give one of them", subject=subject, option="ca_content")
     return Question(
         host=element["host"],
-        endpoint=Endpoint(element["host"], port, protocol.name, implicit, element["server_name"] or ""),
+        endpoint=Endpoint(
+            element["host"],
+            port,
+            protocol.name,
+            implicit,
+            element["server_name"] or "",
+            proxy_protocol=element["proxy_protocol"] or 0,
+        ),
         server_name=element["server_name"] or element["host"],
         ca_file=element["ca_file"] or "",
         roots=element.get("ca_content") or "",

@@ -269,6 +269,23 @@ def test_what_is_behind_a_load_balancer_is_proven_as_one(name, odd, hosts):
     assert "location: https://" in shown.out.lower(), shown
 
 
+@pytest.fixture(scope="module")
+def asked(odd, hosts):
+    """What mail_tls_info sees of a port that only load balancers may use: as one of them, and as a client."""
+    at = {"host": "127.0.0.1", "protocol": "imap", "source": "127.0.0.2", "timeout": 5}
+    calls = [{**at, "proxy_protocol": 1}, {**at, "proxy_protocol": 2}, at]
+    tasks = [{"name": str(number), f"{COLLECTION}.mail_tls_info": one} for number, one in enumerate(calls)]
+    assert odd.results
+    return hosts.ansible.play(",".join(NAMES), tasks)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_load_balancer_can_look_at_what_is_behind_it(name, asked):
+    (line, binary, plain) = (asked.one(name, str(number)).result["endpoints"][0] for number in range(3))
+    assert line["tls"]["version"] == binary["tls"]["version"] == "TLSv1.3"
+    assert plain["tls"] is None
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_host_that_keeps_itself_out_says_so(name, odd, hosts):
     result, host = odd.one(name, "0").result, hosts.lab.hosts[name]
