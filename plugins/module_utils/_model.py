@@ -257,6 +257,8 @@ class TlsRequirement:
             for none.
         mechanisms: SASL mechanisms, in lower case, of which a server that offers a login must offer one; empty for any.
         named_in: where the daemon's configuration names the next hop, if mail of any domain may be sent there.
+        versions: the TLS versions that the daemon speaks there, such as ``TLSv1.3``; empty for any.
+        versions_set_by: what has the daemon speak those alone, as messages name it.
     """
 
     domain: str
@@ -272,6 +274,8 @@ class TlsRequirement:
     server_name: str = ""
     mechanisms: tuple[str, ...] = ()
     named_in: str = ""
+    versions: tuple[str, ...] = ()
+    versions_set_by: str = ""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from itertools import islice
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.ber import BerError, element, read_element
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import only_version
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.smtp import offered_mechanisms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
@@ -170,6 +171,10 @@ def _fault_under(
         return Fault(NO_TLS if exc.code in _NO_TLS else NO_ANSWER, f"{who}: {exc.text}")
     if session.error:
         return Fault(NO_TLS, f"{who}: {session.error.text}, inside TLS")
+    versions = requirement.versions or (session.version,)
+    if session.version not in versions and not any(_speaks(one, endpoint, name, end) for one in versions):
+        only = f"{', '.join(versions)}, by {requirement.versions_set_by}"
+        return Fault(NO_TLS, f"{who}: it speaks {session.version}, and this host another TLS there ({only})")
     if verifying and not session.verified:
         return Fault(CERTIFICATE, f"{who}: its certificate is not trusted ({session.verify_error})")
     wanted = (*requirement.names, *((host.lower(),) if requirement.own_name else ()))
@@ -183,6 +188,15 @@ def _fault_under(
         only = quoted(", ".join(sorted(offered)).upper())
         return Fault(NO_LOGIN, f"{who}: it offers no mechanism to log in with that this host can use, only {only}")
     return None
+
+
+def _speaks(version: str, endpoint: Endpoint, name: str, end: float) -> bool:
+    """Whether a server speaks a TLS version."""
+    try:
+        handshake(endpoint, trust=only_version(version), server_name=name, timeout=_left(end))
+    except WireError:
+        return False
+    return True
 
 
 def _matches(presented: str, wanted: str) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import assignments
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
@@ -54,7 +55,9 @@ def refuse_weak_fallback(
     demanding = [one for one in policies if one.encrypted and one.domain != EVERYTHING]
     if not demanding:
         return
-    found = [(MAIN_CF, settings.expanded(FALLBACK))]  # our own services heed it, too
+    line = assignments(settings.text).get(FALLBACK)
+    place = f"{MAIN_CF} line {line.line}" if line else MAIN_CF
+    found = [(place, settings.expanded(FALLBACK))]  # our own services heed it, too
     for service in services:
         own = service.overrides.get(FALLBACK)
         if own:

@@ -53,6 +53,11 @@ def reader_of_table(table: str) -> str | Identity:
     return ""
 
 
+def is_of_patterns(table: str) -> bool:
+    """Whether the keys of a table are patterns, of which the first that fits decides."""
+    return table.removeprefix(_PROXY).partition(":")[0] in _PATTERNS
+
+
 def tables_in(value: str) -> Iterator[str]:
     """The lookup tables that a parameter's value names, among other words."""
     for word in words(value):
@@ -134,4 +139,5 @@ def _split_pattern(row: str) -> tuple[str, str]:
     while end < len(bare) and bare[end] != bare[0]:
         end += 2 if bare[end] == "\\" else 1
     match = re.match(r"\S*\s+(.*)", bare[end + 1 :], re.DOTALL)
-    return bare[: end + 1], match.group(1) if match else ""
+    against = row[: len(row) - len(bare)]
+    return against + bare[: end + 1], match.group(1) if match else ""

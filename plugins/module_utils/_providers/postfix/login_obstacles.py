@@ -22,6 +22,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     tables_in,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import place_of
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.no_starttls import (
+    BY_SERVER,
+    KEYWORDS,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
 )
@@ -122,8 +126,9 @@ class LoginObstacles:
             found.append(Obstacle("smtp_sasl_auth_enable", "smtp_sasl_auth_enable is no for the service"))
         if effective("smtp_sasl_type") not in ("", "cyrus"):
             found.append(Obstacle("smtp_sasl_type", f"smtp_sasl_type is {effective('smtp_sasl_type')}"))
-        if "auth" in words(effective("smtp_discard_ehlo_keywords").lower()):
-            found.append(Obstacle("smtp_discard_ehlo_keywords", "smtp_discard_ehlo_keywords has auth"))
+        if "auth" in words(effective(KEYWORDS).lower()):
+            found.append(Obstacle(KEYWORDS, f"{KEYWORDS} has auth"))
+        found += self._of_servers(effective(BY_SERVER))
         if not any(passes_filter(self._host, effective(FILTER), one) for one in _COMMON):
             found.append(Obstacle(FILTER, f"{FILTER} leaves out PLAIN and LOGIN"))
         # that main.cf forbids PLAIN inside TLS is undone for all accounts
@@ -134,6 +139,15 @@ class LoginObstacles:
             if forbidden:
                 found.append(Obstacle(name, f"{name} is {effective(name)}"))
         return [*found, *self._of_tables(effective, next_hop, sent_here)]
+
+    def _of_servers(self, value: str) -> list[Obstacle]:
+        """Servers at which logins are not seen."""
+        for table in words(value):
+            rows = table_rows(self._host, table)
+            if rows is None or any("auth" in words(row.value.lower()) for row in rows):
+                place = next((row.place for row in rows or () if "auth" in words(row.value.lower())), table)
+                return [Obstacle(BY_SERVER, f"{BY_SERVER} ({place}) may have auth for its server")]
+        return []
 
     def _of_tables(
         self, effective: Callable[[str], str], next_hop: str, sent_here: Callable[[str], bool]

@@ -12,13 +12,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.foreign_tables import (
+    is_of_patterns,
     table_rows,
     tables_in,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.main_cf import assignments
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MAIN_CF,
@@ -49,7 +51,9 @@ _RELAYS = ("smtp_fallback_relay", "address_verify_relayhost")
 _CHECKS = re.compile(r"\w+_(restrictions|checks)")
 _CLASSES = "smtpd_restriction_classes"
 _ACTION = re.compile(r"(?:^|[\s,])FILTER\s+([^\s,]+)", re.IGNORECASE)
+_BY_RECIPIENT = "check_recipient_access"
 _SMTP = "smtp"
+_NO_HOP = Hop("", "")
 
 
 @dataclass(frozen=True)
@@ -60,11 +64,15 @@ class NamedHop:
         hop: service and next hop, which is empty where it is the recipient's domain.
         place: the parameter, or file and line.
         relays: whether it takes what is on its way to others, and not only what this host handles itself.
+        filters: whether mail takes it before it takes its own way.
+        recipient: whose mail alone that is, a key of access(5); empty for any.
     """
 
     hop: Hop
     place: str
     relays: bool = False
+    filters: bool = False
+    recipient: str = ""
 
 
 class NamedHops:
@@ -94,21 +102,23 @@ class NamedHops:
         self._names = list(names)
         self._services = list(services)
         self._ignored = ignored
+        self._lines = assignments(host.read_text(MAIN_CF))
 
     def found(self) -> list[NamedHop]:
         """All of them, each once."""
-        return list({one.hop: one for one in (*self._of_relays(), *self._of_main(), *self._of_services())}.values())
+        everything = (*self._of_relays(), *self._of_main(), *self._of_services())
+        return list({(one.hop, one.filters, one.recipient): one for one in everything}.values())
 
     # ---- where they are named
 
     def _of_main(self) -> Iterator[NamedHop]:
         for name in _TRANSPORTS:
-            yield from self._of_way(self._expanded(name), f"{name} in {MAIN_CF}")
+            yield from self._of_way(NamedHop(_NO_HOP, self._place(name), filters=name == _FILTER), self._expanded(name))
         for name in _TRANSPORT_TABLES:
             yield from self._of_tables(self._expanded(name), ways=True, relays=name == TRANSPORTS_BY_SENDER)
         classes = words(self._expanded(_CLASSES))
         for name in (*(one for one in self._names if _CHECKS.fullmatch(one)), *classes):
-            yield from self._of_tables(self._expanded(name))
+            yield from self._of_checks(self._expanded(name))
 
     def _of_services(self) -> Iterator[NamedHop]:
         for service in self._services:
@@ -116,9 +126,10 @@ class NamedHops:
             for name, override in service.overrides.items():
                 value = expand(override.value, effective)
                 if name == _FILTER:
-                    yield from self._of_way(value, f"{MASTER_CF} line {override.line}")
+                    there = NamedHop(_NO_HOP, f"{MASTER_CF} line {override.line}", filters=True)
+                    yield from self._of_way(there, value)
                 elif _CHECKS.fullmatch(name):
-                    yield from self._of_tables(value)
+                    yield from self._of_checks(value)
                 elif name in _RELAYS:
                     yield from self._of_relay(value, f"{MASTER_CF} line {override.line}")
 
@@ -129,10 +140,14 @@ class NamedHops:
 
     def _of_relays(self) -> Iterator[NamedHop]:
         for name in _RELAYS:
-            yield from self._of_relay(self._expanded(name), f"{name} in {MAIN_CF}")
+            yield from self._of_relay(self._expanded(name), self._place(name))
         for table in tables_in(self._expanded(RELAYS_BY_SENDER)):
             for row in table_rows(self._host, table) or ():
                 yield from self._of_relay(row.value, row.place)
+
+    def _place(self, name: str) -> str:
+        line = self._lines.get(name)
+        return f"{name} in {MAIN_CF}" + (f" line {line.line}" if line else "")
 
     # ---- what is named
 
@@ -141,18 +156,29 @@ class NamedHops:
         for next_hop in words(value):
             yield NamedHop(Hop(_SMTP, next_hop.lower()), place, relays=True)
 
-    def _of_way(self, value: str, place: str, *, relays: bool = False) -> Iterator[NamedHop]:
+    def _of_way(self, there: NamedHop, value: str) -> Iterator[NamedHop]:
         """Of what is written as ``transport:nexthop``."""
         transport, _colon, next_hops = value.strip().partition(":")
         # a filter without a next hop gets default_filter_nexthop; what has none then takes the recipient's domain
         for next_hop in words(next_hops or self._expanded("default_filter_nexthop")) or [""]:
             if transport and "$" not in next_hop:
-                yield NamedHop(Hop(transport, next_hop.lower()), place, relays)
+                yield replace(there, hop=Hop(transport, next_hop.lower()))
 
-    def _of_tables(self, value: str, *, ways: bool = False, relays: bool = False) -> Iterator[NamedHop]:
+    def _of_tables(
+        self, value: str, *, ways: bool = False, relays: bool = False, key: bool = False
+    ) -> Iterator[NamedHop]:
         for table in tables_in(value):
             if table.endswith(":" + self._ignored):
                 continue
             for row in table_rows(self._host, table) or ():
+                recipient = row.key.lower() if key and not is_of_patterns(table) else ""
+                there = NamedHop(_NO_HOP, row.place, relays, filters=not ways, recipient=recipient)
                 for way in [row.value] if ways else _ACTION.findall(row.value):
-                    yield from self._of_way(way, row.place, relays=relays)
+                    yield from self._of_way(there, way)
+
+    def _of_checks(self, value: str) -> Iterator[NamedHop]:
+        """Of what tables of restrictions and of checks answer."""
+        before = ""
+        for word in words(value):
+            yield from self._of_tables(word, key=before == _BY_RECIPIENT)
+            before = word

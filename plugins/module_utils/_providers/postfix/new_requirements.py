@@ -44,13 +44,19 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
     DomainTables,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
+    expand,
+    tls_versions,
+    words,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewRequirements
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
 _DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
 _SERVER_NAME = "smtp_tls_servername"
+_PROTOCOLS = "smtp_tls_mandatory_protocols"
+_MODERN = ("TLSv1.2", "TLSv1.3")
 
 
 class _Comparison:
@@ -149,6 +155,9 @@ class _Comparison:
             level=policy.level,
             server_name=self._server_name(transport, place.host, policy),
         )
+        versions = tls_versions(self._of_service(transport, _PROTOCOLS))
+        if not set(versions).issuperset(_MODERN):
+            found = replace(found, versions=versions, versions_set_by=_PROTOCOLS)
         match = policy.match
         if policy.level in MATCH and not match:
             match = tuple(words(self._settings.expanded(MATCH[policy.level])))

@@ -10,39 +10,36 @@ that does not hold is worse than none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import main_cf
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.foreign_tables import (
-    table_rows,
-    tables_in,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.fallback_relays import (
+    refuse_weak_fallback,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.filters import (
+    refuse_weak_filters,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Rows
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHops
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import ThisHost
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.no_starttls import NoStarttls
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.other_tables import (
+    OtherTables,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    LEVEL,
     Settings,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
-    MAIN_CF,
-    MASTER_CF,
-    TLS_POLICY,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
-    TABLES,
-    Policy,
+    by_key,
+    keys_of,
+    policies_of_others,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
-    expand,
-    words,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
-
-_PER_SITE = "smtp_tls_per_site"
-_KEYWORDS = "smtp_discard_ehlo_keywords"
-_NO_EHLO = "smtp_never_send_ehlo"
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import Hop
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand
 
 
 class Outranking:
@@ -52,90 +49,51 @@ class Outranking:
         host: the machine.
         expanded: answers a parameter's value as it is, with the parameters it names put in.
         settings: main.cf as it will be.
+        rows: our TLS policy table as it will be.
     """
 
-    def __init__(self, host: Host, expanded: Callable[[str], str], settings: Settings) -> None:
+    def __init__(self, host: Host, expanded: Callable[[str], str], settings: Settings, rows: Rows) -> None:
         self._host = host
         self._expanded = expanded
         self._settings = settings
-        self._lines = main_cf.assignments(settings.text)
+        self._rows = rows
 
-    def _place(self, name: str) -> str:
-        line = self._lines[name].line if name in self._lines else 0
-        return f"{MAIN_CF} line {line}" if line else f"{name} in {MAIN_CF}"
-
-    # ---- STARTTLS
-
-    def refuse_no_starttls(self, services: Iterable[Service]) -> None:
-        """Raise Problem where a service never asks for TLS, so that nothing could be sent any more.
-
-        Args:
-            services: those that send mail for which TLS is demanded.
-        """
-        views = [service.overrides for service in services]
-        for name in (_KEYWORDS, _NO_EHLO):
-            found = [(self._expanded(name), self._place(name))] if any(name not in one for one in views) else []
-            for overrides in views:
-                if name in overrides:
-                    own = overrides[name]
-                    found.append((expand(own.value, self._settings.value), f"{MASTER_CF} line {own.line}"))
-            for value, place in found:
-                if value == "yes" or (name == _KEYWORDS and "starttls" in words(value.lower())):
-                    raise Problem(
-                        f"{place} sets {name} to {value}, so Postfix never starts TLS, and mail that needs it stays",
-                        "remove that setting, or leave starttls out of it, then run again",
-                        option=place,
-                    )
-
-    # ---- other tables
-
-    def refuse_forgotten(self) -> None:
-        """Raise Problem where Postfix would no longer look into the older kind of table."""
-        if self._expanded(_PER_SITE) and not words(self._settings.before(TABLES)):
-            raise Problem(
-                f"{self._place(_PER_SITE)} has {_PER_SITE}, which Postfix ignores once there is a TLS policy table, so"
-                " what it demands of others would no longer be demanded",
-                f"give its rows to a table in {TABLES}, or declare its domains, and remove {_PER_SITE}",
-                option=MAIN_CF,
-            )
-
-    def weaker_rows(self, policies: Sequence[DomainPolicy], ours: Collection[str]) -> list[str]:
-        """Warnings of tables that cannot be listed.
+    def refuse(
+        self,
+        policies: Sequence[DomainPolicy],
+        services: Mapping[str, Service],
+        used: Iterable[Service],
+        named: NamedHops,
+    ) -> list[str]:
+        """Warnings of what cannot be told, or is about single servers.
 
         Args:
-            policies: those that hold for more than one name.
-            ours: the keys of our own table, which is asked first.
+            policies: all that are declared.
+            services: the services of master.cf that are an smtp(8), by name.
+            used: those by which mail of these domains leaves.
+            named: the next hops that the configuration names.
 
         Raises:
-            Problem: a row of somebody else demands less than one of the policies for mail that the policy is about.
+            Problem: a setting goes before one of the policies.
         """
-        wide = [one for one in policies if one.encrypted and (one.subdomains or one.domain == EVERYTHING)]
-        if not wide:
-            return []
+        other_tables = OtherTables(self._host, self._expanded, self._settings)
+        if self._rows or any(policy.domain == EVERYTHING for policy in policies):
+            other_tables.refuse_forgotten()
+        warnings = NoStarttls(self._host, self._expanded, self._settings, used).refuse(policies)
+        ours = by_key(self._rows)
+        of_others = partial(policies_of_others, self._host, self._expanded)
+        refuse_weak_fallback(policies, used, self._settings, ours, of_others)
         this_host = ThisHost(self._host, self._expanded)
-        unknown = []
-        for table in tables_in(self._expanded(TABLES)):
-            if table.endswith(":" + TLS_POLICY):
-                continue
-            rows = table_rows(self._host, table)
-            if rows is None:
-                unknown.append(table)
-            for row in rows or ():
-                level = Policy.parse(row.value).level
-                key = row.key.lower()
-                over = next((one for one in wide if _is_about(one, key) and weaker(level, one.tls)), None)
-                if over and key not in ours and not this_host.is_at(key):
-                    raise Problem(
-                        f"{row.place} demands only {level} for {row.key}, and goes before this entry's {over.tls}",
-                        "remove that row, or declare that domain with an entry of its own, which goes before both",
-                        subject=over.title,
-                        option="tls",
-                    )
-        if not unknown:
-            return []
-        return [f"{', '.join(unknown)} cannot be listed, and what it says of a next hop goes before {wide[0].title}"]
 
+        def level_of(hop: Hop) -> str | None:
+            service = services.get(hop.transport)
+            if not service or this_host.is_at(hop.next_hop):
+                return None
+            policy = next((ours[key] for key in keys_of(hop.next_hop) if key in ours), None)
+            policy = of_others([hop.next_hop]).get(hop.next_hop, policy)
+            override = service.overrides.get(LEVEL)
+            own = expand(override.value, self._settings.value) if override else self._settings.expanded(LEVEL)
+            return policy.level if policy else own
 
-def _is_about(policy: DomainPolicy, key: str) -> bool:
-    """Whether a key of a foreign table stands for mail that a policy is about."""
-    return policy.domain == EVERYTHING or key.endswith("." + policy.domain)
+        refuse_weak_filters(policies, (one for one in named.found() if one.filters), level_of)
+        return [*warnings, *other_tables.weaker_rows(policies, ours)]

@@ -14,7 +14,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -26,7 +25,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pr
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
-    EVERYTHING,
     DomainPolicy,
     Endpoint,
     QueuedMail,
@@ -56,9 +54,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     smtp_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import has_ipv6
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.fallback_relays import (
-    refuse_weak_fallback,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.further_files import (
     further_files,
 )
@@ -96,10 +91,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TLS_POLICY,
     TRANSPORT,
     UNIT,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
-    by_key,
-    policies_of_others,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
@@ -339,15 +330,9 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         used = [one for name, one in services.items() if name in tables.used_services]
         clients.refuse_hidden(used, relied_on)
         with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
-        outranking = Outranking(self.host, self.expanded, settings)
         present = [policy for policy in policies if policy.present]
-        if tables.rows[TLS_POLICY] or any(policy.domain == EVERYTHING for policy in present):
-            outranking.refuse_forgotten()
-        if any(policy.encrypted and not policy.implicit_tls for policy in present):
-            outranking.refuse_no_starttls(used)
-        ours = by_key(tables.rows[TLS_POLICY])
-        refuse_weak_fallback(present, used, settings, ours, partial(policies_of_others, self.host, self.expanded))
-        unlisted = outranking.weaker_rows(present, ours)
+        outranking = Outranking(self.host, self.expanded, settings, tables.rows[TLS_POLICY])
+        outranked = outranking.refuse(present, services, used, named)
         changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
             changes=(
@@ -361,7 +346,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             levels=tables.levels(),
             default_level=settings.value(LEVEL),
             mta_sts=mta_sts_resolver.is_asked(settings),
-            warnings=[*tables.warnings, *unlisted, *prerequisites.resolver_warnings(self.host, settings, declared)],
+            warnings=[*tables.warnings, *outranked, *prerequisites.resolver_warnings(self.host, settings, declared)],
             demands=new_requirements(self.host, self.expanded, settings, tables, services),
         )
 

@@ -37,6 +37,7 @@ _LOGIN = {
     "smtp_sasl_tls_verified_security_options": "noanonymous",
     "smtp_sender_dependent_authentication": "no",
     "smtp_discard_ehlo_keywords": "",
+    "smtp_discard_ehlo_keyword_address_maps": "",
 }
 _SETTINGS: Mapping[str, Mapping[str, str]] = {
     IMPLICIT_TLS: _AT_ONCE,

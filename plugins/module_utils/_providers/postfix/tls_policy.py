@@ -26,6 +26,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.address_ways import (
+    AddressWays,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.login_services import (
     LoginServices,
 )
@@ -131,10 +134,13 @@ class DomainTables:
         self._map_type = settings.expanded("default_database_type")
         self.before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
         self._routing = Routing(host, expanded, TRANSPORT, self._services)
+        self._address_ways = AddressWays(host, expanded, TRANSPORT)
+        self._hops_of_addresses: dict[str, list[Hop]] = {}
         self._routes: dict[str, Route] = {}
         self.rows = {path: dict(rows) for path, rows in self.before.items()}
         self.used_services: set[str] = {clients.PLAIN}
         self.named_hops: list[NamedHop] = []
+        self._unlisted_ways: set[str] = set()
         self.warnings: list[str] = []
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
@@ -185,7 +191,7 @@ class DomainTables:
         everything = next((policy for policy in present if policy.domain == EVERYTHING), None)
         if everything:
             named = self._named.found()
-            self.named_hops = [one for one in named if one.hop.transport in self._affected]
+            self.named_hops = list({one.hop: one for one in named if one.hop.transport in self._affected}.values())
             elsewhere = [one.hop for one in named if not self._this_host.is_at(one.hop.next_hop)]
             self.used_services |= {one.transport for one in elsewhere}
             route = self._routes[EVERYTHING]
@@ -211,9 +217,33 @@ class DomainTables:
         planned = {name: self._settings.value(name) for name in self._settings.changed}
         self._routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
         self._routes = self._routing.routes(names)
+        for policy in present:
+            if policy.encrypted and policy.domain != EVERYTHING:
+                self._hops_of_addresses[policy.domain] = self._of_addresses(policy)
         ways = [hop for route in self._routes.values() for hop in (route.usual, *route.by_sender)]
+        ways += [hop for several in self._hops_of_addresses.values() for hop in several]
         self.used_services |= {hop.transport for hop in ways}
         self.used_services |= set(clients.STOCK) if EVERYTHING in self._routes else set()
+
+    def _of_addresses(self, policy: DomainPolicy) -> list[Hop]:
+        """The other next hops by which mail for single addresses of a domain leaves."""
+        routes = self._routes_of(policy)
+        usual = routes[0].usual.transport if routes else clients.PLAIN
+        hops = []
+        for way in self._address_ways.of(policy.domain, subdomains=policy.subdomains):
+            hop = Hop(way.hop.transport or usual, way.hop.next_hop)
+            if hop.transport not in self._services or self._this_host.is_at(hop.next_hop):
+                continue
+            if policy.relay_host and hop.next_hop != relay_of(policy):
+                raise Problem(
+                    f"{way.place} sends mail for {way.key} to {hop.next_hop}, which goes before relay_host",
+                    "remove that row, or leave relay_host out",
+                    subject=policy.title,
+                    option="relay_host",
+                )
+            hops.append(hop)
+        self._unlisted_ways.update(self._address_ways.unlisted)
+        return list(dict.fromkeys(hops))
 
     def _routes_of(self, policy: DomainPolicy) -> list[Route]:
         found = (self._routes.get(name) for name in (policy.domain, "." + policy.domain))
@@ -236,6 +266,9 @@ class DomainTables:
         for domain, hops in found.items():
             if not hops and domain in routes:
                 hops += [routes[domain].usual, *routes[domain].by_sender]
+        for domain, some in self._hops_of_addresses.items():
+            if domain in found:
+                found[domain] += some
         return {
             domain: [hop for hop in hops if hop.transport in self._services] for domain, hops in found.items() if hops
         }
@@ -252,7 +285,7 @@ class DomainTables:
             shared = {
                 hop.next_hop
                 for route in routes
-                for hop in (route.usual, *route.by_sender)
+                for hop in (route.usual, *route.by_sender, *self._hops_of_addresses.get(policy.domain, ()))
                 if hop.next_hop.lstrip(".") != policy.domain and hop.transport in self._services
             }
             for next_hop in shared:
@@ -273,6 +306,11 @@ class DomainTables:
             self.warnings.append(
                 f"mail from senders that {ways} routes differently does not follow the policies for"
                 f" {several(dict.fromkeys(domains))}; give these a relay_host to include it"
+            )
+        if self._unlisted_ways:
+            self.warnings.append(
+                f"{several(sorted(self._unlisted_ways))} cannot be listed: mail for single addresses that it sends"
+                " another way does not follow the policy for their domain"
             )
         if without_account:
             self.warnings.append(
@@ -313,6 +351,7 @@ class DomainTables:
             return routes[0].usual.next_hop, [
                 *(route.usual.next_hop for route in routes),
                 *(one.next_hop for one in others),
+                *(one.next_hop for one in self._hops_of_addresses.get(policy.domain, ())),
             ]
         usual = self._routes[EVERYTHING].usual
         if relay and usual.next_hop != relay:

@@ -68,6 +68,12 @@ def same(name: str, one: str, other: str) -> bool:
     return words(one) == words(other)
 
 
+def tls_versions(value: str) -> tuple[str, ...]:
+    """The TLS versions that a list leaves switched on, by their names; none where a word of it is not known."""
+    found = _versions(value)
+    return tuple(_VERSIONS[number] for number in sorted(found)) if isinstance(found, frozenset) else ()
+
+
 def allows_no_more(one: str, other: str) -> bool:
     """Whether a list of TLS versions leaves none switched on that another list does not."""
     ours, theirs = _versions(one), _versions(other)

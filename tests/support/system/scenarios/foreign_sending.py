@@ -31,7 +31,7 @@ HOSTS = ("f1:bookworm", "f2:trixie")
 NAMES = ("f1", "f2")
 MODULE = "postmaster.secure_channel.mail_domain_security"
 PARTNER = "{{ 'f2' if inventory_hostname == 'f1' else 'f1' }}.example.test"
-SUBMISSION, WITH_SNI, PLAIN, FILTER = 587, 2600, 10025, 10024
+SUBMISSION, WITH_SNI, OLD_TLS, PLAIN, FILTER = 587, 2600, 2610, 10025, 10024
 _USER, _PASSWORD = "relay", "relaypw"
 _SERVICES = f"""{SUBMISSION} inet n - n - - smtpd
   -o syslog_name=partner -o smtpd_tls_security_level=encrypt -o smtpd_tls_chain_files=/etc/postfix/own.pem
@@ -40,6 +40,9 @@ _SERVICES = f"""{SUBMISSION} inet n - n - - smtpd
 {WITH_SNI} inet n - n - - smtpd
   -o syslog_name=partner -o smtpd_tls_security_level=may -o smtpd_tls_chain_files=/etc/postfix/hoster.pem
   -o tls_server_sni_maps=hash:/etc/postfix/sni -o content_filter=
+{OLD_TLS} inet n - n - - smtpd
+  -o syslog_name=partner -o smtpd_tls_security_level=may -o smtpd_tls_chain_files=/etc/postfix/own.pem
+  -o smtpd_tls_protocols=TLSv1.2 -o content_filter=
 {PLAIN} inet n - n - - smtpd
   -o syslog_name=partner -o smtpd_tls_security_level=none -o content_filter=
 127.0.0.1:{FILTER} inet n - n - - smtpd
@@ -59,6 +62,7 @@ RELAYED = {
     "password": _PASSWORD,
 }
 EVERYTHING = {"domain": "*", "tls": "encrypt", "preflight": "fail"}
+ENCRYPTED = {"domain": PARTNER, "tls": "encrypt", "preflight": "fail"}
 _ACCOUNTS = "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/postfix/theirs\n"
 
 
@@ -169,6 +173,49 @@ CASES = {
         RELAYED,
         refused=r"main\.cf line \d+ sets smtp_discard_ehlo_keywords",
         remedy="postconf -e smtp_discard_ehlo_keywords=chunking",
+    ),
+    "no STARTTLS anywhere": Case(
+        "smtp_discard_ehlo_keyword_address_maps = cidr:/etc/postfix/theirs\n",
+        RELAYED,
+        "0.0.0.0/0 silent-discard, starttls\n::/0 starttls\n",
+        refused=r"/etc/postfix/theirs line 1 .*smtp_discard_ehlo_keyword_address_maps",
+        remedy="postconf -X smtp_discard_ehlo_keyword_address_maps",
+    ),
+    "no logins": Case(
+        "smtp_discard_ehlo_keyword_address_maps = static:auth\n",
+        RELAYED,
+    ),
+    "TLS at once": Case(
+        "smtp_tls_wrappermode = yes\nsmtp_tls_security_level = encrypt\nrelayhost = [PARTNER]:465\n",
+        RELAYED,
+        refused=r"main\.cf line \d+ sets smtp_tls_wrappermode",
+        remedy="postconf -X smtp_tls_wrappermode relayhost",
+    ),
+    "newer TLS only": Case(
+        "smtp_tls_mandatory_protocols = >=TLSv1.3\n",
+        {"domain": PARTNER, "tls": "secure", "relay_host": PARTNER, "relay_port": OLD_TLS, "preflight": "fail"},
+        refused="smtp_tls_mandatory_protocols",
+        remedy="postconf -X smtp_tls_mandatory_protocols",
+    ),
+    "row for all": Case(
+        "smtp_tls_policy_maps = static:may\n",
+        {**ENCRYPTED, "subdomains": True},
+        refused=r"main\.cf line \d+ .*static:may",
+        remedy="postconf -X smtp_tls_policy_maps",
+    ),
+    # mail that takes another way than that of its domain
+    "way of one address": Case(
+        "transport_maps = hash:/etc/postfix/theirs\n",
+        RELAYED,
+        f"relay@PARTNER smtp:[PARTNER]:{PLAIN}\n",
+        refused=r"/etc/postfix/theirs line 1 ",
+        remedy="echo >/etc/postfix/theirs; postmap /etc/postfix/theirs",
+    ),
+    "filter elsewhere, for a domain": Case(
+        f"content_filter = scan:[PARTNER]:{PLAIN}\n",
+        ENCRYPTED,
+        refused=r"content_filter in /etc/postfix/main\.cf line \d+ ",
+        remedy="postconf -X content_filter",
     ),
 }
 

@@ -33,7 +33,7 @@ def host(request):
 def test_less_demanded_of_the_fallback_is_refused(value, host):
     host.set(MAIN_CF, backup="backup.test", smtp_fallback_relay=value)
     with pytest.raises(
-        Problem, match=r"main\.cf sends mail by \[?backup\.test.* while no host of the domain"
+        Problem, match=r"main\.cf line \d+ sends mail by \[?backup\.test.* while no host of the domain"
     ) as caught:
         planned(host, PARTNER)
     assert caught.value.remedy == "remove smtp_fallback_relay, or declare '*' with tls secure as well"

@@ -38,10 +38,13 @@ def host(request):
         ({"none": "starttls", "smtp_discard_ehlo_keywords": "$none"}, "never starts TLS"),
         ({"smtp_never_send_ehlo": "yes"}, r"main\.cf line \d+ sets smtp_never_send_ehlo to yes"),
         ({"smtp_tls_per_site": "hash:/s"}, r"main\.cf line \d+ has smtp_tls_per_site"),
+        ({"smtp_discard_ehlo_keyword_address_maps": "cidr:/d"}, r"/d line 2 \(smtp_discard_ehlo_keyword_address_maps"),
+        ({"smtp_discard_ehlo_keyword_address_maps": "static:starttls"}, r"main\.cf line \d+ with static:starttls"),
     ],
 )
 def test_settings_that_are_refused(parameters, words, host):
     host.set(MAIN_CF, **parameters)
+    host.files["/d"] = b"192.0.2.1 starttls\n::/0 silent-discard, STARTTLS\n"
     for policy in (PARTNER, EVERYTHING):
         with pytest.raises(Problem, match=words):
             planned(host, policy)
@@ -51,6 +54,40 @@ def test_settings_that_are_refused(parameters, words, host):
 def test_settings_that_are_not(parameters, host):
     host.set(MAIN_CF, **parameters)
     planned(host, PARTNER)
+
+
+def test_servers_with_which_tls_is_not_started(host):
+    host.set(MAIN_CF, smtp_discard_ehlo_keyword_address_maps="cidr:/d, tcp:/unknown")
+    host.files["/d"] = b"192.0.2.1 starttls\n0.0.0.0/0 chunking\n"
+    single, unknown = planned(host, PARTNER).warnings
+    assert "/d line 1" in single
+    assert "192.0.2.1" in single
+    assert "tcp:/unknown" in unknown
+
+
+def test_tls_at_once_with_every_server(host):
+    host.set(MAIN_CF, smtp_tls_wrappermode="yes", smtp_tls_security_level="encrypt")
+    planned(host, EVERYTHING)
+    planned(host, replace(PARTNER, relay_host="mx.test", relay_port=465, implicit_tls=True))
+    with pytest.raises(Problem, match=r"main\.cf line \d+ sets smtp_tls_wrappermode to yes"):
+        planned(host, replace(PARTNER, relay_host="mx.test", relay_port=587))
+
+
+@pytest.mark.parametrize(
+    ("table", "refused"),
+    [
+        ("static:may", r"main\.cf line \d+ with static:may demands only may"),
+        ("regexp:/r", r"/r line 2 demands only may"),
+        ("inline:{sub.partner.test=may}", r"inline:.* demands only may for sub\.partner\.test"),
+    ],
+)
+def test_what_goes_before_a_policy_for_subdomains(table, refused, host):
+    host.set(MAIN_CF, smtp_tls_policy_maps=table)
+    host.files["/r"] = b"/^x\\.other\\.test$/ may\n/^[a-z]+\\.partner\\.test$/ may\n"
+    host.tables[table] = {}
+    planned(host, PARTNER)
+    with pytest.raises(Problem, match=refused):
+        planned(host, replace(PARTNER, subdomains=True))
 
 
 def test_a_service_that_never_starts_tls(host):
@@ -92,8 +129,12 @@ def test_rows_of_others_that_go_before(policy, table, refused, host):
 
 def test_a_table_of_others_that_cannot_be_listed(host):
     host.set(MAIN_CF, smtp_tls_policy_maps="ldap:/p")
+    with pytest.raises(Problem, match=r"main\.cf line \d+ names ldap:/p, which cannot be listed"):
+        planned(host, EVERYTHING)
+    planned(host, PARTNER)
+    host.set(MAIN_CF, smtp_tls_policy_maps="socketmap:inet:127.0.0.1:8461:postfix")
     (warning,) = planned(host, EVERYTHING).warnings
-    assert "ldap:/p cannot be listed" in warning
+    assert "socketmap:inet:127.0.0.1:8461:postfix cannot be listed" in warning
 
 
 def test_a_service_with_a_level_of_its_own(host):

@@ -103,9 +103,13 @@ def test_a_filter_that_one_service_names(host):
 
 def test_a_filter_elsewhere_is_tried(host):
     host.set(MAIN_CF, content_filter="scan:[scan.example.test]:10024", smtp_fallback_relay="[127.0.0.1]:2525")
+    lines = host.read_text(MAIN_CF).split("\n")
     assert demanded(host) == [
-        ("[127.0.0.1]:2525", "smtp_fallback_relay in /etc/postfix/main.cf"),
-        ("[scan.example.test]:10024", "content_filter in /etc/postfix/main.cf"),
+        (hop, f"{name} in {MAIN_CF} line {next(n for n, one in enumerate(lines, 1) if one.startswith(name))}")
+        for hop, name in (
+            ("[127.0.0.1]:2525", "smtp_fallback_relay"),
+            ("[scan.example.test]:10024", "content_filter"),
+        )
     ]
     assert policies(host) == {}
 

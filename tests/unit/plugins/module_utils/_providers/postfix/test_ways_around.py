@@ -1,0 +1,144 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Ways that mail takes around what is demanded for its domain: those of single addresses, and filters elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
+from ansible_collections.postmaster.secure_channel.tests.support.postfix_sending import apply, planned, rows
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
+    MAIN_CF,
+    MASTER_CF,
+    RecordedHost,
+)
+
+PARTNER = DomainPolicy("partner.test", tls="encrypt")
+RELAYED = replace(PARTNER, relay_host="mx.partner.test")
+ELSEWHERE = "smtp:[plain.test]:25"
+
+
+@pytest.fixture(params=["postfix-3.7", "postfix-3.10"])
+def host(request):
+    found = RecordedHost(request.param)
+    found.answers["ip -j address"] = "[]"
+    found.files[MASTER_CF] += b"scan unix - - n - 2 smtp\n"
+    return found
+
+
+def transport(host, table, kind="hash"):
+    host.set(MAIN_CF, transport_maps=f"{kind}:/t")
+    host.files["/t"] = "".join(f"{key} {value}\n" for key, value in table.items()).encode()
+    host.tables[f"{kind}:/t"] = {} if kind == "regexp" else table
+
+
+# ---- single addresses
+
+
+@pytest.mark.parametrize(
+    ("policy", "key"),
+    [
+        (PARTNER, "ceo@partner.test"),
+        (PARTNER, "CEO+x@Partner.Test"),
+        (replace(PARTNER, subdomains=True), "x@sub.partner.test"),
+    ],
+)
+def test_the_policy_holds_where_single_addresses_are_sent(policy, key, host):
+    transport(host, {key: ELSEWHERE, "x@other.test": "smtp:[other.test]"})
+    apply(host, policy)
+    found = rows(host, TLS_POLICY)
+    assert found["[plain.test]:25"] == found["partner.test"] == "encrypt"
+    assert "[other.test]" not in found
+    assert any("mail that leaves by [plain.test]:25" in one for one in planned(host, policy).warnings)
+
+
+@pytest.mark.parametrize("value", ["smtp:[127.0.0.1]:10024", "local:", ":", "smtp:"])
+def test_ways_that_need_no_policy(value, host):
+    transport(host, {"ceo@partner.test": value})
+    apply(host, PARTNER)
+    assert set(rows(host, TLS_POLICY)) == {"partner.test"}
+
+
+def test_a_way_of_one_address_that_goes_before_relay_host(host):
+    transport(host, {"a@b.test": "smtp:x", "ceo@partner.test": ELSEWHERE})
+    with pytest.raises(Problem, match=r"/t line 2 sends mail for ceo@partner\.test to \[plain\.test\]:25"):
+        planned(host, RELAYED)
+    planned(host, replace(RELAYED, tls="may"))
+    transport(host, {"ceo@partner.test": "smtp:[mx.partner.test]:25"})
+    planned(host, RELAYED)
+
+
+@pytest.mark.parametrize(("pattern", "counts"), [("/^ceo@/", True), ("/@other\\.test$/", False)])
+def test_patterns(pattern, counts, host):
+    transport(host, {pattern: ELSEWHERE}, kind="regexp")
+    apply(host, PARTNER)
+    assert ("[plain.test]:25" in rows(host, TLS_POLICY)) is counts
+
+
+def test_a_pattern_behind_one_that_fits_the_whole_domain(host):
+    transport(host, {"/^ceo@/": "smtp:[first.test]", "/@partner/": "smtp:[mx.test]", "/./": ELSEWHERE}, kind="regexp")
+    told = ("postmaster", "0.x-y_z=q", "any")
+    host.tables["regexp:/t"] = {f"{one}@partner.test": "smtp:[mx.test]" for one in told}
+    apply(host, PARTNER)
+    assert set(rows(host, TLS_POLICY)) == {"[first.test]", "[mx.test]"}
+
+
+class Unlistable(RecordedHost):
+    """A host whose tables answer nothing, and cannot be listed."""
+
+    def query(self, argv, **options):
+        if argv[0] == "postmap":
+            return Completed(1, "", "postmap: fatal: unsupported" if argv[1] == "-s" else "")
+        return super().query(argv, **options)
+
+
+def test_a_table_that_cannot_be_listed():
+    host = Unlistable("postfix-3.10")
+    host.set(MAIN_CF, transport_maps="mysql:/t")
+    assert any("mysql:/t cannot be listed" in one for one in planned(host, PARTNER).warnings)
+
+
+# ---- filters
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ({"content_filter": "scan:[scan.test]:10024"}, r"content_filter in /etc/postfix/main\.cf line \d+"),
+        ({"header_checks": "regexp:/h"}, "/h line 1"),
+        ({"smtpd_recipient_restrictions": "check_recipient_access hash:/a"}, "/a line 1"),
+        ({"smtpd_client_restrictions": "check_client_access hash:/c"}, "/c line 1"),
+    ],
+)
+def test_a_filter_elsewhere_of_which_less_is_demanded(parameters, place, host):
+    host.set(MAIN_CF, **parameters)
+    host.files["/h"] = b"/^Subject/ FILTER scan:[scan.test]:10024\n"
+    for path, key in (("/a", "partner.test"), ("/c", "other.test")):
+        host.files[path] = f"{key} FILTER scan:[scan.test]:10024\n".encode()
+        host.tables[f"hash:{path}"] = {key: "FILTER scan:[scan.test]:10024"}
+    with pytest.raises(Problem, match=rf"{place} has mail go by scan:\[scan\.test\]:10024 first"):
+        planned(host, PARTNER)
+    planned(host, replace(PARTNER, tls="may"))
+    host.set(MAIN_CF, smtp_tls_policy_maps="hash:/p")
+    host.tables["hash:/p"] = {"[scan.test]:10024": "encrypt"}
+    planned(host, PARTNER)
+
+
+@pytest.mark.parametrize("value", ["scan:[127.0.0.1]:10024", "scan:", "filter:[scan.test]:10024"])
+def test_filters_that_stay_here_or_are_no_hops(value, host):
+    host.set(MAIN_CF, content_filter=value)
+    planned(host, PARTNER)
+
+
+def test_a_filter_for_the_mail_of_others(host):
+    host.set(MAIN_CF, smtpd_recipient_restrictions="check_recipient_access hash:/a")
+    host.tables["hash:/a"] = {"other.test": "FILTER scan:[scan.test]:10024"}
+    planned(host, PARTNER)
