@@ -9,7 +9,7 @@
 QA := tests/qa
 # The longest first, so that the others fill the time beside them.
 LINTS := build ansible-lint docs style yaml files shell changelog
-STEPS := mail daemons corpus molecule sanity reliability-short units first-steps types $(LINTS)
+STEPS := mail daemons upgrade corpus molecule sanity reliability-short units first-steps types $(LINTS)
 
 .PHONY: help
 help:
@@ -44,6 +44,9 @@ mail: venv ## what the collection promises, judged on real hosts by other progra
 
 daemons: venv ## the same for every daemon that has a provider
 	@$(QA)/step $@ $(QA)/daemons $(ARGS)
+
+upgrade: venv ## hosts that were secured, then upgraded to the next Debian release
+	@$(QA)/step $@ $(QA)/upgrade $(ARGS)
 
 corpus: venv ## configurations in the style of real ones, and random ones, on real hosts
 	@$(QA)/step $@ $(QA)/corpus $(ARGS)

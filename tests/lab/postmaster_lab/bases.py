@@ -240,7 +240,7 @@ class Build(keeper.Job):
     def _built(self, init: keeper.Init, exit_code: int) -> None:
         """mmdebstrap has ended."""
         if exit_code:
-            init.link.tell(error=f"building the base failed, see {self.log}:\n{_last_lines(self.log)}")
+            init.link.tell(error=f"building the base failed, see {self.log}:\n{last_lines(self.log)}")
             init.finish(1)
             return
         if self.base.tree.exists():
@@ -387,7 +387,8 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _last_lines(log: Path, count: int = 15) -> str:
+def last_lines(log: Path, count: int = 15) -> str:
+    """The end of a log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-count:])
 
 

@@ -19,6 +19,9 @@ from postmaster_lab import keeper, kernel
 # systemd-nspawn ends with this code when the machine was told to reboot.
 REBOOT = 133
 
+# Sent to a machine's notification socket to have it booted again after it was stopped.
+BOOT_AGAIN = b"X_LAB_BOOT=1"
+
 CGROUPS = Path("/sys/fs/cgroup")
 NSPAWN_STATE = Path("/run/systemd/nspawn")
 INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -82,7 +85,7 @@ def set_up(cgroup: str) -> Path:
 def start(
     init: keeper.Init, boot: Boot, up: Callable[[], None], ended: Callable[[int], None] = lambda _exit_code: None
 ) -> None:
-    """Boot a machine, again whenever it reboots; call back when it is up for the first time, and when it ends."""
+    """Boot a machine, again whenever it reboots or is asked for; call back when it is first up, and when it ends."""
     # systemd-nspawn passes the message on that the machine's systemd sends at the end of its boot.
     notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     notify.bind(str(boot.notify))
@@ -90,9 +93,12 @@ def start(
 
     def notified() -> None:
         nonlocal waiting
-        if b"READY=1" in notify.recv(4096).split(b"\n") and waiting:
+        words = notify.recv(4096).split(b"\n")
+        if b"READY=1" in words and waiting:
             waiting = False
             up()
+        if BOOT_AGAIN in words:
+            launch()
 
     def launch() -> None:
         boot.cgroup.mkdir(exist_ok=True)
@@ -135,10 +141,13 @@ def remove_cgroup(path: str) -> None:
 
 def machine_init(init: int, name: str) -> int | None:
     """Process id of a booted machine's systemd, found from the process id of the job's init."""
-    for container in kernel.children(init):
-        if f"--machine={name}" in kernel.command_line(container):
-            return next((pid for pid in kernel.children(container) if kernel.is_init(pid)), None)
-    return None
+    nspawn = container(init, name)
+    return next((pid for pid in kernel.children(nspawn) if kernel.is_init(pid)), None) if nspawn else None
+
+
+def container(init: int, name: str) -> int | None:
+    """Process id of the systemd-nspawn that runs a machine."""
+    return next((pid for pid in kernel.children(init) if f"--machine={name}" in kernel.command_line(pid)), None)
 
 
 def _raise_inotify_limit() -> None:

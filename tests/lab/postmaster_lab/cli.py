@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from postmaster_lab import bases, boot, client_files, enter, fresh, keeper, names, state
+from postmaster_lab import bases, boot, client_files, enter, fresh, keeper, names, state, upgrades
 from postmaster_lab import hosts as host_specifications
 from postmaster_lab.bases import Base, say_to_stderr
 from postmaster_lab.running import LabJob
@@ -79,6 +79,11 @@ def _parser() -> argparse.ArgumentParser:
     add("down", _down, "remove the lab and everything in it")
     record = add("record", _record, "add records to the lab's name server, in the words of dnsmasq's configuration")
     record.add_argument("records", nargs="+", metavar="RECORD", help="such as txt-record=_mta-sts.example.test,v=STSv1")
+    upgrade = add("upgrade", _upgrade, "stop hosts, upgrade them to the next release, boot them again")
+    upgrade.add_argument("hosts", nargs="+", metavar="HOST:RELEASE")
+    answer = upgrade.add_mutually_exclusive_group()
+    answer.add_argument("--keep", action="store_true", help="keep configuration files that were changed (default)")
+    answer.add_argument("--new", action="store_true", help="take the packages' new ones")
     add("status", _status, "show the hosts (exit code 1: no lab is up)")
     add("pids", _pids, "print the process ids to give nsenter, the control side's first")
     add("inventory", _inventory, "print the path of the Ansible inventory (a directory)")
@@ -196,6 +201,11 @@ def _record(options: argparse.Namespace, settings: Settings) -> int:
         os.kill(old, signal.SIGTERM)  # the init starts it again
     if not keeper.wait_for(lambda: lab.name_server() not in (None, old) and enter.answers(lab.init.pid), 5):
         raise LabError(f"the name server does not start, see {settings.state / 'dnsmasq.log'}")
+    return 0
+
+
+def _upgrade(options: argparse.Namespace, settings: Settings) -> int:
+    upgrades.run(options.hosts, "new" if options.new else "keep", settings, say_to_stderr)
     return 0
 
 

@@ -48,6 +48,11 @@ def write(directory: Path, hosts: Sequence[Host]) -> None:
         lines.append(f"{host.address},{host.address_6},{host.fqdn},{host.name} {key}\n")
     (directory / "known_hosts").write_text("".join(lines))
     inventory(directory).mkdir()
+    write_inventory(directory, hosts)
+
+
+def write_inventory(directory: Path, hosts: Sequence[Host]) -> None:
+    """Write the inventory alone."""
     content = json.dumps(_inventory(directory, hosts), indent=2)
     (inventory(directory) / "hosts.json").write_text(content + "\n")
 

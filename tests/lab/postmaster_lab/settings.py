@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-RELEASES = {"12": "bookworm", "13": "trixie"}
+RELEASES = {"12": "bookworm", "13": "trixie"}  # in the order in which hosts are upgraded, one after the other
 
 # The lab's network exists in its own network namespace only, so it cannot clash with anything.
 NETWORK_4 = "10.88.0."
@@ -59,3 +59,10 @@ def release_name(text: str) -> str:
         known = ", ".join(f"{name} or {number}" for number, name in RELEASES.items())
         raise LabError(f"unknown Debian release '{text}': choose {known}")
     return name
+
+
+def check_upgrade(old: str, new: str) -> None:
+    """Raise LabError where Debian does not support the upgrade: it goes to the next release, and not further."""
+    names = list(RELEASES.values())
+    if names.index(new) != names.index(old) + 1:
+        raise LabError(f"a host of {old} cannot be upgraded to {new}: only to the release that follows its own")

@@ -11,7 +11,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,6 +119,12 @@ class Lab:
             return False
         booted = self.run_in(host, "sh", "-c", f"cat {BOOT_ID}; systemctl is-system-running --wait")
         return booted.out.split()[:1] != before.split() and booted.out.split()[1:] in (["running"], ["degraded"])
+
+    def upgrade(self, host: Host, release: str, *, keep: bool) -> None:
+        """Upgrade a host to the next release, with one answer to all questions about changed files."""
+        self._lab("upgrade", f"{host.name}:{release}", "--keep" if keep else "--new")
+        self.hosts[host.name] = replace(host, release=release)
+        self.find_again()
 
     # ---- commands
 

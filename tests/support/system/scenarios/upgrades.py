@@ -1,0 +1,148 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts of one kind, secured and then upgraded to the next release: one keeps changed files, one takes the packages'."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.host_certificates import (
+    Certificates,
+    installing,
+)
+from ansible_collections.postmaster.secure_channel.tests.support.system.clients.wire import View, Wire
+from ansible_collections.postmaster.secure_channel.tests.support.system.daemons import host_kinds, host_setup
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab, wait_until
+from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK, lab_state
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION, Ansible, Run
+
+PAIRS = {"full": host_kinds.ODD, "exim": host_kinds.EXIM, "cyrus": host_kinds.CYRUS}
+OLD, NEW = "bookworm", "trixie"
+UNITS = {
+    "full": ("postfix", "dovecot", "inn2", "slapd", "nginx"),
+    "exim": ("exim4", "apache2"),
+    "cyrus": ("cyrus-imapd",),
+}
+# Mail that waits for its turn when the host is upgraded.
+QUEUED = {
+    "full": "postconf -e defer_transports=local; postfix reload; sendmail alice </dev/null; postqueue -p | grep -q alice",
+    "exim": "exim4 -odq alice </dev/null; exim4 -bpc | grep -qx 1",
+}
+ARRIVES = {
+    "full": "postconf -X defer_transports; postfix reload; postqueue -f; until grep -q ^From /var/mail/alice; do sleep 1; done",
+    "exim": "exim4 -qff; until grep -q ^From /var/mail/alice; do sleep 1; done",
+}
+
+
+@dataclass(frozen=True)
+class Story:
+    """What became of one pair of hosts.
+
+    Attributes:
+        lab: where they are.
+        hosts: the host that keeps changed files, and the one that takes the packages' own.
+        secured: the first run, before the upgrade.
+        before: what clients saw then.
+        upgraded: what they see after the upgrade, before any run.
+        units: the daemons' states then, by host.
+        again: the first run after the upgrade.
+        after: what clients see then.
+        third: the run after that.
+        arrived: whether the mail that had waited is in its mailbox, by host.
+        absent: the run that takes everything back.
+    """
+
+    lab: Lab
+    hosts: Sequence[Host]
+    secured: Run
+    before: View
+    upgraded: View
+    units: dict[str, dict[str, str]]
+    again: Run
+    after: View
+    third: Run
+    arrived: dict[str, bool]
+    absent: Run
+
+
+def tell(kind: str, lab: Lab, workshop: Path) -> Story:
+    """Secure the pair, upgrade it, run again."""
+    names = PAIRS[kind]
+    lab.up(*(f"{name}:{OLD}:{kind}" for name in names))
+    certificates = Certificates(workshop)
+    ansible, wire = Ansible(lab.inventory, workshop), Wire(lab, certificates.root)
+
+    def each(look: Callable[[Host], object]) -> None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(look, (lab.hosts[name] for name in names)))
+
+    def prepare(host: Host) -> None:
+        host_setup.settle(lab, host)
+        lab.shell(host, f"mkdir -m 0700 {WORK}")
+        certificates.put(lab, host)
+        lab.ask(host, "update-ca-certificates")
+
+    def look() -> View:
+        return wire.look([lab.hosts[name] for name in names])
+
+    def call(state: Callable[[Host], Sequence[host_kinds.Options]]) -> Run:
+        task = {"name": host_setup.CALL, f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"}}
+        wanted = {name: state(lab.hosts[name]) for name in names}
+        return ansible.play(",".join(names), [{**task, "ignore_errors": True}], wanted=wanted)
+
+    each(prepare)
+    install = {f"{COLLECTION}.mail_cert_install": {"certificates": "{{ certificates[inventory_hostname] }}"}}
+    given = {name: installing(lab.hosts[name]) for name in names}
+    ansible.play(",".join(names), [install], certificates=given).assert_success()
+    secured, before = call(host_kinds.declared), look()
+    if kind in QUEUED:
+        each(lambda host: lab.shell(host, QUEUED[kind]))
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda one: lab.upgrade(lab.hosts[one[1]], NEW, keep=one[0] == 0), enumerate(names)))
+    lab.find_again()
+    each(lambda host: _settled(lab, host, kind))
+    units = {name: {unit: _state(lab, lab.hosts[name], unit) for unit in UNITS[kind]} for name in names}
+    upgraded = look()
+    again, after = call(host_kinds.declared), look()
+    third = call(host_kinds.declared)
+    arrived = {
+        name: kind not in ARRIVES
+        or lab.run_in(lab.hosts[name], "timeout", "60", "sh", "-euc", ARRIVES[kind]).code == 0
+        for name in names
+    }
+    absent = call(host_kinds.absent)
+    hosts = [lab.hosts[name] for name in names]
+    return Story(lab, hosts, secured, before, upgraded, units, again, after, third, arrived, absent)
+
+
+def _state(lab: Lab, host: Host, unit: str) -> str:
+    return lab.run_in(host, "systemctl", "is-active", unit).out.strip()
+
+
+def _settled(lab: Lab, host: Host, kind: str) -> None:
+    """Wait until no daemon is about to start."""
+    wait_until(
+        lambda: "activating" not in {_state(lab, host, unit) for unit in UNITS[kind]}, "daemons have started or not"
+    )
+    lab.run_in(host, "sh", "-c", "timeout 30 sh -c 'until ss -Hltn | grep -q :; do sleep 1; done'; sleep 3")
+
+
+def lab_of(kind: str) -> Lab:
+    """The lab of a pair."""
+    return Lab(lab_state(kind))
+
+
+def outcome(run: Run, host: Host) -> dict[str, object]:
+    """What the call answered on a host."""
+    return run.one(host.name, host_setup.CALL).result
+
+
+def shortened(result: dict[str, object]) -> str:
+    """What went wrong, for a report."""
+    return json.dumps({key: value for key, value in result.items() if key in ("msg", "changed")})[:3000]
