@@ -45,8 +45,9 @@ _LINE = f"!include_try {os.path.relpath(DROP_IN.format('*'), CONFIG_DIRECTORY)}\
 
 
 def is_ours(path: str) -> bool:
-    """Whether a file is one of ours."""
-    return path.startswith(DROP_IN.partition("{")[0])
+    """Whether a file is one of ours that Dovecot reads."""
+    begin, _brace, end = DROP_IN.partition("{}")
+    return path.startswith(begin) and path.endswith(end)
 
 
 def overlay_of(changes: Sequence[FileChange]) -> dict[str, str | None]:
@@ -85,9 +86,8 @@ def inclusion(host: Host, language: Language, changes: Sequence[FileChange]) -> 
 
 def _ours_there(host: Host) -> list[str]:
     directory = os.path.dirname(DROP_IN)
-    suffix = os.path.splitext(DROP_IN)[1]
     paths = (os.path.join(directory, name) for name in host.names_in(directory))
-    return [path for path in paths if is_ours(path) and path.endswith(suffix)]
+    return [path for path in paths if is_ours(path)]
 
 
 def _refuse_unended(text: str) -> None:

@@ -11,6 +11,7 @@ databases first, PAM with its delay for a wrong password among them.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -24,6 +25,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.inclusion import inclusion
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.next_language import (
+    at_start,
+    in_all_languages,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
     ACCOUNTS,
     ACCOUNTS_DROP_IN,
@@ -163,13 +168,17 @@ class DovecotAccounts(AccountDatabase):
 
     def changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
         changes = self._changes(changed, gone)
-        return (*changes, *inclusion(self._host, self._language, changes))
+        return (
+            *changes,
+            *inclusion(self._host, self._language, changes),
+            *at_start(self._host, self._language, changes),
+        )
 
     def _changes(self, changed: Sequence[RelayAccount], gone: Sequence[str]) -> Sequence[FileChange]:
         hashes = {name: hashed for name, hashed in self._hashes.items() if name not in gone}
         hashes.update({one.name: _SCHEME + libcrypt.hash_of(one.password or "") for one in changed})
         if not hashes:
-            return (FileChange(ACCOUNTS_DROP_IN, None), FileChange(ACCOUNTS, None))
+            return (*in_all_languages(ACCOUNTS_DROP_IN, self._language, None), FileChange(ACCOUNTS, None))
         lines = [f"{_escaped(name)}:{hashed}{_EMPTY_FIELDS}" for name, hashed in sorted(hashes.items())]
         text = heading("accounts that remote hosts log in with") + lines_of(lines, ACCOUNTS)
         return (
@@ -184,10 +193,10 @@ class DovecotAccounts(AccountDatabase):
                 prerequisite=True,
                 loaded=self._remembers_logins or self._host.just_written(ACCOUNTS),
             ),
-            FileChange(ACCOUNTS_DROP_IN, self._rendered(hashes).encode(), "root", "root", 0o644),
+            *in_all_languages(ACCOUNTS_DROP_IN, self._language, partial(self._rendered, hashes)),
         )
 
-    def _rendered(self, names: Mapping[str, str]) -> str:
+    def _rendered(self, names: Mapping[str, str], language: Language) -> str:
         settings: dict[str, Any] = {}
         if any("\\" in name for name in names):
             allowed = self._characters
@@ -196,7 +205,7 @@ class DovecotAccounts(AccountDatabase):
                 settings[_CHARACTERS] = own
             elif allowed and "\\" not in allowed:
                 settings[_CHARACTERS] = f"{allowed[:-1]}\\{allowed[-1]}"  # at the end it would join two lines
-        settings["protocol smtp"] = self._language.accounts(ACCOUNTS)
+        settings["protocol smtp"] = language.accounts(ACCOUNTS)
         return heading("accounts that remote hosts log in with") + dovecot_settings.render(settings)
 
     def confirm(self) -> None:

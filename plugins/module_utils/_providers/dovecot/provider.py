@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ow
     own_addresses,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import read_again
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
@@ -67,6 +68,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     proxied_ports,
     shared_ports,
     trusted_source,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.next_language import (
+    at_start,
+    in_all_languages,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import (
     Asked,
@@ -164,9 +169,9 @@ class Dovecot(AccountBackend):
 
     # ---- planning
 
-    def _strength(self, strength: Strength) -> dict[str, str]:
-        """A strength in Dovecot's words."""
-        preference, client = self.language.server_preference
+    def _strength(self, strength: Strength, language: Language | None = None) -> dict[str, str]:
+        """A strength in Dovecot's words, those of the installed version unless another language is given."""
+        preference, client = (language or self.language).server_preference
         settings = {
             "ssl_min_protocol": f"TLSv{strength.minimum}",
             "ssl_curve_list": ":".join(strength.groups(self.capabilities().library)),
@@ -198,15 +203,16 @@ class Dovecot(AccountBackend):
         for vserver in sorted(final.values(), key=lambda one: (one.protocol, one.name != DEFAULT, one.name)):
             path = path_of(*vserver.key)
             if not vserver.present:
-                gone.append(FileChange(path, None))
+                gone += in_all_languages(path, self.language, None)
             elif vserver in desired:
-                content = self._rendered(vserver, final.get((vserver.protocol, DEFAULT)), found)
-                changes.append(FileChange(path, content.encode(), "root", "root", 0o644))
+                default = final.get((vserver.protocol, DEFAULT))
+                render = partial(self._rendered, vserver, default, found)
+                changes += in_all_languages(path, self.language, render)
         self._refuse_overrides(desired, final, (*changes, *gone))
         return Plan(changes=(*changes, *gone), warnings=self._demands.warnings(desired))
 
     def complete(self, changes: Sequence[FileChange]) -> Sequence[FileChange]:
-        return inclusion(self.host, self.language, changes)
+        return (*inclusion(self.host, self.language, changes), *at_start(self.host, self.language, changes))
 
     def _refuse_overrides(
         self,
@@ -234,10 +240,16 @@ class Dovecot(AccountBackend):
         lines = self.host.query(["getent", "ahosts", host_name]).out.splitlines()
         return [line.split()[0] for line in lines if line.strip()]
 
-    def _rendered(self, vserver: Vserver, default: Vserver | None, found: Mapping[tuple[str, str], Vserver]) -> str:
-        strength = self._strength(self._demands.strength(vserver))
+    def _rendered(
+        self,
+        vserver: Vserver,
+        default: Vserver | None,
+        found: Mapping[tuple[str, str], Vserver],
+        language: Language,
+    ) -> str:
+        strength = self._strength(self._demands.strength(vserver), language)
         shared = shared_ports(default, found.get((vserver.protocol, DEFAULT)))
-        return self._drop_in.render(vserver, strength, shared)
+        return DropIn(self.name, self.store, language).render(vserver, strength, shared)
 
     def offer(self, socket: SaslSocket) -> Sequence[FileChange] | None:
         path = DROP_IN.format("auth")
@@ -321,6 +333,7 @@ class Dovecot(AccountBackend):
             )
 
     def activate(self, run: Callable[..., Completed]) -> None:
+        read_again(run, self.host, UNIT)
         if self.running():
             done = run(["systemctl", "reload", UNIT])
             if done.code == 0 and self.running():
