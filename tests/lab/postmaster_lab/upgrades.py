@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -96,8 +97,15 @@ def _start(lab: state.Lab, host: Host, release: str, answer: str, settings: Sett
 
 
 def _note(lab: state.Lab, releases: dict[Host, str]) -> None:
-    """Have the lab's own files say which release the hosts have now."""
-    hosts = [replace(host, release=releases.get(host, host.release)) for host in lab.hosts]
+    """Have the lab's own files say which release the hosts have now; other upgrades may do so at the same time."""
+    with (lab.directory / "upgrades.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lab = state.running(lab.directory)
+        _write(lab, {host.name: release for host, release in releases.items()})
+
+
+def _write(lab: state.Lab, releases: dict[str, str]) -> None:
+    hosts = [replace(host, release=releases.get(host.name, host.release)) for host in lab.hosts]
     state.write(lab.directory, lab.cgroup, hosts, lab.keeper, lab.init, ready=True)
     client_files.write_inventory(lab.directory, hosts)
 

@@ -64,6 +64,9 @@ OLDEST, NEWEST = (3, 6), (3, 10)  # nothing older was tried; newer ones than the
 _SETTLED = 0.5  # seconds in which a master that does not like its files ends
 _PATIENCE = 1.5  # seconds in which a new socket is there
 _PAUSE = 0.1  # seconds between two looks
+# Since 3.10 STARTTLS is off where nobody asks for it. 3.6 does not know the option and lets it stand, so that it is
+# there when the daemon is upgraded.
+_AHEAD = "allowstarttls"
 
 
 class Cyrus(Provider):
@@ -238,8 +241,8 @@ class Cyrus(Provider):
             "tls_server_key": path,
             **strength_settings(strength),
         }
-        if not listener.implicit_tls and "allowstarttls" in self._effective.options(listener.service):
-            settings["allowstarttls"] = "yes"  # since 3.10 it is off where nobody asks for it
+        if not listener.implicit_tls:
+            settings[_AHEAD] = "yes"
         if vserver.require_secure_channel and vserver.protocol == "nntp":
             settings["allowanonymouslogin"] = "no"  # reading, which needs no login, knows no other switch
         return settings
@@ -290,7 +293,8 @@ class Cyrus(Provider):
             unknown = {line.partition(":")[0] for line in done.out.splitlines()}
             own = f"{service.name.lower()}_"
             # the SASL library's own options are not known to Cyrus
-            missing = sorted(one for one in unknown & ours if one.startswith(own) and not one.startswith(f"{own}sasl_"))
+            known = (f"{own}sasl_", f"{own}{_AHEAD}")
+            missing = sorted(one for one in unknown & ours if one.startswith(own) and not one.startswith(known))
             if missing:
                 raise Problem(
                     f"this version of Cyrus does not support {', '.join(missing)}",

@@ -14,6 +14,9 @@ DEFAULTS_FILE = "/etc/default/slapd"
 MODULES = "/usr/lib/ldap"  # where slapd looks for modules unless it is told
 SASL_FILE = f"{ROOT}/sasl2/slapd.conf"  # where slapd looks first
 
+# What cn=config needs once slapd is linked with another TLS library.
+WAITING = f"{ROOT}/postmaster-openssl.ldif"
+
 UNIT = "slapd.service"
 PACKAGES = {"ldap": "slapd"}
 CLIENT_PACKAGE = "ldap-utils"  # ldapsearch, ldapmodify

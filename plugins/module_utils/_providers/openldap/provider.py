@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import is_open, listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import read_again
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
@@ -35,6 +36,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SIMPLE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.ldif import for_stopped
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.next_library import waiting
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
     DEFAULTS_FILE,
     PACKAGES,
@@ -47,6 +49,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
+    STRENGTHS,
     first_strength,
 )
 
@@ -172,7 +175,11 @@ class OpenLdap(Provider):
             except Problem as exc:
                 raise exc.about(subject=vserver.title) from exc
         self._slapd.start_requirements().refuse_unmet(plan.settings, self._copies(desired))
-        changes = (*plan.changes, originals.change())
+        secured = [STRENGTHS[one.strength] for one in desired if one.present]
+        further = waiting(
+            self.host, self._slapd, secured[0] if secured else None, plan.settings, self.capabilities().library
+        )
+        changes = (*plan.changes, originals.change(), *further)
         self._target = plan.settings
         self._must_restart = any(
             change.path in (DEFAULTS_FILE, SASL_FILE) and change.needed(self.host) for change in changes
@@ -228,6 +235,7 @@ class OpenLdap(Provider):
             )
 
     def activate(self, run: Callable[..., Completed]) -> None:
+        read_again(run, self.host, UNIT)
         if not self.running():
             self._slapd.restart(run)
         settings = self._slapd.state().settings

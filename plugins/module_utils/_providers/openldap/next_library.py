@@ -1,0 +1,61 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The TLS settings that slapd needs once it is linked with OpenSSL, which wait where it is linked with GnuTLS.
+
+Debian changed the library between its releases 12 and 13, and each refuses the other's words in olcTLSCipherSuite: slapd
+does not start with them. There are none that both take. So the other settings wait in a file, which the unit's drop-in
+gives to a stopped slapd that is linked with OpenSSL, once, before it starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import (
+    before_start,
+    path_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.ldif import for_stopped
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
+    UNIT,
+    WAITING,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.slapd import Slapd
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
+
+_LINE = (
+    "if [ -e {file} ] && ldd {slapd} | grep -q libssl.so; then"
+    " {modify} <{file} && rm -f {file};"
+    " fi"
+)
+
+
+def waiting(
+    host: Host, slapd: Slapd, strength: Strength | None, settings: config.Settings, library: TlsLibrary
+) -> Iterator[FileChange]:
+    """The file and the drop-in as they must be.
+
+    Args:
+        host: the machine.
+        slapd: how it is changed while it is stopped.
+        strength: what is declared; None where nothing is.
+        settings: those of cn=config as they are to be.
+        library: the TLS library that slapd is linked with now.
+    """
+    ldif, line = b"", ""
+    if strength and library.name == "GnuTLS":
+        other = config.strength_settings(strength, openssl_library())
+        ldif = for_stopped(settings, {**settings, **other}).encode()
+        line = _LINE.format(file=WAITING, slapd=host.which("slapd"), modify=" ".join(slapd.command_to(settings).argv))
+    if ldif or host.state(WAITING) is not None:
+        yield FileChange(WAITING, ldif or None, "root", "root", 0o644, loaded=False)
+    if line or host.state(path_of(UNIT)) is not None:
+        yield before_start(UNIT, line, heading())
