@@ -4,9 +4,9 @@
 
 """Our files in the languages of later releases of Dovecot, which wait beside those that it reads now.
 
-2.4 does not start with a file that is written for 2.3, so an upgrade of the distribution would stop it. Whenever Dovecot
-starts, its unit's drop-in looks at the version that is installed, and puts what waits for that one in place, before
-Dovecot reads it. A release that speaks the newest language has nothing waiting, and no drop-in.
+2.4 does not start with a file that is written for 2.3, so an upgrade of the distribution would stop it. Whenever
+Dovecot starts, its unit's drop-in looks at the version that is installed, and puts what waits for that one in place,
+before Dovecot reads it. A release that speaks the newest language has nothing waiting, and no drop-in.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.lost_sections import is_all
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     AUTH_FILE,
     FIRST_FILE,
@@ -142,7 +143,7 @@ def without_ours(text: str | None) -> str | None:
 
 def _with_block(text: str | None, lines: str) -> str:
     before = text or ""
-    return _BLOCK.inserted(before, len(before), heading() + lines, _NEW_FILE if text is None else "")
+    return _BLOCK.inserted(before, len(before), heading() + lines, _NEW_FILE if text is None or is_all(text) else "")
 
 
 def _with_authenticators(text: str, lines: str) -> str:

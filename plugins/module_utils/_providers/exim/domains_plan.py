@@ -21,6 +21,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
+    lost_sections,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     managed_sections as sections,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import routers as sending
@@ -82,17 +85,25 @@ class Sending:
             clients.refuse_other_mechanisms(shown, before, where)
             parts["authenticators"] = clients.render(before)
         changes = tables.changes()
+        replaceable = bool(tables.entries) and not split
         return DomainPlan(
             # the configuration names the tables: they come before it, and go after it
             changes=(
                 *(change for change in changes if change.content is not None),
                 *sections.changes(self._host, parts, before.names, split=split),
+                *lost_sections.changes(self._host, needed=replaceable),
                 *(change for change in changes if change.content is None),
             ),
             outcomes=outcomes,
             levels=tables.levels(),
             default_level=tables.levels().get(EVERYTHING) or self._default_level(smarthost),
-            warnings=[*handed, *self._resolver_warnings(policies), *_circumflex(policies), *self._passed_by(tables)],
+            warnings=[
+                *handed,
+                *self._resolver_warnings(policies),
+                *_circumflex(policies),
+                *self._passed_by(tables),
+                *lost_sections.warnings(self._host, needed=replaceable),
+            ],
         )
 
     def _expanded(self, expressions: Sequence[str]) -> list[str]:

@@ -4,9 +4,9 @@
 
 """The TLS settings that slapd needs once it is linked with OpenSSL, which wait where it is linked with GnuTLS.
 
-Debian changed the library between its releases 12 and 13, and each refuses the other's words in olcTLSCipherSuite: slapd
-does not start with them. There are none that both take. So the other settings wait in a file, which the unit's drop-in
-gives to a stopped slapd that is linked with OpenSSL, once, before it starts.
+Debian changed the library between its releases 12 and 13, and each refuses the other's words in olcTLSCipherSuite:
+slapd does not start with them. There are none that both take. So the other settings wait in a file, which the unit's
+drop-in gives to a stopped slapd that is linked with OpenSSL, once, before it starts.
 """
 
 from __future__ import annotations
@@ -31,11 +31,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
-_LINE = (
-    "if [ -e {file} ] && ldd {slapd} | grep -q libssl.so; then"
-    " {modify} <{file} && rm -f {file};"
-    " fi"
-)
+_LINE = "if [ -e {file} ] && ldd {slapd} | grep -q libssl.so; then {modify} <{file} && rm -f {file}; fi"
 
 
 def waiting(
