@@ -1,0 +1,79 @@
+# Copyright (c) 2026, postmaster.secure_channel contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What holds mail where the package's template has taken the place of ours."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import FileState
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import lost_sections
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    LOCALMACROS,
+    TEMPLATE,
+)
+
+
+class Files:
+    """A host that has files."""
+
+    def __init__(self, **texts):
+        paths = {"macros": LOCALMACROS, "template": TEMPLATE}
+        self.texts = {paths[name]: text for name, text in texts.items()}
+
+    def read_text(self, path):
+        return self.texts.get(path, "")
+
+    def read(self, path):
+        return self.texts[path].encode() if path in self.texts else None
+
+    def state(self, path):
+        return FileState("root", "root", 0o644) if path in self.texts else None
+
+    def take(self, changes):
+        for one in needed(changes, self):
+            self.texts.pop(one.path, None)
+            if one.content is not None:
+                self.texts[one.path] = one.content.decode()
+
+
+@pytest.mark.parametrize("before", [None, "A = b\n", "A = b"])
+def test_comes_once_and_goes_byte_for_byte(before):
+    host = Files() if before is None else Files(macros=before)
+    host.take(lost_sections.changes(host, needed=True))
+    assert "hold_domains = " in host.texts[LOCALMACROS]
+    assert "REMOTE_SMTP_HELO_DATA = " in host.texts[LOCALMACROS]
+    assert lost_sections.changes(host, needed=True) == []
+    host.take(lost_sections.changes(host, needed=False))
+    assert host.texts.get(LOCALMACROS) == before
+
+
+def test_is_not_needed_where_nothing_stands_in_the_template():
+    assert lost_sections.changes(Files(macros="A = b\n"), needed=False) == []
+
+
+@pytest.mark.parametrize("file", ["macros", "template"])
+def test_a_setting_of_the_administrators_stays_and_is_told(file):
+    host = Files(**{file: "# one\nhold_domains = a.example\n"})
+    (warning,) = lost_sections.warnings(host, needed=True)
+    assert warning.startswith(f"{LOCALMACROS if file == 'macros' else TEMPLATE}:2 sets hold_domains")
+    host.take(lost_sections.changes(host, needed=True))
+    assert host.texts[LOCALMACROS].count("hold_domains =") == (file == "macros")
+    assert "REMOTE_SMTP_HELO_DATA = " in host.texts[LOCALMACROS]
+    assert lost_sections.warnings(host, needed=False) == []
+
+
+def test_a_greeting_of_the_administrators_stays():
+    host = Files(macros="REMOTE_SMTP_HELO_DATA = mx.example\n")
+    host.take(lost_sections.changes(host, needed=True))
+    assert host.texts[LOCALMACROS].count("REMOTE_SMTP_HELO_DATA") == 1
+
+
+def test_what_debians_template_says_of_the_greeting_is_no_setting():
+    line = "REMOTE_SMTP_HELO_DATA=${lookup dnsdb {ptr=$sending_ip_address}{$value}{$primary_hostname}}\n"
+    host = Files(template=line)
+    host.take(lost_sections.changes(host, needed=True))
+    assert "REMOTE_SMTP_HELO_DATA = " in host.texts[LOCALMACROS]
