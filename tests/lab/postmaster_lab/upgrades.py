@@ -93,7 +93,7 @@ def _start(lab: state.Lab, host: Host, release: str, answer: str, settings: Sett
     enter = ["nsenter", "--mount", "--pid", f"--target={lab.init.pid}", "unshare", "--mount"]
     script = ["sh", SCRIPT, _directory(lab, host) / "root", host.release, release, answer, archives, *reaching]
     with _log(lab, host).open("wb") as log:
-        return subprocess.Popen([*enter, *script], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        return subprocess.Popen([*enter, *map(str, script)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 
 def _note(lab: state.Lab, releases: dict[Host, str]) -> None:

@@ -32,4 +32,5 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(params=["keep", "new"])
 def host(request: pytest.FixtureRequest, story: Story) -> Host:
     """The host that keeps changed files, and the one that takes the packages' own."""
-    return story.hosts[request.param == "new"]
+    kept, taken = story.hosts
+    return taken if request.param == "new" else kept

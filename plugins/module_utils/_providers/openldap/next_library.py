@@ -15,7 +15,6 @@ from collections.abc import Iterator
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import (
     before_start,
     path_of,
@@ -31,11 +30,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
 
-_LINE = "if [ -e {file} ] && ldd {slapd} | grep -q libssl.so; then {modify} <{file} && rm -f {file}; fi"
+_LINE = (
+    "if [ -e {file} ] && ldd {slapd} | grep -q libssl.so && ! ldd {slapd} | grep -q libgnutls.so; then"
+    " {modify} <{file} && rm -f {file}; fi"
+)
 
 
 def waiting(
-    host: Host, slapd: Slapd, strength: Strength | None, settings: config.Settings, library: TlsLibrary
+    host: Host, slapd: Slapd, strength: Strength | None, settings: config.Settings, other: TlsLibrary | None
 ) -> Iterator[FileChange]:
     """The file and the drop-in as they must be.
 
@@ -44,12 +46,11 @@ def waiting(
         slapd: how it is changed while it is stopped.
         strength: what is declared; None where nothing is.
         settings: those of cn=config as they are to be.
-        library: the TLS library that slapd is linked with now.
+        other: the TLS library that a later slapd is linked with; None where this one is already.
     """
     ldif, line = b"", ""
-    if strength and library.name == "GnuTLS":
-        other = config.strength_settings(strength, openssl_library())
-        ldif = for_stopped(settings, {**settings, **other}).encode()
+    if strength and other:
+        ldif = for_stopped(settings, {**settings, **config.strength_settings(strength, other)}).encode()
         line = _LINE.format(file=WAITING, slapd=host.which("slapd"), modify=" ".join(slapd.command_to(settings).argv))
     if ldif or host.state(WAITING) is not None:
         yield FileChange(WAITING, ldif or None, "root", "root", 0o644, loaded=False)

@@ -176,9 +176,8 @@ class OpenLdap(Provider):
                 raise exc.about(subject=vserver.title) from exc
         self._slapd.start_requirements().refuse_unmet(plan.settings, self._copies(desired))
         secured = [STRENGTHS[one.strength] for one in desired if one.present]
-        further = waiting(
-            self.host, self._slapd, secured[0] if secured else None, plan.settings, self.capabilities().library
-        )
+        other = openssl_library() if self.capabilities().library.name == "GnuTLS" else None
+        further = waiting(self.host, self._slapd, secured[0] if secured else None, plan.settings, other)
         changes = (*plan.changes, originals.change(), *further)
         self._target = plan.settings
         self._must_restart = any(

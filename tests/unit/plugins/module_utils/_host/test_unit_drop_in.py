@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
@@ -56,6 +58,8 @@ class OneHost:
     ],
 )
 def test_systemd_reads_a_new_drop_in(there, answer, ran):
-    found = []
-    read_again(found.append, OneHost(there, answer), "x.service")
+    found: list[Any] = []
+    run: Any = found.append
+    host: Any = OneHost(there, answer)
+    read_again(run, host, "x.service")
     assert found == ran

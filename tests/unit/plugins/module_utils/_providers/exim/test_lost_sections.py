@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
@@ -17,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 
 
-class Files:
+class _Files:
     """A host that has files."""
 
     def __init__(self, **texts):
@@ -40,9 +42,14 @@ class Files:
                 self.texts[one.path] = one.content.decode()
 
 
+def a_host(**texts: str) -> Any:
+    """A host that has these files."""
+    return _Files(**texts)
+
+
 @pytest.mark.parametrize("before", [None, "A = b\n", "A = b"])
 def test_comes_once_and_goes_byte_for_byte(before):
-    host = Files() if before is None else Files(macros=before)
+    host = a_host() if before is None else a_host(macros=before)
     host.take(lost_sections.changes(host, needed=True))
     assert "hold_domains = " in host.texts[LOCALMACROS]
     assert "REMOTE_SMTP_HELO_DATA = " in host.texts[LOCALMACROS]
@@ -52,12 +59,12 @@ def test_comes_once_and_goes_byte_for_byte(before):
 
 
 def test_is_not_needed_where_nothing_stands_in_the_template():
-    assert lost_sections.changes(Files(macros="A = b\n"), needed=False) == []
+    assert lost_sections.changes(a_host(macros="A = b\n"), needed=False) == []
 
 
 @pytest.mark.parametrize("file", ["macros", "template"])
 def test_a_setting_of_the_administrators_stays_and_is_told(file):
-    host = Files(**{file: "# one\nhold_domains = a.example\n"})
+    host = a_host(**{file: "# one\nhold_domains = a.example\n"})
     (warning,) = lost_sections.warnings(host, needed=True)
     assert warning.startswith(f"{LOCALMACROS if file == 'macros' else TEMPLATE}:2 sets hold_domains")
     host.take(lost_sections.changes(host, needed=True))
@@ -67,13 +74,13 @@ def test_a_setting_of_the_administrators_stays_and_is_told(file):
 
 
 def test_a_greeting_of_the_administrators_stays():
-    host = Files(macros="REMOTE_SMTP_HELO_DATA = mx.example\n")
+    host = a_host(macros="REMOTE_SMTP_HELO_DATA = mx.example\n")
     host.take(lost_sections.changes(host, needed=True))
     assert host.texts[LOCALMACROS].count("REMOTE_SMTP_HELO_DATA") == 1
 
 
 def test_what_debians_template_says_of_the_greeting_is_no_setting():
     line = "REMOTE_SMTP_HELO_DATA=${lookup dnsdb {ptr=$sending_ip_address}{$value}{$primary_hostname}}\n"
-    host = Files(template=line)
+    host = a_host(template=line)
     host.take(lost_sections.changes(host, needed=True))
     assert "REMOTE_SMTP_HELO_DATA = " in host.texts[LOCALMACROS]
