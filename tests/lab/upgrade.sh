@@ -29,7 +29,7 @@ printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 chmod 755 "$tree/usr/sbin/policy-rc.d"
 
 case $answer in
-    keep) conf=old UCF_FORCE_CONFFOLD=1 && export UCF_FORCE_CONFFOLD ;;
+    keep) conf=old ;; # ucf keeps by itself what was changed, and is not asked; with its variable it would keep all
     new) conf=new UCF_FORCE_CONFFNEW=1 && export UCF_FORCE_CONFFNEW ;;
 esac
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 APT_CONFIG="$tree/tmp/lab-upgrade-apt.conf"
