@@ -17,7 +17,6 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     shortened,
 )
 
-
 # INN's settings for TLS, and who may read, are in files of its package, which brings stock ones: it serves no stranger
 # then, in clear text or otherwise.
 NOT_SERVED = ("119", "563")
