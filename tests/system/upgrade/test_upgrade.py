@@ -17,9 +17,9 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     shortened,
 )
 
-# INN's settings for TLS, and who may read, are in files of its package, which brings stock ones: it serves no stranger
-# then, in clear text or otherwise.
-NOT_SERVED = ("119", "563")
+# What is closed, and not open, where the packages' own files are taken, until the next run: INN has its settings for TLS
+# in inn.conf, and without these nobody is let in whom readers.conf has use it; slapd has its ports in /etc/default.
+NOT_SERVED = ("119", "563", "636")
 
 
 def serving(view: View, host: Host) -> dict[str, str]:

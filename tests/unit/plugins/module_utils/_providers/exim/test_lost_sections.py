@@ -36,7 +36,8 @@ class _Files:
         return FileState("root", "root", 0o644) if path in self.texts else None
 
     def take(self, changes):
-        for one in needed(changes, self):
+        host: Any = self
+        for one in needed(changes, host):
             self.texts.pop(one.path, None)
             if one.content is not None:
                 self.texts[one.path] = one.content.decode()
