@@ -45,6 +45,11 @@ QUIET = (
     "sed -i 's/^doinnwatch:.*/doinnwatch: false/; s/^nnrpdloadlimit:.*/nnrpdloadlimit: 0/' /etc/news/inn.conf\n"
     "systemctl restart inn2"
 )
+# ucf keeps Dovecot's own files of 2.3, with which 2.4 does not start, ours or not: an administrator takes the new ones.
+PACKAGED = (
+    'find /etc/dovecot -name \'*.ucf-dist\' | while read -r file; do mv "$file" "${file%.ucf-dist}"; done\n'
+    "if systemctl is-failed --quiet dovecot; then systemctl reset-failed dovecot; systemctl restart dovecot; fi"
+)
 # The lab's addresses are private ones, which Debian's Exim does not send to.
 REACHABLE = "echo 'ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = <; 0.0.0.0 ; 127.0.0.0/8' >/etc/exim4/exim4.conf.localmacros"
 # One message for a domain that only a verified host may get it for; what becomes of it in one run of the queue.
@@ -145,6 +150,7 @@ def tell(kind: str, lab: Lab, workshop: Path) -> Story:
         list(pool.map(lambda one: lab.upgrade(lab.hosts[one[1]], NEW, keep=one[0] == 0), enumerate(names)))
     lab.find_again()
     each(lambda host: _settled(lab, host, kind))
+    each(lambda host: lab.shell(host, PACKAGED))
     if kind == "full":
         each(lambda host: lab.shell(host, QUIET))
     units = {name: {unit: _state(lab, lab.hosts[name], unit) for unit in UNITS[kind]} for name in names}
