@@ -17,8 +17,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     shortened,
 )
 
-# What is closed, and not open, where the packages' own files are taken, until the next run: INN has its settings for TLS
-# in inn.conf, and without these nobody is let in whom readers.conf has use it; slapd has its ports in /etc/default.
+# What is closed, and not open, where the packages' own files are taken, until the next run: INN has its settings for
+# TLS in inn.conf, and without these nobody is let in whom readers.conf has use it; slapd has its ports in /etc/default.
 NOT_SERVED = ("119", "563", "636")
 
 
