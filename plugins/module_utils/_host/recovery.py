@@ -113,7 +113,8 @@ def clear(places: Places) -> None:
     journal.close()
     if os.path.lexists(places.unit):  # it is made first, and removed last
         unlink(places.wanted)
-        with contextlib.suppress(OSError):  # not empty, or not made yet
+        with contextlib.suppress(OSError):  # not made yet, or not empty
+            sync_directory(os.path.dirname(places.wanted))  # else a power cut brings back a link that leads nowhere
             os.rmdir(os.path.dirname(places.wanted))
         unlink(places.unit)
         sync_directory(places.units)

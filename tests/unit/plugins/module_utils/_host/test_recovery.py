@@ -12,10 +12,11 @@ import subprocess
 import sys
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import guard
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import guard, recovery
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.private_files import write_private
@@ -286,3 +287,17 @@ def test_a_damaged_journal_is_left_to_a_run(places, killed, called):
     assert "is damaged" in done.stderr
     assert "Traceback" not in done.stderr
     assert os.path.exists(places.journal)
+
+
+def test_a_power_cut_does_not_bring_back_a_link_to_a_unit_that_is_gone(tmp_path, monkeypatch):
+    places = Places(*(str(tmp_path / name) for name in ("state", "lock", "units", "systemd")))
+    wants = os.path.dirname(places.wanted)
+    os.makedirs(wants)
+    for path in (places.unit, places.wanted, f"{wants}/other.service"):
+        Path(path).touch()
+    there = []
+    monkeypatch.setattr(recovery, "sync_directory", lambda path: there.append((path, os.path.exists(places.unit))))
+    recovery.clear(places)
+    assert (wants, True) in there
+    assert os.listdir(wants) == ["other.service"]
+    assert not os.path.exists(places.unit)
