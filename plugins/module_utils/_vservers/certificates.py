@@ -16,10 +16,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.mentions import mention
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import refuse_unusable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
 
 # Least length of a key with 128 bits of security (NIST SP 800-57 part 1, table 2), by OpenSSL's name of its kind.
 _LEAST_BITS = {"rsaEncryption": 3072, "id-ecPublicKey": 256}
@@ -112,27 +113,43 @@ class Certificates:
             refuse_unusable(self._host, live_path, passphrase)
         return change
 
-    def unused_copies(self, provider: str, before: Iterable[Vserver], after: Iterable[Vserver]) -> list[FileChange]:
-        """The removal of copies that a daemon used until now.
+    def unused_copies(
+        self, provider: Provider, plan: Plan, before: Iterable[Vserver], after: Iterable[Vserver], *, leaving: bool
+    ) -> tuple[list[FileChange], list[str]]:
+        """The removal of copies that a daemon has no use for any more, and warnings of those that have to stay.
 
         Args:
             provider: the daemon.
+            plan: what changes in its configuration.
             before: its virtual servers as they were found.
             after: those that it will have.
+            leaving: whether a virtual server is given up. Then copies go too that no virtual server had, as where the
+                administrator has taken the settings out.
         """
         used = {name for one in after for name in one.certificates}
-        there = set(self._store.deployed_names(provider))
-        unused = {name for one in before for name in one.certificates} & there - used
-        return [
-            FileChange(
-                self._store.deployed_path(provider, name),
-                None,
-                secret=True,
-                summary=f"certificate {name}",
-                loaded=False,  # once its configuration, which is loaded, does not name it any more
+        idle = set(self._store.deployed_names(provider.name)) - used
+        had = {name for one in before for name in one.certificates}
+        lost = set(self._store.names()) - had if leaving else set()
+        changed = {change.path: change.content for change in plan.changes}
+        roots = [root.path for root in provider.config_roots]
+        changes, warnings = [], []
+        for name in sorted(idle & (had | lost)):
+            path = self._store.deployed_path(provider.name, name)
+            # what is kept elsewhere than in files is not in these yet
+            place = "" if plan.settings and name in had else mention(path, roots, changed)
+            if place:
+                warnings.append(f"{path} stays, since {place} names it")
+                continue
+            changes.append(
+                FileChange(
+                    path,
+                    None,
+                    secret=True,
+                    summary=f"certificate {name}",
+                    loaded=False,  # once its configuration, which is loaded, does not name it any more
+                )
             )
-            for name in sorted(unused)
-        ]
+        return changes, warnings
 
     def _entry(self, name: str) -> StoreEntry:
         if name not in self._entries:

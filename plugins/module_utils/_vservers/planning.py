@@ -109,7 +109,12 @@ def plan_daemons(
         warnings += _weaker(one)
         planned = one.provider.plan(one.vservers)
         changes[name] += planned.changes
-        changes[name] += certificates.unused_copies(name, one.before.values(), one.afterwards)
+        leaving = not all(vserver.present for vserver in one.vservers)
+        unused, kept = certificates.unused_copies(
+            one.provider, planned, one.before.values(), one.afterwards, leaving=leaving
+        )
+        changes[name] += unused
+        warnings += kept
         one.settings += planned.settings
         one.lost, one.given_up = planned.lost, planned.given_up
         warnings += planned.warnings

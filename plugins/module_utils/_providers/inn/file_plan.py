@@ -100,8 +100,8 @@ class InnFiles:
         files = Files(self._host.read_text, self._effective.home)
         notes: Notes = self._originals.table(self._readers_note)
         readers = without_encryption(self._host.read_text(path), path, files, notes)
-        sasl = self._lines(SASL_CONF)
-        if _MECHANISMS in self._originals:
+        sasl = self._sasl_lines()
+        if _MECHANISMS in self._originals or self._made_sasl_conf():
             sasl.put(_MECHANISMS, self._originals.text(_MECHANISMS))
         return Unchanged(settings.text, readers, auth_groups(readers, path, files), files, sasl.text)
 
@@ -122,8 +122,9 @@ class InnFiles:
             readers, notes = self._readers(vserver)
             self._originals.forget([self._readers_note])
             self._originals.note(self._readers_note, notes)
-            sasl = self._sasl(self._lines(SASL_CONF), vserver)
-        sasl_is_ours = SASL_CONF in self._originals
+            notice = heading() if self._is_marked() or self._host.state(SASL_CONF) is None else ""
+            sasl = notice + self._sasl(self._sasl_lines(), vserver)
+        sasl_is_ours = self._made_sasl_conf()
         if not vserver.present:
             self._refuse_lost(settings)
             self._originals.forget([*map(_note, KEYS), self._readers_note, _MECHANISMS, SASL_CONF])
@@ -133,6 +134,16 @@ class InnFiles:
             yield FileChange(SASL_CONF, None, own_directory=True)
         else:
             yield from self._rewritten(SASL_CONF, sasl)
+
+    def _sasl_lines(self) -> KeyLines:
+        return _lines(self._host.read_text(SASL_CONF).removeprefix(heading()), SASL_CONF)
+
+    def _is_marked(self) -> bool:
+        return self._host.read_text(SASL_CONF).startswith(heading())
+
+    def _made_sasl_conf(self) -> bool:
+        """Whether libsasl2 had no settings for INN before us; the file says so too, in case what was saved is lost."""
+        return SASL_CONF in self._originals or self._is_marked()
 
     def _refuse_lost(self, settings: str) -> None:
         certificate = _lines(settings, INN_CONF).value("tlscertfile")

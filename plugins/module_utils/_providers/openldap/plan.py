@@ -34,6 +34,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
     DEFAULTS_FILE,
     SASL_FILE,
+    UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.sasl_conf import (
     with_mechanisms,
@@ -138,15 +139,20 @@ class ConfigPlan:
 
     # ---- as before
 
-    def take_back(self, *, ours: bool) -> None:
+    def take_back(self, *, ours: bool, slapmodify: str) -> None:
         """Put everything back as it was before we first changed it.
 
         Args:
             ours: whether the certificate that slapd shows is a copy of ours, which will be gone.
+            slapmodify: the command with which the administrator changes cn=config while slapd is stopped.
+
+        Raises:
+            Problem: nobody knows how it was.
         """
         saved = dict(self._saved())
-        if ours and config.CERTIFICATE not in saved:
-            saved = {**dict.fromkeys(config.TLS, ()), **saved}  # what was saved is lost
+        if ours and config.CERTIFICATE not in saved:  # what was saved is lost
+            self._refuse_lost(slapmodify)
+            saved = {**dict.fromkeys(config.TLS, ()), **saved}
         self._originals.forget(self._originals.keys(_SETTING))
         self.settings.update(saved)
         if _SERVICES in self._originals:
@@ -154,6 +160,22 @@ class ConfigPlan:
             self._write(DEFAULTS_FILE, with_line(self._host.read_text(DEFAULTS_FILE), _SERVICES, line))
         if SASL_FILE in self._originals:
             self._write(SASL_FILE, self._originals.take_text(SASL_FILE))
+
+    def _refuse_lost(self, slapmodify: str) -> None:
+        """Raise Problem where more than the certificate can be ours, which without TLS would keep every client out."""
+        now = self._state.settings
+        secure = [one.url for one in self._listeners if one.scheme == "ldaps"]
+        if not secure and not any(now.get(name) for name in config.MANAGED if name not in config.TLS):
+            return
+        ldif = ["dn: cn=config", "changetype: modify"]
+        for name in config.MANAGED:
+            ldif += [f"delete: {name}", "-"] if now.get(name) else []
+        lines = "' '".join(ldif)
+        # a slapd that runs refuses a part of it, and has root locked out by then
+        how = f"'systemctl stop {UNIT}', \"printf '%s\\n' '{lines}' | {slapmodify}\", 'systemctl start {UNIT}'"
+        if secure:
+            how = f"take {' '.join(secure)} out of {_SERVICES} in {DEFAULTS_FILE}; {how}"
+        self._originals.refuse_lost(now[config.CERTIFICATE][0], "cn=config", how)
 
     def _saved(self) -> config.Settings:
         """The attributes that we have changed, as they were before."""

@@ -171,7 +171,8 @@ class OpenLdap(Provider):
                     certificate = self.store.deployed_path(self.name, vserver.certificate)
                     plan.secure(vserver, certificate, self.capabilities().library)
                 else:
-                    plan.take_back(ours=bool(self.store.name_of_deployed(self.name, state.certificate)))
+                    ours = self.store.name_of_deployed(self.name, state.certificate) is not None
+                    plan.take_back(ours=ours, slapmodify=self._slapd.by_hand())
             except Problem as exc:
                 raise exc.about(subject=vserver.title) from exc
         self._slapd.start_requirements().refuse_unmet(plan.settings, self._copies(desired))

@@ -105,6 +105,10 @@ class SlapdReader:
         """Where cn=config is kept."""
         return self._told("SLAPD_CONF") or CONFIG_DIRECTORY
 
+    def by_hand(self) -> str:
+        """The command with which root changes cn=config while slapd is stopped."""
+        return f"runuser -u {self.account[0] or 'root'} -- slapmodify -n0 -F {self.directory}"
+
     def listeners(self) -> list[Listener]:
         """Where it is told to listen."""
         return services(self._told("SLAPD_SERVICES"))

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
     NamedCertificate,
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.certificates import (
     Certificates,
 )
@@ -119,13 +122,37 @@ def test_check_before_the_certificate_is_there(store):
     assert found.path == store.deployed_path("daemon", "gone")
 
 
-def test_copies_that_nobody_uses_any_more(store, tmp_path):
-    for name in KEYS:
-        (tmp_path / "deployed/daemon").mkdir(parents=True, exist_ok=True)
+@pytest.fixture
+def deployed(store, tmp_path):
+    """All certificates have a copy, and so has one that the store does not hold."""
+    (tmp_path / "deployed/daemon").mkdir(parents=True)
+    (tmp_path / "etc").mkdir()
+    for name in (*KEYS, "foreign"):
         (tmp_path / f"deployed/daemon/{name}.pem").write_bytes(b"")
     certificates = Certificates(this_host(), store, {}, check_mode=False)
-    found = certificates.unused_copies("daemon", [ALL], [replace(IMAP, certificate="rsa")])
-    assert [(one.path, one.content) for one in found] == [
-        (store.deployed_path("daemon", "ecdsa"), None),
-        (store.deployed_path("daemon", "ecdsa2"), None),
-    ]
+    provider: Any = SimpleNamespace(name="daemon", config_roots=(ConfigRoot(str(tmp_path / "etc")),))
+
+    def unused(before, after, *, leaving=False, files=()):
+        changes, warnings = certificates.unused_copies(provider, Plan(files), before, after, leaving=leaving)
+        assert {change.content for change in changes} <= {None}
+        return [os.path.basename(change.path) for change in changes], warnings
+
+    return unused
+
+
+def test_copies_that_nobody_uses_any_more(deployed):
+    assert deployed([ALL], [replace(IMAP, certificate="rsa")]) == (["ecdsa.pem", "ecdsa2.pem"], [])
+
+
+def test_copies_that_no_virtual_server_had_go_where_one_is_given_up(deployed):
+    assert deployed([], []) == ([], [])
+    assert deployed([], [], leaving=True) == (sorted(f"{name}.pem" for name in KEYS), [])
+    assert "rsa.pem" not in deployed([], [replace(IMAP, certificate="rsa")], leaving=True)[0]
+
+
+def test_copies_that_the_configuration_names_stay(deployed, store, tmp_path):
+    path, place = store.deployed_path("daemon", "ecdsa"), tmp_path / "etc/main.cf"
+    place.write_text(f"smtp_tls_chain_files = {path}\n")
+    assert deployed([ALL], []) == (["ecdsa2.pem", "rsa.pem"], [f"{path} stays, since {place} names it"])
+    without = FileChange(str(place), b"smtp_tls_chain_files =\n")
+    assert deployed([ALL], [], files=[without]) == (["ecdsa.pem", "ecdsa2.pem", "rsa.pem"], [])

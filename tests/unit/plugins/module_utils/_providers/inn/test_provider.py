@@ -177,6 +177,16 @@ def test_absent_when_what_was_saved_is_lost(host):
         host.files[path] = re.sub(rb"(?m)^" + word + rb"\n", b"", host.files[path])
     take(host, [replace(NNTP, present=False)])
     assert f"{STORE}/deployed".encode() not in host.files[SETTINGS]
+    assert SASL not in host.files
+
+
+def test_what_others_added_to_a_file_of_ours_stays(host):
+    take(host, [NNTP])
+    host.files[SASL] += b"log_level: 7\n"
+    take(host, [NNTP, replace(NNTP, name="two", port=1119)])
+    assert host.files["/etc/news/postmaster-two/INN.conf"].count(b"# Kept by") == 1
+    take(host, [replace(NNTP, present=False)])
+    assert host.files[SASL] == b"log_level: 7\n"
 
 
 def test_absent_where_nothing_is_ours(host):

@@ -298,6 +298,16 @@ def test_a_copy_without_notes_is_let_go(host):
     assert host.root == {}
 
 
+def test_what_keeps_clients_out_is_not_left_where_the_notes_are_lost(host):
+    apply(host, LDAP)
+    del host.files[Store(host, STORE).originals_path("openldap")]
+    with pytest.raises(Problem, match="nobody knows what was there before") as caught:
+        provider(host).plan([ABSENT])
+    assert f"delete: {config.SECURITY}" in caught.value.remedy
+    assert "take ldaps:/// out" in caught.value.remedy
+    assert "runuser -u openldap -- slapmodify" in caught.value.remedy
+
+
 def test_a_restart_only_where_it_is_needed(host):
     apply(host, replace(LDAP, implicit_tls_port=0))
     assert "restart" not in host.done
