@@ -132,7 +132,8 @@ class Certificates:
         lost = set(self._store.names()) - had if leaving else set()
         changed = {change.path: change.content for change in plan.changes}
         roots = [root.path for root in provider.config_roots]
-        changes, warnings = [], []
+        changes: list[FileChange] = []
+        warnings: list[str] = []
         for name in sorted(idle & (had | lost)):
             path = self._store.deployed_path(provider.name, name)
             # what is kept elsewhere than in files is not in these yet
