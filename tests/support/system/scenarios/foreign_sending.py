@@ -211,6 +211,19 @@ CASES = {
         refused=r"/etc/postfix/theirs line 1 ",
         remedy="echo >/etc/postfix/theirs; postmap /etc/postfix/theirs",
     ),
+    "way of some addresses": Case(
+        "transport_maps = regexp:/etc/postfix/theirs\n",
+        ENCRYPTED,
+        f"/^[^@]+@other\\.test$/ smtp:[PARTNER]:{PLAIN}\n/^re/ smtp:[PARTNER]:{PLAIN}\n",
+        refused=rf"mail could no longer be sent .* port {PLAIN}",
+        remedy="sed -i 2d /etc/postfix/theirs",
+    ),
+    "fallback": Case(
+        f"smtp_fallback_relay = [PARTNER]:{PLAIN}\n",
+        ENCRYPTED,
+        refused=r"main\.cf line \d+ sends mail by ",
+        remedy="postconf -X smtp_fallback_relay",
+    ),
     "filter elsewhere, for a domain": Case(
         f"content_filter = scan:[PARTNER]:{PLAIN}\n",
         ENCRYPTED,
