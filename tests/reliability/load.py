@@ -9,11 +9,17 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.postmaster.secure_channel.tests.reliability.control_nodes import (
+    Changes,
+    SecondControl,
+    rotation,
+    settings,
+)
 from ansible_collections.postmaster.secure_channel.tests.reliability.crash_targets import CYRUS, EXIM, FULL
 from ansible_collections.postmaster.secure_channel.tests.reliability.figures import Figure
 from ansible_collections.postmaster.secure_channel.tests.reliability.grounds import Ground
@@ -21,25 +27,20 @@ from ansible_collections.postmaster.secure_channel.tests.reliability.shipped imp
 from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.host_certificates import (
     ROOT_ON_HOST,
 )
-from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.host_kinds import MAIN, vserver
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import (
     Host,
     Lab,
     wait_until,
 )
-from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import COLLECTION, Ansible, Run
+from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible
 
 PART = "load"
 USER, PASSWORD = "alice", "held for long"
 # Whom the messages are for: nobody who reads a mailbox locks this one, as IMAP sessions of 'alice' do with hers.
 RECEIVER = "receiver"
-PROTOCOLS: Mapping[str, Sequence[str]] = {
-    FULL: ("smtp", "submission", "imap", "pop3"),
-    EXIM: ("smtp", "submission"),
-    CYRUS: ("imap", "pop3"),
-}
-SENDING, HOLDING = (FULL, EXIM), (FULL, CYRUS)
-FLOWS = 4  # SMTP sessions with a server at a time
+TAKING: Mapping[str, str] = {FULL: "Postfix", EXIM: "Exim"}
+HOLDING: Mapping[str, str] = {FULL: "Dovecot", CYRUS: "Cyrus"}
+FLOWS = 6  # SMTP sessions with a server at a time
 # An administrator's own settings: many sessions of one user from one address.
 MANY = """\
 mail_max_userip_connections = 1000
@@ -52,103 +53,29 @@ service imap {
 """
 # Dovecot ends the sessions of those who have not logged in yet whenever it is reloaded.
 CUT_BY_DOVECOT, CUT_BY_EXIM = " full", " ex"  # the hosts of that kind
-MAILBOX = f"/var/mail/{RECEIVER}"
-COUNTED = f"grep -aoE '^Subject: load [a-z0-9]+-[0-9]+' {MAILBOX} | sort | uniq -c | awk '{{print $1, $4}}'"
+# A file for each message: thousands of deliveries to one file would wait for its lock, and give up in the end.
+MAILBOX = f"/home/{RECEIVER}/Maildir"
+COUNTED = f"grep -raohE '^Subject: load [a-z0-9]+-[0-9]+' {MAILBOX} | sort | uniq -c | awk '{{print $1, $4}}'"
 EMPTY: Mapping[str, Sequence[str]] = {
     FULL: ("sh", "-c", "postqueue -p | grep -q empty"),
     EXIM: ("sh", "-c", "test $(exim4 -bpc) = 0"),
 }
+EXIM_MAILBOX = """
+grep -q '^smtp_accept_max ' /etc/exim4/exim4.conf.template
+sed -i "s/^dc_localdelivery=.*/dc_localdelivery='maildir_home'/" /etc/exim4/update-exim4.conf.conf
+update-exim4.conf
+systemctl reload exim4
+"""
 CYRUS_USER = f"""
 printf '%s' '{PASSWORD}' | saslpasswd2 -p -c {USER}
 chown cyrus /etc/sasldb2
 sed -i '/^sasl_pwcheck_method:/d; /^autocreate_quota:/d' /etc/imapd.conf
 printf '%s\\n' >>/etc/imapd.conf \\
     'sasl_pwcheck_method: auxprop' 'sasl_auxprop_plugin: sasldb' 'autocreate_post: yes' 'autocreate_quota: 0'
+sed -i 's/maxchild=[0-9]*/maxchild=1000/' /etc/cyrus.conf
 systemctl restart cyrus-imapd
 until ss -Hltn | grep -q :993; do sleep 0.1; done
 """
-
-
-class SecondControl(Ansible):
-    """Ansible on another control node: nothing is shared with the first one but the inventory."""
-
-    def environment(self, results: Path) -> dict[str, str]:
-        """The environment of a run."""
-        home = self.directory / "home"
-        return {
-            **super().environment(results),
-            "HOME": str(home),
-            "ANSIBLE_HOME": str(home / "ansible"),
-            "ANSIBLE_LOCAL_TEMP": str(home / "tmp"),
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(home / "cp"),
-        }
-
-
-class Changes(threading.Thread):
-    """One control node, which changes the hosts again and again.
-
-    Args:
-        tasks: what its run number N does.
-        play: runs tasks on all hosts.
-        over: when it is to end.
-    """
-
-    def __init__(
-        self, tasks: Callable[[int], Sequence[Mapping[str, Any]]], play: Callable[..., Run], over: threading.Event
-    ) -> None:
-        super().__init__()
-        self._tasks, self._play, self._over = tasks, play, over
-        self.calls = 0
-        self.changed = 0
-        self.faults: list[str] = []
-
-    def run(self) -> None:
-        """Change until it is over."""
-        number = 0
-        while not self._over.is_set():
-            run = self._play(self._tasks(number))
-            number += 1
-            self.calls += sum(one.ours for one in run.results)
-            self.changed += sum(one.ours and one.changed for one in run.results)
-            if run.code != 0:
-                self.faults.append(run.failures() or run.out[-500:])
-
-
-def _rotation(hosts: Sequence[Ground]) -> Callable[[int], Sequence[Mapping[str, Any]]]:
-    """Another certificate each time."""
-
-    def tasks(number: int) -> Sequence[Mapping[str, Any]]:
-        content = {one.host.name: one.renewals[number % 2] for one in hosts}
-        names = {one.host.name: one.host.fqdn for one in hosts}
-        call = {
-            "name": MAIN,
-            "content": "{{ content[inventory_hostname] }}",
-            "names": ["{{ names[inventory_hostname] }}"],
-            "trust_store": ROOT_ON_HOST,
-        }
-        return [
-            {"name": "rotate", f"{COLLECTION}.mail_cert_install": call, "vars": {"content": content, "names": names}}
-        ]
-
-    return tasks
-
-
-def _settings(hosts: Sequence[Ground]) -> Callable[[int], Sequence[Mapping[str, Any]]]:
-    """Another strength each time."""
-
-    def tasks(number: int) -> Sequence[Mapping[str, Any]]:
-        strength = ("legacy", "intermediate")[number % 2]
-        wanted = {
-            one.host.name: [
-                {**vserver(protocol), "require_secure_channel": protocol != "smtp", "strength": strength}
-                for protocol in PROTOCOLS[one.kind]
-            ]
-            for one in hosts
-        }
-        call = {"vservers": "{{ wanted[inventory_hostname] }}"}
-        return [{"name": "settings", f"{COLLECTION}.mail_vserver_tls": call, "vars": {"wanted": wanted}}]
-
-    return tasks
 
 
 def prepare(lab: Lab, ground: Ground) -> None:
@@ -158,15 +85,16 @@ def prepare(lab: Lab, ground: Ground) -> None:
         lab.shell(host, CYRUS_USER)
         return
     lab.ask(host, "chpasswd", given=f"{USER}:{PASSWORD}\n")
-    lab.shell(host, f"id {RECEIVER} >/dev/null 2>&1 || useradd --create-home {RECEIVER}; rm -f {MAILBOX}")
+    lab.shell(host, f"id {RECEIVER} >/dev/null 2>&1 || useradd --create-home {RECEIVER}; rm -rf {MAILBOX}")
     if ground.kind == FULL:
         lab.write(host, "/etc/dovecot/local.conf", MANY)
         lab.shell(
             host,
-            "postconf -e smtpd_client_connection_count_limit=0; postfix reload; systemctl reload dovecot",
+            "postconf -e smtpd_client_connection_count_limit=0 home_mailbox=Maildir/; postfix reload;"
+            " systemctl reload dovecot",
         )
     else:
-        lab.shell(host, "grep -q '^smtp_accept_max ' /etc/exim4/exim4.conf.template || exit 1")
+        lab.shell(host, EXIM_MAILBOX)
 
 
 def received(lab: Lab, host: Host) -> Counter[str]:
@@ -181,28 +109,42 @@ def _is_empty(lab: Lab, ground: Ground) -> bool:
 
 
 def measure(lab: Lab, hosts: Sequence[Ground], workshop: Path, messages: int, sessions: int) -> list[Figure]:
-    """Send and hold while everything changes, and count at the receivers."""
+    """Send and hold while everything changes, and count at the receivers.
+
+    Args:
+        lab: the lab.
+        hosts: the hosts.
+        workshop: a directory to make and work in.
+        messages: how many to send to the hosts of each release.
+        sessions: how many to hold with the hosts of each release.
+    """
     workshop.mkdir()
     for ground in hosts:
         prepare(lab, ground)
-    sending = [one for one in hosts if one.kind in SENDING]
+    sending = [one for one in hosts if one.kind in TAKING]
     holding = [one for one in hosts if one.kind in HOLDING]
     wanted: dict[str, Any] = {
         "roots": str(workshop / "roots.pem"),
         "sent": str(workshop / "sent"),
         "enough": str(workshop / "enough"),
+        "messages": {one.host.release: messages for one in sending},
         "senders": [
             {
                 "host": one.host.fqdn,
                 "to": f"{RECEIVER}@{one.host.fqdn}",
                 "label": one.host.name,
-                "messages": -(-messages // len(sending)),
+                "group": one.host.release,
                 "sessions": FLOWS,
             }
             for one in sending
         ],
         "held": [
-            {"host": one.host.fqdn, "user": USER, "password": PASSWORD, "sessions": -(-sessions // len(holding))}
+            {
+                "host": one.host.fqdn,
+                "user": USER,
+                "password": PASSWORD,
+                "sessions": -(-sessions // sum(other.host.release == one.host.release for other in holding)),
+            }
             for one in holding
         ],
     }
@@ -210,7 +152,7 @@ def measure(lab: Lab, hosts: Sequence[Ground], workshop: Path, messages: int, se
     seen, controls = _under_change(lab, hosts, workshop, wanted)
     for ground in sending:
         wait_until(partial(_is_empty, lab, ground), f"an empty queue on {ground.host.name}", 600)
-    return _figures(lab, sending, seen, controls)
+    return _figures(lab, sending, holding, seen, controls)
 
 
 def _under_change(
@@ -220,7 +162,7 @@ def _under_change(
     over = threading.Event()
     names = ",".join(one.host.name for one in hosts)
     controls = []
-    for kind, tasks in ((Ansible, _rotation(hosts)), (SecondControl, _settings(hosts))):
+    for kind, tasks in ((Ansible, rotation(hosts)), (SecondControl, settings(hosts))):
         place = workshop / kind.__name__
         (place / "home").mkdir(parents=True)
         play = partial(kind(lab.inventory, place).play, names, strategy="free")
@@ -248,22 +190,29 @@ def _under_change(
     return seen, controls
 
 
-def _figures(lab: Lab, sending: Sequence[Ground], seen: Mapping[str, Any], controls: Sequence[Changes]) -> list[Figure]:
+def _figures(
+    lab: Lab,
+    sending: Sequence[Ground],
+    holding: Sequence[Ground],
+    seen: Mapping[str, Any],
+    controls: Sequence[Changes],
+) -> list[Figure]:
     """As lines of the table."""
     sent, faults = seen["sent"], seen["faults"]
     lost, twice = [], []
     for ground in sending:
         name = ground.host.name
         there = received(lab, ground.host)
-        lost += [f"{name}: {number}" for number in range(sent[name]) if f"{name}-{number:06}" not in there]
+        lost += [f"{name}: {number}" for number in range(sent.get(name, 0)) if f"{name}-{number:06}" not in there]
         twice += [f"{name}: {label}" for label, times in there.items() if times > 1]
     total = sum(sent.values())
     calls = sum(one.calls for one in controls)
     failed = [fault for one in controls for fault in one.faults]
     handshakes = seen["counts"].get("handshakes", 0)
-    held = seen["counts"].get("held sessions", 0)
+    dropped = faults.get("dropped IMAP sessions", [])
     unshaken = faults.get("failed handshakes", [])
     others = [one for one in unshaken if not (CUT_BY_EXIM in one and "ConnectionRefused" in one)]
+    taken = {f"{TAKING[one.kind]} on {one.host.release}": sent.get(one.host.name, 0) for one in sending}
     found = [
         Figure(
             PART,
@@ -274,6 +223,7 @@ def _figures(lab: Lab, sending: Sequence[Ground], seen: Mapping[str, Any], contr
             least=1,
         ),
         Figure(PART, "runs of Ansible that failed, on two control nodes", len(failed), calls, 0, failed),
+        *(Figure(PART, f"messages taken by {who}", number, total, None, least=1) for who, number in taken.items()),
         Figure(PART, "messages lost", len(lost), total, 0, lost),
         Figure(PART, "messages delivered twice", len(twice), total, 0, twice),
         Figure(PART, "failed handshakes", len(others), handshakes, 0, others),
@@ -287,9 +237,13 @@ def _figures(lab: Lab, sending: Sequence[Ground], seen: Mapping[str, Any], contr
             faults.get("dropped SMTP sessions", []),
         ),
     ]
-    if held:
-        dropped = faults.get("dropped IMAP sessions", [])
-        found.append(Figure(PART, "dropped IMAP sessions of those held", len(dropped), held, 0, dropped))
+    for ground in holding:
+        host = ground.host
+        theirs = [one for one in dropped if f" {host.fqdn} " in one]
+        held = seen["counts"].get(f"held by {host.fqdn}", 0)
+        what = f"dropped IMAP sessions of those held by {HOLDING[ground.kind]} on {host.release}"
+        found.append(Figure(PART, what, len(theirs), held, 0, theirs))
+    if holding:
         logins = seen["counts"].get("logins", 0)
         cut = faults.get("cut logins", [])
         ours = [one for one in cut if CUT_BY_DOVECOT not in one]

@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.tests.reliability.parts impor
 
 # What is measured, for hours and in three minutes.
 LONG = {"deaths": 20, "pauses": 20, "messages": 20000, "sessions": 200, "target": ""}
-SHORT = {"deaths": 3, "pauses": 2, "messages": 400, "sessions": 20, "target": "dovecot,apache"}
+SHORT = {"deaths": 3, "pauses": 2, "messages": 200, "sessions": 20, "target": "dovecot,apache"}
 HOSTS_OF_SHORT, PARTS_OF_SHORT = ("full2", "ex1"), ("load", "pauses", "crash")
 
 
@@ -33,8 +33,10 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--deaths", type=int, help="deaths of each target on each host")
     parser.add_argument("--target", help="only targets with one of these words in their name, with commas between")
     parser.add_argument("--pauses", type=int, help="pairs of runs at once on each host")
-    parser.add_argument("--messages", type=int, help="messages to send during changes")
-    parser.add_argument("--sessions", type=int, help="IMAP sessions to hold during changes")
+    parser.add_argument("--messages", type=int, help="messages to send to the hosts of each release during changes")
+    parser.add_argument(
+        "--sessions", type=int, help="IMAP sessions to hold with the hosts of each release during changes"
+    )
     options = parser.parse_args(arguments)
     for name, value in (SHORT if options.short else LONG).items():
         if getattr(options, name) is None:

@@ -186,7 +186,6 @@ class TalkativeAnsible(Ansible):
             "JUNIT_OUTPUT_DIR": str(self.directory / "junit"),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.directory / "facts"),
-            "ANSIBLE_PIPELINING": "false",
             "ANSIBLE_LOCAL_TEMP": str(self.directory / "local"),
             "ANSIBLE_LOG_PATH": str(self.directory / "log"),
         }
@@ -230,13 +229,15 @@ def _one(lab: Lab, ground: Ground, place: Path, collections: str) -> dict[str, t
     traced_modules.prepare(lab, host, content=True)
     ansible_place = place / "ansible"
     ansible_place.mkdir()
-    ansible = TalkativeAnsible(traced_modules.inventory(lab, [host.name], place / "hosts.json"), ansible_place)
+    inventory = traced_modules.inventory(lab, [host.name], place / "hosts.json", pipelining=False)
+    ansible = TalkativeAnsible(inventory, ansible_place)
     wanted = play(ground, canaries, place / "ca")
     local = ansible_place / "local"
     local.mkdir(mode=0o700)
     temporary = Temporary(local)
     with secret_watch.all_processes() as processes, temporary.watched():
         run = ansible.play(host.name, wanted.tasks, "-vvv", "--diff")
+    assert any("AnsiballZ_" in path for path in temporary.seen), "no module went through a file: there is pipelining"
     return {
         **_on_control(run, ansible_place, canaries, temporary),
         **_on_host(lab, host, canaries),

@@ -41,9 +41,18 @@ def prepare(lab: Lab, host: Host, *, content: bool) -> None:
     lab.write(host, PYTHON, script, "0755")
 
 
-def inventory(lab: Lab, names: Sequence[str], path: Path) -> Path:
-    """An inventory of the lab in which some hosts' modules are traced."""
+def inventory(lab: Lab, names: Sequence[str], path: Path, *, pipelining: bool = True) -> Path:
+    """An inventory of the lab in which some hosts' modules are traced.
+
+    Args:
+        lab: the lab.
+        names: the hosts.
+        path: where to write it.
+        pipelining: whether modules and their arguments go through a pipe, and not into files. A variable of the
+            inventory decides: it comes before Ansible's own settings.
+    """
     content = json.loads((lab.inventory / "hosts.json").read_text())
+    content["lab"]["vars"]["ansible_ssh_pipelining"] = pipelining
     for name in names:
         content["lab"]["hosts"][name]["ansible_python_interpreter"] = PYTHON
     path.write_text(json.dumps(content))

@@ -6,12 +6,13 @@
 
 Standard input has one line of JSON::
 
-    {"roots": FILE, "sent": FILE, "enough": FILE,
-     "senders": [{"host": NAME, "to": ADDRESS, "label": WORD, "messages": NUMBER, "sessions": NUMBER}],
+    {"roots": FILE, "sent": FILE, "enough": FILE, "messages": {GROUP: NUMBER},
+     "senders": [{"host": NAME, "to": ADDRESS, "label": WORD, "group": GROUP, "sessions": NUMBER}],
      "held": [{"host": NAME, "user": NAME, "password": WORD, "sessions": NUMBER}]}
 
-Each sender opens SMTP sessions with STARTTLS on port 25, some at a time, and sends five messages in each. A message
-that is not acknowledged is sent again under the same number, as a mail server would do. When all is sent, the file
+Each sender opens SMTP sessions with STARTTLS on port 25, some at a time, and sends ten messages in each. The senders of
+a group share its messages: whoever has time takes the next ones, and gives them numbers of its own. A message that is
+not acknowledged is sent again under the same number, as a mail server would do. When all is sent, the file
 "sent" appears. An IMAP session over TLS says NOOP every few seconds until there is the file "enough"; then it has to
 answer once more.
 
@@ -27,12 +28,14 @@ import ssl
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 TIMEOUT = 120.0  # seconds, for a busy machine
-PER_SESSION = 5
+PER_SESSION = 10  # Exim only queues what comes after these
+LOGINS_AT_A_TIME = 8
 IDLE = 5.0  # seconds between two signs of life
 
 
@@ -61,13 +64,28 @@ class Report:
             self.faults.setdefault(what, []).append(f"{time.time():.1f} {error}")
 
 
+class Waiting:
+    """Messages that nobody has taken yet."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._lock = threading.Lock()
+
+    def take(self, most: int) -> int:
+        """Take some; how many there were."""
+        with self._lock:
+            taken = min(most, self._number)
+            self._number -= taken
+            return taken
+
+
 class Sender:
     """Sends numbered messages to one server, in some sessions at a time."""
 
-    def __init__(self, about: dict[str, Any], roots: str, report: Report) -> None:
-        self.about, self.report = about, report
+    def __init__(self, about: dict[str, Any], waiting: Waiting, roots: str, report: Report) -> None:
+        self.about, self.waiting, self.report = about, waiting, report
         self.context = ssl.create_default_context(cafile=roots)
-        self._numbers = iter(range(about["messages"]))
+        self._next = 0
         self._lock = threading.Lock()
 
     def threads(self) -> list[threading.Thread]:
@@ -77,7 +95,9 @@ class Sender:
     def next_numbers(self) -> list[int]:
         """The numbers of the messages of the next session."""
         with self._lock:
-            return [number for _place, number in zip(range(PER_SESSION), self._numbers)]
+            first = self._next
+            self._next += self.waiting.take(PER_SESSION)
+            return list(range(first, self._next))
 
     def run(self) -> None:
         """Send until there is nothing left."""
@@ -130,7 +150,7 @@ class Held(threading.Thread):
         self.client = imaplib.IMAP4_SSL(self.about["host"], ssl_context=self.context, timeout=TIMEOUT)
         self.client.login(self.about["user"], self.about["password"])
         self.client.select(readonly=True)
-        self.report.count("held sessions")
+        self.report.count(f"held by {self.about['host']}")
 
     def run(self) -> None:
         """Say something from time to time, and once more at the end."""
@@ -174,17 +194,27 @@ class Logins(threading.Thread):
             self.report.fault("cut logins", f"{host}:993 {error!r}")
 
 
+def log_in(by_server: list[list[Held]]) -> list[Held]:
+    """Open all sessions, some at a time; the first one of a server makes the user's mailbox there."""
+    for first, *_others in by_server:
+        first.log_in()
+    others = [one for sessions in by_server for one in sessions[1:]]
+    with ThreadPoolExecutor(LOGINS_AT_A_TIME) as pool:
+        list(pool.map(Held.log_in, others))
+    return [sessions[0] for sessions in by_server] + others
+
+
 def main() -> None:
     """Hold sessions, send, count."""
     about = json.loads(sys.stdin.readline())
     report, over, roots = Report(), threading.Event(), about["roots"]
-    held = [Held(one, roots, report, over) for one in about["held"] for _number in range(one["sessions"])]
-    for session in held:
-        session.log_in()
+    held = log_in([[Held(one, roots, report, over) for _number in range(one["sessions"])] for one in about["held"]])
     print("ready", flush=True)
     sys.stdin.readline()
     logins = [Logins(one, roots, report, over) for one in about["held"]]
-    senders = [thread for one in about["senders"] for thread in Sender(one, roots, report).threads()]
+    waiting = {group: Waiting(number) for group, number in about["messages"].items()}
+    by_server = [Sender(one, waiting[one["group"]], roots, report) for one in about["senders"]]
+    senders = [thread for one in by_server for thread in one.threads()]
     for thread in (*held, *logins, *senders):
         thread.start()
     for thread in senders:
