@@ -103,9 +103,9 @@ def measure_load(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> lis
     return load.measure(lab, hosts, measuring.workshop / "load", options.messages, options.sessions)
 
 
-def measure_check_mode(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
+def measure_check_mode(_measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:
     """Check mode writes nothing."""
-    return check_mode.measure(lab, hosts, measuring.workshop / "check")
+    return check_mode.measure(lab, hosts)
 
 
 def measure_secrets(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> list[Figure]:

@@ -226,7 +226,7 @@ def _one(lab: Lab, ground: Ground, place: Path, collections: str) -> dict[str, t
     (place / "ca" / "sign.py").write_text(SIGN.format(collections=collections, directory=str(place / "ca")))
     lab.write(host, ROOT, authority.root.read_text())
     _bundle(lab, host, authority, canaries.new("bundle"))
-    traced_modules.prepare(lab, host, content=True)
+    traced_modules.prepare(lab, host)
     ansible_place = place / "ansible"
     ansible_place.mkdir()
     inventory = traced_modules.inventory(lab, [host.name], place / "hosts.json", pipelining=False)

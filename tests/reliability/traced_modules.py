@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from ansible_collections.postmaster.secure_channel.tests.reliability import shipped
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import key_traces
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 
-PYTHON, TRACES = "/run/reliability/python", "/run/reliability/traces"
+PYTHON, TRACES, MARKS = "/run/reliability/python", "/run/reliability/traces", "/run/reliability/marks"
+EMPTY = f"rm -rf {TRACES}; mkdir -p {TRACES}; chmod 700 {TRACES}"
 OPENING = "open,openat,creat"
 CHANGING = (
     "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,mknod,mknodat,"
@@ -26,19 +29,37 @@ NOWHERE = re.compile(r"^(/dev/(null|tty|pts/\d+)|/proc/|/memfd:|/root/\.ansible/
 _QUOTED = re.compile(r'"([^"]*)"|<(/[^>]*)>')
 
 
-def prepare(lab: Lab, host: Host, *, content: bool) -> None:
-    """Have a host trace every module that is run with PYTHON.
+def prepare(lab: Lab, host: Host) -> None:
+    """Have a host trace every module that is run with PYTHON, with all that is written and started."""
+    lab.shell(host, EMPTY)
+    calls = f"{OPENING},{CHANGING},umask,execve,write,pwrite64,writev,sendto,sendmsg"
+    options = f"-f -qq -y -v -s 65536 --seccomp-bpf -e trace={calls}"
+    script = f'#!/bin/sh\nexec strace {options} -o {TRACES}/$$ /usr/bin/python3 "$@"\n'
+    lab.write(host, PYTHON, script, "0755")
+
+
+def check(
+    lab: Lab, host: Host, calls: Sequence[tuple[str, Mapping[str, Any]]]
+) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Call modules in check mode.
 
     Args:
         lab: the lab.
         host: the host.
-        content: whether the trace has all that is written and started too.
+        calls: modules with their arguments.
+
+    Returns:
+        what each of them answered, and all lines of the trace.
     """
-    calls = f"{OPENING},{CHANGING}" + (",umask,execve,write,pwrite64,writev,sendto,sendmsg" if content else "")
-    lab.ask(host, "sh", "-euc", f"rm -rf {TRACES}; mkdir -p {TRACES}; chmod 700 {TRACES}")
-    options = f"-f -qq -y {'-v -s 65536' if content else '-s 300'} --seccomp-bpf -e trace={calls}"
-    script = f'#!/bin/sh\nexec strace {options} -o {TRACES}/$$ /usr/bin/python3 "$@"\n'
-    lab.write(host, PYTHON, script, "0755")
+    lab.shell(host, f"{EMPTY}; mkdir -p {MARKS}")
+    tracing = ("strace", "-f", "-qq", "-y", "-s", "300", "--seccomp-bpf", "-e", f"trace={OPENING},{CHANGING}")
+    program = ("python3", f"{shipped.CODE}/checked_modules.py", shipped.CODE, MARKS)
+    printed = lab.ask(host, *tracing, "-o", f"{TRACES}/all", *program, given=json.dumps(calls))
+    trace = lab.read(host, f"{TRACES}/all").splitlines()
+    written = "\n".join(line for line in trace if MARKS in line)
+    unseen = [number for number in range(len(calls)) if f'"{MARKS}/{number}"' not in written]
+    assert not unseen, f"{host.name}: calls that were not traced: {unseen}"
+    return [json.loads(line) for line in printed.splitlines()], trace
 
 
 def inventory(lab: Lab, names: Sequence[str], path: Path, *, pipelining: bool = True) -> Path:
