@@ -91,7 +91,7 @@ def measure_crashes(measuring: Measuring, lab: Lab, hosts: Sequence[Ground]) -> 
             )
         return tally
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(len(hosts)) as pool:  # most of the time they wait for a host to mend itself
         for tally in pool.map(one, hosts):
             whole.add(tally)
     return whole.figures()
