@@ -12,9 +12,11 @@ import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 
 LOCK_PATIENCE = 60.0  # seconds that a second run waits for the first
+_BUSIEST = 5.0  # times longer on a host whose processors all have others waiting: there the first one takes longer too
 
 
 class Lock:
@@ -27,7 +29,7 @@ class Lock:
 
     def __init__(self, path: str, patience: float | None = None) -> None:
         self._path = path
-        self._patience = LOCK_PATIENCE if patience is None else patience
+        self._patience = LOCK_PATIENCE * slowness(_BUSIEST) if patience is None else patience
         self._handle: int | None = None
 
     def take(self) -> None:

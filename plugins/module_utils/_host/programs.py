@@ -41,12 +41,15 @@ _INIT = 1  # process that starts and stops services for others
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def slowness() -> float:
+def slowness(most: float = _BUSIEST) -> float:
     """How many times longer than usual anything is waited for: once where every process finds a processor.
 
     What waits for a processor is seen, so this is for what is seen less well, such as work of others for a program.
+
+    Args:
+        most: it is never more than that.
     """
-    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), _BUSIEST)
+    return min(max(os.getloadavg()[0] / (os.cpu_count() or 1), 1.0), most)
 
 
 class Patience:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import time
 
@@ -32,6 +33,18 @@ def test_second_one_is_refused_when_the_first_is_not_released(path, monkeypatch)
     first.release()
     second.take()
     second.release()
+
+
+def test_second_one_waits_longer_where_the_first_one_gets_little_of_a_processor(path, monkeypatch):
+    monkeypatch.setattr(lock_module, "LOCK_PATIENCE", 0.1)
+    monkeypatch.setattr(os, "getloadavg", lambda: (3.0 * (os.cpu_count() or 1), 0.0, 0.0))
+    first, second = Lock(str(path)), Lock(str(path))
+    first.take()
+    start = time.monotonic()
+    with pytest.raises(Problem, match="another run"):
+        second.take()
+    assert time.monotonic() - start >= 0.3
+    first.release()
 
 
 def test_second_one_waits_for_the_first(path, monkeypatch):
