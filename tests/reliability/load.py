@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -51,8 +52,10 @@ service imap {
   process_limit = 1000
 }
 """
-# Dovecot ends the sessions of those who have not logged in yet whenever it is reloaded.
-CUT_BY_DOVECOT, CUT_BY_EXIM = " full", " ex"  # the hosts of that kind
+# What each daemon does whenever it is reloaded, with the same settings as well: Dovecot ends the sessions of those who
+# have not logged in yet, Exim closes its sockets for a moment, and Cyrus ends processes that have just begun a session.
+CUT_BY_DOVECOT, CUT_BY_EXIM, CUT_BY_CYRUS = " full", " ex", " cy"  # the hosts of that kind
+ENDED = re.compile("EOF|ZeroReturn|ConnectionReset")
 # A file for each message: thousands of deliveries to one file would wait for its lock, and give up in the end.
 MAILBOX = f"/home/{RECEIVER}/Maildir"
 COUNTED = f"grep -raohE '^Subject: load [a-z0-9]+-[0-9]+' {MAILBOX} | sort | uniq -c | awk '{{print $1, $4}}'"
@@ -211,7 +214,9 @@ def _figures(
     handshakes = seen["counts"].get("handshakes", 0)
     dropped = faults.get("dropped IMAP sessions", [])
     unshaken = faults.get("failed handshakes", [])
-    others = [one for one in unshaken if not (CUT_BY_EXIM in one and "ConnectionRefused" in one)]
+    refused = [one for one in unshaken if CUT_BY_EXIM in one and "ConnectionRefused" in one]
+    ended = [one for one in unshaken if CUT_BY_CYRUS in one and ENDED.search(one)]
+    others = [one for one in unshaken if one not in refused and one not in ended]
     taken = {f"{TAKING[one.kind]} on {one.host.release}": sent.get(one.host.name, 0) for one in sending}
     found = [
         Figure(
@@ -227,7 +232,8 @@ def _figures(
         Figure(PART, "messages lost", len(lost), total, 0, lost),
         Figure(PART, "messages delivered twice", len(twice), total, 0, twice),
         Figure(PART, "failed handshakes", len(others), handshakes, 0, others),
-        Figure(PART, "refused by Exim, whose reload does that", len(unshaken) - len(others), handshakes, None),
+        Figure(PART, "refused by Exim, whose reload does that", len(refused), handshakes, None),
+        Figure(PART, "ended by Cyrus, whose reload does that", len(ended), handshakes, None),
         Figure(
             PART,
             "dropped SMTP sessions",
