@@ -168,7 +168,10 @@ options:
       - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
         TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits.
       - V(modern) on V(smtp) prevents older senders from using TLS at all; most then send in clear text.
-      - If left out, it is V(intermediate), or what the daemon's own settings demand where that is more.
+      - If left out, it is V(intermediate), or V(modern) where the daemon's own settings allow TLS 1.3 alone, and the
+        cipher suites and key exchange groups that these settings bar stay barred. Own settings are those from before
+        this collection, so a strength that is left out again gives them back. A strength that is given takes their
+        place; what it allows and they do not is a warning.
     type: str
     choices: [modern, intermediate, legacy]
   require_128_bit: &require_128_bit

@@ -206,7 +206,8 @@ def _judge(endpoint: Endpoint, expectation: Expectation, timeout: float) -> None
             raise session.error
         if session.error or not session.leaf:
             raise _WrongError(f"ended the session inside TLS ({session.error})")
-    if endpoint.protocol == "http" and endpoint.implicit_tls:
+    # a page that is for those with a certificate of their own cannot be seen from here
+    if endpoint.protocol == "http" and endpoint.implicit_tls and not endpoint.wants_certificate:
         loop = redirect_loop(endpoint, clear_text_redirected=expectation.clear_text_refused, timeout=timeout)
         if loop:
             raise _WrongError(f"redirects for ever ({loop} leads back to itself)")

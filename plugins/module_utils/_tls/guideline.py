@@ -46,6 +46,8 @@ _OLDER = (
     "AES128-SHA",
     "AES256-SHA",
 )
+# The cipher suites of TLS 1.3, which all strengths have.
+TLS13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 # Key exchange groups, the preferred one first, and the version of OpenSSL that introduced the newer ones: a library
 # refuses a whole list if it does not know one of them.
 GROUPS = ("X25519MLKEM768", "X25519", "prime256v1", "secp384r1")

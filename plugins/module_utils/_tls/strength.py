@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gui
     GROUPS_SINCE,
     GUIDELINE,
     PROFILES,
+    TLS13,
 )
 
 
@@ -27,19 +28,22 @@ class Strength:
         minimum: lowest TLS version accepted, ``1.2`` or ``1.3``.
         ciphers: TLS 1.2 cipher suites by their OpenSSL names; empty where TLS 1.2 is not allowed.
         oldest_clients: the oldest clients that can still connect.
+        newest: the cipher suites of TLS 1.3 that it is held to; empty for all.
+        barred: key exchange groups that it does without, by their OpenSSL names.
     """
 
     name: str
     minimum: str
     ciphers: tuple[str, ...]
     oldest_clients: tuple[str, ...]
+    newest: tuple[str, ...] = ()
+    barred: frozenset[str] = frozenset()
 
-    @staticmethod
-    def groups(library: TlsLibrary) -> tuple[str, ...]:
+    def groups(self, library: TlsLibrary) -> tuple[str, ...]:
         """Key exchange groups that the library has, by their OpenSSL names, the preferred one first."""
-        if library.name != "OpenSSL":
-            return tuple(group for group in GROUPS if group not in GROUPS_SINCE)
-        return tuple(group for group in GROUPS if library.version >= GROUPS_SINCE.get(group, ()))
+        version = library.version if library.name == "OpenSSL" else ()
+        known = (one for one in GROUPS if one not in GROUPS_SINCE or version >= GROUPS_SINCE[one])
+        return tuple(one for one in known if one not in self.barred)
 
 
 STRENGTHS: dict[str, Strength] = {name: Strength(name=name, **profile) for name, profile in PROFILES.items()}
@@ -56,4 +60,4 @@ def strictest(names: Collection[str]) -> str:
     return next(name for name in STRENGTHS if name in names)
 
 
-__all__ = ("GUIDELINE", "MODERN", "STRENGTHS", "Strength", "first_strength", "strictest")
+__all__ = ("GROUPS", "GUIDELINE", "MODERN", "STRENGTHS", "TLS13", "Strength", "first_strength", "strictest")

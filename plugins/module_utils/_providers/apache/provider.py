@@ -62,6 +62,7 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
         port_setting="the VirtualHost line",
         enable_a_site="such as 000-default, with a2ensite",
         only_without_tls="RewriteCond %{HTTPS} !=on",
+        cipher_setting="SSLCipherSuite or SSLOpenSSLConfCmd",
     )
     oldest = (2, 4, 38)
     newest = (2, 4)

@@ -33,6 +33,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SIMPLE,
     looping,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import OwnLists
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import HSTS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
@@ -225,13 +226,24 @@ class Sites(web.Sites[Site]):
         return found[-1] if found else ()
 
     def tls_versions(self, site: Site) -> set[str]:
+        words = self.tls_setting(site, "SSLProtocol")
+        return _versions(words) if words else self.own_versions(site)
+
+    def own_versions(self, site: Site) -> set[str]:
         around = [one.args for one in self._around() if one.name == "sslprotocol"]
-        words = self.tls_setting(site, "SSLProtocol") or (around[-1] if around else ())
-        found = set() if words and words[0][0] not in "+-" else set(_VERSIONS)
-        for word in words:
-            some = set(_VERSIONS) if word.lstrip("+-").lower() == "all" else {word.lstrip("+-").lower()}
-            found = found - some if word.startswith("-") else found | some
-        return found if words else set()
+        return _versions(around[-1]) if around else set()
+
+    def own_lists(self, site: Site) -> OwnLists:
+        around = [(one.name, one.args) for one in self._around() if one.args]
+        # the list for TLS 1.3 is another one, which stays in force beside ours
+        ciphers = [args[-1] for name, args in around if name == "sslciphersuite" and args[0].lower() != "tlsv1.3"]
+        commands = [args for name, args in around if name == "sslopensslconfcmd"]
+        groups = [args[-1] for args in commands if args[0].lower() in ("groups", "curves")]
+        return OwnLists(ciphers[-1:], groups[-1:])
+
+    def wants_certificate(self, _site: Site) -> bool:
+        told = [one.args for one in (*self._around(), *_outside_sections(_site.block)) if one.name == "sslverifyclient"]
+        return [word.lower() for word in told[-1]] == ["require"] if told else False
 
     @property
     def sends_hsts(self) -> bool:
@@ -279,3 +291,12 @@ def _outside_sections(lines: Iterable[Statement]) -> Iterator[Statement]:
             depth = max(0, depth + (-1 if one.name.startswith("</") else 1))
         elif not depth:
             yield one
+
+
+def _versions(words: Sequence[str]) -> set[str]:
+    """The versions of TLS that the words of SSLProtocol allow."""
+    found = set() if words[0][0] not in "+-" else set(_VERSIONS)
+    for word in words:
+        some = set(_VERSIONS) if word.lstrip("+-").lower() == "all" else {word.lstrip("+-").lower()}
+        found = found - some if word.startswith("-") else found | some
+    return found

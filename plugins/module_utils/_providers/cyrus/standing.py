@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    OwnLists,
     strength_within,
     warnings,
 )
@@ -85,8 +86,11 @@ class Standing:
 
     def strength(self, vserver: Vserver, services: Collection[str]) -> Strength:
         """A virtual server's strength, without cipher suites that the administrator bars and nobody has asked for."""
-        return strength_within(self._host, vserver, self._values(_CIPHERS, services))
+        return strength_within(self._host, vserver, self._lists(services))
 
     def warnings(self, vserver: Vserver, services: Collection[str]) -> list[str]:
         """Warnings of cipher suites that are allowed from now on, as was asked for."""
-        return warnings(self._host, vserver, self._values(_CIPHERS, services), _CIPHERS)
+        return warnings(self._host, vserver, self._lists(services), _CIPHERS)
+
+    def _lists(self, services: Collection[str]) -> OwnLists:
+        return OwnLists(ciphers=self._values(_CIPHERS, services))

@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import MAIN
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    OwnLists,
     strength_within,
     warnings,
 )
@@ -62,8 +63,11 @@ class Demands:
 
     def strength(self, vserver: Vserver) -> Strength:
         """A virtual server's strength, without cipher suites that the administrator bars and nobody has asked for."""
-        return strength_within(self._host, vserver, self._own(CIPHERS, vserver))
+        return strength_within(self._host, vserver, self._lists(vserver))
 
     def warnings(self, desired: Sequence[Vserver]) -> list[str]:
         """Warnings of cipher suites that are allowed from now on, as was asked for."""
-        return [text for one in desired for text in warnings(self._host, one, self._own(CIPHERS, one), CIPHERS)]
+        return [text for one in desired for text in warnings(self._host, one, self._lists(one), CIPHERS)]
+
+    def _lists(self, vserver: Vserver) -> OwnLists:
+        return OwnLists(ciphers=self._own(CIPHERS, vserver))

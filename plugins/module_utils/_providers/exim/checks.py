@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
@@ -16,15 +18,45 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import weaker_than
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import barred
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+
+_CIPHERS = "tls_require_ciphers"
 
 
 def warnings_about(effective: Effective, desired: Sequence[Vserver]) -> Iterator[str]:
-    """Warnings of clients that are offered logins from now on, on ports that Exim has already.
+    """Warnings of what is accepted from now on, and was not before.
 
     Args:
         effective: the configuration in force.
         desired: the virtual servers of the call.
     """
+    yield from _ciphers(effective.former(_CIPHERS), desired)
+    yield from _logins(effective, desired)
+
+
+def _ciphers(own: str, desired: Sequence[Vserver]) -> Iterator[str]:
+    """Warnings of algorithms that the administrator bars, and a strength that is asked for by name allows."""
+    for one in desired:
+        if one.present and own and "strength" not in one.left_out:
+            more = ["whatever it bars"] if "$" in own else barred(STRENGTHS[one.strength], own)
+            yield from weaker_than(one, more, f"{_CIPHERS} ({own})")
+
+
+def refuse_unknown_strength(vserver: Vserver, own: str) -> None:
+    """Raise Problem where nobody can tell what the administrator's own priority string bars."""
+    if "strength" in vserver.left_out and re.search(r"[$\s]", own):
+        raise Problem(
+            f"your own {_CIPHERS} ({own}) is worked out for each connection, so that nobody can tell what it bars",
+            "give a strength, which takes its place; or write it as a priority string without '$' and blanks",
+            subject=vserver.title,
+            option="strength",
+        )
+
+
+def _logins(effective: Effective, desired: Sequence[Vserver]) -> Iterator[str]:
+    """Warnings of clients that are offered logins from now on, on ports that Exim has already."""
     admitted = effective.former("auth_advertise_hosts")
     if "$" in admitted or "*" in listeners.words(admitted):
         return

@@ -14,6 +14,7 @@ import functools
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -30,7 +31,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     TlsLibrary,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    Capabilities,
+    Plan,
+    kept,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
     command_line,
     expressions,
@@ -38,7 +43,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.checks import warnings_about
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.checks import (
+    refuse_unknown_strength,
+    warnings_about,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
     Effective,
@@ -69,13 +77,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainPlan,
     DomainProvider,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import priorities
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
+    allows_only_tls13,
+    within,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN, STRENGTHS
 
 NEWEST = (4, 98)  # the newest version that the collection was tried with
 OLDEST = (4, 94)  # the first that chooses a certificate by a name it does not trust
 _SETTLES = 0.3  # seconds after which a reload has begun to have an effect
 _COMES_UP = 10.0  # seconds in which it must have ended
+_CIPHERS = "tls_require_ciphers"
+_CLIENT = "127.0.0.2"  # from where this host looks at itself on a loopback address
 _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # Exim finds the keys of its tables whatever their case
 
@@ -157,6 +170,10 @@ class Exim(DomainProvider):
 
     # ---- planning
 
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        modern = allows_only_tls13(self.effective.former(_CIPHERS))
+        return kept(vserver, replace(vserver, require_secure_channel=False, strength=MODERN if modern else ""))
+
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         effective, before = self.effective, self.read()
         tables = expressions.Tables.from_macros(effective.macros)
@@ -205,7 +222,9 @@ class Exim(DomainProvider):
 
         both = (vserver.certificate, vserver.alternative_certificate)
         tables.certificates[ident] = ":".join(file(one) for one in both if one)
-        tables.ciphers[ident] = priorities(STRENGTHS[vserver.strength])
+        own, strength = self.effective.former(_CIPHERS), STRENGTHS[vserver.strength]
+        refuse_unknown_strength(vserver, own)
+        tables.ciphers[ident] = within(strength, own if "strength" in vserver.left_out else "")
         if vserver.require_secure_channel:
             tables.demanding[ident] = "yes"
         for one in vserver.sni:
@@ -235,8 +254,16 @@ class Exim(DomainProvider):
         before = self.read().get(vserver.key)
         port = before.port if vserver.port is None and before else vserver.port
         proxy = 1 if self._proxied() else 0
+        verified = self._asked("-bP", "tls_verify_hosts").partition("=")[2]
         return [
-            Endpoint(address, number, vserver.protocol, implicit_tls=implicit, proxy_protocol=proxy)
+            Endpoint(
+                address,
+                number,
+                vserver.protocol,
+                implicit_tls=implicit,
+                proxy_protocol=proxy,
+                wants_certificate=listeners.lists(verified, address) or listeners.lists(verified, _CLIENT),
+            )
             for number, implicit in ((port, False), (vserver.implicit_tls_port, True))
             for address in vserver.addresses or (self._local_address(),)
             if number

@@ -19,7 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import Effective
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
     allows_only_tls13,
-    priorities,
+    holds_to,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN, first_strength
 
@@ -117,4 +117,4 @@ class VirtualServers:
 
 
 def _strength_of(ciphers: str) -> str:
-    return first_strength(lambda one: priorities(one) == ciphers) or (MODERN if allows_only_tls13(ciphers) else "")
+    return first_strength(lambda one: holds_to(one, ciphers)) or (MODERN if allows_only_tls13(ciphers) else "")

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import kept
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn import (
     mechanisms as inn_mechanisms,
 )
@@ -19,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.inn_conf import (
     KEYS,
     Effective,
+    allows_only_newest,
     as_line_values,
     rendered,
 )
@@ -38,9 +40,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     with_encryption,
     without_encryption,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    OwnLists,
+    strength_within,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    warnings as own_warnings,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN
 
 _MECHANISMS = "mech_list"
 _WIDTHS = {INN_CONF: 28, SASL_CONF: 0}  # where values begin in the file that INN brings
@@ -107,6 +116,23 @@ class InnFiles:
 
     def _lines(self, path: str) -> KeyLines:
         return _lines(self._host.read_text(path), path)
+
+    @property
+    def _own(self) -> OwnLists:
+        """The lists of the administrator's own."""
+        lines = _lines(self.unchanged.settings, INN_CONF)
+        return OwnLists([lines.value("tlsciphers")], [lines.value("tlseccurve")], [lines.value("tlsciphers13")])
+
+    def kept(self, vserver: Vserver) -> Vserver:
+        """A virtual server for which options that the declaration leaves out do not weaken what stands without us."""
+        required = all(group.encrypted for group in self.unchanged.groups if group.reachable)
+        protocols = _lines(self.unchanged.settings, INN_CONF).raw("tlsprotocols") or ""
+        modern = allows_only_newest(protocols.partition(":")[2])
+        return kept(vserver, replace(vserver, require_secure_channel=required, strength=MODERN if modern else ""))
+
+    def warnings(self, vserver: Vserver) -> list[str]:
+        """Warnings of what is allowed from now on, as was asked for."""
+        return own_warnings(self._host, vserver, self._own, "tlsciphers, tlsciphers13 or tlseccurve")
 
     def default(self, vserver: Vserver, certificate: str) -> Iterator[FileChange]:
         """INN's own files.
@@ -192,7 +218,7 @@ class InnFiles:
         wanted = {
             "tlscertfile": certificate,
             "tlskeyfile": certificate,
-            **rendered(STRENGTHS[vserver.strength], self._library),
+            **rendered(strength_within(self._host, vserver, self._own), self._library),
         }
         lines.set(as_line_values(wanted))
         before = _lines(self.unchanged.settings, INN_CONF)

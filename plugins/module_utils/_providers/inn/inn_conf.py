@@ -20,8 +20,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TOOLS,
     USER,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import names_no_more
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
+    TLS13,
     Strength,
     first_strength,
 )
@@ -32,7 +34,7 @@ KEYS = (*CERTIFICATE_KEYS, *STRENGTH_KEYS)
 _ASKED = (*KEYS, "port", "bindaddress", "nnrpdflags", "pathetc")
 _MOST_PRINTED = 50_000  # characters; the values that are asked for have some hundred
 _PRINTED = re.compile(r"^([A-Z0-9]+)=('.*'|\S+); export", re.MULTILINE)
-_TLS13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+_LISTS = ("tlsciphers", "tlsciphers13", "tlseccurve")
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,9 @@ class Effective:
     def strength(self, library: TlsLibrary) -> str:
         """Name of the strength that is in effect; empty where none is."""
         exact = first_strength(
-            lambda one: all(self.values[key] == value for key, value in rendered(one, library).items())
+            lambda one: all(_fits(key, self.values[key], value) for key, value in rendered(one, library).items())
         )
-        return exact or (MODERN if self.values["tlsprotocols"].upper() == "[ TLSV1.3 ]" else "")
+        return exact or (MODERN if allows_only_newest(self.values["tlsprotocols"]) else "")
 
 
 def effective(host: Host, settings: str = INN_CONF) -> Effective:
@@ -128,12 +130,22 @@ def _vector(words: Sequence[str]) -> str:
     return f"[ {' '.join(words)} ]"
 
 
+def _fits(key: str, found: str, wanted: str) -> bool:
+    """Whether a value is that of a strength, or a list that names fewer of something."""
+    return found == wanted or (key in _LISTS and names_no_more(found, wanted))
+
+
+def allows_only_newest(protocols: str) -> bool:
+    """Whether a value of tlsprotocols, on however many lines, allows TLS 1.3 alone."""
+    return protocols.upper().strip("[] \t\n").split() == ["TLSV1.3"]
+
+
 def rendered(strength: Strength, library: TlsLibrary) -> dict[str, str]:
     """A strength in INN's words, without quotes."""
     versions = ["TLSv1.2", "TLSv1.3"] if strength.ciphers else ["TLSv1.3"]
     settings = {
         "tlsprotocols": _vector(versions),
-        "tlsciphers13": _TLS13,
+        "tlsciphers13": ":".join(strength.newest or TLS13),
         "tlseccurve": ":".join(strength.groups(library)),
         "tlspreferserverciphers": "false",
     }

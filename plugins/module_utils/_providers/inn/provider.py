@@ -172,10 +172,16 @@ class Inn(Provider):
 
     # ---- planning
 
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        return self._files(SavedSettings(self.host, self.store, self.name), effective(self.host)).kept(vserver)
+
+    def _files(self, originals: SavedSettings, settings: Effective) -> InnFiles:
+        return InnFiles(self.host, originals, settings, self.capabilities().library)
+
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         originals = SavedSettings(self.host, self.store, self.name)
         settings = effective(self.host)
-        files = InnFiles(self.host, originals, settings, self.capabilities().library)
+        files = self._files(originals, settings)
         changes: list[FileChange] = []
         warnings: list[str] = []
         for vserver in desired:
@@ -186,6 +192,7 @@ class Inn(Provider):
                 if vserver.name == DEFAULT and vserver.require_secure_channel:
                     warnings += warnings_about(self._groups(settings, settings.readers))
             plan = files.default if vserver.name == DEFAULT else files.further
+            warnings += files.warnings(vserver)
             changes += plan(vserver, certificate)
             changes += self._listeners(vserver, settings)
         return Plan(changes=(*changes, originals.change()), warnings=tuple(dict.fromkeys(warnings)))

@@ -69,6 +69,7 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
         port_setting="the listen lines",
         enable_a_site=f"such as {DEFAULT_SITE}",
         only_without_tls="if ($scheme = http) { ... }",
+        cipher_setting="ssl_ciphers or ssl_ecdh_curve",
     )
     oldest = (1, 18)
     newest = (1, 26)

@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.parser import Directive
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.paths import vserver_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.redirects import looping
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import OwnLists
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import sites as web
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.https import (
     ACME_CHALLENGES,
@@ -176,6 +177,11 @@ class Site(web.Site):
                 return found[-1].args
         return ()
 
+    def around(self, name: str) -> tuple[str, ...]:
+        """The words of a setting that holds for all sites, unless they have one of their own; empty for none."""
+        found = self.http.all(name)
+        return found[-1].args if found else ()
+
     def includes(self, path: str) -> bool:
         """Whether it includes a file."""
         return any(one.args == (path,) for one in self.block.all("include"))
@@ -225,6 +231,12 @@ class Sites(web.Sites[Site]):
 
     def tls_versions(self, site: Site) -> set[str]:
         return {word.lower() for word in self.tls_setting(site, "ssl_protocols")}
+
+    def own_versions(self, site: Site) -> set[str]:
+        return {word.lower() for word in site.around("ssl_protocols")}
+
+    def own_lists(self, site: Site) -> OwnLists:
+        return OwnLists(site.around("ssl_ciphers"), site.around("ssl_ecdh_curve"))
 
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:

@@ -16,13 +16,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    OwnLists,
+    names_no_more,
+    strength_within,
+    warnings,
+    weaker_than,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
     allows_only_tls13,
+    barred,
+    holds_to,
     priorities,
+    within,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    STRENGTHS,
+    TLS13,
+    Strength,
+)
 
 Settings = Mapping[str, tuple[str, ...]]
 
@@ -105,11 +121,56 @@ def strength_settings(strength: Strength, library: TlsLibrary) -> Settings:
     """A strength in slapd's words; with GnuTLS slapd accepts olcTLSProtocolMin but ignores it."""
     if library.name == "GnuTLS":
         return {CIPHERS: (priorities(strength),)}
+    # one list has the cipher suites of all versions; where it names none of TLS 1.3, all of these are accepted
+    ciphers = (*strength.ciphers, *strength.newest)
     return {
-        CIPHERS: (":".join(strength.ciphers),) if strength.ciphers else (),
+        CIPHERS: (":".join(ciphers),) if ciphers else (),
         MINIMUM: (_VERSIONS[strength.minimum],),
         GROUPS: (":".join(strength.groups(library)),),
     }
+
+
+def own_lists(settings: Settings) -> OwnLists:
+    """The lists in settings of the administrator's, for OpenSSL."""
+    return OwnLists(settings.get(CIPHERS, ()), settings.get(GROUPS, ()))
+
+
+def settings_within(host: Host, vserver: Vserver, library: TlsLibrary, own: Settings) -> Settings:
+    """The strength of a virtual server, without what the administrator bars and nobody has asked for.
+
+    Args:
+        host: the machine.
+        vserver: the virtual server.
+        library: the TLS library that slapd uses.
+        own: the administrator's settings.
+    """
+    if library.name == "GnuTLS":
+        theirs = "".join(own.get(CIPHERS, ())) if "strength" in vserver.left_out else ""
+        return {CIPHERS: (within(STRENGTHS[vserver.strength], theirs),)}
+    return strength_settings(strength_within(host, vserver, own_lists(own)), library)
+
+
+def fits(strength: Strength, library: TlsLibrary, settings: Settings) -> bool:
+    """Whether settings are those of a strength, or allow fewer cipher suites or groups than that."""
+    if library.name == "GnuTLS":
+        return holds_to(strength, "".join(settings.get(CIPHERS, ())))
+    full = strength_settings(replace(strength, newest=TLS13), library)
+    for name, values in strength_settings(strength, library).items():
+        found = settings.get(name, ())
+        fewer = name != MINIMUM and names_no_more("".join(found), "".join(full[name]))
+        if found != values and not fewer:
+            return False
+    return True
+
+
+def weaker_than_own(host: Host, vserver: Vserver, library: TlsLibrary, own: Settings) -> list[str]:
+    """Warnings of what is allowed from now on, as was asked for; the arguments are those of settings_within()."""
+    if library.name != "GnuTLS":
+        return warnings(host, vserver, own_lists(own), f"{CIPHERS} or {GROUPS}")
+    theirs = "".join(own.get(CIPHERS, ()))
+    if not theirs or not vserver.present or "strength" in vserver.left_out:
+        return []
+    return weaker_than(vserver, barred(STRENGTHS[vserver.strength], theirs), f"{CIPHERS} ({theirs})")
 
 
 def only_newest(settings: Settings, library: TlsLibrary) -> bool:

@@ -41,7 +41,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 _SERVICES = "SLAPD_SERVICES"
 _SETTING = "cn=config "  # the names of saved attributes begin with this
@@ -69,6 +68,11 @@ class ConfigPlan:
         self.settings: dict[str, tuple[str, ...]] = dict(state.settings)
         self.changes: list[FileChange] = []
 
+    @property
+    def own(self) -> config.Settings:
+        """The administrator's own settings, as they are without us."""
+        return {**self._state.settings, **self._saved()}
+
     # ---- secured
 
     def secure(self, vserver: Vserver, certificate: str, library: TlsLibrary) -> None:
@@ -82,15 +86,16 @@ class ConfigPlan:
         Raises:
             Problem: slapd cannot do what is asked.
         """
-        now, saved = self._state.settings, self._saved()
+        now, own = self._state.settings, self.own
+        saved = self._saved()
         mechanisms = mechanisms_for(vserver, self._state)
         refuse_frontend(vserver, self._state)
         wanted = {
             config.CERTIFICATE: (certificate,),
             config.KEY: (certificate,),
-            **config.strength_settings(STRENGTHS[vserver.strength], library),
+            **config.settings_within(self._host, vserver, library, own),
             **config.channel(
-                {**now, **saved},
+                own,
                 required=vserver.require_secure_channel,
                 simple_in_clear=SIMPLE in vserver.auth_clear,
                 sasl_in_clear=bool(set(vserver.auth_clear) - {SIMPLE}),
@@ -101,7 +106,7 @@ class ConfigPlan:
             self._offer_as_before()
         else:
             simple, anonymous = SIMPLE in vserver.auth_tls, ANONYMOUS in vserver.auth_tls
-            wanted.update(config.logins({**now, **saved}, simple=simple, anonymous=anonymous))
+            wanted.update(config.logins(own, simple=simple, anonymous=anonymous))
             self._offer(mechanisms)
         for name in config.changed(now, {**now, **wanted}):
             self._originals.note(_SETTING + name, list(now.get(name, ())))

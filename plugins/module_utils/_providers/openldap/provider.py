@@ -28,6 +28,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Capabilities,
     Plan,
     Provider,
+    kept,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.cn_config import (
@@ -144,19 +145,30 @@ class OpenLdap(Provider):
     def _strength(self, settings: config.Settings) -> str:
         """The name of the strength that is in effect; empty where none is."""
         library = self.capabilities().library
-        exact = first_strength(
-            lambda one: all(
-                settings.get(name, ()) == values for name, values in config.strength_settings(one, library).items()
-            )
-        )
+        exact = first_strength(lambda one: config.fits(one, library, settings))
         return exact or (MODERN if config.only_newest(settings, library) else "")
 
     # ---- planning
 
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        state = self._slapd.state()
+        own = self._config_plan(state, self._originals()).own
+        least = (config.factors(own), state.frontend_factors)
+        required = any(one.get(name) for one in least for name in ("ssf", "tls"))
+        modern = config.only_newest(own, self.capabilities().library)
+        return kept(vserver, replace(vserver, require_secure_channel=required, strength=MODERN if modern else ""))
+
+    def _originals(self) -> SavedSettings:
+        return SavedSettings(self.host, self.store, self.name)
+
+    def _config_plan(self, state: State, originals: SavedSettings) -> ConfigPlan:
+        return ConfigPlan(self.host, state, self._slapd.listeners(), originals)
+
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         state = self._slapd.state()
-        originals = SavedSettings(self.host, self.store, self.name)
-        plan = ConfigPlan(self.host, state, self._slapd.listeners(), originals)
+        originals = self._originals()
+        plan = self._config_plan(state, originals)
+        warnings: list[str] = []
         for vserver in desired:
             if vserver.key != KEY:
                 raise Problem(
@@ -169,7 +181,9 @@ class OpenLdap(Provider):
                 if vserver.present:
                     self._refuse_proxied()
                     certificate = self.store.deployed_path(self.name, vserver.certificate)
-                    plan.secure(vserver, certificate, self.capabilities().library)
+                    library = self.capabilities().library
+                    warnings += config.weaker_than_own(self.host, vserver, library, plan.own)
+                    plan.secure(vserver, certificate, library)
                 else:
                     ours = self.store.name_of_deployed(self.name, state.certificate) is not None
                     plan.take_back(ours=ours, slapmodify=self._slapd.by_hand())
@@ -185,7 +199,8 @@ class OpenLdap(Provider):
             change.path in (DEFAULTS_FILE, SASL_FILE) and change.needed(self.host) for change in changes
         )
         difference = SettingsChange("cn=config", config.shown(state.settings), config.shown(plan.settings))
-        return Plan(changes, (difference,) if config.changed(state.settings, plan.settings) else ())
+        settings = (difference,) if config.changed(state.settings, plan.settings) else ()
+        return Plan(changes, settings, warnings=warnings)
 
     def _copies(self, desired: Sequence[Vserver]) -> list[str]:
         """The daemon's own copies of the certificates that it is to have, which the call writes."""
@@ -205,10 +220,12 @@ class OpenLdap(Provider):
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
         found = []
+        wants = self._slapd.state().wants_certificate
         for scheme in ("ldap", "ldaps"):
             one = next((one for one in self._slapd.listeners() if one.scheme == scheme), None)
             if one:
-                found.append(Endpoint(one.host or "127.0.0.1", one.port, vserver.protocol, scheme == "ldaps"))
+                place, implicit = one.host or "127.0.0.1", scheme == "ldaps"
+                found.append(Endpoint(place, one.port, vserver.protocol, implicit, wants_certificate=wants))
         return found
 
     def unopened(self) -> list[tuple[str, int]]:

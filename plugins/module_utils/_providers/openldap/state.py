@@ -42,6 +42,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 
 _VERIFY_CLIENT, _ARGUMENTS = "olcTLSVerifyClient", "olcArgsFile"
 _QUESTION = "(|(objectClass=olcGlobal)(objectClass=olcFrontendConfig))"
+_DEMANDED = ("demand", "hard", "true")
 _NO_CLIENT_CERTIFICATES = ("", "never", "0", "false", "no", "off")
 _WAY_IN = (
     f"let slapd listen on ldapi:/// too (SLAPD_SERVICES in {DEFAULTS_FILE}), and let root manage cn=config from there"
@@ -61,6 +62,7 @@ class State:
         requires: words of olcRequires in force for all that it serves.
         disallows: words of olcDisallows.
         client_certificates: whether it asks clients for certificates.
+        wants_certificate: whether it lets nobody in without one.
         mechanisms: all SASL mechanisms that it offers, to whomever.
         mechanisms_chosen: whether the SASL library is told which mechanisms to offer.
     """
@@ -71,6 +73,7 @@ class State:
     requires: frozenset[str]
     disallows: frozenset[str]
     client_certificates: bool
+    wants_certificate: bool
     mechanisms: frozenset[str]
     mechanisms_chosen: bool
 
@@ -153,13 +156,15 @@ class SlapdReader:
         factors, here = config.factors(frontend), config.factors(root)
         offered = self._search("", "base", "(objectClass=*)", "supportedSASLMechanisms")
         offers = [one.get("supportedSASLMechanisms", ()) for one in entries(offered.out, "ldapsearch")]
+        asks = root.get(_VERIFY_CLIENT, ("",))[0].lower()
         return State(
             settings={name: values for name, values in root.items() if name in config.MANAGED},
             factors={name: max(here.get(name, 0), factors.get(name, 0)) for name in {**here, **factors}},
             frontend_factors=factors,
             requires=frozenset(config.words(root, config.REQUIRES) | config.words(frontend, config.REQUIRES)),
             disallows=frozenset(config.words(root, config.DISALLOWS)),
-            client_certificates=root.get(_VERIFY_CLIENT, ("",))[0].lower() not in _NO_CLIENT_CERTIFICATES,
+            client_certificates=asks not in _NO_CLIENT_CERTIFICATES,
+            wants_certificate=asks in _DEMANDED,
             mechanisms=frozenset(word.upper() for some in offers for word in some),
             mechanisms_chosen=mechanisms(self.host.read_text(SASL_FILE)) is not None,
         )

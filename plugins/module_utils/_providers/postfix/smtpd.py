@@ -18,7 +18,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import lines_of
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import strength_within
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import (
+    OwnLists,
+    strength_within,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import submission
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.demands import (
     CIPHERS,
@@ -182,7 +185,7 @@ class Smtpd:
 
     def _strength_above(self, vserver: Vserver, own: Mapping[str, str]) -> dict[str, str]:
         """The strength; where it is left open, what the administrator has switched off stays off."""
-        found = self.strength(strength_within(self._host, vserver, self._cipher_lists(own)))
+        found = self.strength(strength_within(self._host, vserver, OwnLists(self._cipher_lists(own))))
         if "strength" in vserver.left_out:
             for name in PROTOCOLS:
                 if allows_no_more(own.get(name, ""), found[name]):

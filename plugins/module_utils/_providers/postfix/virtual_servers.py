@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     links,
     main_cf,
     master_cf,
+    outgoing_grade,
     submission,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import (
@@ -181,6 +182,7 @@ class Files:
             name: value for name, value in wanted.items() if not same(name, self._parameters.get(name, ""), value)
         }
         self.losses.note(vserver, self._own, wanted, different)
+        self.warnings += outgoing_grade.warnings(vserver, self._own, master_cf.services(self.master), different)
         self._note_end(_MAIN, self.main, different)
         for name in different:
             self._saved.note(_MAIN + name, main_cf.written(self.main, name))

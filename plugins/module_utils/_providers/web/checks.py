@@ -28,6 +28,7 @@ class Terms:
         port_setting: the lines that say on which ports a site is reached.
         enable_a_site: how to enable one that answers on port 80.
         only_without_tls: what has a redirect hold for clear text only.
+        cipher_setting: the settings that say which cipher suites and groups are accepted.
     """
 
     daemon: str
@@ -36,6 +37,7 @@ class Terms:
     port_setting: str
     enable_a_site: str
     only_without_tls: str
+    cipher_setting: str
 
 
 def refuse_unsupported(terms: Terms, vserver: Vserver) -> None:
@@ -116,11 +118,14 @@ def refuse_conflicts(terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vs
             vserver,
             tls,
         )
+    taken = sites.taken(site, vserver)
     elsewhere = site.only_redirects
     if elsewhere:
+        content = f" ({taken.place}), without lines about TLS of its own," if taken else ""
         raise _in_the_way(
             f"the site only redirects ('{elsewhere.text}' in {elsewhere.place})",
-            f"let the {terms.site} with the content answer on port 80 instead; this collection redirects to https",
+            f"let the {terms.site} with the content{content} answer on port 80 instead, and take this one out; this"
+            " collection adds TLS, and redirects to https",
             vserver,
             elsewhere,
         )
@@ -129,7 +134,8 @@ def refuse_conflicts(terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vs
         raise _in_the_way(
             f"the site redirects to https by itself ('{loop.text}' in {loop.place}), and would do so for ever with TLS",
             "remove these lines (with require_secure_channel this collection redirects instead), or have them look at"
-            f" whether TLS is used ({terms.only_without_tls})",
+            f" whether TLS is used ({terms.only_without_tls})"
+            + (f"; port {vserver.implicit_tls_port} is taken as well: {sites.how_to_free(taken)}" if taken else ""),
             vserver,
             loop,
         )
@@ -142,7 +148,6 @@ def refuse_conflicts(terms: Terms, sites: Sites[SiteT], site: SiteT, vserver: Vs
             subject=vserver.title,
             option="require_secure_channel",
         )
-    taken = sites.taken(site, vserver)
     if taken:
         raise _in_the_way(
             f"port {vserver.implicit_tls_port} is taken by another {terms.site}, {taken.place}",

@@ -13,6 +13,7 @@ import re
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -21,10 +22,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.op
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import own_ciphers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
     Plan,
     Provider,
+    kept,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import (
     Terms,
@@ -46,13 +49,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
-    STRENGTHS,
     Strength,
     first_strength,
 )
 
 _PATIENCE = 5.0  # seconds after a reload in which the daemon must have opened its sockets
 _PAUSE = 0.1  # seconds between two looks
+_NEWEST = {"tlsv1.3"}
 _LOOPBACK = {EVERY_IPV4: "127.0.0.1", EVERY_IPV6: "::1"}
 
 SitesT = TypeVar("SitesT", bound=Sites[Any])
@@ -190,17 +193,25 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         library = self.capabilities().library
         exact = first_strength(
             lambda one: all(
-                sites.tls_setting(site, name) == words for name, words in self._strength_settings(one, library).items()
+                _fits(sites.tls_setting(site, name), words)
+                for name, words in self._strength_settings(one, library).items()
             )
         )
-        versions = sites.tls_versions(site)
-        return exact if exact and site.tls else (MODERN if versions == {"tlsv1.3"} else "")
+        return exact if exact and site.tls else (MODERN if sites.tls_versions(site) == _NEWEST else "")
 
     # ---- planning
+
+    def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
+        sites = self._draft().sites_for(vserver)
+        site = sites.unnamed() if vserver.name == "default" else sites.named(vserver)
+        modern = site is not None and sites.own_versions(site) == _NEWEST
+        # a site that only redirects is no site of ours: see checks
+        return kept(vserver, replace(vserver, require_secure_channel=False, strength=MODERN if modern else ""))
 
     def plan(self, desired: Sequence[Vserver]) -> Plan:
         draft = self._draft()
         required = {one.name for one in desired if one.present and one.require_secure_channel}
+        warnings: list[str] = []
         for vserver in sorted(desired, key=lambda one: one.present):  # what goes makes room for what comes
             if not vserver.present:
                 draft.remove(vserver)
@@ -211,24 +222,29 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             self._refuse_site(sites, site, vserver)
             refuse_conflicts(self.terms, sites, site, vserver)
             refuse_clear_text_beside(self.terms, sites, site, vserver, required)
-            draft.add(vserver, site, self._tls(vserver))
-        warnings = self._review(draft, desired)
+            own = sites.own_lists(site)
+            draft.add(vserver, site, self._tls(vserver, own))
+            warnings += own_ciphers.warnings(self.host, vserver, own, self.terms.cipher_setting)
+        warnings += self._review(draft, desired)
         return Plan(changes=tuple(draft.changes()), warnings=tuple(warnings))
 
-    def _tls(self, vserver: Vserver) -> TlsSettings:
+    def _tls(self, vserver: Vserver, own: own_ciphers.OwnLists) -> TlsSettings:
+        strength = own_ciphers.strength_within(self.host, vserver, own)
         return TlsSettings(
             [self.store.deployed_path(self.name, one) for one in vserver.certificates],
-            self._strength_settings(STRENGTHS[vserver.strength], self.capabilities().library),
+            self._strength_settings(strength, self.capabilities().library),
         )
 
     # ---- proving
 
     def endpoints(self, vserver: Vserver) -> list[Endpoint]:
-        site = self._sites().of(vserver.name)
+        sites = self._sites()
+        site = sites.of(vserver.name)
         if site is None:
             return []
+        wants = sites.wants_certificate(site)
         asked = "" if vserver.name == "default" else vserver.name
-        proxied = self._sites().proxied
+        proxied = sites.proxied
         found = []
         for tls, sockets in ((False, site.clear), (True, site.tls)):
             for one in dict.fromkeys(sockets):
@@ -236,7 +252,8 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
                 if one.port and not (one.address == EVERY_IPV6 and Socket(EVERY_IPV4, one.port) in sockets):
                     address = _LOOPBACK.get(one.address, one.address.strip("[]"))
                     proxy = 1 if one in proxied else 0
-                    found.append(Endpoint(address, one.port, "http", tls, asked, proxy_protocol=proxy))
+                    place = Endpoint(address, one.port, "http", tls, asked, proxy_protocol=proxy)
+                    found.append(replace(place, wants_certificate=tls and wants))
         return found
 
     def client_names(self, vserver: Vserver) -> Sequence[str]:
@@ -295,3 +312,8 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             if not self.running() or waited > _PATIENCE or (not unopened and waited >= self.settling):
                 return unopened
             time.sleep(_PAUSE)
+
+
+def _fits(found: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether the words of a setting are those of a strength, or allow fewer cipher suites or groups than that."""
+    return [*found[:-1]] == [*wanted[:-1]] and own_ciphers.names_no_more("".join(found[-1:]), "".join(wanted[-1:]))

@@ -15,6 +15,7 @@ from typing import Generic, NamedTuple, TypeVar
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import OwnLists
 
 HTTP_PORT = 80
 EVERY_IPV4, EVERY_IPV6 = EVERYWHERE = "*", "[::]"
@@ -179,6 +180,18 @@ class Sites(ABC, Generic[SiteT]):
     @abstractmethod
     def tls_versions(self, site: SiteT) -> set[str]:
         """The TLS versions that a site has, or would have with TLS, by the settings around it; empty for any."""
+
+    @abstractmethod
+    def own_versions(self, site: SiteT) -> set[str]:
+        """The TLS versions that a site would have by the administrator's own settings alone; empty for any."""
+
+    @abstractmethod
+    def own_lists(self, site: SiteT) -> OwnLists:
+        """The cipher suites and groups that a site would have by the administrator's own settings alone."""
+
+    def wants_certificate(self, _site: SiteT) -> bool:
+        """Whether a site ends the session of a client without a certificate, and does not answer instead."""
+        return False
 
     @abstractmethod
     def taken(self, site: SiteT, vserver: Vserver) -> Line | None:

@@ -241,7 +241,10 @@ STEPS: Mapping[str, Sequence[tuple[str, Mapping[str, Call]]]] = {
                 "ldap once the CA is not asked for": Call(vserver("ldap")),
                 "http that rewrites": Call(_site("rewritten"), "for ever.*sites.conf:5|sites.conf:5.*for ever"),
                 "http that redirects what is in a location": Call(_site("partly"), "for ever"),
-                "http as certbot leaves it": Call(_site("certbot"), "only redirects|TLS settings of its own|for ever"),
+                "http as certbot leaves it": Call(
+                    _site("certbot"),
+                    r"only redirects.*content \(/etc/nginx/conf.d/sites.conf:\d+\), without lines about TLS",
+                ),
             },
         ),
         (
@@ -262,7 +265,7 @@ STEPS: Mapping[str, Sequence[tuple[str, Mapping[str, Call]]]] = {
             {
                 "smtp with macros behind ours": Call(vserver("submission")),
                 "http as certbot leaves it": Call(
-                    _site("certbot"), "for ever.*certbot.conf:6|certbot.conf:6.*for ever"
+                    _site("certbot"), "certbot.conf:6.*for ever.*a2dissite certbot-le-ssl"
                 ),
                 "http with both in one file": Call(_site("one-file"), "Remove that <VirtualHost> section"),
                 "http that redirects what is in a location": Call(_site("location"), "for ever|only redirects"),
