@@ -105,7 +105,8 @@ DAEMONS: Mapping[str, Mapping[str, Daemon]] = {
             {"protocol": "ldap", "require_secure_channel": True},
             389,
             "-starttls ldap",
-            "slapcat -n0 -o ldif-wrap=no -a '(objectClass=olcGlobal)' | grep -E '^olc(TLS|Sec|Local|Sasl|Req|Dis)' | sed 's,$, /,' | sort",
+            "slapcat -n0 -o ldif-wrap=no -a '(objectClass=olcGlobal)'"
+            " | grep -E '^olc(TLS|Sec|Local|Sasl|Req|Dis)' | sed 's,$, /,' | sort",
             f"{_LDAP_FILES}\n"
             + _ldap(olcTLSCertificateFile=_OWN, olcTLSCertificateKeyFile=_OWN)
             + "\nif ldd $(command -v slapd) | grep -q gnutls; then\n"
