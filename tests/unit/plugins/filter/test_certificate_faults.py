@@ -24,7 +24,9 @@ VSERVERS: Sequence[Mapping[str, Any]] = [
     {"protocol": "smtp", "certificate": "mx"},
     {"protocol": "http", "name": "www.example.test", "certificate": "www"},
 ]
-STORE = [{"name": name, "live": {"sha256": f"of {name}"}} for name in ("main", "rsa", "b", "www")]
+STORE: list[Mapping[str, Any]] = [
+    {"name": name, "live": {"sha256": f"of {name}"}} for name in ("main", "rsa", "b", "www")
+]
 STORE.append({"name": "mx", "live": None})
 
 

@@ -68,7 +68,10 @@ def test_clear_text_has_no_record() -> None:
 def test_a_server_at_an_address_of_its_own_has_records_under_its_own_name() -> None:
     inside = {"protocol": "smtp", "name": "inside", "addresses": ["192.0.2.5"], "certificate": "inside"}
     known = {"mx1": "3 1 1 aa", "inside": "3 1 1 bb"}
-    store = [{"name": "inside", "live": {"names": ["inside.example.test"]}}, {"name": "mx1", "live": None}]
+    store: list[dict[str, Any]] = [
+        {"name": "inside", "live": {"names": ["inside.example.test"]}},
+        {"name": "mx1", "live": None},
+    ]
     assert tlsa_records([VSERVERS[0], inside], "mx1.example.test", [known], store) == [
         {"name": "_25._tcp.mx1.example.test", "type": "TLSA", "values": ["3 1 1 aa"]},
         {"name": "_25._tcp.inside.example.test", "type": "TLSA", "values": ["3 1 1 bb"]},
