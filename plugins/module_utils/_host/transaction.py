@@ -64,6 +64,9 @@ class Participant(Protocol):
     def reads_files_by_itself(self) -> bool:
         """Whether its processes read new files without being told."""
 
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        """Raise Problem where it could not go on with what is there now, apart from what is to be changed."""
+
     def check(self, run: Callable[..., Completed], mirrors: Mapping[str, str]) -> None:
         """Run the daemon's own test on mirrors (real path -> mirrored path) of its configuration.
 
@@ -171,6 +174,8 @@ class Transaction:
         files = [file for some in files_of for file in some]
         _refuse_unchangeable(files)
         self._refuse_owing(participants)
+        for participant in participants:
+            participant.refuse_broken(changes)
         if self.check_mode:
             return
         record = Record(False, files, staging.missing_directories(files), {}, begun=False, owed=self._owed)

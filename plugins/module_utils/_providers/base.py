@@ -225,6 +225,16 @@ class Provider(ABC):
         Raises Problem with its complaint.
         """
 
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        """Raise Problem where a daemon that serves could not go on with its own files, whatever is planned.
+
+        It is asked before anything is changed, in check mode as well, when the daemon is to be activated.
+
+        Args:
+            changes: what the call writes and removes. What is in these files now does not count.
+        """
+        return  # where its own plan has looked already, or nothing of it is reloaded
+
     @abstractmethod
     def activate(self, run: Callable[..., Completed]) -> None:
         """Have the running daemon use its files as they are now. Raises Problem where it does not start."""
@@ -270,4 +280,5 @@ class Provider(ABC):
 
     def remedy_where_down(self) -> str:
         """What to do where the daemon does not run, as the remedy of a Problem."""
-        return f"start it ('systemctl start {self.unit.removesuffix('.service')}') and run again"
+        # to systemd a unit may be active whose processes have ended, as with Exim and Postfix of Debian 12
+        return f"start it ('systemctl restart {self.unit.removesuffix('.service')}') and run again"

@@ -9,7 +9,7 @@ Facts: httpd.apache.org/docs/2.4 (mod_ssl, mod_macro, mod_rewrite, vhosts, stopp
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
@@ -36,10 +36,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.sites import Site, Sites
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.start_requirements import (
+    pairs,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.template import (
     ApacheDraft,
     strength_settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import NamedFile
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import Terms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.provider import WebProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import Socket
@@ -81,6 +85,10 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
     def _printed_version(self) -> Completed:
         return self.host.query(["apache2", "-v"])
 
+    def _known_texts(self) -> Mapping[str, str]:
+        done = self.host.query(["apache2ctl", "-t", *_LISTS])
+        return {path: self.host.read_text(path) for path in included(done.out)} if done.code == 0 else {}
+
     def _sites(self) -> Sites:
         done = self.host.query(["apache2ctl", "-t", *_LISTS])
         if done.code != 0:
@@ -103,6 +111,13 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
 
     def _test(self, mirror: str) -> Sequence[str]:
         return ["apache2ctl", "-t", "-d", mirror]
+
+    @property
+    def _own_test(self) -> Sequence[str]:
+        return ["apache2ctl", "-t"]
+
+    def _pairs(self) -> Iterable[tuple[NamedFile, NamedFile]]:
+        return pairs(self._sites().texts)
 
     def _expected_sockets(self) -> Collection[Socket]:
         texts = self._sites().texts

@@ -13,6 +13,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import IMAPD_CONF, USER
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import place_in
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 TRUE = ("yes", "on", "1", "t", "true")
@@ -50,7 +51,7 @@ class Effective:
                 raise Problem(
                     f"Cyrus refuses its own configuration ({done.complaint})",
                     f"fix {IMAPD_CONF} until 'cyrus info -n {service} conf-all' accepts it, then run again",
-                    option=IMAPD_CONF,
+                    option=place_in(done.complaint) or IMAPD_CONF,
                 )
             pairs = (line.partition(":") for line in done.out.splitlines())
             self._of_service[service] = {name: value.strip() for name, colon, value in pairs if colon}

@@ -35,6 +35,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     cyrus_conf,
     imapd_conf,
     sasl,
+    start_requirements,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.effective import Effective
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.listeners import (
@@ -301,6 +302,12 @@ class Cyrus(Provider):
                     "upgrade to a version that the guide lists",
                     option=IMAPD_CONF,
                 )
+
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        planned = {one.path: one.content for one in changes}
+        text = (planned.get(CYRUS_CONF) or self.host.read(CYRUS_CONF) or b"").decode("utf-8", "surrogateescape")
+        first = next((one.name for one in cyrus_conf.services(self.host.read_text(CYRUS_CONF))), "")
+        start_requirements.refuse_unmet(self.host, text, self._effective.options(first) if first else {})
 
     def activate(self, run: Callable[..., Completed]) -> None:
         self._effective.forget()

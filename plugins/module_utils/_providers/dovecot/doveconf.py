@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import conflict
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import CONFIG_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import place_in
 
 Settings = dict[str, Any]
 _DEEPEST = 100  # blocks within blocks; Dovecot has some five
@@ -98,9 +99,13 @@ class Doveconf:
             raise Problem(
                 f"Dovecot refuses its own configuration ({done.complaint})",
                 f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -n' accepts them, then run again",
-                option=conflict(done.complaint, option=CONFIG_DIRECTORY),
+                option=conflict(done.complaint, option=place_in(done.complaint) or CONFIG_DIRECTORY),
             )
         return parse(done.out)
+
+    def of_services(self) -> Settings:
+        """What the configuration says of services, as far as it says anything."""
+        return self.effective("-n", "service")
 
     def served(self) -> set[str]:
         """The protocols that Dovecot is told to serve and can."""

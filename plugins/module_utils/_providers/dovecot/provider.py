@@ -34,6 +34,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import start_requirements
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.checks import (
     refuse_impossible,
     refuse_mechanisms,
@@ -96,6 +97,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     VirtualServers,
     path_of,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import written_by
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     Strength,
@@ -331,6 +333,9 @@ class Dovecot(AccountBackend):
                 f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -x -n' accepts them, then run again",
                 option=conflict(complaint, option=CONFIG_DIRECTORY),
             )
+
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        start_requirements.refuse_unmet(self.host, self._doveconf, written_by(changes))
 
     def activate(self, run: Callable[..., Completed]) -> None:
         read_again(run, self.host, UNIT)

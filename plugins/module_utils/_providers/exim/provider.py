@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import ELSEWHERE
@@ -40,6 +41,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     command_line,
     expressions,
     listeners,
+    start_requirements,
     vserver_listeners,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan as outgoing
@@ -77,6 +79,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainPlan,
     DomainProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import written_by
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
     allows_only_tls13,
     within,
@@ -318,6 +321,9 @@ class Exim(DomainProvider):
                     "find the line that sets this option or its macro, and remove it",
                     option=CONFIG_DIRECTORY,
                 )
+
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        start_requirements.refuse_unmet(self.host, written_by(changes))
 
     def activate(self, run: Callable[..., Completed]) -> None:
         self._effective = None

@@ -39,9 +39,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     vserver_file,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import Site, Sites
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.start_requirements import (
+    followed,
+    pairs,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.template import (
     NginxDraft,
     strength_settings,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import (
+    NamedFile,
+    concerns,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import Terms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.provider import WebProvider
@@ -91,11 +99,18 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
         """Texts of all files that nginx reads, and the path of the first."""
         done = self.host.query(["nginx", "-T"])
         if done.code != 0:
-            raise self._refused(done.complaint, own=True)
+            # a certificate that is one of ours is put back by the call that declares it
+            copies = [self.store.deployed_path(self.name, name) for name in self.store.names()]
+            if not concerns(done.complaint, copies):
+                raise self._refused(done.complaint, own=True)
+            return followed(self.host, FIRST[0]), FIRST[0]
         paths = list(dict.fromkeys(_FILE.findall(done.out)))
         if not paths:
             raise self._refused("'nginx -T' names no file", own=True)
         return {path: self.host.read_text(path) for path in paths}, paths[0]
+
+    def _known_texts(self) -> Mapping[str, str]:
+        return followed(self.host, FIRST[0])
 
     def _sites(self) -> Sites:
         return Sites(configuration(*self._texts()))
@@ -134,6 +149,13 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
 
     def _test(self, mirror: str) -> Sequence[str]:
         return ["nginx", "-t", "-q", "-c", f"{mirror}/nginx.conf"]
+
+    @property
+    def _own_test(self) -> Sequence[str]:
+        return ["nginx", "-t", "-q"]
+
+    def _pairs(self) -> Iterable[tuple[NamedFile, NamedFile]]:
+        return pairs(configuration(*self._texts()))
 
     def _expected_sockets(self) -> Collection[Socket]:
         return {one.socket for site in self._sites().all for one in site.listeners if one.socket.port and one.is_ip}

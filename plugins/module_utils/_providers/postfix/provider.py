@@ -46,6 +46,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     demands,
     master_cf,
     prerequisites,
+    start_requirements,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     mta_sts as mta_sts_resolver,
@@ -117,6 +118,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DomainPlan,
     DomainProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import place_in
 
 DEFAULT = "default"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
@@ -173,8 +175,8 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         if done.code != 0:
             raise Problem(
                 f"Postfix refuses its own configuration ({done.complaint})",
-                f"fix {MAIN_CF} until 'postconf -n' and 'postfix check' report no error, then run again",
-                option=MAIN_CF,
+                f"fix {MAIN_CF} or {MASTER_CF} until 'postconf -n' and 'postfix check' report no error, then run again",
+                option=place_in(done.complaint) or MAIN_CF,
             )
         pairs = (line.partition(" =") for line in done.out.split("\n"))
         return {name: value.strip() for name, equals, value in pairs if equals}
@@ -438,6 +440,9 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
                     f"fix {MAIN_CF} and {MASTER_CF}, then run again",
                     option=CONFIG_DIRECTORY,
                 )
+
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        start_requirements.refuse_unmet(self.host, self.parameters, changes)
 
     @staticmethod
     def _logged_complaint(run: Callable[..., Completed]) -> str:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
@@ -28,6 +29,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Plan,
     Provider,
     kept,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import (
+    NamedFile,
+    concerns,
+    line_with,
+    place_in,
+    refuse_mismatch,
+    written_by,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.checks import (
     Terms,
@@ -92,6 +101,10 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         """What it prints when asked for its version."""
 
     @abstractmethod
+    def _known_texts(self) -> Mapping[str, str]:
+        """Texts of the files that it reads, as far as that can be told though it refuses them."""
+
+    @abstractmethod
     def _sites(self) -> SitesT:
         """Its sites. Raises Problem where it refuses its configuration."""
 
@@ -106,6 +119,15 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
     @abstractmethod
     def _test(self, mirror: str) -> Sequence[str]:
         """The command that tests the configuration in a directory."""
+
+    @property
+    @abstractmethod
+    def _own_test(self) -> Sequence[str]:
+        """The command that tests the configuration as it is."""
+
+    @abstractmethod
+    def _pairs(self) -> Iterable[tuple[NamedFile, NamedFile]]:
+        """Certificates and their keys that the configuration names."""
 
     @abstractmethod
     def _expected_sockets(self) -> Collection[Socket]:
@@ -152,8 +174,13 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         return Problem(
             f"{self.terms.daemon} refuses {'its own' if own else 'the'} configuration ({complaint})",
             f"fix the files below {self.config_directory} until '{self.test_command}' accepts them, then run again",
-            option=self.config_directory,
+            option=place_in(complaint) or self._place_of(complaint) or self.config_directory,
         )
+
+    def _place_of(self, complaint: str) -> str:
+        """The line of the configuration that names a file which the daemon complains of; empty where none does."""
+        named = re.findall(r"[\"'](/[^\"']+)[\"']", complaint)
+        return next((place for path in named for place in (line_with(self._known_texts(), path),) if place), "")
 
     def read(self) -> dict[tuple[str, str], Vserver]:
         return self._vservers(self._sites())
@@ -283,6 +310,18 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             done = run(self._test(mirror))
         if done.code != 0:
             raise self._refused(done.complaint.replace(mirror, root), own=False)
+
+    def refuse_broken(self, changes: Sequence[FileChange]) -> None:
+        written = written_by(changes)
+        done = self.host.query(self._own_test)
+        if done.code != 0:
+            problem = self._refused(done.complaint, own=True)
+            if not concerns(f"{done.complaint} {problem.option}", written):
+                raise problem
+            return
+        for certificate, key in self._pairs():
+            if not {certificate.path, certificate.place.rpartition(":")[0]} & written:
+                refuse_mismatch(self.host, self.terms.daemon, certificate, key)
 
     def activate(self, run: Callable[..., Completed]) -> None:
         if self.running():

@@ -52,6 +52,9 @@ class Daemon:
         self.config_roots = (ConfigRoot(str(root), user),)
         self.seen = {}
 
+    def refuse_broken(self, _changes):
+        """It goes on with whatever is there."""
+
     def check(self, run, mirrors):
         ((_root, mirror),) = mirrors.items()
         for name in sorted(os.listdir(mirror)):

@@ -69,4 +69,4 @@ def test_roles():
 )
 def test_daemon_that_does_not_run_is_started_by_the_name_of_its_unit(name, unit):
     provider: Any = next(one for one in PROVIDERS if one.name == name)
-    assert f"'systemctl start {unit}'" in provider.remedy_where_down(SimpleNamespace(unit=provider.unit))
+    assert f"'systemctl restart {unit}'" in provider.remedy_where_down(SimpleNamespace(unit=provider.unit))

@@ -407,7 +407,7 @@ def test_no_daemon(site):
 
 def test_daemon_that_does_not_run(site):
     site.dovecot.alive = False
-    with pytest.raises(Problem, match=r"dovecot is installed but does not run.*systemctl start dovecot"):
+    with pytest.raises(Problem, match=r"dovecot is installed but does not run.*systemctl restart dovecot"):
         site.run(IMAP)
 
 
