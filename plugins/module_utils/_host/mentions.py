@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import COPIES_BESIDE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.reading import content_of
 
 _PART_OF_A_PATH = rb"[A-Za-z0-9._/-]"
-# What editors and Debian's packages put beside a file; no daemon reads it.
-_COPY = re.compile(r".*(?:~|\.(?:bak|old|orig|save|dpkg-[a-z]+|ucf-[a-z]+))", re.DOTALL)
+_COPY = re.compile(COPIES_BESIDE, re.DOTALL)
 _MOST = 50_000  # files
 
 

@@ -26,6 +26,9 @@ SYSTEMD_UNITS = "/etc/systemd/system"  # the administrator's own; systemd.unit(5
 STORE_DIRECTORY = "/etc/postmaster"
 STATE_DIRECTORY = "/var/lib/postmaster-secure-channel"
 LOCK_FILE = "/run/postmaster-secure-channel.lock"  # not below /run/lock, where everybody may make files
+SHELL = "/bin/sh"
+# What editors and the package manager put beside a file, as a regular expression; no daemon reads it.
+COPIES_BESIDE = r".*(?:~|\.(?:bak|old|orig|save|dpkg-[a-z]+|ucf-[a-z]+))"
 
 # ---- systemd
 

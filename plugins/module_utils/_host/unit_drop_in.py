@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEMD_UNITS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SHELL, SYSTEMD_UNITS
 
 _NAME = "postmaster-secure-channel.conf"
 
@@ -40,7 +40,7 @@ def before_start(unit: str, script: str, heading: str) -> FileChange:
     # systemd.service(5), command lines: these three are its own
     line = script.replace("\\", "\\\\").replace("%", "%%").replace("$", "$$")
     # '-': nothing of ours keeps the daemon from starting; '+': the unit may see /etc as read-only
-    content = f"{heading}[Service]\nExecStartPre=-+/bin/sh -c '{line}'\n".encode() if script else None
+    content = f"{heading}[Service]\nExecStartPre=-+{SHELL} -c '{line}'\n".encode() if script else None
     return FileChange(path_of(unit), content, "root", "root", 0o644, own_directory=True, loaded=False)
 
 

@@ -49,6 +49,7 @@ FLOORS = (
         "_providers.own_ciphers",
     ),
     ("_certificates.x509", "_providers.sending", "_providers.accounts", "_providers.text_blocks"),
+    ("_providers.start_requirements",),
     ("_certificates.summary", "_providers.sasl", "_providers.web"),
     tuple(f"_providers.{daemon}" for daemon in DAEMONS),
     ("_providers.registry",),

@@ -93,23 +93,6 @@ FAULTS = (
         "sed -i '/^tlscertfile: .[ab]$/d' /etc/news/inn.conf",
     ),
     Fault(
-        "main.cf with a second name",
-        "full",
-        "ln /etc/postfix/main.cf /etc/main.cf.link",
-        {**vserver("smtp"), "require_secure_channel": False},
-        "has 2 names",
-        "find them with find / -xdev -samefile /etc/postfix/main.cf",
-        "ln -sf /etc/postfix/main.cf $(find / -xdev -samefile /etc/postfix/main.cf ! -path /etc/postfix/main.cf)",
-    ),
-    Fault(
-        "notes of ours that are damaged",
-        "full",
-        "for one in $(find /etc/postmaster /var/lib -name '*postfix*.json'); do echo '{' >$one; done",
-        {"protocol": "submission", "state": "absent"},
-        "is damaged",
-        "remove it \\('rm ",
-    ),
-    Fault(
         "a protocol that Dovecot is told not to serve",
         "full",
         "echo 'protocols = imap' >/etc/dovecot/conf.d/98-test.conf; systemctl reload dovecot",

@@ -132,6 +132,7 @@ OTHERS = {
     ("apache/template.py", "common"): "sockets that Apache prints, and names of modules that stand here",
     ("exim/domains_plan.py", "_expanded"): "questions to Exim, no file",
     ("exim/expressions.py", "_assign"): "an expression made here, of macros",
+    ("exim/lost_sections.py", "changes"): "settings that stand here",
     ("exim/routers.py", "_transport"): "expressions made here",
     ("inn/require_encryption.py", "_insertion"): "a setting that stands here, with the file's own indent",
     ("inn/socket_units.py", "at_boot"): "names of units, of the checked name of a virtual server",

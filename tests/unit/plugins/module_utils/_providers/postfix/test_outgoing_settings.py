@@ -96,6 +96,7 @@ def absent(policy):
 @pytest.mark.parametrize("by", ["absent", "purge"])
 def test_everything_is_put_back_byte_for_byte(policies, settings, by, host):
     host.files[MAIN_CF] += settings.encode()
+    host.tables["hash:/etc/theirs"] = {}
     before = dict(host.files)
     apply(host, *policies)
     assert host.files != before

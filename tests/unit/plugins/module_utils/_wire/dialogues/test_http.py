@@ -145,7 +145,7 @@ def test_there_is_no_starttls():
 
 def looked_at(port, **tests):
     element = {"host": "127.0.0.1", "protocol": "http", "port": port, "tls": "starttls"}
-    question = parse({**element, "server_name": NAME, "ca_file": None, "source": None})
+    question = parse({**element, "server_name": NAME, "ca_file": None, "source": None, "proxy_protocol": None})
     return look_at_all([question], Checks(timeout=5.0, **tests))
 
 
