@@ -96,8 +96,8 @@ class OtherTables:
                     raise Problem(
                         f"{self._place(TABLES)} names {table}, which cannot be listed, and what it says of a next hop"
                         f" goes before this entry's {wide[0].tls}",
-                        f"make it with 'postmap {table}' if it is missing, have its rows in a table of another type, such"
-                        " as hash, or take it out",
+                        f"make it with 'postmap {table}' if it is missing, have its rows in a table of another type,"
+                        " such as hash, or take it out",
                         subject=wide[0].title,
                         option="tls",
                     )
