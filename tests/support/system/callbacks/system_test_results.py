@@ -39,7 +39,8 @@ class CallbackModule(CallbackBase):
             "action": result.task.action,
             "status": status,
             "ignored": ignored,
-            "result": result.result,
+            # Ansible leaves this key out
+            "result": {**result.result, "failed": status == "failed"},
         }
         with open(os.environ["SYSTEM_TEST_RESULTS"], "a", encoding="utf-8") as stream:
             stream.write(json.dumps(line, default=str) + "\n")

@@ -72,9 +72,9 @@ userdb passwd {
 """,
 }
 _RESTART = "systemctl reset-failed dovecot; systemctl restart dovecot"
-# bash has sockets
+# bash has sockets; the address of IPv4 is in the networks that are trusted
 _IN_CLEAR = (
-    'bash -c \'exec 3<>/dev/tcp/{{ lab_fqdn }}/143; printf "a LOGIN relay relaypw\\r\\nb LOGOUT\\r\\n" >&3;'
+    'bash -c \'exec 3<>/dev/tcp/{{ ansible_host }}/143; printf "a LOGIN relay relaypw\\r\\nb LOGOUT\\r\\n" >&3;'
     " timeout 20 cat <&3'"
 )
 _PREPARATION = f"""
