@@ -64,6 +64,7 @@ class Answers:
         simple: to a bind by a name and a password.
         sasl: to a bind by SASL.
         start_tls: to the request for TLS.
+        busy: how many requests for TLS find it still at work on what it has answered already.
         extensions: what the rootDSE says that it can do.
         mechanisms: the SASL mechanisms that it names there.
         suffixes: the suffixes that it names there.
@@ -75,6 +76,7 @@ class Answers:
     simple: int = 49
     sasl: int = 14
     start_tls: int = 0
+    busy: int = 0
     extensions: list[str] = field(default_factory=lambda: [START_TLS, PASSWORD_MODIFY])
     mechanisms: list[str] = field(default_factory=lambda: ["DIGEST-MD5", "CRAM-MD5"])
     suffixes: list[str] = field(default_factory=lambda: [SUFFIX])
@@ -123,6 +125,10 @@ def ldap(
                 return
             said_to = _heard(tag, parts)
             client._heard.append(said_to)
+            if said_to == "starttls" and present.busy:
+                present.busy -= 1
+                client.sock.sendall(result(number[0], 0x78, 1, "cannot start TLS when operations are outstanding"))
+                continue
             client.sock.sendall(_answer(number[0], tag, parts, present))
             if said_to == "starttls" and present.start_tls == 0 and tls:
                 client.start_tls(tls)

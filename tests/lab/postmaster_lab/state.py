@@ -70,6 +70,10 @@ def lock(directory: Path) -> int | None:
     while True:
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except FileExistsError as error:
+            if os.path.lexists(directory):
+                raise LabError(f"cannot make the state directory: {error}") from error
+            continue  # it was there still, and the last owner has removed it
         except OSError as error:
             raise LabError(f"cannot make the state directory: {error}") from error
         try:

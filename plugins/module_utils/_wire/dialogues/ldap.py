@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ _NAMES = {
     52: "unavailable",
     53: "unwillingToPerform",
 }
-_SUCCESS, _STRONGER, _CONFIDENTIALITY, _GO_ON = 0, 8, 13, 14
+_SUCCESS, _OPERATIONS_ERROR, _STRONGER, _CONFIDENTIALITY, _GO_ON = 0, 1, 8, 13, 14
 _JUDGED = (_SUCCESS, 32, 49)  # the answer is about the credentials, so the server was willing to take them
 _NOT_AT_ALL = (7, 48, 53)  # such a login is refused on any channel
 # Where a server does not say which suffixes it serves, this is the best guess: OpenLDAP has it.
@@ -58,6 +59,7 @@ _NOBODY = "cn=nobody"
 # Mechanisms that begin without credentials, so that none are needed to see whether they are accepted.
 _TRIED = ("DIGEST-MD5", "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "LOGIN", "NTLM")
 _MOST_TRIED = 3  # suffixes, and mechanisms
+_STILL_BUSY, _MOMENT = 10, 0.1  # how often StartTLS is asked for again, and after how many seconds
 
 
 @dataclass(frozen=True)
@@ -197,8 +199,16 @@ class Ldap(Dialogue):
         return not opening.capabilities or super().offers_tls(opening)
 
     def ask_tls(self, stream: Stream, smuggled: bytes = b"") -> None:
-        stream.send(_message(2, element(_EXTENDED, octets(_START_TLS, _REQUEST_NAME))) + smuggled)
+        request = element(_EXTENDED, octets(_START_TLS, _REQUEST_NAME))
+        stream.send(_message(2, request) + smuggled)
         answer = _answer(stream, 2)
+        for _attempt in range(_STILL_BUSY):
+            # RFC 4511 section 4.14.1: not while another operation is outstanding. A busy slapd has sent its answer to
+            # the one before, and has not yet noted that it is done.
+            if smuggled or answer.code != _OPERATIONS_ERROR:
+                break
+            time.sleep(_MOMENT)
+            answer = _ask(stream, 2, request)
         if answer.code != _SUCCESS:
             raise WireError("starttls_refused", f"STARTTLS was answered with {answer.words!r}")
 

@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.sn
 
 WHOLE, REFUSED, FALSE = "whole", "refused", "false"
 NAMES_A_PLACE = re.compile(r"/\S+|cn=config")
+_MOMENTS = 10  # how often a host is looked at again before it is said that something does not work there
 
 
 @dataclass
@@ -89,7 +90,7 @@ class Life:
     def _live(self, verdict: Verdict) -> None:
         self.stage.put(self.configuration)
         flows = Flows(self.stage.lab, self.outside.peer, self.sink, self.configuration)
-        verdict.faults += flows.faults("before")
+        verdict.faults += _faults_at_first(flows)
         if verdict.faults:
             return
         before, listened = self._snapshot("before"), host_setup.listening(self.stage.lab, self.stage.host)
@@ -152,6 +153,17 @@ class Life:
 
     def _snapshot(self, label: str) -> Snapshot:
         return config_snapshots.take(self.stage.lab, self.stage.host, label)
+
+
+def _faults_at_first(flows: Flows) -> list[str]:
+    """What does not work before any call; a daemon that was just started may need a moment to open its ports."""
+    faults = flows.faults("before")
+    for _attempt in range(_MOMENTS):
+        if not faults:
+            break
+        time.sleep(2)
+        faults = flows.faults("before")
+    return faults
 
 
 def _changed(before: Snapshot, after: Snapshot) -> list[str]:

@@ -106,6 +106,19 @@ def test_starttls_that_is_not_given():
     assert "protocolError (2): unsupported extended operation" in error.text
 
 
+def test_a_server_that_is_still_at_work_is_asked_again(good_tls):
+    with serving(ldap(good_tls, Answers(busy=2))) as server:
+        session = handshake(at(server), trust=None)
+    assert session.version
+    assert server.heard.count("starttls") == 3
+
+
+def test_a_server_that_is_always_at_work_is_not_asked_for_ever():
+    error = error_of(ldap(answers=Answers(busy=1000)))
+    assert error.code == "starttls_refused"
+    assert "operationsError (1): cannot start TLS when operations are outstanding" in error.text
+
+
 def test_a_notice_of_disconnection():
     notice = result(0, 0x78, 52, "too many connections")
     error = error_of(saying(notice))
