@@ -16,6 +16,7 @@ description:
   - Compares what M(postmaster.secure_channel.mail_tls_info) saw with the certificates that are live in a host's store,
     each endpoint with those that are declared for it and the name that was asked for.
   - Endpoints without TLS, such as port 80 of a web server, are left out.
+  - Where an C(alternative_certificate) is declared as well, either of the two will do.
 positional: vservers, certificates, names
 options:
   _input:
@@ -98,7 +99,7 @@ def certificate_faults(
     found: list[str] = []
     live, wanted = live_certificates(certificates), set(names)
     for one in endpoints:
-        name = one.get("server_name") or one["host"]
+        name = one["server_name"]
         vserver = of_endpoint(vservers, one["host"], one["protocol"], one["port"], name) or {}
         has_tls = one["implicit_tls"] or PROTOCOLS[one["protocol"]].starttls
         if not has_tls or not wanted.intersection(shown_certificates(vserver, name)):
