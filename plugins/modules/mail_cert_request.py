@@ -126,8 +126,13 @@ options:
     description:
       - Whether to ask for a certificate that clients must accept only with a stapled OCSP response (TLS feature
         extension, RFC 7633).
-      - Not for mail. Postfix and Dovecot do not staple, so a client that honors the extension would reject them. Public
-        CAs are abandoning OCSP; Let's Encrypt has refused such requests since 2025.
+      - Not for mail, so there is a warning. Postfix, Dovecot, Cyrus, INN and slapd cannot staple, and Exim is not set
+        up to, so a client that honors the extension would reject them;
+        M(postmaster.secure_channel.mail_vserver_tls) and M(postmaster.secure_channel.mail_cert_install) refuse to bind
+        such a certificate to them. A web server may have it if your own configuration staples (C(ssl_stapling on),
+        C(SSLUseStapling on)).
+      - Public CAs are abandoning OCSP; Let's Encrypt has refused such requests since 2025.
+      - A live certificate with the extension is requested again without it where this is V(false).
     type: bool
     default: false
   friendly_name: &friendly_name

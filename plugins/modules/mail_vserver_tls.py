@@ -82,6 +82,9 @@ options:
     description:
       - Name of a live certificate that M(postmaster.secure_channel.mail_cert_install) installed. Required unless
         O(state=absent).
+      - A certificate that clients must refuse without a stapled OCSP response (must-staple, RFC 7633) is refused, also
+        as O(alternative_certificate) and in O(sni), unless it is for a site of a web server that you have set up to
+        staple.
     type: str
   key_passphrase: &key_passphrase
     version_added: 0.2.0

@@ -81,6 +81,7 @@ class Authority:
         usage: tuple[str, ...] | None = None,
         digest: Any = None,
         serial: int = 0,
+        must_staple: bool = False,
     ) -> x509.Certificate:
         """A certificate with just the faults that are asked for."""
         builder = (
@@ -111,6 +112,8 @@ class Authority:
                 "decipher_only",
             )
             builder = builder.add_extension(x509.KeyUsage(**{one: one in usage for one in every}), critical=True)
+        if must_staple:
+            builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
         return builder.sign(self.key, digest or hashes.SHA256())
 
     def certify_with_sha1(self, key: Any, common_name: str, extensions: str) -> x509.Certificate:

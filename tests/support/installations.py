@@ -29,6 +29,14 @@ class Daemon:
         self.name = name
         self.journal = journal
         self.refuses = False
+        self.serves = []
+        self.staple = False
+
+    def read(self):
+        return {one.key: one for one in self.serves}
+
+    def staples(self, _vserver):
+        return self.staple
 
     def refuse_broken(self, _changes):
         """It goes on with whatever is there."""

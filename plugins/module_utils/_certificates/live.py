@@ -84,6 +84,8 @@ def why_unfit(
     changed = spec.differences(requested) if requested else []
     if changed:
         return f"the live certificate was requested with another {', '.join(changed)}"
+    if leaf.must_staple and not spec.must_staple:  # no daemon could use it, wherever it comes from
+        return "the live certificate is must-staple, which is not asked for"
     if is_due(leaf, renew_at, now):
         left = days_left(leaf, now)
         return f"the live certificate {f'is due for renewal ({left} days left)' if left >= 0 else 'has expired'}"

@@ -7,19 +7,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import ExportPlanner
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import InstallPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.must_staple import (
+    MUST_STAPLE,
+    REMEDY_FOR_MUST_STAPLE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import Plan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import (
     RequestPlanner,
     check_copies,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import check_distinct
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import (
+    check_distinct,
+    title,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
@@ -69,7 +78,7 @@ class Requests(_CertificateService):
         """The requests to be made or cancelled."""
         check_distinct([params["name"] for params in things])
         check_copies(things)
-        return _together([self._planned(params) for params in things])
+        return _together([_explained(self._planned(params), params) for params in things])
 
     def _planned(self, params: Options) -> Plan:
         if params["state"] == "present" and not has_cryptography():
@@ -78,6 +87,15 @@ class Requests(_CertificateService):
                 return foreseen
             self._require_library()
         return self._planner.plan(params)
+
+
+def _explained(plan: Plan, params: Options) -> Plan:
+    """A plan with a warning where what is asked for is of no use to the daemons."""
+    if params["state"] != "present" or not params["must_staple"]:
+        return plan
+    warning = f"{title(params['name'])}: with must_staple it {MUST_STAPLE}; mail_vserver_tls and mail_cert_install"
+    warning += " refuse to bind it to a daemon that sends none, which is every one but a web server set up to staple"
+    return replace(plan, warnings=[*plan.warnings, warning])
 
 
 class Installations(_CertificateService):
@@ -117,6 +135,8 @@ class Installations(_CertificateService):
         """The files that make the certificates live, and the daemons that must serve them."""
         check_distinct([params["name"] for params in things])
         plans = [self._planner.plan(params) for params in things]
+        for plan in plans:
+            self._refuse_must_staple(plan)
         renewed: dict[str, set[str]] = {}
         for plan in plans:
             for daemon in plan.daemons:
@@ -133,6 +153,19 @@ class Installations(_CertificateService):
         ]
         planned.facts["activated"] = sorted(renewed)
         return planned
+
+    def _refuse_must_staple(self, plan: Plan) -> None:
+        """Raise Problem where daemons would get a certificate that clients must refuse as these show it."""
+        name = plan.result["name"]
+        for daemon in plan.daemons if plan.result.get("must_staple") else ():
+            provider = self.site.providers[daemon]
+            for vserver in provider.read().values():
+                if name in vserver.certificates and not provider.staples(vserver):
+                    raise Problem(
+                        f"it {MUST_STAPLE}, and {daemon}, which uses the live one for {vserver.title}, sends none",
+                        REMEDY_FOR_MUST_STAPLE,
+                        subject=title(name),
+                    )
 
 
 class Exports(_CertificateService):

@@ -184,6 +184,10 @@ class Provider(ABC):
         """The names by which clients ask for a virtual server, in ASCII, where the daemon's configuration says them."""
         return ()
 
+    def staples(self, vserver: Vserver) -> bool:
+        """Whether clients of a virtual server get an OCSP response with the certificate: the administrator's doing."""
+        return False
+
     def elsewhere(self, vserver: Vserver, others: Iterable[Vserver]) -> set[tuple[str, int]]:
         """Addresses and ports at which other servers of this daemon are, also where a virtual server has that port.
 

@@ -11,6 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.keys import daemon_copy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.must_staple import (
+    MUST_STAPLE,
+    REMEDY_FOR_MUST_STAPLE,
+    is_must_staple,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store, StoreEntry
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -66,6 +71,9 @@ class Certificates:
             Problem: one is not there, or not suitable.
         """
         bundles = {name: self._live(vserver, name) for name in vserver.certificates}
+        for name, bundle in bundles.items():
+            if bundle:
+                self._refuse_must_staple(provider, vserver, name)
         if all(bundles.values()):
             self._refuse_unfit(vserver)
         try:
@@ -161,14 +169,11 @@ class Certificates:
         bundle = self._entry(name).live.bundle
         if bundle is None and not self._check_mode:
             known = ", ".join(self._store.names()) or "none"
-            option = "certificate"
-            if name != vserver.certificate:
-                option = "alternative_certificate" if name == vserver.alternative_certificate else "sni"
             raise Problem(
                 f"there is no live certificate {name!r} on this host (there are: {known})",
                 "install it with mail_cert_install first",
                 subject=vserver.title,
-                option=option,
+                option=_option_of(vserver, name),
             )
         return bundle or b""
 
@@ -184,6 +189,16 @@ class Certificates:
                 tuple(re.findall(r"DNS:([^\s,]+)", printed)),
             )
         return self._leaves[name]
+
+    def _refuse_must_staple(self, provider: Provider, vserver: Vserver, name: str) -> None:
+        """Raise Problem where clients must refuse a certificate as the daemon shows it."""
+        if is_must_staple(self._store.leaf(name)) and not provider.staples(vserver):
+            raise Problem(
+                f"the certificate {name} {MUST_STAPLE}, and {provider.name} sends none",
+                REMEDY_FOR_MUST_STAPLE,
+                subject=vserver.title,
+                option=_option_of(vserver, name),
+            )
 
     def _refuse_unfit(self, vserver: Vserver) -> None:
         """Raise Problem where certificates do not do what this virtual server asks of them."""
@@ -219,3 +234,10 @@ class Certificates:
                 subject=vserver.title,
                 option="require_128_bit",
             )
+
+
+def _option_of(vserver: Vserver, name: str) -> str:
+    """The option in which a virtual server names a certificate."""
+    if name == vserver.certificate:
+        return "certificate"
+    return "alternative_certificate" if name == vserver.alternative_certificate else "sni"

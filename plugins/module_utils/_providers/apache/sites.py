@@ -245,6 +245,10 @@ class Sites(web.Sites[Site]):
         told = [one.args for one in (*self._around(), *_outside_sections(_site.block)) if one.name == "sslverifyclient"]
         return [word.lower() for word in told[-1]] == ["require"] if told else False
 
+    def staples(self, site: Site) -> bool:
+        told = [one.args for one in (*self._around(), *_outside_sections(site.block)) if one.name == "sslusestapling"]
+        return [word.lower() for word in told[-1]] == ["on"] if told else False
+
     @property
     def sends_hsts(self) -> bool:
         """Whether the administrator has that header sent by all sites."""

@@ -238,6 +238,9 @@ class Sites(web.Sites[Site]):
     def own_lists(self, site: Site) -> OwnLists:
         return OwnLists(site.around("ssl_ciphers"), site.around("ssl_ecdh_curve"))
 
+    def staples(self, site: Site) -> bool:
+        return site.setting("ssl_stapling") == ("on",)
+
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:
             for one in other.listeners:

@@ -283,9 +283,18 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
                     found.append(replace(place, wants_certificate=tls and wants))
         return found
 
-    def client_names(self, vserver: Vserver) -> Sequence[str]:
+    @staticmethod
+    def _site_for(sites: SitesT, vserver: Vserver) -> SiteT | None:
+        """The site that a virtual server is, or would be."""
+        return sites.unnamed() if vserver.name == "default" else sites.of(vserver.name) or sites.named(vserver)
+
+    def staples(self, vserver: Vserver) -> bool:
         sites = self._sites()
-        site = sites.unnamed() if vserver.name == "default" else sites.of(vserver.name) or sites.named(vserver)
+        site = self._site_for(sites, vserver)
+        return site is not None and sites.staples(site)
+
+    def client_names(self, vserver: Vserver) -> Sequence[str]:
+        site = self._site_for(self._sites(), vserver)
         return list(dict.fromkeys(one for name in site.own_names for one in asked_names(name))) if site else []
 
     def elsewhere(self, vserver: Vserver, others: Iterable[Vserver]) -> set[tuple[str, int]]:

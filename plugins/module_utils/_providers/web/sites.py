@@ -194,6 +194,10 @@ class Sites(ABC, Generic[SiteT]):
         return False
 
     @abstractmethod
+    def staples(self, site: SiteT) -> bool:
+        """Whether a site sends OCSP responses by the administrator's own settings."""
+
+    @abstractmethod
     def taken(self, site: SiteT, vserver: Vserver) -> Line | None:
         """The line of another site that has the socket on which TLS is to be; None where it is free."""
 

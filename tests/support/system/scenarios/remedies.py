@@ -70,6 +70,15 @@ def _defaults(name: str, line: str, found: str, follow: str) -> Fault:
     return Fault(name, "exim", begin, vserver("submission"), found, "remove .*then .*run again", follow)
 
 
+def _issued(name: str, extension: str = "") -> str:
+    """A certificate becomes live, as if it had been requested with an extension and installed."""
+    return (
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=$(hostname -f)"
+        f" -addext subjectAltName=DNS:$(hostname -f) {extension} -keyout /root/key.pem -out /root/cert.pem 2>/dev/null"
+        f" && umask 077 && cat /root/key.pem /root/cert.pem >/etc/postmaster/live/{name}.pem"
+    )
+
+
 FAULTS = (
     _down("full", "Postfix", "submission", "postfix stop 2>/dev/null"),
     _down("full", "Dovecot", "imap", "doveadm stop"),
@@ -100,6 +109,15 @@ FAULTS = (
         "Dovecot does not serve pop3",
         "add pop3 to Dovecot's protocols setting",
         "echo 'protocols = imap pop3' >/etc/dovecot/conf.d/98-test.conf",
+    ),
+    Fault(
+        "a certificate that clients must refuse without a stapled response",
+        "full",
+        _issued("staple", "-addext tlsfeature=status_request"),
+        vserver("pop3", "staple"),
+        "the certificate staple is must-staple .* and dovecot sends none",
+        "request it with mail_cert_request and must_staple set to false",
+        _issued("staple"),
     ),
     _down("exim", "Exim", "submission", "kill $(pgrep -o -x exim4)"),
     _down("exim", "Apache", "http", "apache2ctl stop"),
@@ -160,12 +178,12 @@ FAULTS = (
     Fault(
         "a service with options of its own",
         "cyrus",
-        "printf 'allowplaintext: yes\\n' | cat /etc/imapd.conf - >/etc/imapd-news.conf;"
-        " sed -i 's/cmd=\"nntpd /cmd=\"nntpd -C \\/etc\\/imapd-news.conf /' /etc/cyrus.conf",
-        vserver("nntp"),
+        "printf 'allowplaintext: yes\\n' | cat /etc/imapd.conf - >/etc/imapd-own.conf;"
+        " sed -i 's/cmd=\"pop3d /cmd=\"pop3d -C \\/etc\\/imapd-own.conf /' /etc/cyrus.conf",
+        vserver("pop3"),
         "read another file than /etc/imapd.conf",
-        "move that file's options to /etc/imapd.conf, with 'nntp_' before their names, remove -C",
-        "sed -i 's, -C /etc/imapd-news.conf,,' /etc/cyrus.conf; echo 'nntp_allowplaintext: yes' >>/etc/imapd.conf",
+        "move that file's options to /etc/imapd.conf, with 'pop3_' before their names, remove -C",
+        "sed -i 's, -C /etc/imapd-own.conf,,' /etc/cyrus.conf; echo 'pop3_allowplaintext: yes' >>/etc/imapd.conf",
     ),
 )
 

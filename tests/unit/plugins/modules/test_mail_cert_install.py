@@ -22,6 +22,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import service as certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
@@ -471,6 +472,19 @@ def test_daemons_get_it_and_prove_it(in_use, install, store, journal):
     journal.clear()
     assert not install(in_use, ISSUING.certificate)["changed"]
     assert journal == []
+
+
+def test_must_staple_is_refused_where_a_daemon_uses_it(in_use, install, request_, daemons, journal, tmp_path):
+    daemons["dovecot"].serves = [Vserver("imap", certificate=NAME)]
+    stapled = ISSUING.answer(request_(renew_at=0.001), must_staple=True)
+    before = snapshot(tmp_path / "store")
+    for check_mode in (True, False):
+        problem = install(stapled, ISSUING.certificate, check=check_mode)["problem"]
+        assert problem["object"] == f"certificate {NAME}"
+        assert "dovecot, which uses the live one for virtual server imap/default, sends none" in problem["found"]
+    assert (journal, snapshot(tmp_path / "store")) == ([], before)
+    daemons["dovecot"].staple = True
+    assert install(stapled, ISSUING.certificate)["changed"]
 
 
 def test_check_mode_disturbs_no_daemon(in_use, install, journal, tmp_path):

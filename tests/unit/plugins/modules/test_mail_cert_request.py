@@ -505,6 +505,11 @@ def test_must_staple(one, store):
     assert "must_staple" in one(must_staple=True)["reason"]
 
 
+def test_must_staple_is_warned_of(request_):
+    (warning,) = request_(name=NAME, must_staple=True, **EC)["warnings"]
+    assert "refuse to bind it to a daemon that sends none" in str(warning)
+
+
 # ---- friendly name
 
 

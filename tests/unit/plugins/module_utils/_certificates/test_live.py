@@ -86,6 +86,13 @@ def test_why_it_will_not_do(spec, record, renew_at, found):
     assert found in why
 
 
+def test_must_staple_that_is_not_asked_for():
+    made = ROOT.certify(KEY.public_key(), distinguished(NAME), not_after=NOW + 50 * DAY, must_staple=True)
+    found = certificates_in(stored(pem(made)))[0]
+    assert why_unfit(found, None, SPEC, 1, NOW) == "the live certificate is must-staple, which is not asked for"
+    assert why_unfit(found, None, replace(SPEC, must_staple=True), 1, NOW) == ""
+
+
 def test_none_and_expired():
     assert why_unfit(None, SPEC.record, SPEC, 1, NOW) == "there is no live certificate yet"
     assert why_unfit(leaf(), SPEC.record, SPEC, 1, NOW + 51 * DAY) == "the live certificate has expired"

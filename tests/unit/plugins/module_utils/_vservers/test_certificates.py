@@ -45,9 +45,9 @@ NAMES = ("mx.example.test", "*.a.example.test")
 IMAP = Vserver("imap", certificate="ecdsa")
 
 
-def daemon() -> Any:
+def daemon(*, staples: bool = False) -> Any:
     found = Capabilities((1,), True, TlsLibrary("OpenSSL", (3, 0)), ("root", "root", 0o640))
-    return SimpleNamespace(name="daemon", capabilities=lambda: found)
+    return SimpleNamespace(name="daemon", capabilities=lambda: found, staples=lambda _vserver: staples)
 
 
 @pytest.fixture
@@ -111,6 +111,41 @@ def test_what_will_not_do(vserver, option, words, store):
     with pytest.raises(Problem, match=words) as caught:
         copies(store, vserver)
     assert (caught.value.subject, caught.value.option) == (vserver.title, option)
+
+
+STAPLED = ("stapled", "rsa_stapled")
+
+
+@pytest.fixture
+def stapled(store):
+    """A store with must-staple certificates as well."""
+    for name, kind in zip(STAPLED, ("ecdsa", "rsa")):
+        leaf = ROOT.certify(KEYS[kind].public_key(), distinguished(NAMES[0]), NAMES, must_staple=True)
+        with open(store.live_path(name), "wb") as stream:
+            stream.write(key_pem(KEYS[kind]) + pem(leaf))
+    return store
+
+
+@pytest.mark.parametrize(
+    ("vserver", "option"),
+    [
+        (replace(ALL, certificate="stapled"), "certificate"),
+        (replace(ALL, alternative_certificate="rsa_stapled"), "alternative_certificate"),
+        (replace(ALL, sni=(NamedCertificate("x.a.example.test", "stapled"),)), "sni"),
+        # check mode does not know the other one yet
+        (replace(ALL, certificate="gone", alternative_certificate="rsa_stapled"), "alternative_certificate"),
+    ],
+)
+def test_must_staple_where_nobody_staples(vserver, option, stapled):
+    with pytest.raises(Problem, match=r"is must-staple .* and daemon sends none") as caught:
+        copies(stapled, vserver, check_mode=True)
+    assert (caught.value.subject, caught.value.option) == (vserver.title, option)
+    assert "mail_cert_request and must_staple set to false" in caught.value.remedy
+
+
+def test_must_staple_where_the_administrator_staples(stapled):
+    certificates = Certificates(this_host(), stapled, {}, check_mode=False)
+    assert len(certificates.copies(daemon(staples=True), replace(IMAP, certificate="stapled"))) == 1
 
 
 def test_short_keys_where_nobody_minds(store):

@@ -178,6 +178,15 @@ def test_names_that_clients_ask_for(names, asked, server, host):
     assert server.on(host).client_names(SHOP) == asked
 
 
+def test_stapling_is_the_administrators_doing(server, host):
+    line = "SSLUseStapling" if server is APACHE else "ssl_stapling"
+    end = "" if server is APACHE else ";"
+    for word, staples in (("on", True), ("off", False)):
+        server.put_shop(host, f"{line} {word}{end}")
+        assert server.on(host).staples(SHOP) is staples
+    assert not server.on(host).staples(DEFAULT)
+
+
 def test_names_of_nginx_alone():
     host = NGINX.host(NGINX.releases[0])
     NGINX.put_shop(host, names="shop.example.test .example.org ~^www\\d www.example.* _")
