@@ -4,7 +4,8 @@
 
 """Callback that writes every result as a line of JSON into the file named by SYSTEM_TEST_RESULTS.
 
-Ansible's usual output stays as it is beside it.
+Ansible's usual output stays as it is beside it. Modules as they are sent to hosts are kept in the directory
+SYSTEM_TEST_PAYLOADS for further runs: Ansible packs them anew in each, for a second or so of a processor a module.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -21,6 +23,7 @@ type: notification
 short_description: results as lines of JSON
 description:
   - Writes every result of a task as a line of JSON into the file that E(SYSTEM_TEST_RESULTS) names.
+  - Keeps packed modules in the directory that E(SYSTEM_TEST_PAYLOADS) names.
 """
 
 
@@ -31,6 +34,13 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "notification"
     CALLBACK_NAME = "system_test_results"
     CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        # where module_common.py looks, in a temporary directory that each run has of its own
+        packed = os.path.join(constants.DEFAULT_LOCAL_TMP, "ansiballz_cache")
+        if not os.path.lexists(packed):
+            os.symlink(os.environ["SYSTEM_TEST_PAYLOADS"], packed)
 
     def _keep(self, status: str, result: Any, ignored: bool = False) -> None:
         line = {

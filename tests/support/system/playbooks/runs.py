@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.places i
 COLLECTION = "postmaster.secure_channel"
 _LONGEST = 3000  # characters of one failure in a report
 _PATIENCE = 120  # seconds for a server on a busy machine
+_PAYLOADS = tempfile.TemporaryDirectory(prefix="payloads-")  # of all runs of this process, since all have one collection
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Ansible:
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
             "ANSIBLE_NOCOWS": "true",
             "ANSIBLE_SSH_USETTY": "false",  # a session with a terminal is a login, which Debian 13 writes down
+            "SYSTEM_TEST_PAYLOADS": _PAYLOADS.name,
             "SYSTEM_TEST_RESULTS": str(results),
         }
 
