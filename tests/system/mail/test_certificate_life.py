@@ -61,6 +61,14 @@ def test_dns_01_gets_a_wildcard_beside_it(life: CertificateLife, owner: Host) ->
     assert live["names"] == [f"*.{owner.fqdn}"]
 
 
+def test_it_is_bound_though_other_certificates_of_the_host_are_missing(life: CertificateLife, owner: Host) -> None:
+    shown = {port: seen for port, seen in life.wire_refused.items() if port.startswith(f"{owner.fqdn} ")}
+    assert sorted(shown) == [f"{owner.fqdn} pop3 110", f"{owner.fqdn} pop3 995"]
+    assert set(shown.values()) == {openssl_ca.fingerprint(life.refused.live[owner.name]["pop3"])}
+    (said,) = [one for one in life.refused.run.of(owner.name) if one.task.endswith("Say what is not secured yet")]
+    assert all(life.setup.name(owner, kind) in said.result["msg"] for kind in ("smtp", "submission", "imap"))
+
+
 def test_what_no_ca_has_answered_stays_pending_with_its_key(life: CertificateLife, owner: Host) -> None:
     for kind in ("smtp", "submission"):
         name = life.setup.name(owner, kind)

@@ -55,3 +55,20 @@ def test_what_ends_the_run(tmp_path: Path, change: dict[str, Any], code: int, wo
     assert done.returncode == code, done.stdout + done.stderr
     for word in words:
         assert word in done.stdout
+
+
+def test_a_ca_that_does_not_answer_is_looked_for_once(tmp_path: Path) -> None:
+    files = [str(ROLE / part / "main.yml") for part in ("defaults", "vars")]
+    requests = [{"name": name, "csr": "not read"} for name in ("a.test", "b.test")]
+    variables = {**STATE, "certificates_acme_directory": "https://127.0.0.1:9/dir", "__certificates_requests": requests}
+    variables["__certificates_entries"] = []
+    del variables["__certificates_ordered"], variables["__certificates_acme_said"]
+    tasks = [{"ansible.builtin.include_tasks": str(ROLE / "tasks" / part)} for part in ("acme/order.yml", "failed.yml")]
+    play = {"hosts": "all", "gather_facts": False, "vars_files": files, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(json.dumps([play]))
+    command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(variables)]
+    done = subprocess.run([*command, "play.yml"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "no certificate for a.test, b.test: Status code was -1" in " ".join(done.stdout.split())
+    assert "Connection refused" in done.stdout
+    assert "Have an account key" not in done.stdout

@@ -105,13 +105,19 @@ class CertificateLife:
         live = {host.name: {kind: setup.live(host, kind) for kind in (*KINDS, "www")} for host in setup.hosts}
         return Phase(run, pending, live)
 
-    def _wire(self) -> dict[str, str]:
-        """What each port shows to a client that verifies it: "HOST KIND PORT" -> SHA-256 of the certificate."""
+    def _wire(self, *kinds: str) -> dict[str, str]:
+        """What each port shows to a client that verifies it: "HOST KIND PORT" -> SHA-256 of the certificate.
+
+        Args:
+            kinds: those to look at; all where none is given.
+        """
         setup = self.setup
         commands = {}
         for host in setup.hosts:
             for port in PORTS.values():
                 kind = port.protocol
+                if kinds and kind not in kinds:
+                    continue
                 name = host.fqdn if kind == "submission" else f"{kind}.{host.fqdn}"
                 starttls = ("-starttls", port.starttls) if port.starttls else ()
                 commands[f"{host.fqdn} {kind} {port.number}"] = [
@@ -142,12 +148,18 @@ class CertificateLife:
         assert self.asked_again
         return self._chapter(self.setup.play("install"))
 
+    @computed_once
+    def wire_refused(self) -> dict[str, str]:
+        """What clients see where a certificate is there already, while the others wait for their CAs."""
+        assert self.refused
+        return self._wire("pop3")
+
     # ---- answered
 
     @computed_once
     def answered(self) -> Phase:
         """Everybody answers."""
-        assert self.refused
+        assert self.wire_refused
         self.setup.answer()
         self.setup.certify_authority()
         self.setup.publish("imap", "pop3")
