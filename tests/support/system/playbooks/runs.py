@@ -21,7 +21,8 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.places i
 COLLECTION = "postmaster.secure_channel"
 _LONGEST = 3000  # characters of one failure in a report
 _PATIENCE = 120  # seconds for a server on a busy machine
-_PAYLOADS = tempfile.TemporaryDirectory(prefix="payloads-")  # of all runs of this process, since all have one collection
+# of all runs of this process, since all have one collection
+_PAYLOADS = tempfile.TemporaryDirectory(prefix="payloads-")
 
 
 @dataclass(frozen=True)
