@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -52,7 +52,9 @@ def strength_within(host: Host, vserver: Vserver, own: OwnLists) -> Strength:
     return _held(host, strength, own) if "strength" in vserver.left_out else strength
 
 
-def warnings(host: Host, vserver: Vserver, own: OwnLists, setting: str) -> list[str]:
+def warnings(
+    host: Host, vserver: Vserver, own: OwnLists, setting: str, possible: Collection[str] = GROUPS
+) -> list[str]:
     """A warning of what is allowed from now on: as was asked for, or since a list leaves nothing of the strength.
 
     Args:
@@ -60,6 +62,7 @@ def warnings(host: Host, vserver: Vserver, own: OwnLists, setting: str) -> list[
         vserver: the virtual server.
         own: as above.
         setting: what the lists are called.
+        possible: the groups that the daemon can be told.
     """
     strength = STRENGTHS[vserver.strength]
     if not vserver.present:
@@ -72,7 +75,7 @@ def warnings(host: Host, vserver: Vserver, own: OwnLists, setting: str) -> list[
         ]
     held = _held(host, strength, own)
     suites = sorted(set(strength.ciphers) - set(held.ciphers)) + sorted(set(TLS13) - set(held.newest or TLS13))
-    groups = [one for one in strength.groups(openssl_library()) if one in held.barred]
+    groups = [one for one in strength.groups(openssl_library()) if one in held.barred and one in possible]
     return weaker_than(vserver, [*suites, *groups], setting)
 
 
@@ -80,6 +83,12 @@ def weaker_than(vserver: Vserver, more: Sequence[str], setting: str) -> list[str
     """A warning that a strength asked for by name allows more than the administrator's own setting; none where none."""
     found = f"{vserver.title} becomes weaker than before: strength {vserver.strength} allows {', '.join(more)}"
     return [f"{found}, which your own {setting} does not"] if more else []
+
+
+def more_groups(own: str, now: str) -> list[str]:
+    """The groups of a list, in capitals or not, that the administrator's own list bars."""
+    allows = _groups(own)
+    return [word for word in re.split("[:/, ]+", now) if word and not allows(_SAME_GROUP.get(word.lower(), word))]
 
 
 def names_no_more(found: str, wanted: str) -> bool:
@@ -118,10 +127,14 @@ def _common(ours: tuple[str, ...], listed: Callable[[str], bool]) -> tuple[str, 
     return tuple(filter(listed, ours)) or ours
 
 
-def _listed(host: Host, own: str) -> Callable[[str], bool]:
-    """What a list of cipher suites allows, as OpenSSL itself reads it."""
+def allowed_suites(host: Host, own: str) -> set[str]:
+    """The cipher suites of TLS 1.2 that a list allows, as OpenSSL itself reads it; none where it cannot read it."""
     done = host.query(["openssl", "ciphers", "-s", "-tls1_2", own]) if own[:1] not in ("", "-") else None
-    return set(done.out.strip().split(":") if done and done.code == 0 else ()).__contains__
+    return set(done.out.strip().split(":") if done and done.code == 0 else ())
+
+
+def _listed(host: Host, own: str) -> Callable[[str], bool]:
+    return allowed_suites(host, own).__contains__
 
 
 def _groups(own: str) -> Callable[[str], bool]:

@@ -53,12 +53,15 @@ def test_what_the_administrator_demands_stays(scenario: CyrusConfigurations, hos
     for port in (143, 993):
         assert f"{port} tls1_2 New, (NONE), Cipher is (NONE)" in seen, seen
         assert f"{port} tls1_3 New, TLSv1.3" in seen, seen
+        assert f"{port} tls1_3 -groups P-384 New, TLSv1.3" in seen, seen
+        assert f"{port} tls1_3 -groups P-256 New, (NONE)" in seen, seen
 
 
 def test_unless_less_is_asked_for_which_is_said(scenario: CyrusConfigurations, host: Host) -> None:
     result = scenario.result(host, "demands: loosen")
     assert "strength: modern -> intermediate" in result["vservers"][0]["reason"]
     assert "strength goes from modern to intermediate" in " ".join(result["warnings"])
+    assert "143 tls1_3 -groups P-256 New, TLSv1.3" in scenario.seen(host, "demands: look at less")
     assert "143 tls1_2 New, TLSv1.2, Cipher is ECDHE" in scenario.seen(host, "demands: look at less")
 
 

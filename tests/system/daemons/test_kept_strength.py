@@ -27,6 +27,7 @@ PLACES = [
     for daemon in daemons
     for host in HOSTS[kind]
 ]
+OUTRANKED = [one for one in PLACES if DAEMONS[str(one.values[0])][str(one.values[2])].loosening[0]]
 WITH_CERTIFICATES = [one for one in PLACES if DAEMONS[str(one.values[0])][str(one.values[2])].certificates]
 
 
@@ -58,6 +59,13 @@ class Happened:
         assert found.status == "ok", found.result.get("msg")
         return found.result
 
+    def refusal(self, call: str) -> str:
+        """Why a call was refused."""
+        found = self._scenario.run.one(self._host.name, f"{self._daemon}{call}").result
+        assert found["failed"]
+        assert not found["changed"]
+        return str(found["msg"])
+
     def seen(self, look: str) -> str:
         return self._scenario.seen(self._host, f"{self._daemon}{look}")
 
@@ -88,7 +96,16 @@ def test_the_same_again_changes_nothing(happened: Happened) -> None:
 def test_what_is_asked_for_by_name_is_accepted_and_said(happened: Happened) -> None:
     result = happened.result(": by name")
     assert happened.accepted("look at what is asked for") == {*BARRED, *ALLOWED}
-    assert "becomes weaker than before: strength intermediate" in str(result["warnings"])
+    said = ("becomes weaker than before: strength intermediate", "more cipher suites are accepted")
+    assert any(one in str(result["warnings"]) for one in said)
+    if "more cipher suites" in str(result["warnings"]):
+        assert "more groups are accepted for the key exchange" in str(result["warnings"])
+
+
+@pytest.mark.parametrize(("kind", "host", "daemon"), OUTRANKED, scope="module")
+def test_what_openssl_is_told_to_allow_instead_is_refused(kind: str, daemon: str, happened: Happened) -> None:
+    refusal = happened.refusal(": loosened")
+    assert f"in {DAEMONS[kind][daemon].loosening[2]}:1 counts in the place of strength modern" in refusal
 
 
 @pytest.mark.parametrize(("kind", "host", "daemon"), PLACES, scope="module")

@@ -37,6 +37,7 @@ def test_declarations_on_top_of_settings_of_others(case: str, outcome: Outcome) 
         assert outcome.untouched
     assert outcome.result.get("changed"), outcome.result
     assert outcome.again.get("changed") is False, outcome.again
+    assert re.search(what.warned, " ".join(outcome.result.get("warnings", ()))), outcome.result
     if what.recipient:
         assert "status=sent" in outcome.status.splitlines()[0], outcome.status
     if "username" in what.call:

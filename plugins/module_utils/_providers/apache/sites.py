@@ -54,6 +54,9 @@ OUR_SETTINGS = (
     "sslopensslconfcmd",
 )
 
+_COMMAND = "sslopensslconfcmd"
+# what our files have one of, and what cannot loosen what they say of versions
+_OVERRIDDEN = ("groups", "curves", "protocol")
 _VERSIONS = ("tlsv1", "tlsv1.1", "tlsv1.2", "tlsv1.3")
 
 
@@ -237,9 +240,15 @@ class Sites(web.Sites[Site]):
         around = [(one.name, one.args) for one in self._around() if one.args]
         # the list for TLS 1.3 is another one, which stays in force beside ours
         ciphers = [args[-1] for name, args in around if name == "sslciphersuite" and args[0].lower() != "tlsv1.3"]
-        commands = [args for name, args in around if name == "sslopensslconfcmd"]
+        commands = [args for name, args in around if name == _COMMAND]
         groups = [args[-1] for args in commands if args[0].lower() in ("groups", "curves")]
         return OwnLists(ciphers[-1:], groups[-1:])
+
+    def commands(self, _site: Site) -> Iterable[web.Command]:
+        # of one that a file of ours has as well, that one counts; a site's own are refused
+        for one in self._around():
+            if one.name == _COMMAND and one.args and one.args[0].lower() not in _OVERRIDDEN:
+                yield web.Command(one.args[0], one.args[-1], Line(one.shown, one.place))
 
     def wants_certificate(self, _site: Site) -> bool:
         told = [one.args for one in (*self._around(), *_outside_sections(_site.block)) if one.name == "sslverifyclient"]

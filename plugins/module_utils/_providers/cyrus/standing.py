@@ -25,7 +25,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import MODERN, Strength
 
-_CIPHERS = "tls_ciphers"
+_CIPHERS, _GROUP = "tls_ciphers", "tls_eccurve"
+# The groups that may be named there; RFC 8446 section 9.1 has every client know the first.
+GROUPS = ("prime256v1", "secp384r1")
 
 
 def is_modern(versions: str) -> bool:
@@ -85,12 +87,12 @@ class Standing:
         return kept(vserver, replace(vserver, require_secure_channel=required, strength=MODERN if modern else ""))
 
     def strength(self, vserver: Vserver, services: Collection[str]) -> Strength:
-        """A virtual server's strength, without cipher suites that the administrator bars and nobody has asked for."""
+        """A virtual server's strength, without suites and groups that are barred and nobody has asked for."""
         return strength_within(self._host, vserver, self._lists(services))
 
     def warnings(self, vserver: Vserver, services: Collection[str]) -> list[str]:
-        """Warnings of cipher suites that are allowed from now on, as was asked for."""
-        return warnings(self._host, vserver, self._lists(services), _CIPHERS)
+        """Warnings of suites and groups that are allowed from now on, as was asked for."""
+        return warnings(self._host, vserver, self._lists(services), f"{_CIPHERS} or {_GROUP}", GROUPS)
 
     def _lists(self, services: Collection[str]) -> OwnLists:
-        return OwnLists(ciphers=self._values(_CIPHERS, services))
+        return OwnLists(self._values(_CIPHERS, services), self._values(_GROUP, services))

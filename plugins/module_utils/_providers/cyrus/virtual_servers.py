@@ -16,22 +16,23 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Listener,
     Listeners,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.standing import is_modern
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.standing import (
+    GROUPS,
+    is_modern,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
     Strength,
     first_strength,
 )
 
-# The one group that may be named here; RFC 8446 section 9.1 has every client know it.
-_GROUP = "prime256v1"
-
 
 def strength_settings(strength: Strength) -> dict[str, str]:
     """A strength in Cyrus' words."""
     settings = {
         "tls_versions": "tls1_3" if strength.minimum == "1.3" else "tls1_2 tls1_3",
-        "tls_eccurve": _GROUP,
+        # no more than one can be named
+        "tls_eccurve": next((one for one in GROUPS if one not in strength.barred), GROUPS[0]),
         "tls_prefer_server_ciphers": "no",
     }
     if strength.ciphers:
@@ -41,9 +42,12 @@ def strength_settings(strength: Strength) -> dict[str, str]:
 
 def _strength_of(options: Mapping[str, str]) -> str:
     def has(one: Strength) -> bool:
-        fewer = set(options.get("tls_ciphers", "").split(":")) <= set(one.ciphers)  # the administrator may allow fewer
-        wanted = strength_settings(one)
-        return all(options.get(name) == value or (name == "tls_ciphers" and fewer) for name, value in wanted.items())
+        # the administrator may allow fewer suites, and another group
+        fewer = set(options.get("tls_ciphers", "").split(":")) <= set(one.ciphers)
+        able = {"tls_ciphers": fewer, "tls_eccurve": options.get("tls_eccurve") in GROUPS}
+        return all(
+            options.get(name) == value or able.get(name, False) for name, value in strength_settings(one).items()
+        )
 
     return first_strength(has) or (MODERN if is_modern(options.get("tls_versions", "")) else "")
 

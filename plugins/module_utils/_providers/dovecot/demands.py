@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import kept
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
     CIPHERS,
+    GROUPS,
     Language,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.inclusion import is_ours
@@ -33,6 +34,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
     MODERN,
     Strength,
 )
+
+_LISTS = f"{CIPHERS} or {GROUPS}"
 
 
 class Demands:
@@ -62,12 +65,12 @@ class Demands:
         return kept(vserver, replace(vserver, require_secure_channel=required, strength=MODERN if modern else ""))
 
     def strength(self, vserver: Vserver) -> Strength:
-        """A virtual server's strength, without cipher suites that the administrator bars and nobody has asked for."""
+        """A virtual server's strength, without suites and groups that are barred and nobody has asked for."""
         return strength_within(self._host, vserver, self._lists(vserver))
 
     def warnings(self, desired: Sequence[Vserver]) -> list[str]:
-        """Warnings of cipher suites that are allowed from now on, as was asked for."""
-        return [text for one in desired for text in warnings(self._host, one, self._lists(one), CIPHERS)]
+        """Warnings of suites and groups that are allowed from now on, as was asked for."""
+        return [text for one in desired for text in warnings(self._host, one, self._lists(one), _LISTS)]
 
     def _lists(self, vserver: Vserver) -> OwnLists:
-        return OwnLists(ciphers=self._own(CIPHERS, vserver))
+        return OwnLists(self._own(CIPHERS, vserver), self._own(GROUPS, vserver))

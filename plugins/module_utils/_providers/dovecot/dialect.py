@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CIPHERS = "ssl_cipher_list"  # in both
+CIPHERS, GROUPS = "ssl_cipher_list", "ssl_curve_list"  # in both
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.demands import Demands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
     CIPHERS,
+    GROUPS,
     LANGUAGES,
     Language,
 )
@@ -176,7 +177,7 @@ class Dovecot(AccountBackend):
         preference, client = (language or self.language).server_preference
         settings = {
             "ssl_min_protocol": f"TLSv{strength.minimum}",
-            "ssl_curve_list": ":".join(strength.groups(self.capabilities().library)),
+            GROUPS: ":".join(strength.groups(self.capabilities().library)),
             preference: client,
         }
         if strength.ciphers:

@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
     CIPHERS,
+    GROUPS,
     Language,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.doveconf import (
@@ -33,6 +34,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     implicit_tls_port,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import DROP_IN
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import names_no_more
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
     Strength,
@@ -98,7 +100,7 @@ class VirtualServers:
             "ssl",
             "ssl_min_protocol",
             CIPHERS,
-            "ssl_curve_list",
+            GROUPS,
             "auth_mechanisms",
             language.server_preference[0],
             language.clear_text[0],
@@ -148,11 +150,14 @@ class VirtualServers:
         )
 
     def _has(self, settings: Settings, strength: Strength) -> bool:
-        """Whether settings are those of a strength; the administrator may allow fewer cipher suites."""
+        """Whether settings are those of a strength; the administrator may allow fewer suites and groups."""
         wanted = self._strength(strength)
-        allowed = settings.get(CIPHERS, "")
-        fewer = set(allowed.split(":")) <= set(strength.ciphers)
-        return all(settings.get(name) == value or (name == CIPHERS and fewer) for name, value in wanted.items())
+
+        def fits(name: str, value: str) -> bool:
+            found = settings.get(name, "")
+            return found == value or (name in (CIPHERS, GROUPS) and names_no_more(found, value))
+
+        return all(fits(*one) for one in wanted.items())
 
     def _certificate(self, settings: Settings, keys: Sequence[str], setting: str) -> str:
         """Name of the certificate in effect, path of a foreign one, or empty.

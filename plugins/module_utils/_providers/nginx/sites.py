@@ -40,6 +40,7 @@ OUR_SETTINGS = (
 )
 # nginx takes these from the site that answers first on the socket, whoever is asked for
 _PER_SOCKET = ("ssl_protocols", "ssl_ecdh_curve")
+_COMMAND = "ssl_conf_command"
 # what our redirect looks at: $uri is normalised, so that nothing else gets past the first pattern
 NOT_CHALLENGES, EVERYTHING = f"^http:(?!{ACME_CHALLENGES})", "^http:"
 _OUR_CONDITIONS = [("($postmaster_place", "~", pattern, ")") for pattern in (NOT_CHALLENGES, EVERYTHING)]
@@ -182,6 +183,13 @@ class Site(web.Site):
         found = self.http.all(name)
         return found[-1].args if found else ()
 
+    @property
+    def commands(self) -> Sequence[web.Command]:
+        """Commands for OpenSSL itself, which count in the place of settings but for the lowest version of TLS."""
+        found = self.block.all(_COMMAND) or self.http.all(_COMMAND)
+        pairs = ((one, one.args[0]) for one in found if one.args)
+        return [web.Command(name, one.args[-1], _line(one)) for one, name in pairs if name.lower() != "minprotocol"]
+
     def includes(self, path: str) -> bool:
         """Whether it includes a file."""
         return any(one.args == (path,) for one in self.block.all("include"))
@@ -240,6 +248,9 @@ class Sites(web.Sites[Site]):
 
     def staples(self, site: Site) -> bool:
         return site.setting("ssl_stapling") == ("on",)
+
+    def commands(self, site: Site) -> Sequence[web.Command]:
+        return site.commands
 
     def taken(self, site: Site, vserver: Vserver) -> Line | None:
         for other in self.all:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.own_ciphers import more_groups
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
     allows_no_more,
     expand,
@@ -21,8 +22,23 @@ _NEWEST = ">=TLSv1.3"
 _CERTIFICATE = "smtpd_tls_req_ccert"
 DEFAULT_CIPHERS = "aNULL:-aNULL:"
 CIPHERS = "tls_high_cipherlist"
+GROUPS, _FINITE_FIELDS = "tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"
+# Postfix' default, of which newer versions may have more; smtpd_tls_eecdh_grade counts for nothing since 3.6
+_DEFAULT_GROUPS = frozenset({"X25519", "X448", "prime256v1", "secp384r1", "secp521r1"})
 _LOGIN, _LOGIN_IN_TLS = "smtpd_sasl_auth_enable", "smtpd_tls_auth_only"
-PARAMETERS = (*PROTOCOLS, CIPHERS, _LOGIN, _LOGIN_IN_TLS, _INSIDE, _LEVEL, _OBSOLETE_LEVEL, _WRAPPER, _CERTIFICATE)
+PARAMETERS = (
+    *PROTOCOLS,
+    CIPHERS,
+    GROUPS,
+    _FINITE_FIELDS,
+    _LOGIN,
+    _LOGIN_IN_TLS,
+    _INSIDE,
+    _LEVEL,
+    _OBSOLETE_LEVEL,
+    _WRAPPER,
+    _CERTIFICATE,
+)
 
 
 def expanded(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -45,6 +61,18 @@ def wants_certificate(parameters: Mapping[str, str]) -> bool:
 def versions(parameters: Mapping[str, str]) -> str:
     """The versions of TLS that count for a server: for TLS that must be there are others than for TLS that may."""
     return parameters.get(PROTOCOLS[encrypts(parameters)], "")
+
+
+def groups(parameters: Mapping[str, str]) -> str:
+    """The administrator's own list of groups for the key exchange; empty for Postfix' default.
+
+    Args:
+        parameters: as the service sees them, with those that they name put in.
+    """
+    listed = words(parameters.get(GROUPS, "").replace(":", " "))
+    if not listed:
+        return " ".join(words(parameters.get(_FINITE_FIELDS, "")))
+    return "" if set(listed) >= _DEFAULT_GROUPS else " ".join(listed)
 
 
 def standing(services: Sequence[Mapping[str, str]]) -> tuple[bool, bool]:
@@ -73,6 +101,9 @@ def given_up(own: Mapping[str, str], wanted: Mapping[str, str]) -> Iterator[str]
     listed, more = (set(one.get(CIPHERS, "").split(":")) for one in (own, now))
     if not own.get(CIPHERS, "").startswith(DEFAULT_CIPHERS) and listed < more:
         yield f"more cipher suites are accepted ({', '.join(sorted(more - listed))}) than {CIPHERS} listed"
+    barred = more_groups(groups(own), now.get(GROUPS, ""))
+    if barred:
+        yield f"more groups are accepted for the key exchange ({', '.join(barred)}) than {GROUPS} listed"
     if "noplaintext" in words(own.get(_INSIDE, "")) and "noplaintext" not in words(now.get(_INSIDE, "")):
         yield f"mechanisms that send the password itself are offered inside TLS, which {_INSIDE} forbade"
 

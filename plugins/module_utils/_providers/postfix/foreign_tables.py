@@ -25,7 +25,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 _PROXY = "proxy:"
 _COMPILED = frozenset({*SUFFIXES, "dbm", "sdbm", "texthash", "sqlite", "mysql", "pgsql", "ldap", "memcache"})
 _PATTERNS = frozenset({"regexp", "pcre"})
-_TOGETHER = frozenset({"unionmap", "pipemap", "randmap"})
+_TOGETHER = frozenset({"unionmap", "pipemap"})
+_ASKED = frozenset({"socketmap", "tcp", "nis", "nisplus", "mongodb"})  # these answer, and have no list of what
+_IN_PLACE = frozenset({"cidr", "inline", "static", "randmap"})
 _FILES = re.compile(r"(?<!proxy:)\b(\w+):(/[^\s,}]+)")  # also in pipemap:{...}; proxymap(8) has a user of its own
 
 
@@ -66,7 +68,7 @@ def tables_in(value: str) -> Iterator[str]:
             yield from tables_in(word[1:-1])
         elif colon and kind in _TOGETHER:
             yield from tables_in(rest)
-        elif colon and kind in _COMPILED | _PATTERNS | {"cidr", "inline", "static"} and rest:
+        elif colon and kind in _COMPILED | _PATTERNS | _ASKED | _IN_PLACE and rest:
             yield word
 
 
@@ -75,6 +77,10 @@ def table_rows(host: Host, table: str) -> list[TableRow] | None:
     kind, _colon, rest = table.removeprefix(_PROXY).partition(":")
     if kind == "static":
         return [TableRow("*", rest.strip("{}" + SPACE), table)]
+    if kind == "randmap":
+        return [TableRow("*", one, table) for one in words(rest[1:-1])]
+    if kind in _ASKED:
+        return None
     if kind == "inline":
         return [
             TableRow(key.strip(SPACE), value.strip(SPACE), table)

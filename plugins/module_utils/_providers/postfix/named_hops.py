@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.foreign_tables import (
+    TableRow,
     is_of_patterns,
     table_rows,
     tables_in,
@@ -85,6 +86,9 @@ class NamedHops:
         names: all parameters.
         services: all services of master.cf.
         ignored: our own transport table.
+
+    Attributes:
+        unlisted: tables that may name more of them, which cannot be told, and where each is named.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class NamedHops:
         self._services = list(services)
         self._ignored = ignored
         self._lines = assignments(host.read_text(MAIN_CF))
+        self.unlisted: dict[str, str] = {}
 
     def found(self) -> list[NamedHop]:
         """All of them, each once."""
@@ -115,7 +120,7 @@ class NamedHops:
         for name in _TRANSPORTS:
             yield from self._of_way(NamedHop(_NO_HOP, self._place(name), filters=name == _FILTER), self._expanded(name))
         for name in _TRANSPORT_TABLES:
-            yield from self._of_tables(self._expanded(name), ways=True, relays=name == TRANSPORTS_BY_SENDER)
+            yield from self._of_tables(self._expanded(name), ways=name, relays=name == TRANSPORTS_BY_SENDER)
         classes = words(self._expanded(_CLASSES))
         for name in (*(one for one in self._names if _CHECKS.fullmatch(one)), *classes):
             yield from self._of_checks(self._expanded(name))
@@ -142,7 +147,7 @@ class NamedHops:
         for name in _RELAYS:
             yield from self._of_relay(self._expanded(name), self._place(name))
         for table in tables_in(self._expanded(RELAYS_BY_SENDER)):
-            for row in table_rows(self._host, table) or ():
+            for row in self._rows(table, RELAYS_BY_SENDER):
                 yield from self._of_relay(row.value, row.place)
 
     def _place(self, name: str) -> str:
@@ -164,17 +169,22 @@ class NamedHops:
             if transport and "$" not in next_hop:
                 yield replace(there, hop=Hop(transport, next_hop.lower()))
 
-    def _of_tables(
-        self, value: str, *, ways: bool = False, relays: bool = False, key: bool = False
-    ) -> Iterator[NamedHop]:
+    def _of_tables(self, value: str, *, ways: str = "", relays: bool = False, key: bool = False) -> Iterator[NamedHop]:
         for table in tables_in(value):
             if table.endswith(":" + self._ignored):
                 continue
-            for row in table_rows(self._host, table) or ():
+            for row in self._rows(table, ways):
                 recipient = row.key.lower() if key and not is_of_patterns(table) else ""
                 there = NamedHop(_NO_HOP, row.place, relays, filters=not ways, recipient=recipient)
                 for way in [row.value] if ways else _ACTION.findall(row.value):
                     yield from self._of_way(there, way)
+
+    def _rows(self, table: str, name: str) -> list[TableRow]:
+        """What a table says; that it cannot be listed is noted where it is one of ways, the parameter that names it."""
+        found = table_rows(self._host, table)
+        if found is None and name:
+            self.unlisted.setdefault(table, self._place(name))
+        return found or []
 
     def _of_checks(self, value: str) -> Iterator[NamedHop]:
         """Of what tables of restrictions and of checks answer."""

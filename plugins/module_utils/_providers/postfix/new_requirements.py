@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LEVEL,
     MATCH,
     Settings,
+    level_in_effect,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     SASL_ACCOUNTS,
@@ -94,7 +95,7 @@ class _Comparison:
 
     @staticmethod
     def _default(value: Callable[[str], str]) -> Policy:
-        level = value(LEVEL)
+        level = level_in_effect(value(LEVEL), value)
         return Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else (), value(_SERVER_NAME))
 
     def demands(self, domains: Collection[str]) -> list[TlsRequirement]:

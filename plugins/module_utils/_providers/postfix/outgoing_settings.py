@@ -11,7 +11,7 @@ is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
@@ -81,6 +81,21 @@ def _value_in(lines: str | None) -> str:
     """The value in an assignment as it stands in main.cf; empty where there is none."""
     kept = [line for line in (lines or "").split("\n") if not line.lstrip().startswith("#")]
     return " ".join(" ".join(kept).partition("=")[2].split())
+
+
+def level_in_effect(level: str, value: Callable[[str], str]) -> str:
+    """The level of mail without an entry, as smtp(8) works it out.
+
+    Args:
+        level: what LEVEL says.
+        value: answers a parameter's value.
+    """
+    if level:
+        return level
+    # older parameters, which count only where there is no level
+    if value("smtp_enforce_tls") == "yes":
+        return "encrypt" if value("smtp_tls_enforce_peername") == "no" else "verify"
+    return "may" if value("smtp_use_tls") == "yes" else "none"
 
 
 class Settings:

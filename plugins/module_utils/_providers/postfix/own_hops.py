@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
     Settings,
+    level_in_effect,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand
 
@@ -55,13 +56,7 @@ def own_rows(hops: Collection[str], settings: Settings) -> tuple[Row, ...]:
 
 def level_before(settings: Settings) -> str:
     """The level of all mail without an entry, before it was ours."""
-    value = expand(settings.before(LEVEL), settings.value)
-    if value:
-        return value
-    # what these say counts only where there is no level (TLS_README, "obsolete")
-    if settings.value("smtp_enforce_tls") == "yes":
-        return "encrypt"
-    return "may" if settings.value("smtp_use_tls") == "yes" else "none"
+    return level_in_effect(expand(settings.before(LEVEL), settings.value), settings.value)
 
 
 def follow_main_cf(services: Mapping[str, Service]) -> dict[str, Service]:

@@ -77,6 +77,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     LEVEL,
     Settings,
+    level_in_effect,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outranking import Outranking
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
@@ -346,7 +347,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
             ),
             outcomes=outcomes,
             levels=tables.levels(),
-            default_level=settings.value(LEVEL),
+            default_level=level_in_effect(settings.value(LEVEL), settings.value),
             mta_sts=mta_sts_resolver.is_asked(settings),
             warnings=[*tables.warnings, *outranked, *prerequisites.resolver_warnings(self.host, settings, declared)],
             demands=new_requirements(self.host, self.expanded, settings, tables, services),

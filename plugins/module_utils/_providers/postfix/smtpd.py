@@ -26,8 +26,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.demands import (
     CIPHERS,
     DEFAULT_CIPHERS,
+    GROUPS,
     PROTOCOLS,
     encrypts,
+    expanded,
+    groups,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import SNI_TABLE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import (
@@ -77,9 +80,11 @@ def _is_of_ours(table: str) -> bool:
 
 
 def _fits(name: str, found: str, wanted: str) -> bool:
-    """Whether a parameter is as a strength has it, or allows fewer versions of TLS or cipher suites than that."""
+    """Whether a parameter is as a strength has it, or allows fewer versions, suites or groups than that."""
     if name == CIPHERS and found:
         return set(found.split(":")) <= set(wanted.split(":"))
+    if name == GROUPS and found:
+        return set(words(found)) <= set(words(wanted))
     return allows_no_more(found, wanted) if name in PROTOCOLS else same(name, found, wanted)
 
 
@@ -174,7 +179,7 @@ class Smtpd:
         settings = {
             "smtpd_tls_protocols": f">=TLSv{strength.minimum}",
             "smtpd_tls_mandatory_protocols": f">=TLSv{strength.minimum}",
-            "tls_eecdh_auto_curves": ",".join(strength.groups(self._library)),
+            GROUPS: ",".join(strength.groups(self._library)),
             "tls_preempt_cipherlist": "no",
         }
         if strength.ciphers:
@@ -185,7 +190,8 @@ class Smtpd:
 
     def _strength_above(self, vserver: Vserver, own: Mapping[str, str]) -> dict[str, str]:
         """The strength; where it is left open, what the administrator has switched off stays off."""
-        found = self.strength(strength_within(self._host, vserver, OwnLists(self._cipher_lists(own))))
+        lists = OwnLists(self._cipher_lists(own), [groups(expanded(own))])
+        found = self.strength(strength_within(self._host, vserver, lists))
         if "strength" in vserver.left_out:
             for name in PROTOCOLS:
                 if allows_no_more(own.get(name, ""), found[name]):

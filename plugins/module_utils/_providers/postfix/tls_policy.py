@@ -198,6 +198,11 @@ class DomainTables:
             outward = {hop.next_hop for hop in (route.usual, *route.by_sender)}
             rows = ()
             if everything.encrypted:
+                self.warnings += [
+                    f"{table} ({place}) cannot be listed: next hops that it names get mail only at level"
+                    f" {everything.tls}, those on this host as well, which take none in clear text any more"
+                    for table, place in self._named.unlisted.items()
+                ]
                 hops = own_hops(named, self._this_host, self._affected, outward)
                 rows = own_rows(hops - set(policies_of_others(self._host, self._expanded, hops)), self._settings)
         claimed = {row.key for some in table_rows.values() for row in some}

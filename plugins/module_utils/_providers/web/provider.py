@@ -45,6 +45,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_unsupported,
     site_for,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.commands import refuse_outranking
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
@@ -249,6 +250,7 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             self._refuse_site(sites, site, vserver)
             refuse_conflicts(self.terms, sites, site, vserver)
             refuse_clear_text_beside(self.terms, sites, site, vserver, required)
+            refuse_outranking(self.host, sites.commands(site), vserver)
             own = sites.own_lists(site)
             draft.add(vserver, site, self._tls(vserver, own))
             warnings += own_ciphers.warnings(self.host, vserver, own, self.terms.cipher_setting)

@@ -84,6 +84,21 @@ class Line:
     place: str
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command for OpenSSL itself that holds for a site (SSL_CONF_cmd(3)).
+
+    Attributes:
+        name: what it sets, as it is written.
+        value: to what.
+        line: the line.
+    """
+
+    name: str
+    value: str
+    line: Line
+
+
 class Site(ABC):
     """One site, such as a server block of nginx or a virtual host of Apache."""
 
@@ -188,6 +203,10 @@ class Sites(ABC, Generic[SiteT]):
     @abstractmethod
     def own_lists(self, site: SiteT) -> OwnLists:
         """The cipher suites and groups that a site would have by the administrator's own settings alone."""
+
+    @abstractmethod
+    def commands(self, site: SiteT) -> Iterable[Command]:
+        """The administrator's commands for OpenSSL itself that count for a site, whatever a file of ours says."""
 
     def wants_certificate(self, _site: SiteT) -> bool:
         """Whether a site ends the session of a client without a certificate, and does not answer instead."""

@@ -55,12 +55,13 @@ class CyrusConfigurations(ConfiguredHosts):
     def _demands(self) -> None:
         """TLS 1.3 alone for one service, its own mechanisms, and nothing in clear text."""
         own = "imap_tls_versions: tls1_3\nimap_sasl_mech_list: PLAIN\nimap_tls_required: yes\nimap_allowplaintext: no\n"
+        own += "imap_tls_eccurve: secp384r1\n"
         self._configure("demands", written(own, IMAPD_CONF, ">>"))
         session = f"openssl s_client -verify_return_error -CAfile {ROOT} -connect {{{{ lab_fqdn }}}}"
         looks = [
             f"echo {port} {version} $({session}:{port} {more} -{version} </dev/null 2>&1 | grep 'Cipher is')"
             for port, more in ((143, "-starttls imap"), (993, ""))
-            for version in ("tls1_2", "tls1_3")
+            for version in ("tls1_2", "tls1_3", "tls1_3 -groups P-256", "tls1_3 -groups P-384")
         ]
         self._call("demands: secure", IMAP)
         self._from_peer("demands: look", *looks)

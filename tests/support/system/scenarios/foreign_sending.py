@@ -79,6 +79,7 @@ class Case:
         refused: what the call is refused with, a regular expression; empty where it must succeed.
         remedy: what helps then, a script, followed by the same call.
         instead: options that help then.
+        warned: what the call warns of, a regular expression; empty for nothing in particular.
     """
 
     main: str
@@ -89,9 +90,14 @@ class Case:
     refused: str = ""
     remedy: str = ""
     instead: Mapping[str, Any] = field(default_factory=dict)
+    warned: str = ""
 
 
 _HERE = f"{_USER}@HERE"
+_LIST_SERVER = (
+    f"[::1]:{FILTER} inet n - n - - smtpd -o smtpd_tls_security_level=none -o transport_maps= -o"
+    " smtpd_relay_restrictions=permit_mynetworks,reject -o virtual_alias_maps=static:relay@$myhostname\n"
+)
 CASES = {
     # hops of the host itself
     "filter": Case(f"content_filter = scan:[127.0.0.1]:{FILTER}\n", EVERYTHING, recipient=_HERE),
@@ -111,8 +117,21 @@ CASES = {
         "transport_maps = hash:/etc/postfix/theirs\n",
         EVERYTHING,
         f"lists.example.test smtp:[::1]:{FILTER}\n",
-        f"[::1]:{FILTER} inet n - n - - smtpd -o smtpd_tls_security_level=none -o transport_maps= -o"
-        " smtpd_relay_restrictions=permit_mynetworks,reject -o virtual_alias_maps=static:relay@$myhostname\n",
+        _LIST_SERVER,
+        recipient="x@lists.example.test",
+    ),
+    "table that only answers": Case(
+        "transport_maps = tcp:127.0.0.1:9999\n",
+        EVERYTHING,
+        master="127.0.0.1:9999 inet n n n - 0 spawn user=nobody argv=/bin/sh -c {while read x; do echo 500 no; done}\n",
+        warned=r"tcp:127\.0\.0\.1:9999 \(transport_maps in /etc/postfix/main\.cf line \d+\) cannot be listed",
+        recipient=_HERE,
+    ),
+    "ways by chance": Case(
+        f"transport_maps = pipemap:{{hash:/etc/postfix/theirs, randmap:{{smtp:[::1]:{FILTER}}}}}\n",
+        EVERYTHING,
+        "lists.example.test others\n",
+        _LIST_SERVER,
         recipient="x@lists.example.test",
     ),
     "filter elsewhere": Case(

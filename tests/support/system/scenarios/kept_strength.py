@@ -35,6 +35,7 @@ _SUITES = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 _GNUTLS = "NORMAL:-AES-128-GCM:-AES-128-CBC:-AES-128-CCM:-CHACHA20-POLY1305:-GROUP-ALL:+GROUP-SECP384R1"
 _LDIF = "ldapmodify -Q -Y EXTERNAL -H ldapi:/// <<END\ndn: cn=config\nchangetype: modify\n"
 _OWN = "/etc/ldap/own.pem"
+_NGINX_MORE, _APACHE_MORE = "/etc/nginx/conf.d/more.conf", "/etc/apache2/conf-enabled/more.conf"
 _LDAP_FILES = (
     f"cp {ROOT} /etc/ldap/outside.pem; chmod 644 /etc/ldap/outside.pem\n"
     f"cp {WORK}/{MAIN}.pem {_OWN}; chown openldap {_OWN}"
@@ -61,6 +62,8 @@ class Daemon:
         tree: the state of its configuration, as shell.
         strict: sets narrower suites and groups, as shell.
         certificates: demands a certificate of every client, as shell; empty where it cannot.
+        loosening: has OpenSSL itself allow more than the strictest, in the place of what we say, as shell, and takes
+            that back; with the file that it is in.
     """
 
     options: Mapping[str, Any]
@@ -69,6 +72,7 @@ class Daemon:
     tree: str
     strict: str
     certificates: str = ""
+    loosening: tuple[str, str, str] = ("", "", "")
 
 
 def _ldap(**values: str) -> str:
@@ -89,6 +93,27 @@ DAEMONS: Mapping[str, Mapping[str, Daemon]] = {
                 "/etc/nginx/conf.d/strict.conf",
             )
             + "\nsystemctl reload nginx",
+            (
+                written("ssl_conf_command Protocol TLSv1.2;\n", _NGINX_MORE),
+                f"rm {_NGINX_MORE}",
+                _NGINX_MORE,
+            ),
+        ),
+        "postfix": Daemon(
+            {"protocol": "smtp"},
+            25,
+            "-starttls smtp",
+            "sha256sum /etc/postfix/*.cf",
+            f"postconf -e smtpd_tls_ciphers=high tls_high_cipherlist={_SUITES} 'tls_eecdh_auto_curves = P-384, X448'\n"
+            "postfix reload",
+        ),
+        "dovecot": Daemon(
+            {"protocol": "imap", "require_secure_channel": True},
+            143,
+            "-starttls imap",
+            "find /etc/dovecot -type f | sort | xargs sha256sum",
+            written(f"ssl_cipher_list = {_SUITES}\nssl_curve_list = P-384\n", "/etc/dovecot/conf.d/50-own.conf")
+            + "\ndoveadm reload",
         ),
         "inn": Daemon(
             {"protocol": "nntp", "require_secure_channel": True},
@@ -135,6 +160,11 @@ DAEMONS: Mapping[str, Mapping[str, Daemon]] = {
                 "/etc/apache2/conf-enabled/strict.conf",
             )
             + "\nsystemctl restart apache2",
+            (
+                written("SSLOpenSSLConfCmd MinProtocol TLSv1.2\n", _APACHE_MORE),
+                f"rm {_APACHE_MORE}",
+                _APACHE_MORE,
+            ),
         ),
         "exim": Daemon(
             {"protocol": "smtp"},
@@ -192,6 +222,11 @@ class KeptStrength(ConfiguredHosts):
         self._call(f"{name}: again", declared)
         self._call(f"{name}: by name", {**declared, "strength": "intermediate"})
         self._look(f"{name}: look at what is asked for", daemon, *OFFERS)
+        more, no_more, _path = daemon.loosening
+        if more:
+            self._play.shell(f"{name}: loosen", more)
+            self._call(f"{name}: loosened", {**declared, "strength": "modern"})
+            self._play.shell(f"{name}: loosen no more", no_more)
         self._call(f"{name}: strictest", {**declared, "strength": "modern"})
         self._look(f"{name}: look at the strictest", daemon, *ALLOWED)
         self._call(f"{name}: taken out", declared)

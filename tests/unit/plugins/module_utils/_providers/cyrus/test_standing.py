@@ -97,6 +97,24 @@ def test_fewer_cipher_suites_stay_fewer(host):
     assert "imap/default becomes weaker than before" in warning
 
 
+def test_the_other_group_stays(host):
+    demand(host, "tls_eccurve: secp384r1")
+    options, warnings = secure(host, IMAP)
+    assert options["imap_tls_eccurve"] == "secp384r1"
+    assert not warnings
+    assert provider(host).read()["imap", "default"].strength == "intermediate"
+    options, (warning,) = secure(host, explicit(strength="intermediate"))
+    assert options["imap_tls_eccurve"] == "prime256v1"
+    assert "strength intermediate allows prime256v1, which your own tls_ciphers or tls_eccurve does not" in warning
+
+
+def test_a_group_that_no_strength_has_gives_way_and_that_is_said(host):
+    demand(host, "tls_eccurve: secp521r1")
+    options, (warning,) = secure(host, IMAP)
+    assert options["imap_tls_eccurve"] == "prime256v1"
+    assert "others than your own tls_ciphers or tls_eccurve (secp521r1)" in warning
+
+
 def test_a_service_that_is_added_demands_what_its_model_demands(host):
     demand(host, "imap_tls_client_certs: optional", "imap_tls_client_ca_file: /srv/ca.pem")
     before = host.files[IMAPD_CONF]

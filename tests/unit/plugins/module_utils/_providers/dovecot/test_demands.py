@@ -92,6 +92,18 @@ def test_fewer_cipher_suites_stay_fewer(host):
     assert "ECDHE-ECDSA-AES128-GCM-SHA256" in warning
 
 
+def test_fewer_groups_stay_fewer(host):
+    found, warnings = planned(host, IMAP, "ssl_curve_list = P-384:X448")
+    assert found["ssl_curve_list"] == "secp384r1"
+    assert not warnings
+    found, (warning,) = planned(host, explicit(strength="intermediate"), "ssl_curve_list = P-384:X448")
+    assert found["ssl_curve_list"] == "X25519:prime256v1:secp384r1"
+    assert "allows X25519, prime256v1, which your own ssl_cipher_list or ssl_curve_list does not" in warning
+    found, (warning,) = planned(host, IMAP, "ssl_curve_list = X448")
+    assert "accepts others than your own ssl_cipher_list or ssl_curve_list (X448)" in warning
+    assert planned(host, IMAP, "ssl_curve_list = auto")[1] == []
+
+
 def test_a_list_that_shares_nothing_with_ours_gives_way(host):
     host.answers["openssl ciphers -s -tls1_2 AES256-SHA"] = "AES256-SHA\n"
     found, _warnings = planned(host, IMAP, "ssl_cipher_list = AES256-SHA")

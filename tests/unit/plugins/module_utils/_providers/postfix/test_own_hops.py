@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
 from ansible_collections.postmaster.secure_channel.tests.support.postfix_sending import apply, planned, rows
@@ -164,3 +165,55 @@ def test_the_level_is_the_one_from_before(value, level, host):
     for _run in range(2):
         apply(host, replace(EVERYTHING, tls="secure"))
         assert rows(host, TLS_POLICY)[FILTER] == level
+
+
+class Unlistable(RecordedHost):
+    """A host whose tables answer nothing, and cannot be listed."""
+
+    def query(self, argv, **options):
+        if argv[0] == "postmap":
+            return Completed(1, "", "postmap: fatal: unsupported" if argv[1] == "-s" else "")
+        return super().query(argv, **options)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "socketmap:unix:/run/ways:ways",
+        "tcp:127.0.0.1:9999",
+        "ldap:/etc/postfix/ways",
+        "proxy:mysql:/etc/postfix/ways",
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["transport_maps", "sender_dependent_default_transport_maps", "mailbox_transport_maps"]
+)
+def test_tables_that_cannot_be_listed_are_named(name, table):
+    host = Unlistable("postfix-3.10")
+    host.set(MAIN_CF, **{name: table})
+    found = [one for one in planned(host, EVERYTHING).warnings if "on this host as well" in one]
+    assert len(found) == 1
+    assert found[0].startswith(f"{table} ({name} in {MAIN_CF} line ")
+    assert not [one for one in planned(host, replace(EVERYTHING, tls="may")).warnings if "on this host as well" in one]
+
+
+def test_ways_that_are_taken_by_chance_are_known():
+    host = Unlistable("postfix-3.10")
+    host.files[MASTER_CF] += SCAN.encode()
+    host.answers["ip -j address"] = json.dumps(ADDRESSES)
+    host.set(MAIN_CF, transport_maps="randmap:{scan:[127.0.0.1]:10024, smtp:[127.0.0.1]:10026}")
+    assert set(policies(host)) == {FILTER, "[127.0.0.1]:10026"}
+
+
+@pytest.mark.parametrize(
+    ("older", "level"),
+    [
+        ({"smtp_enforce_tls": "yes"}, "verify"),
+        ({"smtp_enforce_tls": "yes", "smtp_use_tls": "yes", "smtp_tls_enforce_peername": "no"}, "encrypt"),
+        ({"smtp_use_tls": "yes"}, "may"),
+        ({"smtp_tls_enforce_peername": "yes"}, "none"),
+    ],
+)
+def test_the_level_that_older_parameters_stand_for_stays_within_this_host(older, level, host):
+    host.set(MAIN_CF, content_filter=f"scan:{FILTER}", smtp_tls_security_level="", **older)
+    assert policies(host)[FILTER] == level

@@ -234,6 +234,35 @@ def test_cipher_suites_that_are_barred_stay_barred_where_strength_is_left_out(ho
     assert [one for one in done.warnings if "more cipher suites" in one]
 
 
+@pytest.mark.parametrize(
+    ("own", "left"),
+    [
+        ({"tls_eecdh_auto_curves": "secp384r1, X448"}, "secp384r1"),
+        ({"tls_eecdh_auto_curves": "$own", "own": "P-384 X25519"}, "X25519,secp384r1"),
+        ({"tls_eecdh_auto_curves": "secp384r1:X448"}, "secp384r1"),
+        ({"tls_eecdh_auto_curves": "X25519 X448 prime256v1 secp521r1 secp384r1"}, "X25519,prime256v1,secp384r1"),
+    ],
+)
+def test_groups_that_are_barred_stay_barred_where_strength_is_left_out(host, own, left):
+    host.set(MAIN_CF, **own)
+    done = apply(host, replace(SMTP, left_out=LEFT_OUT))
+    assert host.parameters["tls_eecdh_auto_curves"].replace("X25519MLKEM768,", "") == left
+    assert not [one for one in done.warnings if "more groups" in one]
+    assert Postfix(host, Store(host, STORE)).read()[SMTP.key].strength == "intermediate"
+    done = apply(host, SMTP)
+    assert "X25519,prime256v1,secp384r1" in host.parameters["tls_eecdh_auto_curves"]
+    assert bool([one for one in done.warnings if "more groups" in one]) is (left.count(",") < 2)
+
+
+@pytest.mark.parametrize(
+    "own", [{"tls_eecdh_auto_curves": "X448"}, {"tls_eecdh_auto_curves": "", "tls_ffdhe_auto_groups": "ffdhe3072"}]
+)
+def test_groups_that_no_strength_has_give_way_and_that_is_said(host, own):
+    host.set(MAIN_CF, **own)
+    (warning,) = (one for one in apply(host, replace(SMTP, left_out=LEFT_OUT)).warnings if "more groups" in one)
+    assert "X25519, prime256v1, secp384r1) than tls_eecdh_auto_curves listed" in warning
+
+
 def test_logins_in_clear_text_on_port_25_that_end_are_named(host):
     host.set(MAIN_CF, smtpd_sasl_auth_enable="yes")
     assert apply(host, SMTP).lost[SMTP.key] == ["logins of clients without TLS"]

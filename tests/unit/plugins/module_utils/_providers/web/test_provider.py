@@ -497,3 +497,65 @@ def test_activation(after_reload, after_restart, codes, ran, words, server, host
     else:
         server.on(host).activate(run)
     assert done == ran
+
+
+# ---- commands for OpenSSL itself
+
+COMMANDS = {
+    NGINX: ("/etc/nginx/conf.d/a.conf", "ssl_conf_command {} '{}';"),
+    APACHE: ("/etc/apache2/sites-enabled/a.conf", 'SSLOpenSSLConfCmd {} "{}"'),
+}
+
+
+def command(server, host, name, value):
+    path, line = COMMANDS[server]
+    put(host, path, "# ours\n" + line.format(name, value) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("only", "name", "value", "strength"),
+    [
+        (APACHE, "MinProtocol", "TLSv1.1", "intermediate"),
+        (APACHE, "minprotocol", "TLSv1.2", "modern"),
+        (APACHE, "MinProtocol", "None", "legacy"),
+        (NGINX, "Protocol", "ALL,-TLSv1", "intermediate"),
+        (NGINX, "Protocol", "-ALL, +TLSv1.1, TLSv1.2", "legacy"),
+        (NGINX, "Protocol", "TLSv1.2", "modern"),
+        (None, "CipherString", "AES128-SHA", "intermediate"),
+        (None, "Ciphersuites", "TLS_AES_128_GCM_SHA256:TLS_SHA256_SHA256", "modern"),
+        (NGINX, "Groups", "P-224:X25519", "modern"),
+        (NGINX, "Curves", "sect571r1", "intermediate"),
+        (None, "Certificate", "/srv/own.pem", "intermediate"),
+    ],
+)
+def test_what_openssl_is_told_to_allow_in_the_place_of_ours_is_refused(only, name, value, strength, server, host):
+    host.answers["openssl ciphers -s -tls1_2 AES128-SHA"] = "AES128-SHA\n"
+    path = command(server, host, name, value)
+    vserver = replace(DEFAULT, strength=strength)
+    if only not in (None, server):
+        assert server.on(host).plan([vserver]).changes
+        return
+    found = refusal(server, host, vserver)
+    assert found.option == f"{path}:2"
+    assert name in found.found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MinProtocol", "TLSv1.2"),
+        ("MaxProtocol", "TLSv1.3"),
+        ("Protocol", "-TLSv1.2"),
+        ("CipherString", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+        ("Ciphersuites", "TLS_AES_256_GCM_SHA384"),
+        ("Groups", "P-384:X448:secp521r1"),
+        ("Groups", "?X25519MLKEM768:DEFAULT"),
+        ("Options", "ServerPreference,PrioritizeChaCha,KTLS"),
+        ("SignatureAlgorithms", "ECDSA+SHA384"),
+    ],
+)
+def test_what_openssl_is_told_that_loosens_nothing_stays(name, value, server, host):
+    host.answers[f"openssl ciphers -s -tls1_2 {value}"] = f"{value}\n"
+    command(server, host, name, value)
+    assert server.on(host).plan([DEFAULT]).changes
