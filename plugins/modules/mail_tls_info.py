@@ -285,6 +285,14 @@ endpoints:
       description: The TLS library's reason if they are not. Null otherwise.
       type: str
       sample: self-signed certificate
+    stapled:
+      description:
+        - Whether the server sends an OCSP response with a certificate that clients must refuse without one
+          (must-staple, RFC 7633). If it does not, RV(endpoints[].verified) is false. What the response says is not
+          looked at.
+        - Null for other certificates, and where it cannot be told, as where the server speaks TLS 1.3 alone.
+      type: bool
+      sample: false
     chain:
       description: The certificates as the server sent them, its own first.
       type: list

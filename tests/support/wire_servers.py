@@ -337,6 +337,7 @@ class Material:
         not_before: datetime = NOW - DAY,
         not_after: datetime = NOW + 90 * DAY,
         chain: bool = True,
+        must_staple: bool = False,
     ) -> ssl.SSLContext:
         """A server's context.
 
@@ -345,10 +346,16 @@ class Material:
             not_before: start of its life.
             not_after: end of its life.
             chain: whether the intermediate is sent along.
+            must_staple: whether clients must refuse it without an OCSP response, which is never sent.
         """
         key = new_key()
         leaf = self._intermediate.certify(
-            key.public_key(), distinguished(NAME), (name,), not_before=not_before, not_after=not_after
+            key.public_key(),
+            distinguished(NAME),
+            (name,),
+            not_before=not_before,
+            not_after=not_after,
+            must_staple=must_staple,
         )
         return self._context(key, leaf, *([self._intermediate.certificate] if chain else []))
 

@@ -20,7 +20,6 @@ REMEDY_FOR_MUST_STAPLE = (
     " default, or tell the tool that looks after it (certbot: without --must-staple); then install that one with"
     " mail_cert_install"
 )
-
 # The extension in DER, whether critical or not: a list of numbers, of which 5 is status_request (RFC 6066).
 _EXTENSION = re.compile(
     rb"\x06\x08\x2b\x06\x01\x05\x05\x07\x01\x18(?:\x01\x01\xff)?\x04.\x30.(?:\x02\x01.)*?\x02\x01\x05", re.S

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.must_staple import is_must_staple
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
@@ -21,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.cl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.redirects import redirect_loop
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stapling import staples
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import TurnedAway, WireError
 
 PATIENCE = 15.0  # seconds that a daemon may take after a reload, where the host is not busy
@@ -206,6 +208,8 @@ def _judge(endpoint: Endpoint, expectation: Expectation, timeout: float) -> None
             raise session.error
         if session.error or not session.leaf:
             raise _WrongError(f"ended the session inside TLS ({session.error})")
+        if is_must_staple(session.leaf) and staples(endpoint, timeout=timeout) is False:
+            raise _WrongError("shows a must-staple certificate (RFC 7633) without an OCSP response")
     # a page that is for those with a certificate of their own cannot be seen from here
     if endpoint.protocol == "http" and endpoint.implicit_tls and not endpoint.wants_certificate:
         loop = redirect_loop(endpoint, clear_text_redirected=expectation.clear_text_refused, timeout=timeout)

@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.cl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import Session, handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.injection import injection
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stapling import staples
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.versions import accepted_versions
 
@@ -37,6 +38,7 @@ _NOTHING_SEEN: Mapping[str, Any] = {
     "tls": None,
     "verified": False,
     "verify_error": None,
+    "stapled": None,
     "chain": [],
     "whole_chain": None,
     "names": [],
@@ -97,6 +99,8 @@ def _look_at(question: Question, trust: ssl.SSLContext, checks: Checks, now: dat
         found.update(_session_facts(session, now), reachable=True)
         if not (question.ca_file or question.roots):
             found.update(_vouched_for(found))
+        if found["chain"] and found["chain"][0]["must_staple"]:
+            found.update(_stapling(question, timeout, found))
     except WireError as exc:
         found.update(error=exc.text, error_code=exc.code, reachable=exc.code not in _NOT_CONNECTED)
         if exc.code in _NOT_CONNECTED or exc.code in _SILENT:
@@ -160,11 +164,23 @@ def _vouched_for(found: Mapping[str, Any]) -> dict[str, Any]:
     return {"verified": False, "verify_error": "self-signed certificate that only the host it was seen from trusts"}
 
 
+def _stapling(question: Question, timeout: float, found: Mapping[str, Any]) -> dict[str, Any]:
+    """What clients make of a certificate that they must refuse without an OCSP response."""
+    try:
+        stapled = staples(question.endpoint, server_name=question.server_name, timeout=timeout, source=question.source)
+    except WireError:
+        stapled = None
+    if stapled is not False or not found["verified"]:
+        return {"stapled": stapled}
+    why = "it is must-staple (RFC 7633), and the server sends no OCSP response with it"
+    return {"stapled": stapled, "verified": False, "verify_error": why}
+
+
 def _clear_text(question: Question, timeout: float) -> dict[str, Any]:
     try:
         return asdict(clear_text(question.endpoint, timeout=timeout, source=question.source))
     except WireError as exc:
-        return {"refused": None, "auth_offered": None, "evidence": exc.text}
+        return {"refused": None, "auth_offered": None, "evidence": exc.text, "answered": []}
 
 
 def _versions(question: Question, timeout: float) -> dict[str, list[str]]:

@@ -37,7 +37,14 @@ FLOORS = (
     ("_host", "_tls", "_cryptography_dep"),
     ("_argspec",),
     ("_arguments",),
-    ("_module", "_wire", "_certificates.pem", "_certificates.parsing", "_certificates.kdf_cost"),
+    (
+        "_module",
+        "_wire",
+        "_certificates.pem",
+        "_certificates.parsing",
+        "_certificates.kdf_cost",
+        "_certificates.must_staple",
+    ),
     ("_certificates.store",),
     ("_certificates.passphrase",),
     (

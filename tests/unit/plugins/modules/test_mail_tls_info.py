@@ -109,6 +109,24 @@ def agree(result: dict[str, Any], documented: dict[str, Any]) -> None:
                 agree(one, inner)
 
 
+def test_must_staple_without_a_response(run_module, material, good_tls):
+    for context, stapled in ((good_tls, None), (material.context(must_staple=True), False)):
+        with serving(imap(context)) as server:
+            result = run_module(
+                host="127.0.0.1",
+                port=server.port,
+                protocol="imap",
+                server_name=NAME,
+                ca_file=str(material.ca_file),
+            )
+        (found,) = result["endpoints"]
+        assert found["stapled"] is stapled
+        assert found["verified"] is (stapled is None)
+        assert (
+            ("must-staple" in result["reason"]) == ("must-staple" in str(found["verify_error"])) == (stapled is False)
+        )
+
+
 def test_options_and_documentation_agree():
     documented = yaml.safe_load(mail_tls_info.DOCUMENTATION)["options"]
     for option, spec in {**mail_tls_info.ELEMENT, **mail_tls_info.CHECKS}.items():

@@ -112,6 +112,16 @@ def test_port_where_tls_starts_at_once_is_not_spoken_to_in_clear(wire):
     assert wire.clear_looks == 0
 
 
+def test_must_staple_certificate_is_shown_with_a_response(wire, monkeypatch):
+    # the first client of nginx gets none, and has it fetched
+    answers = [False, False, True]
+    monkeypatch.setattr(probe, "is_must_staple", lambda leaf: leaf == b"leaf")
+    monkeypatch.setattr(probe, "staples", lambda _endpoint, timeout: answers.pop(0))
+    assert fault() == "shows a must-staple certificate (RFC 7633) without an OCSP response"
+    look(IMAP, patience=5.0)
+    assert answers == []
+
+
 @pytest.mark.parametrize(
     ("session", "expected"),
     [
