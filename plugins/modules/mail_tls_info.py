@@ -136,7 +136,14 @@ options:
     description:
       - Whether to try to use the servers without TLS.
       - An SMTP server is asked C(MAIL FROM:<>), an IMAP server C(LOGIN) with the made-up user C(x), a POP3 server
-        C(USER x), a web server for its page C(/). A server that accepts passwords in clear text may log a failed login.
+        C(USER x), a news server for an article that does not exist, an LDAP server for the entries of its suffixes, a
+        web server for its page C(/). A server that accepts passwords in clear text may log a failed login.
+      - Where that is refused, other commands that a client may use before TLS are tried as well, for addresses, groups
+        and articles that do not exist, so that nothing changes. SMTP C(VRFY), C(EXPN), C(ETRN); IMAP C(AUTHENTICATE),
+        C(EXAMINE), C(LIST); POP3 C(AUTH), C(APOP), C(STAT); NNTP C(LIST), C(NEWGROUPS), C(NEWNEWS), C(GROUP), C(HEAD),
+        C(BODY), C(STAT), C(OVER), C(XOVER), C(HDR), C(XHDR), C(CHECK), C(IHAVE), C(POST); LDAP a search below the
+        suffix, a comparison, and Who am I? (RFC 4532). A server that carries out any of them does not refuse clear
+        text.
       - A web server refuses clear text when it answers with a redirection to C(https), or with code 400 or 426. It
         offers a login in clear text when it answers with code 401. Forms for passwords are not looked for.
     type: bool
@@ -399,6 +406,13 @@ endpoints:
               address, so this does not tell what they do with other clients.
           type: bool
           sample: false
+        answered:
+          description:
+            - Further commands that the server has carried out in clear text, each with its answer. Empty where it
+              refused them all, and where use in clear text is not refused anyway.
+          type: list
+          elements: str
+          sample: ["LIST with '215 List of newsgroups follows:'"]
     versions:
       description: Which TLS versions the server accepts. Null unless O(versions=true) and there was a TLS session.
       type: dict

@@ -156,6 +156,7 @@ options:
         browsers are told to ask for nothing else (HSTS).
       - Whatever this says, passwords are never accepted in clear text unless O(auth_clear) allows it.
       - For V(smtp) O(refuse_strangers_in_clear) is needed as well.
+      - On V(nntp) Cyrus needs O(port=0) as well, since it answers some commands in clear text whatever is configured.
       - If left out, clear text stays refused where the daemon's own settings refuse it; otherwise it is not refused.
     type: bool
   refuse_strangers_in_clear: &refuse_strangers_in_clear

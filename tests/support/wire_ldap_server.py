@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import Client, Script
 
 START_TLS = "1.3.6.1.4.1.1466.20037"
+WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"
 PASSWORD_MODIFY = "1.3.6.1.4.1.4203.1.11.1"
 SUFFIX = "dc=example,dc=test"
 
@@ -63,6 +64,8 @@ class Answers:
         search: to a search of a suffix.
         simple: to a bind by a name and a password.
         sasl: to a bind by SASL.
+        compare: to a comparison.
+        who: to "Who am I?".
         start_tls: to the request for TLS.
         busy: how many requests for TLS find it still at work on what it has answered already.
         extensions: what the rootDSE says that it can do.
@@ -75,6 +78,8 @@ class Answers:
     search: int = 0
     simple: int = 49
     sasl: int = 14
+    compare: int = 13
+    who: int = 13
     start_tls: int = 0
     busy: int = 0
     extensions: list[str] = field(default_factory=lambda: [START_TLS, PASSWORD_MODIFY])
@@ -148,7 +153,9 @@ def _heard(tag: int, parts: list[tuple[int, bytes]]) -> str:
     if tag == 0x63:
         wanted = " ".join(value.decode() for _tag, value in split(parts[7][1]))
         return f"search {parts[0][1].decode() or 'rootDSE'} {wanted}"
-    return "starttls" if parts == [(0x80, START_TLS.encode())] else "strange"
+    if tag == 0x6E:
+        return f"compare {parts[0][1].decode()}"
+    return {START_TLS: "starttls", WHO_AM_I: "whoami"}.get(parts[0][1].decode(), "strange")
 
 
 def _answer(number: int, tag: int, parts: list[tuple[int, bytes]], present: Answers) -> bytes:
@@ -162,4 +169,7 @@ def _answer(number: int, tag: int, parts: list[tuple[int, bytes]], present: Answ
         shown = {name: values for name, values in present.root_dse().items() if name in wanted}
         found = entry(number, base, {} if base else shown) if code == 0 else b""
         return found + result(number, 0x65, code, present.diagnostic if code else "")
-    return result(number, 0x78, present.start_tls, present.diagnostic)
+    if tag == 0x6E:
+        return result(number, 0x6F, present.compare, present.diagnostic)
+    code = present.start_tls if parts[0][1] == START_TLS.encode() else present.who
+    return result(number, 0x78, code, present.diagnostic)

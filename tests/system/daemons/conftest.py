@@ -231,7 +231,7 @@ def key_types(runner: Runner, again: Phase) -> Mapping[tuple[str, ...], Answer]:
 def news(runner: Runner, again: Phase) -> Mapping[str, port_scan.News]:
     """What nmap says of news servers, by host."""
     assert again
-    return {name: port_scan.news(runner.lab, runner.lab.hosts[name]) for name in (*host_kinds.FULL, *host_kinds.CYRUS)}
+    return {name: port_scan.news(runner.lab, runner.lab.hosts[name]) for name in host_kinds.FULL}
 
 
 @pytest.fixture(scope="session")

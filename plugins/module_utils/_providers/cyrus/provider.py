@@ -16,6 +16,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -129,7 +130,33 @@ class Cyrus(Provider):
     # ---- planning
 
     def never_below(self, vserver: Vserver, found: Vserver | None) -> Vserver:
-        return Standing(self.host).kept(vserver, self._services(vserver))
+        kept = Standing(self.host).kept(vserver, self._services(vserver))
+        if kept.require_secure_channel and not vserver.require_secure_channel and self._news_in_clear(vserver):
+            return replace(kept, require_secure_channel=False)  # whatever stands there, it is not refused
+        return kept
+
+    def _news_in_clear(self, vserver: Vserver) -> int:
+        """The port on which a news server begins in clear text, as it is desired; 0 for none, and for others."""
+        if vserver.protocol != "nntp":
+            return 0
+        if vserver.port is not None:
+            return vserver.port
+        there = self._listeners().of(vserver.protocol, vserver.name)
+        return next((one.port for one in there if not one.implicit_tls), 0)
+
+    def _refuse_news_in_clear(self, vserver: Vserver) -> None:
+        """Raise Problem where a news server is to refuse clear text on a port that begins with it: none does."""
+        port = self._news_in_clear(vserver)
+        if vserver.require_secure_channel and port:
+            tls = "" if vserver.implicit_tls_port else " and leave implicit_tls_port out"
+            raise Problem(
+                f"on port {port} Cyrus answers LIST, HEAD, STAT, CHECK and IHAVE in clear text without a login,"
+                " whatever is configured",
+                f"set port to 0{tls}, so that it is served on port {vserver.implicit_tls_port or 563} alone, where TLS"
+                " starts at once; or set require_secure_channel to false",
+                subject=vserver.title,
+                option="require_secure_channel",
+            )
 
     def _services(self, vserver: Vserver) -> list[str]:
         """Names of the administrator's services whose demands a virtual server has to meet."""
@@ -145,6 +172,7 @@ class Cyrus(Provider):
             before = {one.service for one in listeners.of(vserver.protocol, vserver.name)}
             if vserver.present:
                 self._refuse_missing(vserver)
+                self._refuse_news_in_clear(vserver)
                 listeners.establish(vserver)
             else:
                 listeners.take_back(vserver.protocol, vserver.name)
@@ -245,7 +273,7 @@ class Cyrus(Provider):
         if not listener.implicit_tls:
             settings[_AHEAD] = "yes"
         if vserver.require_secure_channel and vserver.protocol == "nntp":
-            settings["allowanonymouslogin"] = "no"  # reading, which needs no login, knows no other switch
+            settings["allowanonymouslogin"] = "no"  # what is then read needs a login
         return settings
 
     # ---- proving

@@ -109,6 +109,8 @@ class VirtualServers:
             alternative_certificate=alternative,
             require_secure_channel=not in_clear
             and not effective.is_on(service, "allowplaintext")
+            # nntpd answers LIST, HEAD, STAT, CHECK and IHAVE in clear text, whatever is configured
+            and not (protocol == "nntp" and not listener.implicit_tls)
             and not (protocol == "nntp" and effective.is_on(service, "allowanonymouslogin")),
             strength=_strength_of(options),
             auth_clear=in_clear,

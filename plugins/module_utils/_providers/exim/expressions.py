@@ -36,8 +36,10 @@ EXPANDED = (
     "auth_advertise_hosts",
     "acl_smtp_mail",
 )
+# Lists for what else may be asked before mail. Nobody is let in where they are not set; ours are those that are.
+OTHER_LISTS = ("acl_smtp_vrfy", "acl_smtp_expn", "acl_smtp_etrn")
 LISTS = ("daemon_smtp_ports", "tls_on_connect_ports", "local_interfaces")
-OPTIONS = EXPANDED + LISTS
+OPTIONS = EXPANDED + OTHER_LISTS + LISTS
 
 VSERVER = "POSTMASTER_VSERVER"
 AUTHENTICATOR = "postmaster_"  # how the names of our authenticators begin
@@ -151,7 +153,6 @@ def option_values(*, named: bool) -> dict[str, str]:
             value = _look_up("named", VSERVER + "/${lc:$tls_in_sni}", value)
         return value
 
-    demanded = f"eq{{{_look_up('demanding', VSERVER, 'no')}}}{{yes}}"
     stranger = _both(_ON_SUBMISSION, "!def:sender_host_authenticated")
     acl = _if(stranger, _refusal(_NO_LOGIN), former["acl_smtp_mail"])
     # a login is offered inside TLS only: everywhere on submission, elsewhere to whom it was offered before
@@ -162,8 +163,22 @@ def option_values(*, named: bool) -> dict[str, str]:
         "tls_require_ciphers": _look_up("ciphers", VSERVER, former["tls_require_ciphers"]),
         "tls_advertise_hosts": _if(_FOREIGN, former["tls_advertise_hosts"], "*"),
         "auth_advertise_hosts": _if(_FOREIGN, former["auth_advertise_hosts"], login),
-        "acl_smtp_mail": _if(_both(_IN_CLEAR, demanded), _refusal(_NO_TLS), acl),
+        "acl_smtp_mail": _if(_refused_in_clear(), _refusal(_NO_TLS), acl),
     }
+
+
+def _refused_in_clear() -> str:
+    """The condition that a client is to be refused because it does not use TLS."""
+    return _both(_IN_CLEAR, f"eq{{{_look_up('demanding', VSERVER, 'no')}}}{{yes}}")
+
+
+def others_in_clear(former: Mapping[str, str]) -> dict[str, str]:
+    """The lists of the administrator's that let clients do more than to send mail, as they must be.
+
+    The refusal has no code: Exim has another one for each command, and complains of those that do not fit.
+    """
+    refusal = f"deny message = {_NO_TLS}"
+    return {one: _if(_refused_in_clear(), refusal, former_macro(one)) for one in OTHER_LISTS if former.get(one)}
 
 
 def _refusal(words: str) -> str:
@@ -183,7 +198,7 @@ def render(tables: Tables, former: Mapping[str, str], lists: Mapping[str, str]) 
     lines += [within_a_line(f"{macro} = {value}", macro).rstrip() for macro, value in tables.macros().items()]
     lines.append(f"{VSERVER} = {vserver_expression()}")
     lines += [f"{former_macro(option)} = {former[option]}".rstrip() for option in OPTIONS if option in former]
-    values = {**option_values(named=bool(tables.named)), **lists}
+    values = {**option_values(named=bool(tables.named)), **others_in_clear(former), **lists}
     # Debian's macro for a file with both key and certificate, where it is used, hides the other two
     lines.append(f".ifdef MAIN_TLS_CERTKEY\nMAIN_TLS_CERTKEY == {values['tls_certificate']}\n.endif")
     for option, value in values.items():

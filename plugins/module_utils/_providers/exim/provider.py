@@ -199,6 +199,9 @@ class Exim(DomainProvider):
         if lists.keys() & {"daemon_smtp_ports", "local_interfaces"}:
             command_line.refuse_listeners(self.host)
         former = {option: effective.former(option) for option in (*expressions.EXPANDED, *lists)}
+        if tables.demanding:
+            others = {option: effective.former(option) for option in expressions.OTHER_LISTS}
+            former.update({option: value for option, value in others.items() if value})
         command_line.refuse_macros(self.host, split=self.sources.split)
         main = expressions.render(tables, former, lists)
         submission, warnings = _submission(tables), tuple(warnings_about(effective, desired))

@@ -9,12 +9,14 @@ Nothing is ever delivered, and only made-up credentials are sent.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError
 
 # How servers say that the channel, not the credentials, is at fault.
 BLAMES_THE_CHANNEL = re.compile(r"tls|ssl|encrypt|secur|clear ?text|plain ?text|confidential|under a layer", re.I)
@@ -42,12 +44,43 @@ class ClearText:
         auth_offered: whether a login is offered in clear text; None where that cannot be known.
         evidence: what was asked, and the server's own words.
         own_address: whether it was asked from its own address, so that it may have let in what it refuses to others.
+        answered: commands beyond those that are always tried which the server has carried out, each with its words.
     """
 
     refused: bool | None
     auth_offered: bool | None
     evidence: str
     own_address: bool = False
+    answered: tuple[str, ...] = ()
+
+    def although(self, answered: Sequence[str], *, login: bool = False) -> ClearText:
+        """The same where the server carries out commands that a client may use before TLS, or takes a login by one."""
+        if not answered:
+            return self
+        return replace(
+            self,
+            refused=False,
+            auth_offered=self.auth_offered or login,
+            evidence=", ".join((self.evidence, *answered)),
+            answered=tuple(answered),
+        )
+
+
+def first_mechanism(offered: Iterable[str]) -> str:
+    """The SASL mechanism to begin a login with: PLAIN or LOGIN where one is offered, and PLAIN where none is."""
+    # a mechanism that looks at the client's certificate has nothing to look at in clear text
+    usable = [word for word in offered if re.fullmatch(r"[A-Z0-9_-]{1,20}", word) and word != "EXTERNAL"]
+    return next((word for word in ("PLAIN", "LOGIN", *usable) if word in usable), "PLAIN")
+
+
+@contextlib.contextmanager
+def until_it_hangs_up() -> Iterator[None]:
+    """Ask on as long as the server answers: one that ends the session over a command refuses it and what follows."""
+    try:
+        yield
+    except WireError as exc:
+        if exc.code != "closed":
+            raise
 
 
 class Dialogue(ABC):

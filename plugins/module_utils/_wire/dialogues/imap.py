@@ -13,6 +13,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
     ClearText,
     Dialogue,
     Opening,
+    first_mechanism,
+    until_it_hangs_up,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError, quoted
 
@@ -70,7 +72,43 @@ class Imap(Dialogue):
         offered = not disabled or any(entry.startswith("AUTH=") for entry in opening.capabilities)
         status, words, _untagged = self._ask(stream, "l", "LOGIN x y")
         evidence = f"{'LOGINDISABLED is announced, ' if disabled else ''}LOGIN was answered with {words!r}"
-        return ClearText(self._refusal(status, words, disabled=disabled), offered, evidence)
+        found = ClearText(self._refusal(status, words, disabled=disabled), offered, evidence)
+        if found.refused is False:
+            return found
+        login, others = self._answered(stream, opening)
+        return found.although([*login, *others], login=bool(login))
+
+    def _answered(self, stream: Stream, opening: Opening) -> tuple[list[str], list[str]]:
+        """Logins that are taken, also where none is announced, and commands that are carried out without one."""
+        login: list[str] = []
+        others: list[str] = []
+        mechanism = first_mechanism(entry[5:] for entry in opening.capabilities if entry.startswith("AUTH="))
+        with until_it_hangs_up():
+            stream.send(f"a AUTHENTICATE {mechanism}\r\n".encode("ascii"))
+            answer = self._last_line(stream, "a")
+            if answer.startswith("+"):  # the server waits for the credentials, which it does not get
+                login.append(f"AUTHENTICATE {mechanism} with {quoted(answer)!r}")
+                stream.send(b"*\r\n")
+                self._last_line(stream, "a")
+            # no more than two: some servers hang up at the third command that is out of place
+            stream.send(b'e EXAMINE INBOX\r\nf LIST "" ""\r\n')
+            for tag, command in (("e", "EXAMINE"), ("f", "LIST")):
+                answer = self._last_line(stream, tag)
+                if answer.upper().startswith(f"{tag.upper()} OK"):
+                    others.append(f"{command} with {quoted(answer)!r}")
+        return login, others
+
+    @staticmethod
+    def _last_line(stream: Stream, tag: str) -> str:
+        """The line that ends an answer, or asks for more."""
+        while True:
+            line = stream.read_line()
+            if line.upper().startswith("* BYE"):
+                raise WireError("closed", f"the server hung up with {quoted(line)!r}")
+            if line.startswith((f"{tag} ", "+")):
+                return line
+            if not line.startswith("* "):
+                raise WireError("protocol", f"the server does not speak IMAP but says {quoted(line)!r}")
 
     def _refusal(self, status: str, words: str, *, disabled: bool) -> bool | None:
         """Whether an answer to LOGIN refuses clear text rather than the made-up credentials."""

@@ -26,19 +26,24 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
     ClearText,
     Dialogue,
     Opening,
+    until_it_hangs_up,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError, quoted
 
 _START_TLS = "1.3.6.1.4.1.1466.20037"
+_WHO_AM_I = "1.3.6.1.4.1.4203.1.11.3"  # RFC 4532
 # Tags of RFC 4511: requests, and answers.
-_BIND, _UNBIND, _SEARCH, _EXTENDED = 0x60, 0x42, 0x63, 0x77
+_BIND, _UNBIND, _SEARCH, _COMPARE, _EXTENDED = 0x60, 0x42, 0x63, 0x6E, 0x77
 _ENTRY, _REFERENCE = 0x64, 0x73
-_LAST_ANSWERS = (0x61, 0x65, 0x78)  # to bind, search and extended requests
+_LAST_ANSWERS = (0x61, 0x65, 0x6F, 0x78)  # to bind, search, compare and extended requests
 _PRESENT, _SIMPLE, _SASL, _REQUEST_NAME = 0x87, 0x80, 0xA3, 0x80
 _NAMES = {
     0: "success",
     1: "operationsError",
     2: "protocolError",
+    4: "sizeLimitExceeded",
+    5: "compareFalse",
+    6: "compareTrue",
     7: "authMethodNotSupported",
     8: "strongerAuthRequired",
     13: "confidentialityRequired",
@@ -51,6 +56,7 @@ _NAMES = {
     53: "unwillingToPerform",
 }
 _SUCCESS, _OPERATIONS_ERROR, _STRONGER, _CONFIDENTIALITY, _GO_ON = 0, 1, 8, 13, 14
+_COMPARED = (5, 6)
 _JUDGED = (_SUCCESS, 32, 49)  # the answer is about the credentials, so the server was willing to take them
 _NOT_AT_ALL = (7, 48, 53)  # such a login is refused on any channel
 # Where a server does not say which suffixes it serves, this is the best guess: OpenLDAP has it.
@@ -69,12 +75,14 @@ class _Answer:
     Attributes:
         code: the result code of RFC 4511 section 4.1.9.
         diagnostic: the server's explanation.
-        attributes: of the one entry found, values by attribute name in lower case.
+        attributes: of the last entry found, values by attribute name in lower case.
+        entries: how many were found.
     """
 
     code: int
     diagnostic: str
     attributes: dict[str, list[str]]
+    entries: int = 0
 
     @property
     def words(self) -> str:
@@ -95,14 +103,14 @@ def _message(number: int, request: bytes) -> bytes:
     return element(SEQUENCE, integer(number), request)
 
 
-def _search(base: str, *attributes: str) -> bytes:
-    """A search for one entry, of any class."""
+def _search(base: str, *attributes: str, below: bool = False) -> bytes:
+    """A search for one entry, of any class: the one of that name, or any below it."""
     return element(
         _SEARCH,
         octets(base),
-        integer(0, ENUMERATED),  # scope: the base object
+        integer(2 if below else 0, ENUMERATED),  # scope: the whole subtree, or the base object
         integer(0, ENUMERATED),  # aliases are not followed
-        integer(0),  # no limits
+        integer(1 if below else 0),  # entries at most; 0 for no limit
         integer(0),
         element(BOOLEAN, b"\0"),
         octets("objectClass", _PRESENT),
@@ -152,17 +160,18 @@ def _answer(stream: Stream, number: int) -> _Answer:
         WireError: the server hung up, or does not speak LDAP.
     """
     attributes: dict[str, list[str]] = {}
+    entries = 0
     while True:
         answers, said = _read(stream)
         try:
             if answers == 0:  # a notice of disconnection, RFC 4511 section 4.4.1
                 raise WireError("closed", f"the server hung up with {_Answer(*_result(said), {}).words!r}")
             if answers == number and said.tag in _LAST_ANSWERS:
-                return _Answer(*_result(said), attributes)
+                return _Answer(*_result(said), attributes, entries)
             if answers != number or said.tag not in (_ENTRY, _REFERENCE):
                 raise WireError("protocol", f"the server sent an unexpected answer (tag {said.tag:#04x})")
             if said.tag == _ENTRY:
-                attributes = _attributes(said)
+                attributes, entries = _attributes(said), entries + 1
         except (BerError, ValueError, IndexError) as exc:
             raise WireError("protocol", f"the server does not speak LDAP ({exc})") from exc
 
@@ -230,7 +239,25 @@ class Ldap(Dialogue):
         if offered or (search.code == _SUCCESS and suffixes):
             return ClearText(False, offered, evidence)
         blamed = search.blames_the_channel or bind.blames_the_channel
-        return ClearText(True if blamed and offered is False else None, offered, evidence)
+        found = ClearText(True if blamed and offered is False else None, offered, evidence)
+        return found.although(self._answered(stream, (suffixes or [_GUESSED_SUFFIX])[0]))
+
+    @staticmethod
+    def _answered(stream: Stream, suffix: str) -> list[str]:
+        """Further operations that are carried out without a login, each with its answer; none changes anything."""
+        found: list[str] = []
+        class_of = element(SEQUENCE, octets("objectClass"), octets("top"))
+        with until_it_hangs_up():
+            below = _ask(stream, 10, _search(suffix, "1.1", below=True))
+            if below.entries:
+                found.append(f"a search below {quoted(suffix)} with {below.words!r}")
+            compared = _ask(stream, 11, element(_COMPARE, octets(suffix), class_of))
+            if compared.code in _COMPARED:
+                found.append(f"a comparison with {compared.words!r}")
+            who = _ask(stream, 12, element(_EXTENDED, octets(_WHO_AM_I, _REQUEST_NAME)))
+            if who.code == _SUCCESS:
+                found.append(f"Who am I? with {who.words!r}")
+        return found
 
     @staticmethod
     def _try_sasl(stream: Stream, opening: Opening) -> tuple[str, _Answer | None]:

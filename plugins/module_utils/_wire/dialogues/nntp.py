@@ -13,6 +13,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
     ClearText,
     Dialogue,
     Opening,
+    until_it_hangs_up,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import (
     Stream,
@@ -32,6 +33,28 @@ _CLOSING = 205
 _NOT_FOR_YOU = 502  # in place of a greeting (RFC 3977 section 5.1.1)
 # what a reader with access is told: here is the article, or there is none (RFC 3977 section 6.2.1)
 _USED = (220, 430)
+# What readers and other servers may use before they log in, for groups and articles that cannot exist.
+_ARTICLE = "<none@none.invalid>"
+_QUESTIONS = (
+    "LIST ACTIVE none.invalid",
+    "NEWGROUPS 20990101 000000 GMT",
+    "NEWNEWS none.invalid 20990101 000000 GMT",
+    "GROUP none.invalid",
+    f"HEAD {_ARTICLE}",
+    f"BODY {_ARTICLE}",
+    f"STAT {_ARTICLE}",
+    f"OVER {_ARTICLE}",
+    "XOVER 1",
+    f"HDR Subject {_ARTICLE}",
+    f"XHDR Subject {_ARTICLE}",
+    f"CHECK {_ARTICLE}",
+)
+# A server that takes one of these waits for the article, and gets none.
+_OFFERS = (f"IHAVE {_ARTICLE}", "POST")
+_SEND_IT = (335, 340)
+_WITH_LINES = (215, 220, 221, 222, 224, 225, 230, 231)  # the answer goes on up to a full stop
+# Answers about a group or an article: the command was not barred (RFC 3977 section 3.2, RFC 4644).
+_ABOUT_THE_MATTER = (*_SEND_IT, 411, 412, 420, 421, 422, 423, 430, 431, 435, 436, 437, 438)
 
 
 @dataclass(frozen=True)
@@ -95,13 +118,33 @@ class Nntp(Dialogue):
     def clear_text(self, stream: Stream, opening: Opening) -> ClearText:
         """Ask for an article that cannot exist, and then try to log in.
 
-        ARTICLE, because Cyrus answers STAT and HEAD to everybody; servers use them among themselves.
+        Where these are refused, what else a client may use is asked for.
         """
-        use = self._ask(stream, "ARTICLE <none@none.invalid>")
+        use = self._ask(stream, f"ARTICLE {_ARTICLE}")
         login = self._ask(stream, "AUTHINFO USER x")
         offered = login.code == _PASSWORD_WANTED or _offers_login(opening.capabilities)
         evidence = f"ARTICLE was answered with {use.words!r}, AUTHINFO USER with {login.words!r}"
-        return ClearText(self._refusal(use.code, login.code), offered, evidence)
+        found = ClearText(self._refusal(use.code, login.code), offered, evidence)
+        return found if found.refused is False else found.although(self._answered(stream))
+
+    def _answered(self, stream: Stream) -> list[str]:
+        """The commands that the server carries out, each with its answer."""
+        found: list[str] = []
+        with until_it_hangs_up():
+            stream.send("".join(f"{command}\r\n" for command in _QUESTIONS).encode("ascii"))
+            for command in _QUESTIONS:
+                reply = self._read(stream)
+                if reply.code in _WITH_LINES:
+                    while stream.read_line() != ".":
+                        pass
+                found += _shown(command, reply)
+            for command in _OFFERS:
+                reply = self._ask(stream, command)
+                found += _shown(command, reply)
+                if reply.code in _SEND_IT:
+                    stream.close()  # it throws away what is not complete
+                    break
+        return found
 
     @staticmethod
     def _refusal(use: int, login: int) -> bool | None:
@@ -121,6 +164,12 @@ class Nntp(Dialogue):
     def refuses_in_clear_text(self, answer: bytes) -> bool:
         # INN says "400 Encrypted TLS connection failed" and hangs up
         return answer.startswith(str(_TEMPORARILY_UNAVAILABLE).encode("ascii"))
+
+
+def _shown(command: str, reply: _Reply) -> list[str]:
+    """A command with its answer, unless that is a refusal."""
+    good = 200 <= reply.code < 300 or reply.code in _ABOUT_THE_MATTER
+    return [f"{command.partition(' ')[0]} with {reply.words!r}"] if good else []
 
 
 def _offers_login(capabilities: tuple[str, ...]) -> bool:

@@ -6,13 +6,20 @@
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.base import (
     BLAMES_THE_CHANNEL,
     ClearText,
     Dialogue,
     Opening,
+    first_mechanism,
+    until_it_hangs_up,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError, quoted
+
+_TIMESTAMP = re.compile(r"<[^<>@\s]+@[^<>\s]+>")  # the greeting has one where there is APOP (RFC 1939 section 7)
+_NO_SUCH_COMMAND = re.compile(r"unknown|unrecogni[sz]ed|invalid command|not (?:supported|implemented|available)", re.I)
 
 
 class Pop3(Dialogue):
@@ -64,7 +71,31 @@ class Pop3(Dialogue):
             return ClearText(False, True, evidence)
         kept_back = bool(opening.capabilities) and not announced
         refused = kept_back or bool(BLAMES_THE_CHANNEL.search(words))
-        return ClearText(True if refused else None, offered, evidence)
+        found = ClearText(True if refused else None, offered, evidence)
+        login, others = self._answered(stream, opening)
+        return found.although([*login, *others], login=bool(login))
+
+    def _answered(self, stream: Stream, opening: Opening) -> tuple[list[str], list[str]]:
+        """Other logins that are taken, also where none is announced, and commands that are carried out without one."""
+        login: list[str] = []
+        others: list[str] = []
+        offers = (entry.split()[1:] for entry in opening.capabilities if entry.startswith("SASL "))
+        mechanism = first_mechanism(word for offer in offers for word in offer)
+        with until_it_hangs_up():
+            stream.send(f"AUTH {mechanism}\r\n".encode("ascii"))
+            answer = quoted(stream.read_line())
+            if answer.startswith("+"):  # the server waits for the credentials, which it does not get
+                login.append(f"AUTH {mechanism} with {answer!r}")
+                stream.send(b"*\r\n")
+                stream.read_line()
+            if _TIMESTAMP.search(opening.greeting):
+                good, words = self._ask(stream, f"APOP x {'0' * 32}")
+                if good or not (BLAMES_THE_CHANNEL.search(words) or _NO_SUCH_COMMAND.search(words)):
+                    login.append(f"APOP with {words!r}")
+            good, words = self._ask(stream, "STAT")
+            if good:
+                others.append(f"STAT with {words!r}")
+        return login, others
 
     def answer_to_smuggled(self, stream: Stream) -> str:
         good, words = self._ask(stream, "QUIT")

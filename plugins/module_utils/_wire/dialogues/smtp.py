@@ -15,6 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
     ClearText,
     Dialogue,
     Opening,
+    until_it_hangs_up,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import (
     Stream,
@@ -23,6 +24,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
     quoted,
 )
 
+# What is asked where mail is refused, about an address and a domain that cannot exist.
+_QUESTIONS = ("VRFY none@none.invalid", "EXPN none@none.invalid", "ETRN none.invalid")
+_ABOUT_THE_ADDRESS = (550, 551, 553)  # it does not exist, or is elsewhere
+# 550 is also how servers bar the command itself. 252 says nothing of an address: Exim answers so where VRFY is barred.
+_BARRED = re.compile(r"prohibit|denied|disabled|refused|polic|authent|log ?in|not (?:allowed|permitted)", re.I)
+_CANNOT_VERIFY = 252
 _IN_TROUBLE = (421,)  # it is about to close, whoever asks (RFC 5321 section 3.8)
 
 
@@ -95,10 +102,24 @@ class Smtp(Dialogue):
             self._ask(stream, "RSET")
             return ClearText(False, bool(mechanisms), evidence)
         if not mail.blames_the_channel:
-            return ClearText(None, bool(mechanisms), evidence)
-        if not mechanisms:
-            return ClearText(True, False, evidence)
-        return self._try_auth(stream, mechanisms, evidence)
+            found = ClearText(None, bool(mechanisms), evidence)
+        elif not mechanisms:
+            found = ClearText(True, False, evidence)
+        else:
+            found = self._try_auth(stream, mechanisms, evidence)
+        return found if found.refused is False else found.although(self._answered(stream))
+
+    def _answered(self, stream: Stream) -> list[str]:
+        """The commands that the server carries out, each with its answer; one by one, for few may be sent together."""
+        found: list[str] = []
+        with until_it_hangs_up():
+            for command in _QUESTIONS:
+                reply = self._ask(stream, command)
+                good = 200 <= reply.code < 300 and reply.code != _CANNOT_VERIFY
+                about = reply.code in _ABOUT_THE_ADDRESS and not _BARRED.search(reply.words)
+                if good or (about and not reply.blames_the_channel):
+                    found.append(f"{command.partition(' ')[0]} with {reply.words!r}")
+        return found
 
     def _try_auth(self, stream: Stream, mechanisms: list[str], evidence: str) -> ClearText:
         """530 can also mean "log in first" (RFC 4954 section 6); AUTH itself shows whether clear text is enough."""

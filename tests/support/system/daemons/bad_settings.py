@@ -51,6 +51,13 @@ STRANGE_STORE = served(
     "there is '{'",
     "use letters",
 )
+NEWS_IN_CLEAR = served(
+    "news that are to refuse clear text on a port that begins with it",
+    dict(vserver("nntp", port=119)),
+    "require_secure_channel",
+    "on port 119 Cyrus answers LIST, HEAD, STAT, CHECK and IHAVE in clear text",
+    "set port to 0",
+)
 ASKED = (
     STRANGE_STORE,
     served(
@@ -120,5 +127,5 @@ ASKED = (
 BAD: Mapping[tuple[str, str], Sequence[BadInput]] = {
     FULL: ASKED,
     EXIM: (NOT_SERVED, STRANGE_STORE),
-    CYRUS: (NOT_SERVED, STRANGE_STORE),
+    CYRUS: (NOT_SERVED, STRANGE_STORE, NEWS_IN_CLEAR),
 }

@@ -110,7 +110,7 @@ def declared(host: Host) -> Sequence[Options]:
         vserver("imap", alternative_certificate=RSA),
         vserver("imap", SECOND, name="internal", addresses=[second_address(host)], port=1143, implicit_tls_port=1993),
         vserver("pop3"),
-        vserver("nntp"),
+        vserver("nntp", port=0),  # on port 119 Cyrus refuses to nobody what servers ask each other
     )
 
 
@@ -131,7 +131,7 @@ _OTHER = {"certificate": RSA, "server_names": []}
 
 
 def _is_closed(one: Options) -> bool:
-    return one["protocol"] not in {"smtp", "http"} and "name" not in one
+    return one["protocol"] not in {"smtp", "http"} and "name" not in one and one.get("port") != 0
 
 
 def closed(host: Host) -> Sequence[Options]:
@@ -205,7 +205,7 @@ PLACES: Mapping[tuple[str, str], Sequence[Place]] = {
     ),
     ODD: ALL,
     EXIM: (*MAIL, *WEB, *_beside(Place(2525, "smtp"))),
-    CYRUS: (*IMAP, *POP3, *NEWS, *_beside(Place(1143, "imap"), Place(1993))),
+    CYRUS: (*IMAP, *POP3, *NEWS[1:], *_beside(Place(1143, "imap"), Place(1993))),
 }
 NAMES_OF_DOVECOT = tuple(_asked(one) for one in IMAP)
 
@@ -239,5 +239,5 @@ def places(host: Host) -> Sequence[Place]:
 
 
 def protocols(host: Host) -> Sequence[str]:
-    """The protocols that refuse clear text on a host."""
-    return sorted({one["protocol"] for one in declared(host)} - {"smtp"})
+    """The protocols that begin in clear text on a host and refuse to be used so."""
+    return sorted({one["protocol"] for one in declared(host) if one.get("port") != 0} - {"smtp"})

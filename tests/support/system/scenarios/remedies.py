@@ -178,12 +178,12 @@ FAULTS = (
     Fault(
         "a service with options of its own",
         "cyrus",
-        "printf 'allowplaintext: yes\\n' | cat /etc/imapd.conf - >/etc/imapd-own.conf;"
-        " sed -i 's/cmd=\"pop3d /cmd=\"pop3d -C \\/etc\\/imapd-own.conf /' /etc/cyrus.conf",
-        vserver("pop3"),
+        "printf 'allowplaintext: yes\\n' | cat /etc/imapd.conf - >/etc/imapd-news.conf;"
+        " sed -i 's/cmd=\"nntpd /cmd=\"nntpd -C \\/etc\\/imapd-news.conf /' /etc/cyrus.conf",
+        vserver("nntp", require_secure_channel=False),
         "read another file than /etc/imapd.conf",
-        "move that file's options to /etc/imapd.conf, with 'pop3_' before their names, remove -C",
-        "sed -i 's, -C /etc/imapd-own.conf,,' /etc/cyrus.conf; echo 'pop3_allowplaintext: yes' >>/etc/imapd.conf",
+        "move that file's options to /etc/imapd.conf, with 'nntp_' before their names, remove -C",
+        "sed -i 's, -C /etc/imapd-news.conf,,' /etc/cyrus.conf; echo 'nntp_allowplaintext: yes' >>/etc/imapd.conf",
     ),
 )
 

@@ -32,7 +32,7 @@ INSTALLED = frozenset({"PLAIN", "LOGIN", "SCRAM-SHA-256", "DIGEST-MD5"})
 CERTIFICATE, OTHER = "mx.example.test", "other.example.test"
 IMAP = Vserver("imap", certificate=CERTIFICATE, require_secure_channel=True, implicit_tls_port=993)
 POP3 = replace(IMAP, protocol="pop3", implicit_tls_port=995)
-NNTP = replace(IMAP, protocol="nntp", implicit_tls_port=563)
+NNTP = replace(IMAP, protocol="nntp", port=0, implicit_tls_port=563)
 INTERNAL = replace(IMAP, name="internal-2", addresses=("127.0.0.1", "::1"), port=1143, implicit_tls_port=1993)
 GONE = [replace(one, present=False) for one in (IMAP, POP3, NNTP, INTERNAL)]
 
@@ -42,7 +42,7 @@ CASES = {
     "imap-optional": [replace(IMAP, require_secure_channel=False)],
     "imap-only-implicit": [replace(IMAP, port=0)],
     "pop3-legacy-two-certificates": [replace(POP3, alternative_certificate=OTHER, strength="legacy")],
-    "nntp-starttls-only": [replace(NNTP, implicit_tls_port=0)],
+    "nntp-starttls-only": [replace(NNTP, port=None, implicit_tls_port=0, require_secure_channel=False)],
     "logins": [
         replace(IMAP, require_secure_channel=False, auth_clear=("SCRAM-SHA-256",), auth_tls=("PLAIN", "SCRAM-SHA-256"))
     ],
@@ -234,6 +234,9 @@ def test_too_old_a_version(printed, host):
     [
         (replace(INTERNAL, port=143), "imap and imapinternal2 .* would both listen on 127.0.0.1, port 143"),
         (replace(INTERNAL, addresses=(), port=110, implicit_tls_port=0), "every address, port 110"),
+        (replace(NNTP, port=None), "on port 119 Cyrus answers LIST, HEAD, STAT, CHECK and IHAVE in clear text"),
+        (replace(NNTP, port=119, implicit_tls_port=0), "on port 119 Cyrus answers LIST"),
+        (replace(NNTP, name="second", port=1119), "on port 1119 Cyrus answers LIST"),
         (replace(IMAP, auth_tls=("GSSAPI",)), "has no mechanism GSSAPI"),
         (replace(IMAP, auth_tls=("SOMETHING",)), "has no mechanism SOMETHING"),
         (replace(IMAP, require_secure_channel=False, auth_clear=("PLAIN",)), "single list of mechanisms"),
@@ -248,6 +251,30 @@ def test_what_cyrus_cannot_do(vserver, message, host):
         provider(host).plan([vserver])
     assert refused.value.subject == vserver.title
     assert refused.value.option
+
+
+@pytest.mark.parametrize(("implicit_tls_port", "also"), [(563, ""), (0, " and leave implicit_tls_port out")])
+def test_news_in_clear_text_has_a_remedy(implicit_tls_port, also, host):
+    asked = replace(NNTP, port=None, implicit_tls_port=implicit_tls_port)
+    with pytest.raises(Problem) as refused:
+        provider(host).plan([asked])
+    assert f"set port to 0{also}, so that it is served on port 563 alone" in refused.value.remedy
+    host.take(provider(host).plan([NNTP]).changes)
+    assert provider(host).read()[NNTP.key].require_secure_channel
+    provider(host).plan([asked if implicit_tls_port == 563 else NNTP])  # port 119 is closed by now
+
+
+def test_what_stands_does_not_have_news_refused(host):
+    host.files[IMAPD_CONF] += b"tls_required: yes\n"
+    change(host, IMAPD_CONF, "allowplaintext: yes\n", "allowplaintext: no\n")
+    left_out = frozenset({"require_secure_channel", "strength"})
+    for protocol, required in (("imap", True), ("nntp", False)):
+        asked = replace(IMAP, protocol=protocol, require_secure_channel=False, left_out=left_out)
+        found = provider(host).read()[asked.key]
+        assert found.require_secure_channel is required
+        assert provider(host).never_below(asked, found).require_secure_channel is required
+    asked = replace(NNTP, require_secure_channel=False, left_out=left_out)
+    assert provider(host).never_below(asked, None).require_secure_channel
 
 
 def test_a_protocol_that_is_not_installed(host):

@@ -287,6 +287,27 @@ def test_other_ports_keep_what_the_administrator_had_set(name, host):
     assert provider(host).read()["submission", "default"] == replace(SUBMISSION, strength="modern")
 
 
+@pytest.mark.parametrize("name", ["acl_smtp_vrfy", "acl_smtp_expn", "acl_smtp_etrn"])
+def test_what_the_administrator_lets_be_asked_is_refused_in_clear_where_mail_is(name, host):
+    before = dict(host.files)
+    apply(host, SUBMISSION)
+    bare = option(host, name)
+    host.files = dict(before)
+    add(host, administrators(host), f"{name} = acl_of_mine\n")
+    before = dict(host.files)
+    apply(host, replace(SUBMISSION, require_secure_channel=False))
+    assert (bare, option(host, name)) == ("", "acl_of_mine")
+    for _again in range(2):
+        apply(host, SUBMISSION)
+        ours = option(host, name)
+        assert ours.startswith("${if and{{eq{$tls_in_cipher}{}}{eq{${extract{")
+        assert ours.endswith("{deny message = Must issue a STARTTLS command first}{acl_of_mine}}")
+    apply(host, replace(SUBMISSION, require_secure_channel=False))
+    assert option(host, name) == "acl_of_mine"
+    apply(host, replace(SUBMISSION, present=False))
+    assert host.files == before
+
+
 def test_other_ports_stay_open(host):
     add(host, administrators(host), "daemon_smtp_ports = smtp : 2500\n")
     apply(host, SUBMISSION)

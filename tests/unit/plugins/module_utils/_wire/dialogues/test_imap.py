@@ -66,3 +66,55 @@ def test_a_server_that_turns_us_away():
 def test_a_server_that_hangs_up_with_a_reason():
     error = handshake_error(imap(answers={"CAPABILITY": "* BYE too many\r\nOK"}), "imap")
     assert (error.code, error.text) == ("closed", "the server hung up with '* BYE too many'")
+
+
+REFUSES = {"LOGIN": "NO [PRIVACYREQUIRED] disallowed"}
+
+
+@pytest.mark.parametrize(
+    ("clear", "answers", "commands", "login"),
+    [
+        ("IMAP4rev1 LOGINDISABLED", {"AUTHENTICATE": "NO [PRIVACYREQUIRED] disallowed"}, [], False),
+        ("IMAP4rev1 LOGINDISABLED", {"EXAMINE": "OK [READ-ONLY] done", "LIST": "OK done"}, ["EXAMINE", "LIST"], False),
+        ("IMAP4rev1 LOGINDISABLED", {"EXAMINE": "* 3 EXISTS\r\nOK [READ-ONLY] done"}, ["EXAMINE"], False),
+    ],
+)
+def test_commands_beside_login(clear, answers, commands, login):
+    with serving(imap(clear=clear, answers={**REFUSES, **answers})) as server:
+        found = clear_text(at(server, "imap"))
+    assert server.heard[1:] == ["l LOGIN x y", "a AUTHENTICATE PLAIN", "e EXAMINE INBOX", 'f LIST "" ""', "q LOGOUT"]
+    assert found.refused is not bool(commands)
+    assert found.auth_offered is login
+    assert [one.partition(" ")[0] for one in found.answered] == commands
+
+
+@pytest.mark.parametrize(
+    ("clear", "mechanism"),
+    [("IMAP4rev1 LOGINDISABLED", "PLAIN"), ("AUTH=SCRAM-SHA-256 AUTH=EXTERNAL LOGINDISABLED", "SCRAM-SHA-256")],
+)
+def test_a_login_that_is_taken_although_it_is_disabled(clear, mechanism):
+    def script(client):
+        client.say("* OK ready.")
+        while True:
+            tag, _space, command = client.hear().partition(" ")
+            if command.startswith("AUTHENTICATE"):
+                client.say("+ ")
+            elif tag == "*":
+                client.say("a BAD cancelled")
+            else:
+                line = (
+                    f"* CAPABILITY {clear}\r\n{tag} OK" if command == "CAPABILITY" else f"{tag} NO {REFUSES['LOGIN']}"
+                )
+                client.say(line)
+
+    with serving(script) as server:
+        found = clear_text(at(server, "imap"))
+    assert (found.refused, found.auth_offered) == (False, True)
+    assert found.answered == (f"AUTHENTICATE {mechanism} with '+ '",)
+    assert "*" in server.heard
+
+
+def test_a_server_that_hangs_up_over_a_command():
+    with serving(imap(answers={**REFUSES, "AUTHENTICATE": "* BYE Too many invalid commands.\r\nNO"})) as server:
+        found = clear_text(at(server, "imap"))
+    assert (found.refused, found.answered) == (True, ())

@@ -193,12 +193,20 @@ _CLEAR_TEXT = [
     pytest.param(Answers(search=50, simple=49, mechanisms=[]), False, True, "(49)", id="only simple binds"),
     pytest.param(Answers(search=1, simple=8, sasl=8), True, False, "strongerAuthRequired (8)", id="signing demanded"),
     pytest.param(
-        Answers(root=53, simple=53, sasl=53, diagnostic="Minimum SSF not met."), True, False, "SSF", id="in words"
+        Answers(root=53, search=53, simple=53, sasl=53, diagnostic="Minimum SSF not met."),
+        True,
+        False,
+        "SSF",
+        id="in words",
     ),
     pytest.param(
-        Answers(root=53, simple=53, sasl=7, diagnostic="not for you"), None, False, "not for you", id="no logins at all"
+        Answers(root=53, search=53, simple=53, sasl=7, diagnostic="not for you"),
+        None,
+        False,
+        "not for you",
+        id="no logins at all",
     ),
-    pytest.param(Answers(root=13, simple=49, sasl=48), None, None, "(49)", id="a suffix that nobody serves"),
+    pytest.param(Answers(root=13, search=32, simple=49, sasl=48), None, None, "(49)", id="a suffix that nobody serves"),
     pytest.param(Answers(search=53, simple=80, mechanisms=[]), None, None, "result (80)", id="broken"),
 ]
 
@@ -222,8 +230,45 @@ def test_clear_text_is_tried_without_a_credential_of_anyone():
         f"bind cn=nobody,{SUFFIX} made-up",
         "sasl PLAIN",  # a mechanism's name, and nothing after it
         "sasl NTLM",
+        f"search {SUFFIX} 1.1",
+        f"compare {SUFFIX}",
+        "whoami",
         "unbind",
     ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"compare": 6}, "a comparison with 'compareTrue (6)'"),
+        ({"who": 0}, "Who am I? with 'success (0)'"),
+        ({"compare": 50, "who": 2}, ""),
+    ],
+)
+def test_operations_beside_searches_and_binds(answers, words):
+    with serving(ldap(answers=Answers(search=13, simple=13, sasl=48, **answers))) as server:
+        found = clear_text(at(server))
+    assert found.refused is not bool(words)
+    assert found.answered == ((words,) if words else ())
+
+
+def test_entries_below_a_suffix_that_is_hidden():
+    class Below(Answers):
+        def __init__(self) -> None:
+            super().__init__(simple=13, sasl=48)
+            self._codes = iter((13, 0))
+
+        @property
+        def search(self) -> int:
+            return next(self._codes)
+
+        @search.setter
+        def search(self, _code: int) -> None:
+            pass
+
+    with serving(ldap(answers=Below())) as server:
+        found = clear_text(at(server))
+    assert found.answered == (f"a search below {SUFFIX} with 'success (0)'",)
 
 
 def test_one_open_suffix_is_enough():

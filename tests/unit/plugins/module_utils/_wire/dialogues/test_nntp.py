@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
@@ -35,7 +37,93 @@ def test_clear_text(script, refused, auth_offered, words):
 def test_clear_text_is_tried_without_doing_anything():
     with serving(nntp()) as server:
         clear_text(at(server, "nntp"))
-    assert server.heard == ["CAPABILITIES", "ARTICLE <none@none.invalid>", "AUTHINFO USER x", "QUIT"]
+    assert server.heard == [
+        "CAPABILITIES",
+        "ARTICLE <none@none.invalid>",
+        "AUTHINFO USER x",
+        "LIST ACTIVE none.invalid",
+        "NEWGROUPS 20990101 000000 GMT",
+        "NEWNEWS none.invalid 20990101 000000 GMT",
+        "GROUP none.invalid",
+        "HEAD <none@none.invalid>",
+        "BODY <none@none.invalid>",
+        "STAT <none@none.invalid>",
+        "OVER <none@none.invalid>",
+        "XOVER 1",
+        "HDR Subject <none@none.invalid>",
+        "XHDR Subject <none@none.invalid>",
+        "CHECK <none@none.invalid>",
+        "IHAVE <none@none.invalid>",
+        "POST",
+        "QUIT",
+    ]
+
+
+def test_no_more_is_asked_where_clear_text_is_not_refused():
+    with serving(nntp(answers={"ARTICLE": "430 No such article"})) as server:
+        assert clear_text(at(server, "nntp")).answered == ()
+    assert server.heard[-2:] == ["AUTHINFO USER x", "QUIT"]
+
+
+# what Cyrus 3.6 and 3.10 answer although the channel is required
+CYRUS = {
+    "LIST": "215 List of newsgroups follows:\r\nnone.invalid 2 1 y\r\n.",
+    "HEAD": "430 No article found with that message-id",
+    "STAT": "430 No article found with that message-id",
+    "CHECK": "238 <none@none.invalid> Send article",
+    "IHAVE": "335 <none@none.invalid> Send article",
+}
+
+
+def test_commands_that_are_not_gated():
+    with serving(nntp(answers=CYRUS)) as server:
+        found = clear_text(at(server, "nntp"))
+    assert (found.refused, found.auth_offered) == (False, False)
+    assert [one.partition(" ")[0] for one in found.answered] == ["LIST", "HEAD", "STAT", "CHECK", "IHAVE"]
+    assert "LIST with '215 List of newsgroups follows:'" in found.evidence
+    assert server.heard[-1] == "IHAVE <none@none.invalid>"  # nothing after it, which would be the article
+
+
+@pytest.mark.parametrize(
+    ("command", "answer", "counts"),
+    [
+        ("LIST", "215 follows\r\n.", True),
+        ("GROUP", "411 No such newsgroup", True),
+        ("GROUP", "480 Authentication required for command", False),
+        ("XOVER", "412 No newsgroup selected", True),
+        ("OVER", "503 Overview is off", False),
+        ("NEWNEWS", "502 NEWNEWS command disabled by administrator", False),
+        ("IHAVE", "435 Duplicate", True),
+        ("POST", "340 Ok, recommended message-ID <x@y>", True),
+        ("POST", "440 Posting not allowed", False),
+        ("CHECK", "400 goodbye", False),
+    ],
+)
+def test_one_command(command, answer, counts):
+    with serving(nntp(answers={command: answer})) as server:
+        found = clear_text(at(server, "nntp"))
+    assert (found.refused is False) == counts == bool(found.answered)
+
+
+def test_a_server_that_hangs_up_over_a_command():
+    def script(client):
+        with contextlib.suppress(StopIteration):
+            nntp(answers={"GROUP": "483 Encryption required"})(HangsUp(client))
+
+    class HangsUp:
+        def __init__(self, client):
+            self._client, self.say = client, client.say
+
+        def hear(self):
+            line = self._client.hear()
+            if line.startswith("GROUP"):
+                self.say("400 go away")
+                raise StopIteration
+            return line
+
+    with serving(script) as server:
+        found = clear_text(at(server, "nntp"))
+    assert (found.refused, found.answered) == (True, ())
 
 
 @pytest.mark.parametrize(

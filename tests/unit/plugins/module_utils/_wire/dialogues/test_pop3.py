@@ -55,3 +55,27 @@ def test_a_server_that_turns_us_away():
     error = handshake_error(pop3(greeting="-ERR go away"), "pop3")
     assert error.code == "rejected"
     assert "go away" in error.text
+
+
+REFUSES = {"USER": "-ERR [AUTH] Cleartext authentication disallowed on non-secure connections."}
+
+
+@pytest.mark.parametrize(
+    ("answers", "greeting", "commands", "login"),
+    [
+        ({}, "+OK ready.", [], False),
+        ({"AUTH": "+ ", "*": "-ERR cancelled"}, "+OK ready.", ["AUTH"], True),
+        ({"STAT": "+OK 0 0"}, "+OK ready.", ["STAT"], False),
+        ({"APOP": "-ERR [AUTH] Authentication failed."}, "+OK ready <1.2@mail.example.test>", ["APOP"], True),
+        ({"APOP": "-ERR [AUTH] only available under a layer"}, "+OK ready <1.2@mail.example.test>", [], False),
+        ({}, "+OK ready <1.2@mail.example.test>", [], False),
+    ],
+)
+def test_commands_beside_user(answers, greeting, commands, login):
+    with serving(pop3(answers={**REFUSES, **answers}, greeting=greeting)) as server:
+        found = clear_text(at(server, "pop3"))
+    assert server.heard[2] == "AUTH PLAIN"
+    assert ("APOP" in " ".join(server.heard)) == ("<" in greeting)
+    assert found.refused is not bool(commands)
+    assert found.auth_offered is login
+    assert [one.partition(" ")[0] for one in found.answered] == commands

@@ -60,6 +60,31 @@ def test_clear_text_is_tried_without_doing_anything():
     assert server.heard == ["EHLO [127.0.0.2]", "MAIL FROM:<>", "RSET", "QUIT"]
 
 
+@pytest.mark.parametrize(
+    ("command", "answer", "counts"),
+    [
+        ("VRFY", "250 <root@mail.example.test>", True),
+        ("VRFY", "550 5.1.1 <none.invalid>: Recipient address rejected: User unknown in local recipient table", True),
+        ("VRFY", "252 Administrative prohibition", False),
+        ("VRFY", "550 Administrative prohibition", False),
+        ("EXPN", "550 Administrative prohibition", False),
+        ("EXPN", "250 <root@mail.example.test>", True),
+        ("EXPN", _530, False),
+        ("ETRN", "250 OK, queuing for node none.invalid started", True),
+        ("ETRN", "458 Administrative prohibition", False),
+        ("VRFY", "421 too much", False),
+    ],
+)
+def test_commands_beside_mail(command, answer, counts):
+    with serving(smtp(answers={"MAIL": _530, command: answer})) as server:
+        found = clear_text(at(server, "smtp"))
+    asked = ["VRFY none@none.invalid", "EXPN none@none.invalid", "ETRN none.invalid"]
+    assert server.heard[1:] == ["MAIL FROM:<>", *asked, "QUIT"]
+    assert found.refused is not counts
+    assert [one.partition(" ")[0] for one in found.answered] == ([command] if counts else [])
+    assert found.evidence.endswith(f"{command} with {answer!r}") == counts
+
+
 def test_starttls_not_offered():
     error = handshake_error(smtp(clear=("SIZE 1000",)))
     assert (error.code, error.text) == ("no_starttls", "the server does not offer STARTTLS")
