@@ -44,6 +44,9 @@ class Daemon:
     def check(self, _run, _mirrors):
         self.journal.append(f"{self.name} check")
 
+    def running(self):
+        return True
+
     def refuse_halted(self):
         """It never stands still."""
 

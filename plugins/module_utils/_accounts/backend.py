@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     PasswordCheck,
     SubmissionProvider,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     account_backends,
     with_role,
@@ -30,7 +31,7 @@ def submission_server(site: Site) -> SubmissionProvider:
     for provider in site.providers.values():
         if isinstance(provider, SubmissionProvider):
             if not provider.running():
-                raise Problem(f"{provider.name} is installed but does not run", provider.remedy_where_down())
+                raise Down(provider)
             provider.refuse_halted()
             return provider
     packages = [one.packages["submission"] for one in with_role(SubmissionProvider)]
@@ -61,6 +62,8 @@ def account_database(site: Site, check: PasswordCheck, backend: str) -> AccountD
     for provider in site.providers.values():
         database = provider.account_database(check) if isinstance(provider, AccountBackend) else None
         if database:
+            if not provider.running() and provider.refused():
+                raise Down(provider)
             return database
     raise Problem(
         f"the submission server checks passwords with {check.backend}, which is not on this host",

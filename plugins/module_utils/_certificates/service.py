@@ -29,9 +29,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import has_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down, Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import (
+    WHY_NO_MORE,
+    Service,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
 Options = Mapping[str, Any]  # one object of a module
@@ -131,11 +135,16 @@ class Installations(_CertificateService):
         for params in things:
             self._planner.look(params)
 
+    def foreseen(self, thing: Options, provider: Provider) -> dict[str, Any]:
+        """The certificate, and that it changes."""
+        return {"name": thing["name"], "changed": True, "reason": WHY_NO_MORE.format(provider.name)}
+
     def plan(self, things: Sequence[Options]) -> ServicePlan:
         """The files that make the certificates live, and the daemons that must serve them."""
         check_distinct([params["name"] for params in things])
         plans = [self._planner.plan(params) for params in things]
         for plan in plans:
+            self._refuse_down(plan)
             self._refuse_must_staple(plan)
         renewed: dict[str, set[str]] = {}
         for plan in plans:
@@ -153,6 +162,12 @@ class Installations(_CertificateService):
         ]
         planned.facts["activated"] = sorted(renewed)
         return planned
+
+    def _refuse_down(self, plan: Plan) -> None:
+        """Raise Down where a daemon that gets the certificate has to be brought back first."""
+        for provider in (self.site.providers[daemon] for daemon in plan.daemons):
+            if not provider.running() and provider.mending():
+                raise Down(provider)
 
     def _refuse_must_staple(self, plan: Plan) -> None:
         """Raise Problem where daemons would get a certificate that clients must refuse as these show it."""

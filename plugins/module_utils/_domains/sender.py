@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import with_role
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
@@ -29,11 +30,7 @@ def sender(site: Site, name: str) -> DomainProvider:
             provider.refuse_halted()
             return provider
     if able:
-        raise Problem(
-            f"{able[0].name} is installed but does not run",
-            able[0].remedy_where_down(),
-            option="provider" if name != "auto" else "",
-        )
+        raise Down(able[0], option="provider" if name != "auto" else "")
     if name != "auto":
         raise Problem(f"{name} is not installed on this host", "install it, or leave provider out", option="provider")
     packages = [one.packages["smtp"] for one in with_role(DomainProvider)]

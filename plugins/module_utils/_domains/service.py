@@ -29,6 +29,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
     needed,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainOutcome,
     DomainPlan,
@@ -39,7 +40,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
     used_by_domains,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note, ServicePlan
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import (
+    WHY_NO_MORE,
+    Service,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import (
     exceptions,
@@ -100,6 +104,10 @@ class Domains(Service[DomainPolicy]):
     def title(self, row: Mapping[str, Any]) -> str:
         """The domain."""
         return str(row["domain"])
+
+    def foreseen(self, thing: DomainPolicy, provider: Provider) -> dict[str, Any]:
+        """The domain, and that it changes."""
+        return {"domain": thing.domain, "changed": True, "reason": WHY_NO_MORE.format(provider.name)}
 
     def plan(self, things: Sequence[DomainPolicy]) -> ServicePlan:
         """The files of the sending daemon that must change, and whose mail would be cut off."""

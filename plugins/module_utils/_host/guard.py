@@ -104,6 +104,7 @@ class Guard:
 
     def __init__(self, places: Places) -> None:
         self._places = places
+        self._watching = False
 
     def possible(self) -> bool:
         """Whether there can be one: systemd is the first process."""
@@ -121,10 +122,13 @@ class Guard:
         os.makedirs(self._places.transaction, mode=0o700, exist_ok=True)
         write_private(self._places.program, program())
         sync_directory(self._places.transaction)
-        try:
-            done = run(self._watcher())
-        except Problem as exc:
-            done = Completed(1, "", exc.found)
+        done = Completed(0, "", "")
+        if not self._watching:  # it waits for the end of the whole run, however many transactions that has
+            try:
+                done = run(self._watcher())
+            except Problem as exc:
+                done = Completed(1, "", exc.found)
+            self._watching = done.code == 0
         self._write_unit()
         return "" if done.code == 0 else done.complaint or "systemd-run does not say why"
 

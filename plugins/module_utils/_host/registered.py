@@ -82,6 +82,7 @@ class WayBack:
         commands: run while the units are stopped; they lead to the same end wherever they begin.
         conditions: commands without an effect; where one fails, units that are active are left alone, since they
             would not start again.
+        down: whether the daemon did not run before; then it is stopped.
     """
 
     daemon: str
@@ -89,6 +90,7 @@ class WayBack:
     active: tuple[str, ...] = ()
     commands: tuple[Command, ...] = ()
     conditions: tuple[Command, ...] = ()
+    down: bool = False
 
     @classmethod
     def from_journal(cls, noted: Mapping[str, Any]) -> WayBack:
@@ -101,11 +103,20 @@ class WayBack:
             tuple(Command(tuple(one["argv"]), one["stdin"]) for one in some)
             for some in (noted["commands"], noted.get("conditions", ()))
         )
-        found = cls(noted["daemon"], tuple(noted["units"]), tuple(noted["active"]), commands, conditions)
+        found = cls(
+            noted["daemon"],
+            tuple(noted["units"]),
+            tuple(noted["active"]),
+            commands,
+            conditions,
+            noted.get("down", False),
+        )
         words = [found.daemon, *found.units, *found.active]
         words += [word for one in (*commands, *conditions) for word in (*one.argv, one.stdin)]
         if not all(isinstance(word, str) for word in words) or not all(one.argv for one in (*commands, *conditions)):
             raise TypeError("a word of a way back is no text")
+        if not isinstance(found.down, bool):
+            raise TypeError("a switch is neither on nor off")
         return found
 
 

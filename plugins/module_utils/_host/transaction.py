@@ -82,6 +82,9 @@ class Participant(Protocol):
     def restore(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
         """Make the running daemon use the files, which have been put back, and the settings of a snapshot."""
 
+    def lay_down(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
+        """Stop the daemon, which did not run before; the files have been put back, and so are its settings."""
+
     def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
         """How the same is done without this object; no secrets."""
 
@@ -112,6 +115,7 @@ class Transaction:
         self._warn = warn
         self._places = places or Places()
         self._journal = Journal(self._places)
+        self._guard = Guard(self._places)
         self._lock = Lock(self._places.lock)
         self._interruptions = Interruptions()
         self._owed: Record | None = None
@@ -234,7 +238,7 @@ class Transaction:
 
     def _post_guard(self) -> None:
         """Have somebody notice when this run is killed."""
-        guard = Guard(self._places)
+        guard = self._guard
         complaint = guard.post(self._run) if guard.possible() else "systemd is not the first process of this host"
         if complaint:
             self._warn(f"if this run is killed half-way, only the next one undoes what it left ({complaint})")
@@ -271,9 +275,11 @@ class Transaction:
     def _restore(self, participants: Sequence[Participant], record: Record) -> Failures:
         """Have the daemons use their old files and settings; answers which of them do not, and why."""
         failures = {}
+        down = {one.daemon for one in record.ways_back if one.down}
         for participant in participants:
+            bring_back = participant.lay_down if participant.name in down else participant.restore
             try:
-                participant.restore(self._run, record.snapshots[participant.name])
+                bring_back(self._run, record.snapshots[participant.name])
             except Problem as exc:
                 failures[participant.name] = [exc.found]
             except OSError as exc:

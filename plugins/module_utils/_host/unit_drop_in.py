@@ -17,6 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SHELL, SYSTEMD_UNITS
 
 _NAME = "postmaster-secure-channel.conf"
+_MENDS = "Run the playbook that sets this host up: ansible-playbook postmaster.secure_channel.site"
 
 
 def path_of(unit: str) -> str:
@@ -42,6 +43,19 @@ def before_start(unit: str, script: str, heading: str) -> FileChange:
     # '-': nothing of ours keeps the daemon from starting; '+': the unit may see /etc as read-only
     content = f"{heading}[Service]\nExecStartPre=-+{SHELL} -c '{line}'\n".encode() if script else None
     return FileChange(path_of(unit), content, "root", "root", 0o644, own_directory=True, loaded=False)
+
+
+def warned_unless(condition: str, found: str) -> str:
+    """A line of shell that puts a warning into the daemon's journal, with what mends it, unless a condition holds.
+
+    For files of others that have settings of ours in them, and that an upgrade may replace by the package's own.
+
+    Args:
+        condition: a command.
+        found: what is wrong where it fails, as it may stand in double quotes.
+    """
+    # the number is the level by which systemd files it, sd-daemon(3)
+    return f'{condition} || echo "<4>{found}. {_MENDS}"'
 
 
 def read_again(run: Callable[..., Completed], host: Host, unit: str) -> None:

@@ -70,7 +70,7 @@ def _follow(way: WayBack, run: Run) -> list[str]:
     unmet = [shlex.join(one.argv) for one in way.conditions if run(one.argv, stdin=one.stdin).code != 0]
     if unmet and run(["systemctl", "is-active", *way.active]).code == 0:
         return [f"it goes on with what it has, and would not start again ({', '.join(unmet)})"]
-    if way.commands and way.units:
+    if way.units and (way.commands or way.down):
         run(["systemctl", "stop", *way.units])
     failures = _changed(way, run)
     if way.active:

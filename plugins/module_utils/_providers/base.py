@@ -84,6 +84,40 @@ class Plan:
     given_up: Mapping[tuple[str, str], Sequence[str]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Mending:
+    """What brings back a daemon that files of ours keep from starting.
+
+    Attributes:
+        why: what is wrong with them, in the daemon's own words.
+        changes: the files as the installed version reads them.
+        diff: both, as entries for a module's diff.
+    """
+
+    why: str
+    changes: Sequence[FileChange] = ()
+    diff: Sequence[dict[str, Any]] = ()
+
+
+class Down(Problem):
+    """A daemon that is needed does not run.
+
+    Args:
+        provider: the daemon.
+        subject: the object that it is needed for.
+        option: the option that has asked for it.
+    """
+
+    def __init__(self, provider: Provider, *, subject: str = "", option: str = "") -> None:
+        self.provider = provider
+        found, place = f"{provider.name} is installed but does not run", option
+        refused = provider.refused()
+        if refused:
+            found, place = f"{found}: {refused.found}", refused.option or option
+        remedy = refused.remedy.removesuffix(", then run again") + "; then " if refused else ""
+        super().__init__(found, remedy + provider.remedy_where_down(), subject=subject, option=place)
+
+
 class Provider(ABC):
     """One daemon. Reading and planning change nothing; the transaction calls check and activate.
 
@@ -262,11 +296,31 @@ class Provider(ABC):
     def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
         """How restore() is done without a provider: by restarting what was active. For the journal, so no secrets."""
         units = self.units
-        return WayBack(self.name, units, tuple(one for one in units if is_active(self.host, one)))
+        active = tuple(one for one in units if is_active(self.host, one))
+        return WayBack(self.name, units, active, down=not active and not self.running())
+
+    def lay_down(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
+        """Leave a daemon as it was that did not run before: with its files, which have been put back, and stopped."""
+        run(["systemctl", "stop", *self.units])
 
     @abstractmethod
     def running(self) -> bool:
         """Whether the daemon serves."""
+
+    def refused(self) -> Problem | None:
+        """What the daemon, which does not run, has against its own configuration; None where that is no reason."""
+        try:
+            self.read()
+        except Problem as exc:
+            return exc
+        return None
+
+    def mending(self) -> Mending | None:
+        """How the daemon, which does not run, is brought back; None unless files of ours keep it from starting.
+
+        One that the administrator has stopped, and that would start, is none of these.
+        """
+        return None
 
     def refuse_halted(self) -> None:
         """Raise Problem where the daemon runs, but stands still: it would never hear that there are new files."""

@@ -17,13 +17,22 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import (
     Participant,
     Transaction,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import check_directory
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    Down,
+    Mending,
+    Provider,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
+
+# What check mode can say of an object whose daemon cannot be asked yet.
+WHY_NO_MORE = "{} would be brought back first; what else would change can be seen only then"
 
 Thing = TypeVar("Thing")  # what a service is about, such as virtual servers
 
@@ -94,18 +103,85 @@ class Service(ABC, Generic[Thing]):
             return f"files differ: {', '.join(plan.shown_files())}"
         return f"all {len(plan.rows)} {self.noun} are as desired"
 
+    def concerns(self, thing: Thing, provider: Provider) -> bool:
+        """Whether an object may need a daemon, which does not run."""
+        return True
+
+    def foreseen(self, thing: Thing, provider: Provider) -> dict[str, Any]:
+        """The row of an object for which no more can be foreseen than that a daemon would be brought back first."""
+        return {"name": getattr(thing, "name", ""), "changed": True, "reason": WHY_NO_MORE.format(provider.name)}
+
     def participant(self, name: str) -> Participant | None:
         """The daemon that a run which was killed had disturbed; None where it is gone."""
         return self.site.providers.get(name)
 
 
 def carry_out(service: Service[Thing], things: Sequence[Thing], transaction: Transaction) -> Report:
-    """Plan, apply, prove and report.
+    """Bring back what files of ours keep from starting, then plan, apply, prove and report.
 
     Raises:
-        Problem: it cannot be done, or the host does not show it; the host is as it was.
+        Problem: it cannot be done, or the host does not show it; the host is as it was, but for what was brought back.
     """
-    plan = service.plan(things)
+    mended: dict[str, Mending] = {}
+    foreseen: list[dict[str, Any]] = []
+    while True:
+        try:
+            report = _carry_out(service, things, transaction)
+            break
+        except Down as exc:
+            provider, mending = exc.provider, exc.provider.mending()
+            if mending is None or (provider.name in mended and not transaction.check_mode):
+                raise
+            if transaction.check_mode:
+                rest = [] if provider.name in mended else [one for one in things if not service.concerns(one, provider)]
+                foreseen += [service.foreseen(one, provider) for one in things if one not in rest]
+                things = rest
+            else:
+                transaction.apply(mending.changes, [provider])
+            mended[provider.name] = mending
+        except Problem as exc:
+            if not mended or transaction.check_mode:
+                raise
+            words = "; ".join(_mended(name, one) for name, one in mended.items())
+            raise Problem(
+                f"{exc.found}; before that, {words}", exc.remedy, subject=exc.subject, option=exc.option
+            ) from exc
+    if not mended:
+        return report
+    return _with_mended(service, report, mended, foreseen, check_mode=transaction.check_mode)
+
+
+def _mended(name: str, mending: Mending, *, foreseen: bool = False) -> str:
+    """What was done to bring a daemon back, as a clause."""
+    done = "would be put right, and it would be started" if foreseen else "were put right, and it was started"
+    return f"{name} did not run because of files or settings of this collection's ({mending.why}); these {done}"
+
+
+def _with_mended(
+    service: Service[Thing],
+    report: Report,
+    mended: Mapping[str, Mending],
+    foreseen: Sequence[dict[str, Any]],
+    *,
+    check_mode: bool,
+) -> Report:
+    """The report of a call that has brought daemons back, or would."""
+    clauses = [_mended(name, one, foreseen=check_mode) for name, one in mended.items()]
+    files = [change.path for one in mended.values() for change in one.changes]
+    result = report.result
+    rows = {} if service.key is None else {service.key: [*foreseen, *result[service.key]]}
+    activated = {"activated": [*mended, *(one for one in result.get("activated", ()) if one not in mended)]}
+    more = {
+        "changed": True,
+        "reason": "; ".join([*clauses, *([result["reason"]] if result["changed"] else [])]),
+        "files": [*files, *(path for path in result["files"] if path not in files)],
+        "diff": [*(one for some in mended.values() for one in some.diff), *result["diff"]],
+    }
+    return Report({**result, **rows, **more, **activated}, [*clauses, *report.warnings])
+
+
+def _carry_out(service: Service[Thing], things: Sequence[Thing], transaction: Transaction) -> Report:
+    plan = service.plan(things) if things else ServicePlan()
     result = {
         **(plan.rows[0] if service.key is None else {service.key: plan.rows}),
         "changed": plan.changed,

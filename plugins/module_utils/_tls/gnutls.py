@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import Strength
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
+    MODERN,
+    STRENGTHS,
+    Strength,
+)
 
 _KEY_EXCHANGES = {
     "ECDHE-ECDSA": "ECDHE-ECDSA",
@@ -120,6 +124,18 @@ def _means(word: str, one: str) -> bool:
         "MAC-ALL": one in {mac for _cipher, mac in _CIPHERS.values()},
     }
     return kinds.get(word, word == one)
+
+
+def strength_of(words: str) -> Strength:
+    """The strength that a priority string of ours is of, of whatever release; where none fits, the strictest that may.
+
+    Only what it allows in TLS 1.2 counts: other releases of this collection may write the rest in another way.
+    """
+    if allows_only_tls13(words):
+        return STRENGTHS[MODERN]
+    fitting = (one for one in STRENGTHS.values() if one.ciphers and holds_to(one, words))
+    plain = STRENGTHS["legacy"] if "+RSA" in words.upper().split(":") else STRENGTHS["intermediate"]
+    return next(fitting, plain)
 
 
 def allows_only_tls13(words: str) -> bool:

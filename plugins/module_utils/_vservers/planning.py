@@ -18,7 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import SaslSocket, Vserver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Plan, Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down, Plan, Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.capability_check import (
     refuse_unsupported,
     used_by_vservers,
@@ -175,7 +175,12 @@ def _untried_version(provider: Provider) -> list[str]:
 def _offer(site: Site, socket: SaslSocket, asking: Provider, vserver: Vserver) -> tuple[Provider, Sequence[FileChange]]:
     """The daemon that can check passwords at a socket, and the files with which it does."""
     for provider in site.providers.values():
-        files = provider.offer(socket)
+        try:
+            files = provider.offer(socket)
+        except Problem as exc:
+            if provider.running():
+                raise
+            raise Down(provider, subject=vserver.title, option="protocol") from exc
         if files is not None:
             return provider, files
     raise Problem(

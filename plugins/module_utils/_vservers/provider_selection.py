@@ -15,7 +15,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down, Provider
 
 Found = Mapping[tuple[str, str], Vserver]
 _EVERYWHERE = "every address"
@@ -73,12 +73,7 @@ def choose(
         )
     chosen = _decided(vserver, able, listening)
     if not chosen.running():
-        raise Problem(
-            f"{chosen.name} is installed but does not run",
-            chosen.remedy_where_down(),
-            subject=vserver.title,
-            option="protocol",
-        )
+        raise Down(chosen, subject=vserver.title, option="protocol")
     chosen.refuse_halted()
     return chosen
 

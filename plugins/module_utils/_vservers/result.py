@@ -27,6 +27,12 @@ def rows(plan: DaemonPlan, renewed: Collection[str]) -> list[dict[str, Any]]:
     return [_row(plan, vserver, reasons[vserver]) for vserver in plan.vservers]
 
 
+def unknown_row(vserver: Vserver, provider: str, reason: str) -> dict[str, Any]:
+    """The entry for a virtual server whose daemon cannot be asked yet how it is."""
+    shown = {"protocol": vserver.protocol, "name": vserver.name, "provider": provider, "changed": True}
+    return {**shown, "reason": reason, "before": None, "after": None, "oldest_clients": [], "cut_off": []}
+
+
 def _row(plan: DaemonPlan, vserver: Vserver, reason: str) -> dict[str, Any]:
     old = plan.before.get(vserver.key)
     return {

@@ -12,8 +12,12 @@ from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import ServicePlan
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import Service
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import (
+    WHY_NO_MORE,
+    Service,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import GUIDELINE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import options
@@ -29,7 +33,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     refuse_foreign_addresses,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.result import rows
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.result import (
+    rows,
+    unknown_row,
+)
 
 
 class Vservers(Service[Vserver]):
@@ -54,6 +61,16 @@ class Vservers(Service[Vserver]):
     def title(self, row: Mapping[str, Any]) -> str:
         """Protocol and name."""
         return f"{row['protocol']}/{row['name']}"
+
+    def concerns(self, thing: Vserver, provider: Provider) -> bool:
+        """Whether it may serve the virtual server."""
+        return thing.protocol in provider.protocols and thing.provider in ("", provider.name)
+
+    def foreseen(self, thing: Vserver, provider: Provider) -> dict[str, Any]:
+        """Protocol and name, and that it changes."""
+        return unknown_row(
+            thing, provider.name if self.concerns(thing, provider) else "", WHY_NO_MORE.format(provider.name)
+        )
 
     def plan(self, things: Sequence[Vserver]) -> ServicePlan:
         """The files and settings that must change, and the daemons that must reload."""

@@ -57,10 +57,38 @@ def test_no_channel_is_weaker_before_any_run(story: Story, host: Host) -> None:
     assert old_versions(story.upgraded, host) == []
 
 
+def test_what_is_closed_is_told_with_the_playbook_that_mends_it(story: Story) -> None:
+    kept, taken = story.hosts
+    assert story.warned[kept.name] == ""
+    if "slapd" in story.units[taken.name]:
+        for found in (
+            r"/etc/default/slapd does not .* ldaps:/// any more",
+            r"/etc/news/inn\.conf does not name .*main",
+        ):
+            assert re.search(rf"{found}.*ansible-playbook postmaster\.secure_channel\.site", story.warned[taken.name])
+
+
 def test_one_run_is_enough(story: Story, host: Host) -> None:
     assert outcome(story.again, host)["changed"] is not None, shortened(outcome(story.again, host))
     assert serving(story.after, host) == {}
     assert let_in(story.after, host) == {}
+
+
+def test_a_host_that_an_older_release_has_secured_is_brought_back_by_one_run(story: Story) -> None:
+    if "dovecot" in story.units[story.hosts[0].name]:
+        reason = str(outcome(story.again, story.hosts[0])["reason"])
+        assert re.search(r"dovecot did not run .*openldap did not run ", reason), reason
+
+
+def test_check_mode_foretells_that_and_a_renewal_brings_it_back(story: Story) -> None:
+    kept, taken = story.hosts
+    if "dovecot" in story.units[taken.name]:
+        reason = str(outcome(story.checked, taken)["reason"])
+        assert re.search(r"dovecot did not run .*openldap did not run .*would be started", reason), reason
+        assert outcome(story.checked, kept).get("changed") is False, shortened(outcome(story.checked, kept))
+        for host in (kept, taken):
+            assert outcome(story.rotated, host)["changed"] is True, shortened(outcome(story.rotated, host))
+            assert set(story.revived[host.name]) == {"active"}, story.revived
 
 
 def test_the_next_run_changes_nothing(story: Story, host: Host) -> None:

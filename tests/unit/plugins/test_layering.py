@@ -54,6 +54,7 @@ FLOORS = (
         "_providers.saved_settings",
         "_providers.line_values",
         "_providers.own_ciphers",
+        "_providers.lost_copies",
     ),
     ("_certificates.x509", "_providers.sending", "_providers.accounts", "_providers.text_blocks"),
     ("_providers.start_requirements",),

@@ -72,7 +72,7 @@ def inclusion(host: Host, language: Language, changes: Sequence[FileChange]) -> 
     text = host.read_text(MAIN)
     bare = _BLOCK.removed(text)
     planned = {**overlay_of(changes), MAIN: bare}
-    there = {path for path in _ours_there(host) if planned.get(path, "") is not None}
+    there = {path for path in paths_of_ours(host) if planned.get(path, "") is not None}
     there.update(path for path, content in planned.items() if is_ours(path) and content is not None)
     wanted = bare
     if there and bare:
@@ -84,7 +84,8 @@ def inclusion(host: Host, language: Language, changes: Sequence[FileChange]) -> 
     return (FileChange(MAIN, wanted.encode("utf-8", "surrogateescape")),) if wanted != text else ()
 
 
-def _ours_there(host: Host) -> list[str]:
+def paths_of_ours(host: Host) -> list[str]:
+    """The files of ours that are there."""
     directory = os.path.dirname(DROP_IN)
     paths = (os.path.join(directory, name) for name in host.names_in(directory))
     return [path for path in paths if is_ours(path)]

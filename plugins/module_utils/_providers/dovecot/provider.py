@@ -24,7 +24,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ow
     ELSEWHERE,
     own_addresses,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import (
+    bring_up,
+    is_active,
+    is_wanted,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import read_again
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, SaslSocket, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
@@ -33,7 +37,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     AccountDatabase,
     PasswordCheck,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Capabilities, Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
+    Capabilities,
+    Mending,
+    Plan,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import start_requirements
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.checks import (
     refuse_impossible,
@@ -54,6 +62,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DEFAULT,
     DropIn,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.former_language import (
+    translated,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.further_files import (
     further_files,
 )
@@ -61,6 +72,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     inclusion,
     is_ours,
     overlay_of,
+    paths_of_ours,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.listeners import (
     clear_port,
@@ -98,7 +110,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     VirtualServers,
     path_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import written_by
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import lost_copies
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import (
+    concerns,
+    written_by,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     Strength,
@@ -337,6 +353,24 @@ class Dovecot(AccountBackend):
 
     def refuse_broken(self, changes: Sequence[FileChange]) -> None:
         start_requirements.refuse_unmet(self.host, self._doveconf, written_by(changes))
+
+    def mending(self) -> Mending | None:
+        done = self.host.query(["doveconf", "-x", "-n"])
+        if done.code == 0 or not is_wanted(self.host, UNIT):
+            return None
+        changes = [
+            FileChange(path, text.encode("utf-8", "surrogateescape"), "root", "root", 0o644)
+            for path in paths_of_ours(self.host)
+            for before in (self.host.read_text(path),)
+            for text in (translated(before, self.language),)
+            if text != before
+        ]
+        permissions, roots = self.capabilities().key_permissions, [root.path for root in self.config_roots]
+        changes += lost_copies(self.host, self.store, self.name, permissions, roots)
+        if not concerns(done.complaint, [one.path for one in changes]):
+            return None
+        changes += self.complete(changes)
+        return Mending(done.complaint, changes, [one.diff(self.host) for one in changes])
 
     def activate(self, run: Callable[..., Completed]) -> None:
         read_again(run, self.host, UNIT)

@@ -51,6 +51,8 @@ def refuse_unmet(host: Host, doveconf: Doveconf, written: Collection[str]) -> No
             "put that right until 'doveconf -x -n' reports no error",
             conflict(done.complaint, option=place_in(done.complaint) or CONFIG_DIRECTORY),
         )
+    if done.code != 0:
+        return  # it cannot be asked for more
     _refuse_accounts(host, doveconf)
     _refuse_plugins(host, doveconf)
 

@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import read_again
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
@@ -50,6 +51,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     effective,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.key_lines import KeyLines
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.lost_lines import watch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
     CONFIG_DIRECTORY,
     KEY_PERMISSIONS,
@@ -195,6 +197,8 @@ class Inn(Provider):
             warnings += files.warnings(vserver)
             changes += plan(vserver, certificate)
             changes += self._listeners(vserver, settings)
+            if vserver.name == DEFAULT:
+                changes += watch(self.host, certificate if vserver.present else "")
         return Plan(changes=(*changes, originals.change()), warnings=tuple(dict.fromkeys(warnings)))
 
     def _listeners(self, vserver: Vserver, settings: Effective) -> Iterator[FileChange]:
@@ -285,6 +289,7 @@ class Inn(Provider):
         return [name for name in names if self.host.state(f"{directory}/{name}/inn.conf")]
 
     def activate(self, run: Callable[..., Completed]) -> None:
+        read_again(run, self.host, UNIT)
         activate_sockets(self.host, run)
         if self.running():
             return

@@ -43,7 +43,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 
 _SERVICES = "SLAPD_SERVICES"
-_SETTING = "cn=config "  # the names of saved attributes begin with this
+SETTING = "cn=config "  # the names of saved attributes begin with this
 
 
 class ConfigPlan:
@@ -72,6 +72,14 @@ class ConfigPlan:
     def own(self) -> config.Settings:
         """The administrator's own settings, as they are without us."""
         return {**self._state.settings, **self._saved()}
+
+    def services(self) -> list[str]:
+        """The URLs at which slapd is told to listen, where we have changed them."""
+        text = self._host.read_text(DEFAULTS_FILE)
+        for change in self.changes:
+            if change.path == DEFAULTS_FILE:
+                text = (change.content or b"").decode("utf-8", "surrogateescape")
+        return [one.url for one in services(assigned(text, _SERVICES))] if _SERVICES in self._originals else []
 
     # ---- secured
 
@@ -109,7 +117,7 @@ class ConfigPlan:
             wanted.update(config.logins(own, simple=simple, anonymous=anonymous))
             self._offer(mechanisms)
         for name in config.changed(now, {**now, **wanted}):
-            self._originals.note(_SETTING + name, list(now.get(name, ())))
+            self._originals.note(SETTING + name, list(now.get(name, ())))
         self._listen(vserver)
         self.settings.update(wanted)
 
@@ -158,7 +166,7 @@ class ConfigPlan:
         if ours and config.CERTIFICATE not in saved:  # what was saved is lost
             self._refuse_lost(slapmodify)
             saved = {**dict.fromkeys(config.TLS, ()), **saved}
-        self._originals.forget(self._originals.keys(_SETTING))
+        self._originals.forget(self._originals.keys(SETTING))
         self.settings.update(saved)
         if _SERVICES in self._originals:
             line = self._originals.take_text(_SERVICES)
@@ -184,5 +192,5 @@ class ConfigPlan:
 
     def _saved(self) -> config.Settings:
         """The attributes that we have changed, as they were before."""
-        names = self._originals.keys(_SETTING)
-        return {name[len(_SETTING) :]: self._originals.texts(name) for name in names}
+        names = self._originals.keys(SETTING)
+        return {name[len(SETTING) :]: self._originals.texts(name) for name in names}

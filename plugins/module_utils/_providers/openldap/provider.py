@@ -22,10 +22,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import WayBack
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import is_open, listening
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import is_wanted
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.unit_drop_in import read_again
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
+    Mending,
     Plan,
     Provider,
     kept,
@@ -44,10 +46,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     SASL_FILE,
     UNIT,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.plan import ConfigPlan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.plan import (
+    SETTING,
+    ConfigPlan,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.slapd import Slapd
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.state import State
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import strength_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import (
     MODERN,
     STRENGTHS,
@@ -192,7 +198,11 @@ class OpenLdap(Provider):
         self._slapd.start_requirements().refuse_unmet(plan.settings, self._copies(desired))
         secured = [STRENGTHS[one.strength] for one in desired if one.present]
         other = openssl_library() if self.capabilities().library.name == "GnuTLS" else None
-        further = waiting(self.host, self._slapd, secured[0] if secured else None, plan.settings, other)
+        if secured and other:  # what waits brings some that are not there yet
+            for name in config.strength_settings(secured[0], other):
+                originals.note(SETTING + name, list(state.settings.get(name, ())))
+        strength = secured[0] if secured else None
+        further = waiting(self.host, self._slapd, strength, plan.settings, other, plan.services())
         changes = (*plan.changes, originals.change(), *further)
         self._target = plan.settings
         self._must_restart = any(
@@ -251,10 +261,57 @@ class OpenLdap(Provider):
                 option="cn=config",
             )
 
+    def refused(self) -> Problem | None:
+        """What slapd, which does not run, has against its own configuration."""
+        try:
+            settings = self._slapd.settings_on_disk()
+        except Problem as exc:
+            return exc
+        words = "".join(settings.get(config.CIPHERS, ()))
+        complaint = "" if self._takes(words) else f"it takes no such words as {words[:60]!r}"
+        done = self.host.query(["slaptest", "-Q", "-u", "-F", self._slapd.directory], user=self._slapd.account[0])
+        complaint = complaint or (done.complaint if done.code != 0 else "")
+        if not complaint:
+            return None
+        return Problem(
+            f"slapd refuses its own configuration ({complaint})",
+            f"change it with '{self._slapd.by_hand()}' until 'slaptest -u' accepts it, then run again",
+            option=config.CIPHERS if done.code == 0 else "cn=config",
+        )
+
+    def _takes(self, words: str) -> bool:
+        """Whether the TLS library takes the words of olcTLSCipherSuite; True where that cannot be found out here."""
+        if not words or self.capabilities().library.name != "OpenSSL":
+            return True
+        return self.host.query(["openssl", "ciphers", words]).code == 0
+
+    def mending(self) -> Mending | None:
+        if not is_wanted(self.host, UNIT):
+            return None
+        try:
+            before = self._slapd.settings_on_disk()
+        except Problem:
+            return None
+        words = "".join(before.get(config.CIPHERS, ()))
+        ours = self.store.name_of_deployed(self.name, before.get(config.CERTIFICATE, ("",))[0]) is not None
+        if not ours or self._takes(words):
+            return None
+        after = {**before, **config.strength_settings(strength_of(words), self.capabilities().library)}
+        originals = self._originals()
+        for name in config.changed(before, after):
+            originals.note(SETTING + name, list(before.get(name, ())))
+        self._target = after
+        self._must_restart = False
+        difference = SettingsChange("cn=config", config.shown(before), config.shown(after))
+        changes = [one for one in (originals.change(),) if one.needed(self.host)]
+        why = f"{config.CIPHERS} has the words of another TLS library, and it does not start with them"
+        return Mending(why, changes, [*(one.diff(self.host) for one in changes), difference.diff()])
+
     def activate(self, run: Callable[..., Completed]) -> None:
         read_again(run, self.host, UNIT)
         if not self.running():
-            self._slapd.restart(run)
+            on_disk = self._slapd.settings_on_disk()
+            self._slapd.move_stopped(run, on_disk, on_disk if self._target is None else self._target)
         settings = self._slapd.state().settings
         target = settings if self._target is None else self._target
         restart = self._must_restart or not self._slapd.listens_as_told()
@@ -290,6 +347,11 @@ class OpenLdap(Provider):
             if not config.changed(self._slapd.state().settings, wanted):
                 raise
             self._slapd.move_stopped(run, self._slapd.settings_on_disk(), wanted)
+
+    def lay_down(self, run: Callable[..., Completed], snapshot: Mapping[str, Any]) -> None:
+        super().lay_down(run, snapshot)
+        wanted = {name: tuple(values) for name, values in snapshot["settings"].items()}
+        self._slapd.change_stopped(run, self._slapd.settings_on_disk(), wanted)
 
     def way_back(self, snapshot: Mapping[str, Any]) -> WayBack:
         before = {name: tuple(values) for name, values in snapshot["settings"].items()}

@@ -77,11 +77,17 @@ class Slapd(SlapdReader):
 
     def move_stopped(self, run: Callable[..., Completed], before: config.Settings, after: config.Settings) -> None:
         """Stop slapd, change its settings, and start it. Raises Problem where one of these fails."""
+        run(["systemctl", "stop", UNIT])
+        try:
+            self.change_stopped(run, before, after)
+        finally:
+            self.restart(run)
+
+    def change_stopped(self, run: Callable[..., Completed], before: config.Settings, after: config.Settings) -> None:
+        """Change the settings of slapd, which does not run. Raises Problem where that fails."""
         change = ldif.for_stopped(before, after)
         user = self.account[0]  # whoever writes the files owns them
-        run(["systemctl", "stop", UNIT])
         done = run(self._change_stopped, stdin=change.encode(), user=user) if change else Completed(0, "", "")
-        self.restart(run)
         if done.code != 0:
             raise Problem(
                 f"the settings of slapd cannot be changed while it is stopped ({done.complaint})",

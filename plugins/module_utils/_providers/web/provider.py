@@ -21,15 +21,21 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.openssl import openssl_library
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import bring_up, is_active
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.systemd import (
+    bring_up,
+    is_active,
+    is_wanted,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import own_ciphers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
+    Mending,
     Plan,
     Provider,
     kept,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import lost_copies
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import (
     NamedFile,
     concerns,
@@ -321,6 +327,21 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
             done = run(self._test(mirror))
         if done.code != 0:
             raise self._refused(done.complaint.replace(mirror, root), own=False)
+
+    def refused(self) -> Problem | None:
+        """What the server, which does not run, has against its own configuration."""
+        done = self.host.query(self._own_test)
+        return self._refused(done.complaint, own=True) if done.code != 0 else super().refused()
+
+    def mending(self) -> Mending | None:
+        done = self.host.query(self._own_test)
+        if done.code == 0 or not is_wanted(self.host, self.unit):
+            return None
+        permissions, roots = self.capabilities().key_permissions, [root.path for root in self.config_roots]
+        lost = lost_copies(self.host, self.store, self.name, permissions, roots)
+        if not concerns(done.complaint, [one.path for one in lost]):
+            return None
+        return Mending(done.complaint, lost, [one.diff(self.host) for one in lost])
 
     def refuse_broken(self, changes: Sequence[FileChange]) -> None:
         written = written_by(changes)

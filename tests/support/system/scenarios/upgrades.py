@@ -50,6 +50,22 @@ PACKAGED = (
     'find /etc/dovecot -name \'*.ucf-dist\' | while read -r file; do mv "$file" "${file%.ucf-dist}"; done\n'
     "if systemctl is-failed --quiet dovecot; then systemctl reset-failed dovecot; systemctl restart dovecot; fi"
 )
+WARNED = "journalctl --boot --output=cat -u slapd -u inn2 | grep ansible-playbook || true"
+# What an older release of the collection has left on a host: nothing that waits for the next release of a daemon. With
+# these files and settings neither Dovecot 2.4 nor a slapd that is linked with OpenSSL starts.
+_FORMER = "/root/former"
+REMEMBER = (
+    f"mkdir {_FORMER}; cp /etc/dovecot/conf.d/99-postmaster-*.conf {_FORMER}\n"
+    "(printf 'dn: cn=config\\nchangetype: modify\\nreplace: olcTLSCipherSuite\\n'\n"
+    f"slapcat -n0 -o ldif-wrap=no | grep ^olcTLSCipherSuite) >{_FORMER}/ldif"
+)
+FORMER = (
+    "systemctl stop dovecot slapd\n"
+    "rm -f /etc/systemd/system/dovecot.service.d/postmaster-* /etc/systemd/system/slapd.service.d/postmaster-*\n"
+    f"rm -f /etc/dovecot/conf.d/99-postmaster-*; cp {_FORMER}/*.conf /etc/dovecot/conf.d; systemctl daemon-reload\n"
+    f"runuser -u openldap -- slapmodify -n0 -F /etc/ldap/slapd.d <{_FORMER}/ldif\n"
+    "! systemctl start dovecot; ! systemctl start slapd"
+)
 # The lab's addresses are private ones, which Debian's Exim does not send to.
 REACHABLE = "echo 'ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS = <; 0.0.0.0 ; 127.0.0.0/8' >/etc/exim4/exim4.conf.localmacros"
 # One message for a domain that only a verified host may get it for; what becomes of it in one run of the queue.
@@ -70,12 +86,16 @@ class Story:
         before: what clients saw then.
         upgraded: what they see after the upgrade, before any run.
         units: the daemons' states then, by host.
-        again: the first run after the upgrade.
+        warned: what the daemons' journals say then of files that were replaced, by host.
+        again: the first run after the upgrade; the host that keeps files is then as an older release has left it.
         after: what clients see then.
         third: the run after that.
         fates: what becomes of new mail for a domain with the level "secure", before and after that run, by host.
         arrived: whether the mail that had waited is in its mailbox, by host.
-        absent: the run that takes everything back.
+        checked: what check mode foretells; the host that takes files is then as an older release has left it.
+        rotated: a renewed certificate comes to the same hosts.
+        revived: whether Dovecot and slapd run after that, by host.
+        absent: the run that takes everything back, again from what an older release has left.
     """
 
     lab: Lab
@@ -84,11 +104,15 @@ class Story:
     before: View
     upgraded: View
     units: dict[str, dict[str, str]]
+    warned: dict[str, str]
     again: Run
     after: View
     third: Run
     fates: dict[str, list[str]]
     arrived: dict[str, bool]
+    checked: Run
+    rotated: Run
+    revived: dict[str, list[str]]
     absent: Run
 
 
@@ -114,7 +138,7 @@ def tell(kind: str, lab: Lab, workshop: Path) -> Story:
     def look() -> View:
         return wire.look([lab.hosts[name] for name in names])
 
-    def call(state: Callable[[Host], Sequence[host_kinds.Options]]) -> Run:
+    def call(state: Callable[[Host], Sequence[host_kinds.Options]], *options: str) -> Run:
         task = {
             "name": host_setup.CALL,
             f"{COLLECTION}.mail_vserver_tls": {"vservers": "{{ wanted[inventory_hostname] }}"},
@@ -130,7 +154,11 @@ def tell(kind: str, lab: Lab, workshop: Path) -> Story:
             )
         peers = {name: host_kinds.peer_of(lab.hosts[name]) for name in names}
         peer = {name: lab.hosts[peers[name]].fqdn for name in names}
-        return ansible.play(",".join(names), tasks, wanted=wanted, peer=peer)
+        return ansible.play(",".join(names), tasks, *options, wanted=wanted, peer=peer)
+
+    def former(name: str) -> None:
+        if kind == "full":
+            lab.shell(lab.hosts[name], FORMER)
 
     fates: dict[str, list[str]] = {name: [] for name in names}
 
@@ -144,6 +172,8 @@ def tell(kind: str, lab: Lab, workshop: Path) -> Story:
     given = {name: installing(lab.hosts[name]) for name in names}
     ansible.play(",".join(names), [install], certificates=given).assert_success()
     secured, before = call(host_kinds.declared), look()
+    if kind == "full":
+        each(lambda host: lab.shell(host, REMEMBER))
     if kind in QUEUED:
         each(lambda host: lab.shell(host, QUEUED[kind]))
     with ThreadPoolExecutor() as pool:
@@ -154,8 +184,10 @@ def tell(kind: str, lab: Lab, workshop: Path) -> Story:
     if kind == "full":
         each(lambda host: lab.shell(host, QUIET))
     units = {name: {unit: _state(lab, lab.hosts[name], unit) for unit in UNITS[kind]} for name in names}
+    warned = {name: lab.shell(lab.hosts[name], WARNED) for name in names}
     upgraded = look()
     send()
+    former(names[0])
     again, after = call(host_kinds.declared), look()
     send()
     third = call(host_kinds.declared)
@@ -163,9 +195,35 @@ def tell(kind: str, lab: Lab, workshop: Path) -> Story:
         name: kind not in ARRIVES or lab.run_in(lab.hosts[name], "timeout", "60", "sh", "-euc", ARRIVES[kind]).code == 0
         for name in names
     }
+    checked = rotated = third
+    if kind == "full":
+        former(names[1])
+        checked = call(host_kinds.declared, "--check")
+        each(lambda host: lab.shell(host, f"mkdir -p -m 0700 {WORK}"))  # it was in /run
+        each(lambda host: certificates.put(lab, host))
+        rotated = ansible.play(",".join(names), [{**install, "name": host_setup.CALL}], certificates=given)
+    revived = {name: [_state(lab, lab.hosts[name], unit) for unit in UNITS[kind]] for name in names}
+    former(names[1])
     absent = call(host_kinds.absent)
     hosts = [lab.hosts[name] for name in names]
-    return Story(lab, hosts, secured, before, upgraded, units, again, after, third, fates, arrived, absent)
+    return Story(
+        lab,
+        hosts,
+        secured,
+        before,
+        upgraded,
+        units,
+        warned,
+        again,
+        after,
+        third,
+        fates,
+        arrived,
+        checked,
+        rotated,
+        revived,
+        absent,
+    )
 
 
 def _state(lab: Lab, host: Host, unit: str) -> str:

@@ -92,6 +92,9 @@ DAMAGES: dict[str, Any] = {
     "no directory": {"directories": ["relative"]},
     "a directory that is a number": {"directories": [5]},
     "no way back": {"ways_back": [{"daemon": "postfix"}]},
+    "a way back that is down or not": {
+        "ways_back": [{"daemon": "x", "units": [], "active": [], "commands": [], "down": "no"}]
+    },
     "a way back without words": {"ways_back": [{"daemon": "x", "units": [], "active": [5], "commands": []}]},
     "no command": {"ways_back": [{"daemon": "x", "units": [], "active": [], "commands": [{"argv": [], "stdin": ""}]}]},
     "no form": {"form": "new"},

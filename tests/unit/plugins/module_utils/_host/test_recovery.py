@@ -101,6 +101,7 @@ def killed(places, tmp_path):
 DAEMON = WayBack("daemon", ("d.service",), ("d.service",))
 SETTINGS = WayBack("directory", ("s.service",), ("s.service",), (Command(("change", "it"), "to this"),))
 IDLE = WayBack("idle", ("i.service",))
+DOWN = WayBack("down", ("x.service",), commands=(Command(("change", "it"), "to this"),), down=True)
 
 
 def gone(places):
@@ -135,6 +136,12 @@ def test_while_the_system_runs(places, killed, called, tmp_path):
         "systemctl is-active s.service",
         "systemctl show --property=Job --value i.service",
     ]
+
+
+def test_a_daemon_that_did_not_run_before_is_stopped(places, killed, called):
+    killed(ways=[DOWN])
+    assert run(places, "watch").returncode == 0
+    assert called() == ["systemctl show --property=Job --value x.service", "systemctl stop x.service", "change it"]
 
 
 def test_while_the_system_starts_no_daemon_is_touched(places, killed, called, tmp_path):

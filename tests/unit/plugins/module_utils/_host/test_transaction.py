@@ -16,6 +16,7 @@ import signal
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -281,6 +282,34 @@ def test_nothing_to_change_still_activates(apply, daemon, tmp_path):
     apply()
     assert [event for event, *_rest in daemon.events] == ["check", "activate", "probe"]
     assert leftovers(tmp_path) == []
+
+
+class Dead(Daemon):
+    """A daemon that did not run before."""
+
+    def way_back(self, snapshot):
+        return replace(super().way_back(snapshot), active=(), down=True)
+
+    def lay_down(self, _run, snapshot):
+        assert snapshot == self.snapshot()  # the file has been put back
+        self.note("lay down")
+
+
+def test_a_daemon_that_did_not_run_before_is_not_started_again(begin, tree, tmp_path):
+    dead = Dead(tree)
+    dead.fails_at = {"probe"}
+    with begin() as transaction, pytest.raises(Problem, match="everything was put back as it was"):
+        transaction.apply([FileChange(str(tree / "etc/main.cf"), b"new")], [dead], dead.probe)
+    assert [event for event, *_rest in dead.events] == ["check", "activate", "probe", "lay down"]
+    assert leftovers(tmp_path) == []
+
+
+def test_one_guard_waits_for_the_end_of_a_run_with_several_transactions(begin, tree, daemon, machine, warnings):
+    with begin() as transaction:
+        for content in (b"new", b"newer"):
+            transaction.apply([FileChange(str(tree / "etc/main.cf"), content)], [daemon])
+    assert len(machine.guards) == 1
+    assert warnings == []
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])

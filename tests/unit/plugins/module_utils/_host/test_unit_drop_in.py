@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.un
     before_start,
     path_of,
     read_again,
+    warned_unless,
 )
 
 
@@ -33,6 +35,15 @@ def test_nothing_to_run_is_no_drop_in():
 def test_what_cannot_stand_in_the_line_is_an_error(line):
     with pytest.raises(ValueError, match=r"x\.service"):
         before_start("x.service", line, "")
+
+
+@pytest.mark.parametrize(("condition", "said"), [("true", False), ("false", True), ("false | true", False)])
+def test_a_warning_says_what_mends_it(condition, said):
+    line = warned_unless(condition, "the file is gone")
+    before_start("x.service", line, "")
+    done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, check=True)
+    assert (done.stdout.startswith("<4>the file is gone. Run the playbook"), done.stderr) == (said, "")
+    assert ("ansible-playbook postmaster.secure_channel.site" in done.stdout) is said
 
 
 class OneHost:

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, SettingsChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down, Mending
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.plan import Note, ServicePlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import (
@@ -144,6 +145,114 @@ def test_what_is_seen_afterwards(check_mode, site):
     report, _applied = run(site, plan, check_mode=check_mode)
     assert report.result["stuck"] == ["mail"]
     assert report.warnings == ["first", "last"]
+
+
+# ---- a daemon that files of ours keep from starting
+
+
+class Dead:
+    """A daemon that is down, until what keeps it so has been put right."""
+
+    name = "dead"
+
+    def __init__(self, mending):
+        self.found = mending
+        self.up = False
+
+    def refused(self):
+        return None
+
+    def remedy_where_down(self):
+        return "start it"
+
+    def mending(self):
+        return self.found
+
+
+class Reviving(Transaction):
+    """Starts the dead daemon when its files have been put right."""
+
+    def apply(self, changes, participants, probe=lambda: None):
+        super().apply(changes, participants, probe)
+        for one in participants:
+            one.up = True
+
+
+class Needing(Things):
+    """Needs the daemon for one of its things; ``then`` is raised once it is up."""
+
+    def __init__(self, site, plan, daemon, then=None):
+        super().__init__(site, plan)
+        self.daemon, self.then = daemon, then
+
+    def concerns(self, thing, _provider):
+        return thing == "one"
+
+    def plan(self, things):
+        if not self.daemon.up and "one" in things:
+            raise Down(self.daemon)
+        if self.then:
+            raise self.then
+        return super().plan(things)
+
+
+RIGHT = FileChange("/etc/ours", b"right")
+MENDING = Mending("line 5: unknown", (RIGHT,), ({"after": "right"},))
+
+
+def revive(site, daemon, *, then=None, plan=None, check_mode=False):
+    transaction: Any = Reviving(check_mode=check_mode)
+    service = Needing(site, plan or ServicePlan([SAME]), daemon, then)
+    return carry_out(service, ["one", "two"], transaction), transaction.applied
+
+
+def test_it_is_brought_back_before_anything_is_planned(site):
+    dead: Any = Dead(MENDING)
+    report, applied = revive(site, dead, plan=ServicePlan([CHANGED], [FILE], participants=[dead]))
+    assert applied == [([RIGHT], [dead]), ([FILE], [dead])]
+    assert report.result["changed"] is True
+    assert report.result["files"] == ["/etc/ours", "/etc/thing"]
+    assert report.result["activated"] == ["dead"]
+    assert report.result["reason"].endswith("one: made")
+    assert ["line 5: unknown" in one for one in report.warnings] == [True]
+
+
+def test_a_call_with_nothing_else_to_do_has_changed_something(site):
+    report, _applied = revive(site, Dead(MENDING))
+    assert (report.result["changed"], report.result["files"]) == (True, ["/etc/ours"])
+
+
+def test_check_mode_foretells_it_and_plans_the_rest(site):
+    report, applied = revive(site, Dead(MENDING), check_mode=True)
+    assert applied == []
+    assert report.result["changed"] is True
+    assert report.result["diff"] == [{"after": "right"}]
+    assert [(one["name"], one["changed"]) for one in report.result["things"]] == [("", True), ("two", False)]
+    assert "would be started" in report.result["reason"]
+
+
+def test_one_that_is_down_for_another_reason_is_refused(site):
+    with pytest.raises(Down, match=r"dead is installed but does not run\. Start it\."):
+        revive(site, Dead(None))
+
+
+def test_an_error_after_that_says_what_was_done(site):
+    with pytest.raises(
+        Problem, match=r"it is bad; before that, dead did not run because .* was started\. Mend it"
+    ) as caught:
+        revive(site, Dead(MENDING), then=Problem("it is bad", "mend it", option="o"))
+    assert caught.value.option == "o"
+
+
+def test_one_that_is_down_again_is_not_brought_back_for_ever(site, monkeypatch):
+    monkeypatch.setattr(Reviving, "apply", Transaction.apply)
+    dead: Any = Dead(MENDING)
+    service = Needing(site, ServicePlan([SAME]), dead)
+    transaction: Any = Transaction()
+    transaction.apply = lambda changes, participants: transaction.applied.append((changes, participants))
+    with pytest.raises(Down):
+        carry_out(service, ["one"], transaction)
+    assert len(transaction.applied) == 1
 
 
 # ---- for a module

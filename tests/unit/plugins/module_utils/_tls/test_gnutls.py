@@ -10,6 +10,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnu
     barred,
     holds_to,
     priorities,
+    strength_of,
     within,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
@@ -65,3 +66,11 @@ def test_what_is_barred_is_named(own, more):
 def test_a_list_that_begins_with_nothing_bars_all_that_it_does_not_name():
     assert "VERS-TLS1.2" in barred(INTERMEDIATE, "NONE:+VERS-TLS1.3")
     assert "VERS-TLS1.3" not in barred(INTERMEDIATE, "NONE:+VERS-TLS1.3")
+
+
+@pytest.mark.parametrize("strength", STRENGTHS.values(), ids=list(STRENGTHS))
+def test_a_strength_is_known_by_its_words(strength):
+    assert strength_of(priorities(strength)) is strength
+    assert strength_of(within(strength, "NORMAL")) is strength
+    # as another release of ours may have put it
+    assert strength_of(priorities(strength).replace(":+COMP-NULL", "").replace("-SIGN-", "-OTHER-")) is strength

@@ -14,6 +14,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers.provider_selection import (
     choose,
     names_by_port,
@@ -47,6 +48,7 @@ def daemon(name, protocols, *, alive=True) -> Any:
         processes=frozenset({name}),
         packages={one: f"{name}-{one}" for one in protocols},
         running=lambda: alive,
+        refused=lambda: None,
         remedy_where_down=lambda: f"start {name}",
         refuse_halted=lambda: None,
         unit=f"{name}.service",
@@ -95,6 +97,15 @@ def test_none_can_be_chosen(vserver, installed, option, words):
     with pytest.raises(Problem, match=words) as caught:
         chosen(vserver, *installed)
     assert (caught.value.subject, caught.value.option) == (vserver.title, option)
+
+
+def test_what_a_daemon_that_is_down_has_against_its_files_is_said():
+    refused = Problem("cyrus refuses its own configuration (bad)", "mend it, then run again", option="/etc/c:7")
+    one = SimpleNamespace(**{**vars(CYRUS), "refused": lambda: refused})
+    with pytest.raises(Down, match="does not run: cyrus refuses its own configuration") as caught:
+        chosen(IMAP, one)
+    assert caught.value.option == "/etc/c:7"
+    assert caught.value.remedy == "mend it; then start cyrus"
 
 
 def test_addresses():

@@ -575,7 +575,7 @@ def test_a_daemon_that_does_not_listen_everywhere_is_restarted(places, host):
     exim = provider(host)
     with pytest.raises(Problem, match="does not start"):
         exim.activate(runs)
-    assert runs.ran[-2:] == ["systemctl reset-failed", "systemctl restart"]
+    assert runs.ran[-3:] == ["systemctl reset-failed", "systemctl restart", "systemctl show"]
     # what waits to listen takes no notice of a reload, so that putting things back takes a restart
     host.listening = listening("0.0.0.0:25", "[::]:25")
     runs.ran.clear()

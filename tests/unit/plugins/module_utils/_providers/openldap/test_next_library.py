@@ -42,9 +42,10 @@ class Slapd:
         return Command(("slapmodify", "-n0"))
 
 
-def planned(host: Any, strength: Any, other: TlsLibrary | None) -> Any:
+def planned(host: Any, strength: Any, other: TlsLibrary | None, *services: str) -> Any:
     slapd: Any = Slapd()
-    return {one.path: one.content for one in waiting(host, slapd, strength, {"olcTLSCipherSuite": ("NONE",)}, other)}
+    settings = {"olcTLSCipherSuite": ("NONE",)}
+    return {one.path: one.content for one in waiting(host, slapd, strength, settings, other, services)}
 
 
 @pytest.mark.parametrize("strength", STRENGTHS)
@@ -86,3 +87,24 @@ def test_the_line_gives_it_to_a_slapd_that_is_linked_so(tmp_path, linked, modifi
     subprocess.run(["/bin/sh", "-c", script], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, check=False)
     assert (tmp_path / "given").exists() is given
     assert file.exists() is left
+
+
+@pytest.mark.parametrize(
+    ("file", "missing"),
+    [
+        ('SLAPD_SERVICES="ldap:/// ldapi:/// ldaps:///"\n', []),
+        ('#SLAPD_SERVICES="ldaps:///"\nSLAPD_SERVICES="ldap:/// ldapi:///"\n', ["ldaps:///"]),
+        ("", ["ldap:///", "ldaps:///"]),
+        (None, ["ldap:///", "ldaps:///"]),
+    ],
+)
+def test_listeners_that_an_upgrade_has_taken_are_named(tmp_path, file, missing):
+    found = planned(Host(), None, None, "ldap:///", "ldaps:///", 'ldapi://"$(reboot)"')
+    path = tmp_path / "slapd"
+    if file is not None:
+        path.write_text(file)
+    (line,) = (one for one in found[DROP_IN].decode().splitlines() if one.startswith("ExecStartPre=-+/bin/sh -c "))
+    assert "reboot" not in line
+    script = line.split("'")[1].replace("$$", "$").replace("/etc/default/slapd", str(path))
+    done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=False)
+    assert [one.split(" listen at ")[1].split()[0] for one in done.stdout.splitlines()] == missing

@@ -610,3 +610,80 @@ def test_endpoints(host):
         Endpoint("fd00::1", 1636, "ldap", implicit_tls=True),
     ]
     assert found(host).implicit_tls_port == 1636
+
+
+# ---- down because of what we left there before an upgrade
+
+
+GNUTLS = "NONE:+VERS-TLS1.3:+VERS-TLS1.2:+ECDHE-RSA:+AES-128-GCM:+AEAD:+SIGN-ALL:+GROUP-X25519:-SIGN-RSA-SHA1"
+
+
+@pytest.fixture
+def upgraded(monkeypatch):
+    """A host whose slapd is linked with OpenSSL by now, and does not start with our words for GnuTLS."""
+    library = TlsLibrary("OpenSSL", (3, 5))
+    monkeypatch.setattr(openldap_module, "openssl_library", lambda: library)
+    monkeypatch.setattr(daemon, "PATIENCE", 0.0)
+    host = Slapd("openldap-2.6")
+    apply(host, LDAP)
+    ours = host.root[config.CIPHERS]
+
+    def query(argv: Sequence[str], **options: Any) -> Completed:
+        if argv[:2] == ["openssl", "ciphers"]:
+            return Completed(1 if argv[2].startswith("NONE") else 0, "", "no cipher match")
+        if argv[:2] == ["systemctl", "restart"] and host.root.get(config.CIPHERS, ("",))[0].startswith("NONE"):
+            host.done.append("restart")
+            return Completed(1, "", "Job for slapd.service failed")
+        if argv[:2] == ["systemctl", "is-failed"]:
+            return Completed(1 if host.up else 0, "", "")
+        return Slapd.query(host, argv, **options)
+
+    del host.root[config.MINIMUM], host.root[config.GROUPS]
+    host.root[config.CIPHERS] = (GNUTLS,)
+    saved = host.files[f"{STORE}/originals/openldap.json"].decode()
+    host.files[f"{STORE}/originals/openldap.json"] = re.sub(
+        r',?\s*"cn=config olcTLS(?:ECName|ProtocolMin)": \[\]', "", saved
+    ).encode()
+    host.up = False
+    monkeypatch.setattr(host, "query", query)
+    return host, ours
+
+
+def test_words_of_the_former_library_are_put_right_and_slapd_is_started(upgraded):
+    host, ours = upgraded
+    openldap = provider(host)
+    mending = openldap.mending()
+    assert mending is not None
+    assert config.CIPHERS in mending.why
+    assert host.root[config.CIPHERS] == (GNUTLS,)  # nothing has been done yet
+    host.take(mending.changes)
+    openldap.activate(host.query)
+    assert host.up
+    assert host.root[config.CIPHERS] == ours
+    assert host.root[config.MINIMUM] == ("3.3",)
+    plan = provider(host).plan([LDAP])
+    assert (plan.settings, needed(plan.changes, host)) == ((), [])
+    apply(host, ABSENT)
+    assert not {config.CIPHERS, config.MINIMUM, config.GROUPS} & set(host.root)
+
+
+def test_slapd_that_does_not_start_all_the_same_is_laid_down_as_it_was(upgraded):
+    host, _ours = upgraded
+    before = dict(host.root)
+    openldap = provider(host)
+    assert openldap.mending()
+    snapshot = openldap.snapshot()
+    assert openldap.way_back(snapshot).down
+    openldap.activate(host.query)
+    openldap.lay_down(host.query, snapshot)
+    assert (host.up, host.root) == (False, before)
+
+
+@pytest.mark.parametrize("root", [{}, {config.CIPHERS: ("NONE:",), config.CERTIFICATE: ("/etc/own.pem",)}])
+def test_settings_that_are_not_ours_are_not_touched(upgraded, root):
+    host, _ours = upgraded
+    host.root = root
+    assert provider(host).mending() is None
+    refused = provider(host).refused()
+    assert bool(refused) is bool(root)
+    assert not root or (refused is not None and "NONE:" in refused.found)

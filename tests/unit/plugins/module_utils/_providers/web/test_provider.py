@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange, needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import NamedCertificate, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web import provider as web_module
@@ -469,14 +469,14 @@ ANEW = ["reload", "reset-failed", "restart"]
         pytest.param(None, OPEN, {"reload": 1}, ANEW, "", id="ends, and says so"),
         pytest.param(OPEN, "", {"reload": 1}, ["reload"], r"goes on as before \(no\)", id="refuses"),
         pytest.param("", "", {}, ["reload"], r"goes on as before \(it has not opened ", id="opens nothing"),
-        pytest.param(None, None, {"restart": 1}, ANEW, r"does not start \(no\)", id="does not start"),
+        pytest.param(None, None, {"restart": 1}, [*ANEW, "show"], r"does not start \(no\)", id="does not start"),
     ],
 )
 def test_activation(after_reload, after_restart, codes, ran, words, server, host, monkeypatch):
     monkeypatch.setattr(web_module, "_PATIENCE", 0.0)
     monkeypatch.setattr(server.provider, "settling", 0.0)
     server.take(host, DEFAULT)
-    sockets = {"": OPEN, "reload": after_reload, "reset-failed": None, "restart": after_restart}
+    sockets = {"": OPEN, "reload": after_reload, "reset-failed": None, "restart": after_restart, "show": after_restart}
     done: list[str] = []
     ask = host.query
 
@@ -559,3 +559,31 @@ def test_what_openssl_is_told_that_loosens_nothing_stays(name, value, server, ho
     host.answers[f"openssl ciphers -s -tls1_2 {value}"] = f"{value}\n"
     command(server, host, name, value)
     assert server.on(host).plan([DEFAULT]).changes
+
+
+@pytest.mark.parametrize(
+    ("lost", "complaint", "mended"),
+    [
+        (True, "cannot load certificate {}: no such file", True),
+        (True, "/etc/own.conf:1: bad", False),
+        (False, "cannot load certificate {}: no such file", False),
+        (True, "", False),
+    ],
+)
+def test_a_server_that_is_down_for_want_of_a_copy_of_ours(lost, complaint, mended, server, host, monkeypatch):
+    path = "/etc/postmaster/deployed/x/main.pem"
+    copies = [FileChange(path, b"key", "root", "root", 0o600, secret=True, summary="a key")] if lost else []
+    monkeypatch.setattr(web_module, "lost_copies", lambda *_args: copies)
+    ask, said = host.query, complaint.format(path)
+
+    def query(argv, **options):
+        if argv[0] == "systemctl":
+            return Completed(0, "", "")  # it failed, and is wanted
+        return Completed(1 if said else 0, "", said) if "-t" in argv else ask(argv, **options)
+
+    monkeypatch.setattr(host, "query", query)
+    provider = server.on(host)
+    found, refused = provider.mending(), provider.refused()
+    assert (found is not None) is mended
+    assert found is None or (found.why, found.changes) == (said, copies)
+    assert (refused is not None and said in refused.found) if said else refused is None
