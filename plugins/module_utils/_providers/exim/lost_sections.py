@@ -12,7 +12,12 @@ there hold such mail until our routers are back:
 * ``hold_domains``, as long as the configuration that is in force has no router of ours. Exim looks at it for each
   address, before it is routed; ``-M`` and ``-qf`` skip it.
 * the name with which Debian's transports greet: where they see such a domain, it cannot be worked out, and the delivery
-  is deferred. Mail that our own routers have taken has the entry in ``$address_data``.
+  is deferred. Mail that our own routers have taken has the entry in ``$address_data``. Of recipients in several domains
+  at one host they see no domain; while our routers are gone, such mail waits too.
+
+What is left is a forced run of the queue that has other mail for the same host: over the connection that Exim has made
+for that one it sends what waits for the host, without another greeting. No other setting of Debian's transports that a
+macro can reach is looked at then and knows the domain, but the return path, and ``dc_hide_mailname`` needs that one.
 
 Facts: Exim specification, ``hold_domains``, ``helo_data``; tried with 4.96 and 4.98.
 """
@@ -40,13 +45,16 @@ _BLOCK = MarkedBlock(
     " (after a last line without end)",
 )
 _OPTION, _GREETING = "hold_domains", "REMOTE_SMTP_HELO_DATA"
+_ROUTERS = f"match{{${{readfile{{$config_file}}}}}}{{\\N(?m)^{ROUTER}\\N}}"  # whether ours are there
 _ENTRY = f"${{lookup{{$domain}}partial0-lsearch{{{DOMAINS}}}}}"
+_SEVERAL = f"{{and{{{{eq{{$domain}}{{}}}}{{!{_ROUTERS}}}}}}}"
 # What stands in the log: the name of a file that is not there.
 _WHY = "/our routers are gone from exim4.conf.template/run the playbook that sets this host up"
 _NEVER = f"${{readfile{{{_WHY}}}}}"
 _LINES = {
-    _OPTION: f"${{if match{{${{readfile{{$config_file}}}}}}{{\\N(?m)^{ROUTER}\\N}}{{}}{{partial0-lsearch;{DOMAINS}}}}}",
-    _GREETING: f"${{if and{{{{eq{{$address_data}}{{}}}}{{!eq{{{_ENTRY}}}{{}}}}}}{{{_NEVER}}}{{$primary_hostname}}}}",
+    _OPTION: f"${{if {_ROUTERS}{{}}{{partial0-lsearch;{DOMAINS}}}}}",
+    _GREETING: f"${{if and{{{{eq{{$address_data}}{{}}}}{{or{{{{!eq{{{_ENTRY}}}{{}}}}{_SEVERAL}}}}}}}"
+    f"{{{_NEVER}}}{{$primary_hostname}}}}",
 }
 # Debian's own template defines the greeting where it is to come from DNS.
 _DEBIANS = re.compile(r"^[ \t]*REMOTE_SMTP_HELO_DATA==?\$\{lookup dnsdb .*", re.MULTILINE)

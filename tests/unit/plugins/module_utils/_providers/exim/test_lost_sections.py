@@ -85,3 +85,13 @@ def test_what_debians_template_says_of_the_greeting_is_no_setting():
     host = a_host(template=line)
     host.take(lost_sections.changes(host, needed=True))
     assert "REMOTE_SMTP_HELO_DATA = " in host.texts[LOCALMACROS]
+
+
+def test_mail_for_several_domains_waits_as_long_as_our_routers_are_gone():
+    # Debian's transports see no domain then: "$domain" is empty, and so is what is looked up for it
+    host = a_host()
+    host.take(lost_sections.changes(host, needed=True))
+    (greeting,) = (one for one in host.texts[LOCALMACROS].splitlines() if one.startswith("REMOTE_SMTP_HELO_DATA"))
+    several = r"{and{{eq{$domain}{}}{!match{${readfile{$config_file}}}{\N(?m)^postmaster_to_\N}}}}"
+    assert f"partial0-lsearch{{/etc/exim4/postmaster_domains}}}}}}{{}}}}{several}" in greeting
+    assert greeting.count("{") == greeting.count("}")
