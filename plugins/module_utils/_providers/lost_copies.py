@@ -6,7 +6,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.pem import is_protected
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
@@ -16,7 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.me
 
 
 def lost_copies(
-    host: Host, store: Store, daemon: str, permissions: tuple[str, str, int], roots: Iterable[str]
+    host: Host, store: Store, daemon: str, permissions: tuple[str, str, int], is_named: Callable[[str], bool]
 ) -> list[FileChange]:
     """The copies that are to be made again from the store. Of a key with a passphrase none can be made here.
 
@@ -25,12 +26,21 @@ def lost_copies(
         store: its certificate store.
         daemon: name of the daemon's provider.
         permissions: owner, group and mode of the key file that it needs.
-        roots: the files and directories of its configuration.
+        is_named: whether its configuration names a path.
     """
-    roots, found = list(roots), []
+    found = []
     for name in store.names():
         path, bundle = store.deployed_path(daemon, name), store.entry(name).live.bundle
-        if host.state(path) is None and bundle and not is_protected(bundle) and mention(path, roots, {}):
+        if host.state(path) is None and bundle and not is_protected(bundle) and is_named(path):
             summary = f"certificate {name} with its key"
             found.append(FileChange(path, bundle, *permissions, secret=True, prerequisite=True, summary=summary))
     return found
+
+
+def named_in(roots: Iterable[str]) -> Callable[[str], bool]:
+    """Answers whether a path is named in files and directories."""
+    return partial(_is_named, list(roots))
+
+
+def _is_named(roots: Iterable[str], path: str) -> bool:
+    return bool(mention(path, roots, {}))

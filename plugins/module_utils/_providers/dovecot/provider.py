@@ -110,7 +110,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     VirtualServers,
     path_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import lost_copies
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import (
+    lost_copies,
+    named_in,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import (
     concerns,
     written_by,
@@ -365,8 +368,8 @@ class Dovecot(AccountBackend):
             for text in (translated(before, self.language),)
             if text != before
         ]
-        permissions, roots = self.capabilities().key_permissions, [root.path for root in self.config_roots]
-        changes += lost_copies(self.host, self.store, self.name, permissions, roots)
+        permissions, is_named = self.capabilities().key_permissions, named_in(root.path for root in self.config_roots)
+        changes += lost_copies(self.host, self.store, self.name, permissions, is_named)
         if not concerns(done.complaint, [one.path for one in changes]):
             return None
         changes += self.complete(changes)

@@ -32,6 +32,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Provider,
     kept,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import lost_copies
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap import cn_config as config
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.cn_config import (
     ANONYMOUS,
@@ -294,18 +295,26 @@ class OpenLdap(Provider):
             return None
         words = "".join(before.get(config.CIPHERS, ()))
         ours = self.store.name_of_deployed(self.name, before.get(config.CERTIFICATE, ("",))[0]) is not None
-        if not ours or self._takes(words):
+        if not ours:
             return None
-        after = {**before, **config.strength_settings(strength_of(words), self.capabilities().library)}
+        capabilities, after, why = self.capabilities(), dict(before), []
+        named = {path for name in (config.CERTIFICATE, config.KEY) for path in before.get(name, ())}
+        lost = lost_copies(self.host, self.store, self.name, capabilities.key_permissions, named.__contains__)
+        why += [f"{one.path} is not there" for one in lost]
+        if not self._takes(words):
+            after.update(config.strength_settings(strength_of(words), capabilities.library))
+            why.append(f"{config.CIPHERS} has the words of another TLS library, and it does not start with them")
+        if not why:
+            return None
         originals = self._originals()
         for name in config.changed(before, after):
             originals.note(SETTING + name, list(before.get(name, ())))
         self._target = after
         self._must_restart = False
         difference = SettingsChange("cn=config", config.shown(before), config.shown(after))
-        changes = [one for one in (originals.change(),) if one.needed(self.host)]
-        why = f"{config.CIPHERS} has the words of another TLS library, and it does not start with them"
-        return Mending(why, changes, [*(one.diff(self.host) for one in changes), difference.diff()])
+        changes = [*lost, *(one for one in (originals.change(),) if one.needed(self.host))]
+        diff = [one.diff(self.host) for one in changes] + [difference.diff()] * (before != after)
+        return Mending("; ".join(why), changes, diff)
 
     def activate(self, run: Callable[..., Completed]) -> None:
         read_again(run, self.host, UNIT)

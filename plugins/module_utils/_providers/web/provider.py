@@ -35,7 +35,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Provider,
     kept,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import lost_copies
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import (
+    lost_copies,
+    named_in,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import (
     NamedFile,
     concerns,
@@ -337,8 +340,8 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         done = self.host.query(self._own_test)
         if done.code == 0 or not is_wanted(self.host, self.unit):
             return None
-        permissions, roots = self.capabilities().key_permissions, [root.path for root in self.config_roots]
-        lost = lost_copies(self.host, self.store, self.name, permissions, roots)
+        permissions, is_named = self.capabilities().key_permissions, named_in(root.path for root in self.config_roots)
+        lost = lost_copies(self.host, self.store, self.name, permissions, is_named)
         if not concerns(done.complaint, [one.path for one in lost]):
             return None
         return Mending(done.complaint, lost, [one.diff(self.host) for one in lost])

@@ -9,7 +9,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import lost_copies
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.lost_copies import (
+    lost_copies,
+    named_in,
+)
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
 
 KEY = "-----BEGIN {}PRIVATE KEY-----\nAAAA\n-----END {}PRIVATE KEY-----\n"
@@ -32,7 +35,7 @@ def lost(tmp_path, store, text):
     etc = tmp_path / "etc"
     etc.mkdir(exist_ok=True)
     (etc / "site.conf").write_text(text)
-    return lost_copies(this_host(), store, "nginx", PERMISSIONS, [str(etc)])
+    return lost_copies(this_host(), store, "nginx", PERMISSIONS, named_in([str(etc)]))
 
 
 def test_what_the_configuration_names_is_made_again(tmp_path, store):

@@ -687,3 +687,21 @@ def test_settings_that_are_not_ours_are_not_touched(upgraded, root):
     refused = provider(host).refused()
     assert bool(refused) is bool(root)
     assert not root or (refused is not None and "NONE:" in refused.found)
+
+
+def test_slapd_that_misses_its_copy_of_a_certificate_gets_it_again(upgraded):
+    host, ours = upgraded
+    host.root[config.CIPHERS] = ours
+    assert provider(host).mending() is None
+    (path,) = host.root[config.CERTIFICATE]
+    host.gone.add(path)
+    bundle = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    host.files[f"{STORE}/live/{LDAP.certificate}.pem"] = bundle
+    before = dict(host.root)
+    mending = provider(host).mending()
+    assert mending is not None
+    (change,) = (one for one in mending.changes if one.path == path)
+    assert (change.content, change.secret) == (bundle, True)
+    assert mending.why == f"{path} is not there"
+    assert "AAAA" not in str(mending.diff)
+    assert host.root == before
