@@ -22,7 +22,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts im
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 
 PART = "crash"
-ENDINGS = ("kill", "term", "names", "torn", "data")
+ENDINGS = ("kill", "term", "hup", "names", "torn", "data")
 CUTS = ("names", "torn", "data")
 AT_ONCE, A_MINUTE, SETTLED = 5.0, 75.0, 40.0  # seconds; a minute and what a look takes on a busy machine
 JOURNAL = "/var/lib/postmaster-secure-channel/transaction"

@@ -23,7 +23,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.places i
 CODE = "/opt/reliability"  # survives a reboot
 OWN_PROGRAMS = Path(__file__).resolve().parent / "programs"
 PACKAGE = "ansible_collections/postmaster/secure_channel"
-KILLED = {137, -9, 143, -15}
+KILLED = {137, -9, 143, -15, 129, -1}
 
 # path below the checkout -> Python that is appended to that file
 Mutation = Mapping[str, str]

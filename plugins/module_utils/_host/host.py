@@ -143,6 +143,12 @@ class Host:
         """Absolute path of a program, or None where it is not installed."""
         return shutil.which(tool, path=SEARCH_PATH)
 
+    def require(self, *programs: str) -> None:
+        """Raise Problem where one of some programs is not installed, or cannot be run."""
+        for one in programs:
+            if self.which(one) is None:
+                raise _not_executable(one) if _lies_at(one) else _missing(one, None)
+
     def query(
         self,
         argv: Sequence[str],
@@ -209,14 +215,23 @@ class Host:
                 f"find out on the host what {argv[0]} has to say, then run again",
             ) from exc
         except PermissionError as exc:
-            raise Problem(
-                f"the program {argv[0]} cannot be run (it may not be executed)",
-                f"make it executable ('chmod 755 {argv[0]}'), on a file system that is not mounted noexec",
-            ) from exc
+            raise _not_executable(argv[0]) from exc
         except OSError as exc:
             cause, remedy = causes.explained(exc, argv[0])
             raise Problem(f"the program {argv[0]} cannot be run ({cause})", remedy) from exc
         return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+
+
+def _lies_at(program: str) -> str | None:
+    """Where a program is, also one that cannot be run."""
+    return shutil.which(program, mode=os.F_OK, path=SEARCH_PATH)
+
+
+def _not_executable(program: str) -> Problem:
+    return Problem(
+        f"the program {program} cannot be run (it may not be executed)",
+        f"make it executable ('chmod 755 {_lies_at(program) or program}'), on a file system that is not mounted noexec",
+    )
 
 
 def _missing(program: str, found: str | None) -> Problem:

@@ -48,6 +48,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.re
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.way_back import Failures
 
+# What every daemon is brought up and looked at with: without it nothing could be put back either.
+_TO_ACTIVATE = ("ss", "systemctl")
+
 
 class Participant(Protocol):
     """A daemon that takes part in a transaction."""
@@ -177,6 +180,8 @@ class Transaction:
             raise Problem(f"{exc.found}; {outcome}", exc.remedy, subject=exc.subject, option=exc.option) from exc
         files = [file for some in files_of for file in some]
         _refuse_unchangeable(files)
+        if participants:
+            self._host.require(*_TO_ACTIVATE)
         self._refuse_owing(participants)
         for participant in participants:
             participant.refuse_broken(changes)

@@ -126,6 +126,7 @@ class Provider(ABC):
         protocols: the protocols it can serve.
         processes: names of the processes that listen for it, as ss(8) shows them.
         packages: the Debian package to install for each protocol.
+        programs: those by which it is known to be installed; all of one package, and needed.
         options: names of the modules' options that it supports, of those that not every daemon does; see
             _service/capability_check.py, which refuses the others.
         unit: its systemd unit.
@@ -137,6 +138,7 @@ class Provider(ABC):
     protocols: ClassVar[frozenset[str]]
     processes: ClassVar[frozenset[str]]
     packages: ClassVar[Mapping[str, str]]
+    programs: ClassVar[tuple[str, ...]] = ()
     options: ClassVar[frozenset[str]] = frozenset()
     unit: ClassVar[str]
     reads_files_by_itself: bool = False
@@ -152,9 +154,9 @@ class Provider(ABC):
         self.store = store
 
     @classmethod
-    @abstractmethod
     def installed(cls, host: Host) -> bool:
-        """Whether the daemon is on this host."""
+        """Whether the daemon is on this host; one of which a program is missing is, so that this one is named."""
+        return any(map(host.which, cls.programs))
 
     @abstractmethod
     def capabilities(self) -> Capabilities:

@@ -9,7 +9,7 @@ packages ``ansible`` and ``ansible_collections``. A step is whatever changes the
 the os module, an opened file, or a program with an effect, before and after it. Before step number STEP comes the end:
 
 - ``kill``: SIGKILL.
-- ``term``: SIGTERM, after which the module goes on if it likes.
+- ``term``, ``hup``: SIGTERM or SIGHUP, after which the module goes on if it likes.
 - ``pause``: it waits for two seconds, then goes on.
 - ``names``: a power cut. No name survives that was made, changed or removed in a directory and not synced since.
 - ``torn``: the same, but names survive in the directory that was touched last.
@@ -36,6 +36,7 @@ from typing import Any
 COLLECTION = "ansible_collections.postmaster.secure_channel.plugins"
 MIRRORS = "/transaction/mirror-"  # private copies for tests, which nothing else looks at
 PAUSE = 2.0  # seconds
+ASKING = {"term": signal.SIGTERM, "hup": signal.SIGHUP}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 _real = {name: getattr(os, name) for name in dir(os) if callable(getattr(os, name))}
@@ -144,8 +145,8 @@ class Steps:
         if self.count != self.last:
             return
         self.write_count()
-        if self.ending == "term":
-            os.kill(os.getpid(), signal.SIGTERM)
+        if self.ending in ASKING:
+            os.kill(os.getpid(), ASKING[self.ending])
         elif self.ending == "pause":
             time.sleep(PAUSE)
         else:

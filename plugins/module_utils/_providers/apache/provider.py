@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary, Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.checks import (
@@ -56,6 +56,7 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
     """The adapter for Apache: a virtual host gets a macro around it, and is made of that twice, once with TLS."""
 
     name = "apache"
+    programs = ("apache2ctl", "a2enmod")
     processes = frozenset({"apache2"})
     packages = PACKAGES
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, first=FIRST, references=further_files),)
@@ -75,10 +76,6 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
     log = ERROR_LOG
     test_command = "apache2ctl -t"
     settling = 0.5  # an Apache that will die of a reload is dead by then
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("apache2ctl") is not None
 
     # ---- reading
 

@@ -76,6 +76,7 @@ class Cyrus(Provider):
 
     name = "cyrus"
     protocols = frozenset({"imap", "pop3", "nntp"})
+    programs = ("cyrmaster", "cyrus")
     processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "auth_tls", "auth_clear"})
@@ -86,10 +87,6 @@ class Cyrus(Provider):
         super().__init__(host, store)
         self._version: tuple[int, ...] = ()
         self._effective = Effective(host)
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("cyrmaster") is not None
 
     # ---- reading
 

@@ -137,6 +137,7 @@ class Dovecot(AccountBackend):
 
     name = "dovecot"
     protocols = frozenset({"imap", "pop3"})
+    programs = ("dovecot", "doveconf")
     processes = frozenset({"dovecot", "imap-login", "pop3-login"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
@@ -149,10 +150,6 @@ class Dovecot(AccountBackend):
         super().__init__(host, store)
         self._version: tuple[int, ...] | None = None
         self._doveconf = Doveconf(host)
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("dovecot") is not None
 
     # ---- reading
 

@@ -101,6 +101,7 @@ class Exim(DomainProvider):
 
     name = "exim"
     protocols = frozenset({"smtp", "submission"})
+    programs = ("exim4",)
     processes = frozenset({"exim4"})
     packages = PACKAGES
     options = frozenset({"name", "alternative_certificate", "sni"})
@@ -112,10 +113,6 @@ class Exim(DomainProvider):
         self._effective: Effective | None = None
         self._stuck = False
         self.sources = Sources(host)
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("exim4") is not None
 
     # ---- reading
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import ConfigRoot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import own_addresses
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import (
     Listening,
@@ -67,6 +67,7 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
     """The adapter for nginx: a server block gets one line, which includes a file of ours with everything else."""
 
     name = "nginx"
+    programs = ("nginx",)
     processes = frozenset({"nginx"})
     packages = PACKAGES
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, first=FIRST, references=further_files),)
@@ -85,10 +86,6 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
     config_directory = CONFIG_DIRECTORY
     log = ERROR_LOG
     test_command = "nginx -t"
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("nginx") is not None
 
     # ---- reading
 

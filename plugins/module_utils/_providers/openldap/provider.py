@@ -70,6 +70,7 @@ class OpenLdap(Provider):
 
     name = "openldap"
     protocols = frozenset({"ldap"})
+    programs = ("slapd", "slapcat")
     processes = frozenset({"slapd"})
     packages = PACKAGES
     unit = UNIT
@@ -85,10 +86,6 @@ class OpenLdap(Provider):
         self._target: config.Settings | None = None
         self._must_restart = False
         self._known: tuple[tuple[int, ...], TlsLibrary] | None = None
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("slapd") is not None
 
     # ---- reading
 

@@ -139,6 +139,7 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     name = "postfix"
     reads_files_by_itself = True  # main.cf, by each process that starts
     protocols = frozenset({"smtp", "submission"})
+    programs = ("postconf", "postfix", "postmap")
     processes = frozenset({"master", "postscreen", "smtpd"})
     packages = PACKAGES
     options = frozenset(
@@ -163,10 +164,6 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
         self._parameters: dict[str, str] | None = None
         self._expanded: dict[str, str] | None = None
         self._defaults: dict[str, str] | None = None
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.which("postconf") is not None
 
     # ---- reading
 

@@ -20,6 +20,7 @@ PROMPT = 30  # seconds that a call may take where something hangs, on a host tha
 _STATE = "/var/lib/postmaster-secure-channel"
 _LEGACY: Mapping[str, Any] = {"certificate": "{{ lab_fqdn }}", "require_secure_channel": True, "strength": "legacy"}
 IMAP: Mapping[str, Any] = {"protocol": "imap", **_LEGACY}
+_DOMAIN: Mapping[str, Any] = {"domain": "partner.invalid", "tls": "encrypt", "preflight": "off"}
 SUBMISSION: Mapping[str, Any] = {"protocol": "submission", **_LEGACY}
 
 
@@ -29,7 +30,7 @@ class Fault:
 
     Attributes:
         name: what it is.
-        vserver: the virtual server that is called for.
+        vserver: the virtual server that is called for, or what else the module is told.
         found: words that the error has to contain.
         begin: shell commands by which it comes about.
         end: shell commands by which it ends.
@@ -37,6 +38,8 @@ class Fault:
             there is no such command.
         interpreter: the path of a Python for the call; empty for the host's own.
         outcome: words that say what became of the host.
+        module: which one is called.
+        moved: a program that is moved away and back, which leaves another time of change.
     """
 
     name: str
@@ -47,6 +50,8 @@ class Fault:
     remedy: str = ""
     interpreter: str = ""
     outcome: str = UNTOUCHED
+    module: str = CALLED
+    moved: str = ""
 
     @property
     def label(self) -> str:
@@ -65,6 +70,17 @@ def _hangs(program: str) -> dict[str, str]:
     script = "#!/bin/sh\\nsleep 4321 &\\nwait\\n"
     end = f"rm {path}; test -z \"$(pgrep -f 'sleep 432[1]')\""
     return {"begin": f"printf '{script}' >{path}; chmod 755 {path}", "end": end}
+
+
+def _away(program: str) -> dict[str, str]:
+    """A program is not where it belongs."""
+    kept = f"{WORK}/where-{program}"
+    return {
+        "moved": program,
+        "found": f"the program {program} is not installed",
+        "begin": f"command -v {program} >{kept}; mv $(cat {kept}) {kept}.away",
+        "end": f"mv {kept}.away $(cat {kept}); rm {kept}",
+    }
 
 
 def _marked(path: str, attribute: int) -> dict[str, str]:
@@ -162,6 +178,9 @@ FAULTS = (
         f"mount --bind /dev/null {_TOOL}",
         f"umount {_TOOL}",
     ),
+    Fault("Postfix lacks a program", vserver=SUBMISSION, **_away("postconf")),
+    Fault("Dovecot lacks a program", vserver=IMAP, **_away("dovecot")),
+    Fault("what shows sockets is missing", vserver=_DOMAIN, module="mail_domain_security", **_away("ss")),
     Fault(
         "Postfix is stopped",
         SUBMISSION,
@@ -219,7 +238,7 @@ def add(play: Play, fault: Fault) -> None:
     began = f"{WORK}/began"
     play.shell(f"begin: {fault.name}", snapshots.script(f"{fault.label}-before"), fault.begin, f"date +%s >{began}")
     variables = {"vars": {"ansible_python_interpreter": fault.interpreter}} if fault.interpreter else {}
-    play.call(fault.name, CALLED, fault.vserver, register="called", **variables)
+    play.call(fault.name, fault.module, fault.vserver, register="called", **variables)
     play.shell(f"took: {fault.name}", f"echo $(($(date +%s) - $(cat {began}))) $(cut -d' ' -f1 /proc/loadavg) $(nproc)")
     if fault.remedy:
         command = f"called.problem.remedy | regex_findall(\"'({fault.remedy} [^']+)'\") | first"

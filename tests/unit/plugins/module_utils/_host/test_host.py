@@ -11,6 +11,7 @@ import time
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import host as host_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import programs
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState, Host
 from ansible_collections.postmaster.secure_channel.tests.support.this_host import this_host
@@ -137,6 +138,16 @@ def test_descriptor_that_is_kept_open(host):
 def test_tool_that_is_missing(host):
     with pytest.raises(Problem, match=r"program no-such-program is not installed\. Install the package"):
         host.query(["no-such-program"])
+
+
+def test_tools_that_are_needed(host, tmp_path, monkeypatch):
+    host.require("cat", "sh")
+    with pytest.raises(Problem, match=r"program no-such-program is not installed"):
+        host.require("cat", "no-such-program")
+    (tmp_path / "tool").write_text("")
+    monkeypatch.setattr(host_module, "SEARCH_PATH", str(tmp_path))
+    with pytest.raises(Problem, match=rf"program tool cannot be run .*'chmod 755 {tmp_path}/tool'"):
+        host.require("tool")
 
 
 def test_tool_that_is_no_program(host, tmp_path):

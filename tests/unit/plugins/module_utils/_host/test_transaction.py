@@ -510,6 +510,16 @@ def test_file_that_was_not_replaced_yet_is_not_put_back(apply, everything, tree,
     assert (tree / "etc/main.cf").read_text() == "old"
 
 
+@pytest.mark.parametrize("program", ["ss", "systemctl"])
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_without_what_brings_daemons_up_nothing_begins(everything, tree, daemon, machine, begin, program, check_mode):
+    machine.which = lambda tool: None if tool == program else f"/usr/bin/{tool}"
+    with begin(check_mode=check_mode) as transaction, pytest.raises(Problem, match=f"{program} is not installed"):
+        transaction.apply(everything, [daemon])
+    assert (tree / "etc/main.cf").read_text() == "old"
+    assert daemon.events == []
+
+
 def test_directory_goes_with_its_last_file(apply, tree):
     for name in ("own/a", "own/b", "shared/c", "shared/foreign"):
         (tree / name).parent.mkdir(exist_ok=True)

@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     with_role,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
+from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import RecordedHost
 
 MODULES = "ansible_collections.postmaster.secure_channel.plugins.modules."
 
@@ -70,3 +71,13 @@ def test_roles():
 def test_daemon_that_does_not_run_is_started_by_the_name_of_its_unit(name, unit):
     provider: Any = next(one for one in PROVIDERS if one.name == name)
     assert f"'systemctl restart {unit}'" in provider.remedy_where_down(SimpleNamespace(unit=provider.unit))
+
+
+@pytest.mark.parametrize("program", [(one, program) for one in PROVIDERS for program in one.programs])
+def test_a_daemon_of_which_a_program_is_missing_is_installed(program):
+    provider, there = program
+    host = RecordedHost()
+    host.answers = {f"{there} -v": ""}
+    assert provider.installed(host)
+    host.answers = {}
+    assert not provider.installed(host)
