@@ -62,7 +62,7 @@ class Machine(Host):
     """A machine whose programs are a compiler of lookup tables, and one that starts others in vain."""
 
     def __init__(self):
-        pass
+        super().__init__()
 
     def query(self, argv, **_options):
         if argv[0] == "compile":

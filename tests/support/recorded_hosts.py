@@ -82,6 +82,7 @@ class RecordedHost(Host):
     """
 
     def __init__(self, *names: str, state: str = "stock") -> None:
+        super().__init__()
         self.files: dict[str, bytes] = {}
         self.states: dict[str, FileState] = {}
         self.answers: dict[str, str] = {}
@@ -96,6 +97,9 @@ class RecordedHost(Host):
                 self.answers[command] = "\n".join(lines)
 
     # ---- what a host is asked
+
+    def ask(self, argv: Sequence[str]) -> Completed:
+        return self.query(argv)  # files change under it
 
     def read(self, path: str) -> bytes | None:
         return self.files.get(path)

@@ -17,6 +17,11 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How much is done that takes minutes."""
+    parser.addoption("--all-vectors", action="store_true", help="read all vectors of cryptography, not only a sample")
+
+
 @pytest.fixture
 def no_waiting():
     """Code that waits for ever fails, and does not keep the tests waiting."""

@@ -89,6 +89,7 @@ class Host:
         self._patience = programs.Patience()
         self._guard: Callable[[str], None] = lambda _program: None
         self._confines: bool | None = None
+        self._answers: dict[tuple[str, ...], Completed] = {}  # of guarded() ones as well
 
     def guarded(self, guard: Callable[[str], None]) -> Host:
         """The same machine, where each program waits for a guard's leave: it raises Problem where that may not run."""
@@ -148,6 +149,21 @@ class Host:
         for one in programs:
             if self.which(one) is None:
                 raise _not_executable(one) if _lies_at(one) else _missing(one, None)
+
+    def ask(self, argv: Sequence[str]) -> Completed:
+        """What a program without an effect says of files as they are; it is not asked twice, unless files change.
+
+        Raises:
+            Problem: see query().
+        """
+        known = tuple(argv)
+        if known not in self._answers:
+            self._answers[known] = self.query(argv)
+        return self._answers[known]
+
+    def forget(self) -> None:
+        """Files have changed, or are about to: programs may answer something else."""
+        self._answers.clear()
 
     def query(
         self,

@@ -207,6 +207,7 @@ class Transaction:
             visible = True
             disturbed = [one for one in participants if one.reads_files_by_itself]
             staging.commit(file for file in files if not file.prerequisite)
+            self._host.forget()
             for participant in participants:
                 disturbed = [*(one for one in disturbed if one is not participant), participant]
                 participant.activate(self._run)
@@ -261,6 +262,7 @@ class Transaction:
         """Restore every registered file and the daemons' settings; answers what could not be restored."""
         self._host.hasten()
         failures = staging.put_back(record)
+        self._host.forget()
         of_daemons = self._restore(participants, record)
         if not failures and not of_daemons:
             self._forget()
@@ -338,7 +340,10 @@ class Transaction:
         if self.check_mode:
             raise AssertionError("a program with an effect was about to run in check mode")
         with self._interruptions.held(then_raise=True):  # or it would go on while everything is put back
-            return self._host.query(argv, stdin=stdin, environment=environment, user=user)
+            try:
+                return self._host.query(argv, stdin=stdin, environment=environment, user=user)
+            finally:
+                self._host.forget()
 
 
 def _refuse_unchangeable(files: Sequence[RegisteredFile]) -> None:

@@ -94,7 +94,7 @@ class Doveconf:
         """
         filters = [f"{key}={value}" for key, value in (("protocol", protocol), ("local", address)) if value]
         argv = ["doveconf", *(word for one in filters for word in ("-f", one)), *names]
-        done = self._host.query(argv)
+        done = self._host.ask(argv)
         if done.code != 0:
             raise Problem(
                 f"Dovecot refuses its own configuration ({done.complaint})",

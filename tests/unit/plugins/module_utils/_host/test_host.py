@@ -184,3 +184,12 @@ def test_what_has_just_been_written(host, tmp_path):
     assert host.just_written(str(path))
     os.utime(path, (time.time() - 60, time.time() - 60))
     assert not host.just_written(str(path))
+
+
+def test_a_program_is_not_asked_twice_until_files_change(host, tmp_path):
+    asked = tmp_path / "asked"
+    argv = ["sh", "-c", f"echo once >> {asked}; grep -c once {asked}"]
+    other = host.guarded(lambda _program: None)
+    assert [one.ask(argv).out for one in (host, other, host)] == ["1\n"] * 3
+    host.forget()
+    assert [one.ask(argv).out for one in (other, host)] == ["2\n"] * 2

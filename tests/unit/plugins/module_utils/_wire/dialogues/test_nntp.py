@@ -10,7 +10,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.tests.support.wire_clients import at, handshake_error
-from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import nntp, saying, serving
+from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import Client, nntp, saying, serving
 
 _CLEAR_TEXT = [
     pytest.param(nntp(), True, False, "483 Encryption required", id="TLS first"),
@@ -106,16 +106,13 @@ def test_one_command(command, answer, counts):
 
 
 def test_a_server_that_hangs_up_over_a_command():
-    def script(client):
+    def script(client: Client) -> None:
         with contextlib.suppress(StopIteration):
-            nntp(answers={"GROUP": "483 Encryption required"})(HangsUp(client))
+            nntp(answers={"GROUP": "483 Encryption required"})(HangsUp(client.sock, []))
 
-    class HangsUp:
-        def __init__(self, client):
-            self._client, self.say = client, client.say
-
-        def hear(self):
-            line = self._client.hear()
+    class HangsUp(Client):
+        def hear(self) -> str:
+            line = super().hear()
             if line.startswith("GROUP"):
                 self.say("400 go away")
                 raise StopIteration
