@@ -67,3 +67,5 @@ def test_the_remedy_helps(outcome: Run, host: str, fault: Fault) -> None:
     assert followed.status == "ok", followed.result
     again = outcome.one(host, f"again: {fault.name}")
     assert again.status == "ok", again.result
+    then = outcome.one(host, f"then: {fault.name}")
+    assert then.status == "ok", then.result

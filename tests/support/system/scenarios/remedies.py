@@ -10,7 +10,7 @@ Where the message gives a command, it is that very command that is followed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.host_certificates import (
@@ -45,6 +45,8 @@ class Fault:
         remedy: what the message tells to do, as a regular expression.
         follow: shell commands that do so; empty for the command that the remedy has in quotation marks.
         module: the module that is called.
+        first: options of a call that is made before; empty for none.
+        then: shell commands that succeed where the remedy has led to what it should.
     """
 
     name: str
@@ -55,6 +57,8 @@ class Fault:
     remedy: str
     follow: str = ""
     module: str = MODULE
+    first: Mapping[str, Any] = field(default_factory=dict)
+    then: str = "true"
 
 
 def _down(kind: str, daemon: str, protocol: str, kill: str) -> Fault:
@@ -79,10 +83,30 @@ def _issued(name: str, extension: str = "") -> str:
     )
 
 
+_MX = {**vserver("smtp"), "require_secure_channel": False}
+_NOTES = "/etc/postmaster/originals/postfix.json"
 FAULTS = (
     _down("full", "Postfix", "submission", "postfix stop 2>/dev/null"),
     _down("full", "Dovecot", "imap", "doveadm stop"),
     _down("full", "slapd", "ldap", "kill $(cat /run/slapd/slapd.pid)"),
+    Fault(
+        "notes that are damaged",
+        "full",
+        f"head -c 20 {_NOTES} >/root/notes; cat /root/notes >{_NOTES}",
+        {**_MX, "strength": "modern"},
+        f"{_NOTES} is damaged",
+        f"remove it \\('rm {_NOTES}'\\)",
+        first=_MX,
+    ),
+    Fault(
+        "notes that do not tell",
+        "full",
+        "true",
+        {"protocol": "smtp", "state": "absent"},
+        "nobody knows what was there before",
+        "take the settings out yourself \\('postconf -X",
+        then="if grep /etc/postmaster /etc/postfix/main.cf; then exit 1; fi; postfix check",
+    ),
     Fault(
         "a file for readers that INN refuses",
         "full",
@@ -189,11 +213,14 @@ FAULTS = (
 
 
 def _add(play: Play, fault: Fault) -> None:
+    if fault.first:
+        play.call(f"first: {fault.name}", fault.module, fault.first)
     play.shell(f"begin: {fault.name}", fault.begin)
     play.call(fault.name, fault.module, fault.call, register="called")
     command = "called.problem.remedy | regex_findall(\"'([^']+)'\") | first"
     play.shell(f"follow: {fault.name}", fault.follow or f"{{{{ {command} }}}}")
     play.call(f"again: {fault.name}", fault.module, fault.call)
+    play.shell(f"then: {fault.name}", fault.then)
 
 
 def faults(kind: str) -> Sequence[Fault]:
