@@ -12,7 +12,10 @@ from typing import Any
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.overrides import conflict
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import CONFIG_DIRECTORY
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    CONFIG_DIRECTORY,
+    DROP_IN,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import place_in
 
@@ -80,6 +83,17 @@ def _served(settings: Settings) -> set[str]:
     return set(protocols.split())
 
 
+def _remedy(path: str) -> str:
+    """What to do about a file that Dovecot refuses, which may be one of ours."""
+    begin, _braces, end = DROP_IN.partition("{}")
+    if not (path.startswith(begin) and path.endswith(end)):
+        return f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -n' accepts them, then run again"
+    protocol, _underscore, name = path[len(begin) : -len(end)].partition("_")
+    writers = {"auth": "mail_vserver_tls with submission", "accounts": "mail_relay_account with the accounts"}
+    writer = writers.get(protocol, f"mail_vserver_tls with {protocol}/{name or 'default'}")
+    return f"remove that file, which is of this collection's ('rm {path}'; {writer} writes it anew), then run again"
+
+
 class Doveconf:
     """The effective settings of one host's Dovecot."""
 
@@ -96,10 +110,11 @@ class Doveconf:
         argv = ["doveconf", *(word for one in filters for word in ("-f", one)), *names]
         done = self._host.ask(argv)
         if done.code != 0:
+            place = place_in(done.complaint)
             raise Problem(
                 f"Dovecot refuses its own configuration ({done.complaint})",
-                f"fix the files below {CONFIG_DIRECTORY} until 'doveconf -n' accepts them, then run again",
-                option=conflict(done.complaint, option=place_in(done.complaint) or CONFIG_DIRECTORY),
+                _remedy(place.rpartition(":")[0]),
+                option=conflict(done.complaint, option=place or CONFIG_DIRECTORY),
             )
         return parse(done.out)
 

@@ -30,6 +30,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._protoco
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import base as base_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import (
     Capabilities,
+    Down,
     Plan,
     Provider,
 )
@@ -380,6 +381,21 @@ def test_helper_alone_differs(site):
     report = site.run(SUBMISSION)
     assert (report.result["files"], report.result["activated"]) == (["/etc/dovecot/auth.cf"], ["dovecot"])
     assert report.result["reason"] == "files differ: /etc/dovecot/auth.cf"
+
+
+def test_a_helper_that_refuses_its_own_configuration_is_named_as_down_if_it_is(site, monkeypatch):
+    def refuse(*_args):
+        raise Problem("line 5: unknown", "fix it, then run again", option="/etc/x:5")
+
+    site.postfix.needs = (SOCKET,)
+    monkeypatch.setattr(site.dovecot, "offer", refuse)
+    with pytest.raises(Problem, match=r"x:5: line 5: unknown\."):
+        site.run(SUBMISSION)
+    monkeypatch.setattr(site.dovecot, "read", refuse)
+    monkeypatch.setattr(site.dovecot, "alive", False)
+    with pytest.raises(Down, match="dovecot is installed but does not run: line 5: unknown") as caught:
+        site.run(SUBMISSION)
+    assert caught.value.option == "/etc/x:5"
 
 
 def test_nobody_can_help(site):

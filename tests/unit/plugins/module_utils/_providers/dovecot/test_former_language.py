@@ -11,6 +11,7 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import (
@@ -22,7 +23,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     provider as dovecot_module,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import LANGUAGES
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.doveconf import render
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.doveconf import (
+    Doveconf,
+    render,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.former_language import (
     translated,
 )
@@ -130,3 +134,24 @@ def test_all_files_of_ours_are_put_right_also_those_that_are_not_declared():
 )
 def test_what_is_not_of_our_making_is_left_alone(host):
     assert mending(host()) is None
+
+
+@pytest.mark.parametrize(
+    ("file", "writer"),
+    [
+        ("99-postmaster-imap.conf", "mail_vserver_tls with imap/default"),
+        ("99-postmaster-pop3_a_b.conf", "mail_vserver_tls with pop3/a_b"),
+        ("99-postmaster-auth.conf", "mail_vserver_tls with submission"),
+        ("99-postmaster-accounts.conf", "mail_relay_account with the accounts"),
+        ("99-own.conf", ""),
+    ],
+)
+def test_a_file_of_ours_that_somebody_has_damaged_is_named_with_the_call_that_writes_it(file, writer, monkeypatch):
+    path = f"/etc/dovecot/conf.d/{file}"
+    host = RecordedHost("dovecot-2.4")
+    refused = Completed(89, "", f"Error in configuration file {path} line 3: x: Unknown setting")
+    monkeypatch.setattr(host, "query", lambda _argv, **_options: refused)
+    with pytest.raises(Problem, match="Dovecot refuses its own configuration") as caught:
+        Doveconf(host).effective("ssl")
+    assert caught.value.option == f"{path}:3"
+    assert (f"'rm {path}'; {writer} writes it anew" in caught.value.remedy) is bool(writer)
