@@ -126,7 +126,8 @@ def carry_out(service: Service[Thing], things: Sequence[Thing], transaction: Tra
     foreseen: list[dict[str, Any]] = []
     while True:
         try:
-            report = _carry_out(service, things, transaction)
+            plan = ServicePlan() if foreseen and not things else service.plan(things)
+            report = _carry_out(service, plan, transaction)
             break
         except Down as exc:
             provider, mending = exc.provider, exc.provider.mending()
@@ -180,8 +181,7 @@ def _with_mended(
     return Report({**result, **rows, **more, **activated}, [*clauses, *report.warnings])
 
 
-def _carry_out(service: Service[Thing], things: Sequence[Thing], transaction: Transaction) -> Report:
-    plan = service.plan(things) if things else ServicePlan()
+def _carry_out(service: Service[Thing], plan: ServicePlan, transaction: Transaction) -> Report:
     result = {
         **(plan.rows[0] if service.key is None else {service.key: plan.rows}),
         "changed": plan.changed,

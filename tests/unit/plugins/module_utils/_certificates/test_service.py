@@ -60,7 +60,10 @@ def carried_out(site, transaction, monkeypatch):
         waiting = iter(plans)
         monkeypatch.setattr(getattr(service, planner), "plan", lambda _self, _params: next(waiting))
         more = () if kind is service.Exports else (NOW,)
-        things = [{"name": str(number), "state": "present", "csr_path": None} for number in range(len(plans))]
+        things = [
+            {"name": str(number), "state": "present", "csr_path": None, "must_staple": False}
+            for number in range(len(plans))
+        ]
         return carry_out(kind(site, lambda: None, *more), things, transaction)
 
     return run
