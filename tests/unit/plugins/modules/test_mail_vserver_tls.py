@@ -10,6 +10,7 @@ import ssl
 import pytest
 import yaml
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
     provider as dovecot_module,
@@ -183,3 +184,13 @@ def test_the_key_is_not_in_the_result(module):
     result = module(vservers=[ONE])
     assert "BEGIN" not in json.dumps(result)
     assert any(f"certificate {CERTIFICATE} with its key" in one["after"] for one in result["diff"])
+
+
+def test_dovecot_is_not_asked_the_same_thing_twice(module, release, monkeypatch):
+    monkeypatch.setattr(RecordedHost, "ask", Host.ask)
+    host = RecordedHost(*release)
+    vservers = [{"protocol": one, "certificate": CERTIFICATE} for one in ("smtp", "submission", "imap", "pop3")]
+    assert module(host=host, vservers=vservers, check=True)["changed"]
+    asked = [one for one in host.asked if one.startswith("doveconf ")]
+    assert asked
+    assert sorted(asked) == sorted(set(asked))
