@@ -176,7 +176,7 @@ def guard(root: Path) -> None:
         systemctl.chmod(0o755)
         argv = [sys.executable, "-IS", own.program, "watch", own.state, own.lock, own.units, own.systemd]
         search = f"{own.systemd}:{os.environ['PATH']}"
-        subprocess.run(argv, check=True, timeout=10, env={"PATH": search})
+        subprocess.run(argv, check=True, timeout=60, env={"PATH": search})
         assert not os.path.exists(own.journal)
 
 

@@ -776,7 +776,7 @@ def test_journal_shows_no_content(begin, everything, daemon, journal, monkeypatc
 
 def test_kill_at_every_step(tmp_path):
     script = Path(killed_transaction.__file__)
-    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False, timeout=180)
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False, timeout=900)
     assert done.returncode == 0, done.stderr
     outcomes = json.loads(done.stdout)
     new = outcomes[-1]["after"]
