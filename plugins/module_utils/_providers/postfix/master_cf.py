@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import accumulate
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
@@ -92,10 +93,9 @@ def _entries(lines: list[str]) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def _words(lines: list[str], start: int, end: int, offset: int | None = None) -> list[_Word]:
-    """The words of the entry in these lines, the first of which begins at an offset."""
-    if offset is None:
-        offset = sum(len(line) for line in lines[:start])
+def _words(lines: list[str], start: int, end: int) -> list[_Word]:
+    """The words of the entry in these lines."""
+    offset = sum(len(line) for line in lines[:start])
     pieces: list[str] = []
     places: list[int] = []
     for line in lines[start:end]:
@@ -131,21 +131,38 @@ def _override_words(words: list[_Word]) -> Iterator[tuple[str, str, _Word]]:
 
 def services(text: str) -> list[Service]:
     """All entries of a master.cf."""
+    return list(_services(text))
+
+
+# A plan for a hundred virtual servers reads the file hundreds of times, and most of its entries stay as they are.
+@lru_cache(maxsize=4)
+def _services(text: str) -> tuple[Service, ...]:
     lines = split_lines(text)
-    offsets = list(accumulate(map(len, lines), initial=0))
     found = []
     for start, end in _entries(lines):
-        words = _words(lines, start, end, offsets[start])
-        if len(words) < _FIELDS:
+        entry = _parsed("".join(lines[start:end]))
+        if entry is None:
             continue  # Postfix itself will say what is wrong with it
-        overrides = {
-            name: Override(value, bisect_right(offsets, word.start)) for name, value, word in _override_words(words)
-        }
         above = lines[start - 1].strip(SPACE) if start else ""
         comment = above[1:].strip(SPACE) if above.startswith("#") else ""
-        name, kind, _private, _unprivileged, chroot, _wakeup, _most, command = (one.text for one in words[:_FIELDS])
-        found.append(Service(name, kind, command, start + 1, overrides, comment, chroot))
-    return found
+        overrides = {name: Override(one.value, start + one.line) for name, one in entry.overrides.items()}
+        found.append(replace(entry, line=start + 1, overrides=overrides, comment=comment))
+    return tuple(found)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(entry: str) -> Service | None:
+    """An entry by itself, as if it began in line 1; None where fields are missing."""
+    lines = split_lines(entry)
+    words = _words(lines, 0, len(lines))
+    if len(words) < _FIELDS:
+        return None
+    offsets = list(accumulate(map(len, lines), initial=0))
+    overrides = {
+        name: Override(value, bisect_right(offsets, word.start)) for name, value, word in _override_words(words)
+    }
+    name, kind, _private, _unprivileged, chroot, _wakeup, _most, command = (one.text for one in words[:_FIELDS])
+    return Service(name, kind, command, 1, overrides, "", chroot)
 
 
 def _written(name: str, value: str) -> str:

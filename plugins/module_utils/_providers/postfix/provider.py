@@ -269,9 +269,10 @@ class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
     def _out_of_reach(self, master: str, desired: Sequence[Vserver]) -> list[str]:
         """Warnings of virtual servers that no other host can reach."""
         found = []
+        sockets = set(wanted(master, self.parameters))
         for vserver in (one for one in desired if one.present):
             ports = {place.port for place in wanted_sockets(vserver)}
-            addresses = {address for address, port in wanted(master, self.parameters) if port in ports}
+            addresses = {address for address, port in sockets if port in ports}
             if addresses and all(map(is_loopback, addresses)):
                 value = self.parameters.get("inet_interfaces", "")
                 found.append(

@@ -22,6 +22,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
+    master_cf,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     provider as postfix_module,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import services
@@ -121,6 +124,19 @@ def test_a_second_run_changes_nothing(case, host):
     assert needed(again.plan(CASES[case]).changes, host) == []
     found = again.read()
     assert [found[one.protocol, one.name] for one in CASES[case]] == CASES[case]
+
+
+def test_the_same_lines_of_master_cf_are_read_once(host, monkeypatch):
+    read = []
+    split = master_cf.split_words
+    monkeypatch.setattr(master_cf, "split_words", lambda text, blanks: read.append(text) or split(text, blanks))
+    many = [replace(SMTP, name=f"v{number}", addresses=(f"192.0.2.{number}",)) for number in range(1, 41)]
+    apply(host, *many)
+    master_cf._parsed.cache_clear()
+    read.clear()
+    assert needed(provider(host).plan(many).changes, host) == []
+    # when one of its settings is looked for an entry is read for itself, a few times
+    assert len(read) <= len(services(host.read_text(MASTER_CF))) + 5 * len(many)
 
 
 def test_order_of_declaration_does_not_matter(host):
