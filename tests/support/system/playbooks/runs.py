@@ -112,6 +112,8 @@ class Ansible:
             "ANSIBLE_CALLBACKS_ENABLED": "system_test_results",
             "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
             "ANSIBLE_NOCOWS": "true",
+            # Ansible's own, but for -C: on one machine it only takes time to compress a megabyte for each task
+            "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s",
             "ANSIBLE_SSH_USETTY": "false",  # a session with a terminal is a login, which Debian 13 writes down
             "SYSTEM_TEST_PAYLOADS": _PAYLOADS.name,
             "SYSTEM_TEST_RESULTS": str(results),
