@@ -134,7 +134,7 @@ class Listeners:
             if port:
                 self._open(vserver, owner, port, implicit=implicit)
         for service in self._those(vserver.protocol, vserver.name):
-            if service.other_file:
+            if "C" in service.flags:
                 raise Problem(
                     f"{CYRUS_CONF} line {service.line} has the service {service.name} read another file than"
                     f" {IMAPD_CONF}",
@@ -180,7 +180,7 @@ class Listeners:
 
     def _add(self, vserver: Vserver, owner: str, host: str, port: int, *, implicit: bool) -> None:
         siblings = self._those(vserver.protocol, vserver.name) or self._those(vserver.protocol, "default")
-        model = next((one for one in siblings if not one.other_file), None)
+        model = next((one for one in siblings if "C" not in one.flags), None)
         command = model.command if model else [f"{vserver.protocol}d", "-U", "30"]
         flags = [word for word in command[1:] if word != "-s"]
         arguments = [

@@ -297,12 +297,6 @@ def test_a_service_with_options_of_another_file(host):
     assert refused.value.option.startswith(f"{CYRUS_CONF}:")
 
 
-@pytest.mark.parametrize("flags", ["-C /etc/imapd.conf", "-U30 -C/etc/imapd.conf", "-NC /etc/./imapd.conf"])
-def test_a_service_that_names_the_usual_file(host, flags):
-    change(host, CYRUS_CONF, 'cmd="imapd -U 30"', f'cmd="imapd {flags}"')
-    assert provider(host).plan([IMAP]).changes
-
-
 def test_a_host_whose_options_cyrus_refuses(host, monkeypatch):
     cyrus = provider(host)
     refusal = Completed(78, "", "fatal error: option 'imap_tls_required' was specified twice in config file")
