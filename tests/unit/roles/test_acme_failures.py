@@ -67,7 +67,9 @@ def test_a_ca_that_does_not_answer_is_looked_for_once(tmp_path: Path) -> None:
     play = {"hosts": "all", "gather_facts": False, "vars_files": files, "tasks": tasks}
     (tmp_path / "play.yml").write_text(json.dumps([play]))
     command = ["ansible-playbook", "-i", "localhost,", "-c", "local", "-e", json.dumps(variables)]
-    done = subprocess.run([*command, "play.yml"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [*command, "play.yml"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.returncode == 2, done.stdout + done.stderr
     assert "no certificate for a.test, b.test: Status code was -1" in " ".join(done.stdout.split())
     assert "Connection refused" in done.stdout
