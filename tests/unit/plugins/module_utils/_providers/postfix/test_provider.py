@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     provider as postfix_module,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lines import split_words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import services
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import port_of
@@ -128,8 +129,12 @@ def test_a_second_run_changes_nothing(case, host):
 
 def test_the_same_lines_of_master_cf_are_read_once(host, monkeypatch):
     read = []
-    split = master_cf.split_words
-    monkeypatch.setattr(master_cf, "split_words", lambda text, blanks: read.append(text) or split(text, blanks))
+
+    def noted(text, blanks):
+        read.append(text)
+        return split_words(text, blanks)
+
+    monkeypatch.setattr(master_cf, "split_words", noted)
     many = [replace(SMTP, name=f"v{number}", addresses=(f"192.0.2.{number}",)) for number in range(1, 41)]
     apply(host, *many)
     master_cf._parsed.cache_clear()
