@@ -57,10 +57,15 @@ def prepare(lab: Lab, name: str, workshop: Path) -> Ground:
     lab.ask(host, "update-ca-certificates")
     shipped.ship(lab, host)
     must_run(lab, host, "mail_cert_install", {"certificates": installing(host)})
+    declared = {one["protocol"]: one for one in host_kinds.declared(host) if "name" not in one}
     plain = [
-        {**host_kinds.vserver(protocol), "require_secure_channel": protocol != "smtp"}
+        {
+            **host_kinds.vserver(protocol),
+            "require_secure_channel": protocol != "smtp",
+            **{option: value for option, value in declared[protocol].items() if option == "port"},
+        }
         for protocol in host_kinds.AT
-        if any(one["protocol"] == protocol for one in host_kinds.declared(host))
+        if protocol in declared
     ]
     must_run(lab, host, "mail_vserver_tls", {"vservers": plain})
     return Ground(host, KINDS[name], (renewals[0], renewals[1]))
