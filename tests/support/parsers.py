@@ -426,7 +426,7 @@ PARSERS: Mapping[str, Callable[[bytes], None]] = {
     "marked-block": _marked_block,
     "ber": _ber,
     "dns": _dns,
-    **{f"wire-{name}": _dialogue(name) for name in ("smtp", "imap", "pop3", "nntp", "ldap", "http")},
+    **{f"wire-{name}": _dialogue(name) for name in DIALOGUES if name != "submission"},
 }
 
 

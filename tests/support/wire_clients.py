@@ -23,6 +23,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.wire_servers im
 )
 
 GOOD: dict[str, Any] = {"submission": smtp, "imap": imap, "pop3": pop3, "nntp": nntp}
+GREETINGS = {"submission": b"220 x\r\n", "imap": b"* OK x\r\n", "pop3": b"+OK x\r\n", "nntp": b"200 x\r\n"}
 SHORT = 0.2  # seconds of patience where a server is expected to stay silent
 
 

@@ -21,6 +21,7 @@ HOW_TO_TRUST = f"on {FAMILY}: into /usr/local/share/ca-certificates/, then updat
 RESOLV_CONF = "/etc/resolv.conf"
 HOSTS = "/etc/hosts"  # names that are known without DNS
 HOSTNAME = "/etc/hostname"
+GROUP_FILE = "/etc/group"  # the groups that are the host's own
 SYSTEMD_UNITS = "/etc/systemd/system"  # the administrator's own; systemd.unit(5)
 
 STORE_DIRECTORY = "/etc/postmaster"
@@ -50,6 +51,3 @@ VALIDATING_RESOLVER = "unbound"
 def how_to_install(*packages: str) -> str:
     """The command that installs a package, or one of several, to stand in parentheses in a remedy."""
     return f"{FAMILY}: apt install {' or '.join(packages)}"
-
-
-GROUP_FILE = "/etc/group"  # the groups that are the host's own

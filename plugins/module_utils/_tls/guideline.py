@@ -53,8 +53,8 @@ TLS13 = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1
 GROUPS = ("X25519MLKEM768", "X25519", "prime256v1", "secp384r1")
 GROUPS_SINCE: Mapping[str, tuple[int, ...]] = {"X25519MLKEM768": (3, 5)}
 
-# For each strength the lowest version of TLS, the cipher suites of TLS 1.2 by their OpenSSL names, and the oldest
-# clients that can still connect.
+# For each strength, the strictest first, the lowest version of TLS, the cipher suites of TLS 1.2 by their OpenSSL
+# names, and the oldest clients that can still connect. The order counts: of several that fit, the first is taken.
 PROFILES: Mapping[str, Mapping[str, Any]] = {
     "modern": {
         "minimum": "1.3",

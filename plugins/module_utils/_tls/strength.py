@@ -24,7 +24,7 @@ class Strength:
     """What TLS a virtual server requires at least.
 
     Attributes:
-        name: ``modern``, ``intermediate`` or ``legacy``.
+        name: its word in options, a key of the guideline's PROFILES.
         minimum: lowest TLS version accepted, ``1.2`` or ``1.3``.
         ciphers: TLS 1.2 cipher suites by their OpenSSL names; empty where TLS 1.2 is not allowed.
         oldest_clients: the oldest clients that can still connect.

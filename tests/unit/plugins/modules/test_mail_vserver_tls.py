@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot import (
     provider as dovecot_module,
 )
@@ -20,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import Prover
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._vservers import (
     certificates as certificates_module,
 )
@@ -113,8 +115,8 @@ def test_one_object_and_a_list_of_one_are_the_same(element, check, module):
         ({"certificate": "x"}, "one of the following is required: protocol, vservers"),
         ({**ONE, "vservers": []}, "mutually exclusive"),
         ({"vservers": [{"certificate": "x"}]}, "missing required arguments: protocol"),
-        ({"protocol": "gopher"}, "value of protocol must be one of: smtp, submission, imap, pop3, nntp, ldap, http"),
-        ({**ONE, "strength": "old"}, "value of strength must be one of: modern, intermediate, legacy"),
+        ({"protocol": "gopher"}, f"value of protocol must be one of: {', '.join(PROTOCOLS)}"),
+        ({**ONE, "strength": "old"}, f"value of strength must be one of: {', '.join(STRENGTHS)}"),
     ],
 )
 def test_options_that_do_not_go_together(params, message, module):

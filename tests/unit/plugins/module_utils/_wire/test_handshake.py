@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import DAY, NAME, NOW
 from ansible_collections.postmaster.secure_channel.tests.support.wire_clients import (
     GOOD,
+    GREETINGS,
     SHORT,
     at,
     handshake_error,
@@ -235,11 +236,10 @@ def test_silence_where_tls_is_due():
 @pytest.mark.parametrize("protocol", GOOD)
 def test_hostile_bytes_never_do_more_than_fail(protocol):
     """Whatever a server says, the answer is a WireError, or data."""
-    greetings = {"submission": b"220 x\r\n", "imap": b"* OK x\r\n", "pop3": b"+OK x\r\n", "nntp": b"200 x\r\n"}
     fragments = [b"2", b"250-AUTH \xc3\xa9\r\n", b"530 x\r\n", b"* CAPABILITY\r\n", b"c ", b"l NO [", b"+OK", b"-ERR"]
     fragments += [b"101 x\r\n", b"480 "]
     fragments += [b"\r\n", b"\n", b"\x00", b"\xff", b"."]
-    speeches = [greetings[protocol] + b"".join(pair) for pair in itertools.product(fragments, repeat=2)]
+    speeches = [GREETINGS[protocol] + b"".join(pair) for pair in itertools.product(fragments, repeat=2)]
     said = [b""]
 
     def rambles(client: Client) -> None:
