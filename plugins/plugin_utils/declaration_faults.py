@@ -88,8 +88,8 @@ def _acme_faults(entry: Entry, challenge: Any, value: Value) -> Iterator[str]:
     names = declared_names(entry)
     for name in _single_labels(names):
         yield (
-            f"{name} is no full host name, and no public CA signs it; give the host its full name in the inventory, or"
-            " the certificate one as common_name"
+            f"{name} is not a full host name, and no public CA signs it; give the host its full name in the inventory,"
+            " or the certificate one as common_name"
         )
     if challenge == "http-01" and any(name.startswith("*") for name in names):
         yield "a wildcard needs acme_challenge dns-01"
@@ -103,14 +103,14 @@ def short_names(certificates: Sequence[Entry], vservers: Sequence[Entry]) -> Ite
         if entry.get("source") != ACME:
             for name in _single_labels(declared_names(entry)):
                 yield (
-                    f"certificates_list[{number}]: {name} is no full host name; clients that connect to the full name"
-                    " of the host refuse this certificate"
+                    f"certificates_list[{number}]: {name} is not a full host name; clients that connect to the full"
+                    " name of the host refuse this certificate"
                 )
     for number, entry in enumerate(vservers):
         own = [str(entry.get("name"))] if entry.get("protocol") == "http" and entry.get("name") else []
         for name in _single_labels([*own, *map(str, entry.get("server_names") or ())]):
             if name != "default":
-                yield f"vservers_list[{number}]: {name} is no full host name; only hosts in its domain can use it"
+                yield f"vservers_list[{number}]: {name} is not a full host name; only hosts in its domain can use it"
 
 
 def _single_labels(names: Sequence[str]) -> list[str]:

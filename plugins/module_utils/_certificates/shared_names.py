@@ -25,7 +25,7 @@ class NameIndex:
         self._below: dict[str, set[str]] = {}  # names by the domain right above them, which a wildcard may cover
 
     def put(self, name: str, leaf: Certificate) -> None:
-        """Enter a certificate, in the place of one that was entered under this name before."""
+        """Enter a certificate, in place of one that was entered under this name before."""
         before = self._leaves.get(name)
         for dns_name in before.names if before else ():
             self._wanted[dns_name.lower()].discard(name)

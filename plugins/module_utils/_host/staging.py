@@ -332,7 +332,7 @@ def tidy(files: Sequence[RegisteredFile]) -> None:
             raise Problem(
                 f"everything is as planned, but the old {one.target}, kept as {os.path.basename(one.saved)} beside it,"
                 f" cannot be removed ({exc.filename}: {exc.strerror})",
-                "mend what is in the way, then run again",
+                "clear what is in the way, then run again",
             ) from exc
     for one in files:
         if one.remove and one.own_directory:

@@ -325,7 +325,7 @@ class Transaction:
 
     def _how_to_go_on(self) -> str:
         return (
-            "mend that, and run again: each run tries anew; to keep the host as it is now instead, remove the"
+            "fix that, and run again: each run tries anew; to keep the host as it is now instead, remove the"
             f" journal ('rm -r {self._journal.path}') and run again"
         )
 

@@ -4,7 +4,7 @@
 
 """Where root may write: reached step by step, through directories in which nobody else can put anything.
 
-Whoever can write in a directory can put a link, a pipe or another directory in the place of what root has looked at
+Whoever can write in a directory can put a link, a pipe or another directory in place of what root has looked at
 just before. So each directory on the way is held open while the next one is looked up in it, a link is followed only
 where it is root's own, and a directory that somebody else can change is refused. The one exception is the user that a
 file is meant for, who gets it anyway.
@@ -111,14 +111,14 @@ class _Directory:
         owner, others = name_of_user(self.state.st_uid), self.others
         if self.state.st_uid not in {*trusted_users(), *self.friends}:
             raise Problem(
-                f"the directory {self.path} belongs to {owner} ({self.mode}), who can put links and other files in the"
+                f"the directory {self.path} belongs to {owner} ({self.mode}), who can put links and other files in"
                 " place of those that root writes",
                 f"choose a place that only root can write, or give the directory to root: chown root {self.path}",
             )
         if others and not self.state.st_mode & stat.S_ISVTX:
             raise Problem(
-                f"the directory {self.path} of {owner} can be written by {others} ({self.mode}), and so links and other"
-                " files can be put in the place of those that root writes",
+                f"the directory {self.path} of {owner} can be written by {others} ({self.mode}), who can put links and"
+                " other files in place of those that root writes",
                 f"choose a place that only root can write, or close the directory: chmod go-w {self.path}",
             )
 

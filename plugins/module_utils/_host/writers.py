@@ -75,7 +75,7 @@ def owner(state: os.stat_result, trusted: Collection[int] = ()) -> Writer | None
 
 
 def replacer(place: str | int, state: os.stat_result) -> Writer | None:
-    """Somebody else who can put another file in the place of root's in a directory; None where nobody can."""
+    """Who besides root can replace a file of root's in a directory; None where nobody can."""
     return owner(state) or (None if state.st_mode & stat.S_ISVTX else writer_besides_owner(place, state))
 
 

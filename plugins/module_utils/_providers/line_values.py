@@ -31,7 +31,7 @@ def within_a_line(value: str, place: str) -> str:
     if _END.search(value):
         raise Problem(
             f"a value for {place} has a line break in it (it is not shown)",
-            "take the line break out; this would write lines of its own into the file",
+            "remove the line break; it would add a line of its own to the file",
             option=place,
         )
     return value

@@ -105,7 +105,7 @@ def test_what_is_asked_for_by_name_is_accepted_and_said(happened: Happened) -> N
 @pytest.mark.parametrize(("kind", "host", "daemon"), OUTRANKED, scope="module")
 def test_what_openssl_is_told_to_allow_instead_is_refused(kind: str, daemon: str, happened: Happened) -> None:
     refusal = happened.refusal(": loosened")
-    assert f"in {DAEMONS[kind][daemon].loosening[2]}:1 counts in the place of strength modern" in refusal
+    assert f"in {DAEMONS[kind][daemon].loosening[2]}:1 counts in place of strength modern" in refusal
 
 
 @pytest.mark.parametrize(("kind", "host", "daemon"), PLACES, scope="module")

@@ -62,7 +62,7 @@ def test_a_ca_needs_a_place_that_lasts(changes: FleetChanges) -> None:
 
 def test_acme_that_cannot_succeed_is_refused_in_check_mode(changes: FleetChanges) -> None:
     assert_refused(changes.unfit_for_acme["directory"], "certificates_acme_directory: it is missing")
-    assert_refused(changes.unfit_for_acme["name"], "mx4 is no full host name")
+    assert_refused(changes.unfit_for_acme["name"], "mx4 is not a full host name")
 
 
 def test_check_mode_works_where_ansible_cannot_look_at_packages(changes: FleetChanges) -> None:

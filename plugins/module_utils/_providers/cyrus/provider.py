@@ -324,7 +324,7 @@ class Cyrus(Provider):
             if missing:
                 raise Problem(
                     f"this version of Cyrus does not support {', '.join(missing)}",
-                    "upgrade to a version that the guide lists",
+                    "upgrade to a version that the README lists",
                     option=IMAPD_CONF,
                 )
 

@@ -44,7 +44,7 @@ class Demands:
     Args:
         host: the machine.
         language: what the installed version speaks.
-        addresses_of: the addresses of a host name, which a block may have in the place of an address.
+        addresses_of: the addresses of a host name, which a block may have in place of an address.
     """
 
     def __init__(self, host: Host, language: Language, addresses_of: Callable[[str], Collection[str]]) -> None:

@@ -67,7 +67,7 @@ def _ordered(settings: Mapping[str, Any], former: Language, language: Language) 
     if former.later_counts is language.later_counts:
         yield from items
         return
-    # a wildcard must not count in the place of a single name that it covers
+    # a wildcard must not count in place of a single name that it covers
     named = [one for one in items if one[0].startswith(_NAMED)]
     named.sort(key=lambda one: one[0].startswith(f"{_NAMED}*") is not language.later_counts)
     for one in items:

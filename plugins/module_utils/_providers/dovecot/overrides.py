@@ -76,7 +76,7 @@ class Overrides:
         entries: all of it, in the order of reading.
         language: what the installed version speaks.
         is_ours: whether a file is one of ours.
-        addresses_of: the addresses of a host name, which a block may have in the place of an address.
+        addresses_of: the addresses of a host name, which a block may have in place of an address.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Overrides:
                 raise self._problem(vserver, one, effect, f"leave only loopback addresses in it, in {one.path}")
 
     def _always_beats(self, other: Entry, one: Entry) -> bool:
-        """Whether another setting counts in the place of one for every client."""
+        """Whether another setting counts in place of one for every client."""
         clients, all_clients = ({each for each in some.filters if each[0] == "remote"} for some in (other, one))
         return other is not one and clients <= all_clients and not self._beats(one, other)
 
@@ -233,7 +233,7 @@ class Overrides:
     # ---- what counts
 
     def _overriding(self, name: str, wanted: Entry | None, connection: Connection) -> Entry | None:
-        """The administrator's own setting that counts in the place of ours, if there is one."""
+        """The administrator's own setting that counts in place of ours, if there is one."""
         value = wanted.value if wanted else ""
         some = self._matching(connection, (one for one in self._entries if one.name == name))
         if self._language.later_counts:
@@ -251,7 +251,7 @@ class Overrides:
         return next(same, None)
 
     def _beats(self, one: Entry, wanted: Entry) -> bool:
-        """Whether 2.3 lets a setting count in the place of ours, or drops the connection for both."""
+        """Whether 2.3 lets a setting count in place of ours, or drops the connection for both."""
         if one.filters == wanted.filters:
             return one.index > wanted.index
         kinds, our_kinds = ({kind for kind, _value in each.filters} for each in (one, wanted))

@@ -76,7 +76,7 @@ def chosen(vserver: Vserver, offered: Collection[str]) -> tuple[str, ...]:
     if clear & PLAIN and clear & PLAIN != wanted & PLAIN:
         raise Problem(
             f"INN cannot offer {_words(wanted & PLAIN - clear)} inside TLS alone if it accepts passwords in clear text",
-            "give the same of PLAIN and LOGIN in both auth_clear and auth_tls",
+            "list the same of PLAIN and LOGIN in auth_clear and in auth_tls",
             subject=vserver.title,
             option="auth_clear",
         )

@@ -185,7 +185,7 @@ class Site(web.Site):
 
     @property
     def commands(self) -> Sequence[web.Command]:
-        """Commands for OpenSSL itself, which count in the place of settings but for the lowest version of TLS."""
+        """Commands for OpenSSL itself, which count in place of settings but for the lowest version of TLS."""
         found = self.block.all(_COMMAND) or self.http.all(_COMMAND)
         pairs = ((one, one.args[0]) for one in found if one.args)
         return [web.Command(name, one.args[-1], _line(one)) for one, name in pairs if name.lower() != "minprotocol"]

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Commands of OpenSSL's own in a web server's configuration (SSL_CONF_cmd(3)), which count in the place of ours."""
+"""Commands of OpenSSL's own in a web server's configuration (SSL_CONF_cmd(3)), which count in place of ours."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def refuse_outranking(host: Host, commands: Iterable[Command], vserver: Vserver)
 
     Args:
         host: the machine.
-        commands: those that count in the place of what a file of ours says.
+        commands: those that count in place of what a file of ours says.
         vserver: what is desired.
     """
     strength = STRENGTHS[vserver.strength]
@@ -84,7 +84,7 @@ def refuse_outranking(host: Host, commands: Iterable[Command], vserver: Vserver)
         if loosens and loosens(host, one.value, strength):
             path = one.line.place.rpartition(":")[0]
             raise Problem(
-                f"settings of your own override it: '{one.line.text}' in {one.line.place} counts in the place of"
+                f"settings of your own override it: '{one.line.text}' in {one.line.place} counts in place of"
                 + (" the certificate" if loosens is _always else f" strength {strength.name}"),
                 f"remove it from {path}" + ("" if loosens is _always else ", or have it allow no more than that"),
                 subject=vserver.title,

@@ -62,7 +62,7 @@ class Daemon:
         tree: the state of its configuration, as shell.
         strict: sets narrower suites and groups, as shell.
         certificates: demands a certificate of every client, as shell; empty where it cannot.
-        loosening: has OpenSSL itself allow more than the strictest, in the place of what we say, as shell, and takes
+        loosening: has OpenSSL itself allow more than the strictest, in place of what we say, as shell, and takes
             that back; with the file that it is in.
     """
 

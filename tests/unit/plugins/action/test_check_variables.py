@@ -83,10 +83,13 @@ def test_acme_with_all_that_it_needs(look: Any) -> None:
         ({"certificates_acme_directory": None}, "certificates_acme_directory: it is missing"),
         ({"certificates_acme_terms_agreed": False}, "certificates_acme_terms_agreed: it must be true"),
         ({"certificates_acme_terms_agreed": "no"}, "certificates_acme_terms_agreed: it must be true"),
-        ({"certificates_list": [{"name": "mx4", "source": "acme"}]}, "certificates_list[0]: mx4 is no full host name"),
+        (
+            {"certificates_list": [{"name": "mx4", "source": "acme"}]},
+            "certificates_list[0]: mx4 is not a full host name",
+        ),
         (
             {"certificates_list": [{"name": "a.test", "source": "acme", "subject_alt_names": ["mx4"]}]},
-            "certificates_list[0]: mx4 is no full host name",
+            "certificates_list[0]: mx4 is not a full host name",
         ),
         (
             {"certificates_list": [{"name": "all", "common_name": "*.a.test", "source": "acme"}]},

@@ -45,7 +45,7 @@ def provider(host):
 
 
 def demand(host, *lines):
-    """Lines of the administrator's, in the place of what Debian says of the same."""
+    """Lines of the administrator's, in place of what Debian says of the same."""
     names = {line.partition(":")[0] for line in lines}
     kept = [line for line in host.read_text(IMAPD_CONF).splitlines() if line.partition(":")[0] not in names]
     host.files[IMAPD_CONF] = "\n".join([*kept, *lines, ""]).encode()
