@@ -53,7 +53,7 @@ def hash_of(password: str) -> str:
     """
     hashed = _crypt(password, _SHA512 + "".join(secrets.choice(_SALT) for _place in range(16)))
     if not hashed.startswith(_SHA512):
-        raise Problem("the library libcrypt cannot hash with SHA-512", f"use the libcrypt that {FAMILY} brings")
+        raise Problem("the library libcrypt cannot hash with SHA-512", f"use {FAMILY}'s own libcrypt")
     return hashed
 
 

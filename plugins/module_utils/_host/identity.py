@@ -55,8 +55,8 @@ class Identity:
             found = pwd.getpwnam(user)
         except KeyError as exc:
             raise Problem(
-                f"this host does not know the user {user}, as whom programs are to be run",
-                "install the daemon that it is meant for",
+                f"there is no user {user} on this host, and programs are to run as that user",
+                "install the daemon whose user it is",
             ) from exc
         groups = os.getgrouplist(found.pw_name, found.pw_gid)
         return cls(found.pw_uid, found.pw_gid, tuple(sorted(set(groups))))
@@ -75,7 +75,7 @@ class Identity:
         try:
             gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
         except KeyError as exc:
-            raise Problem(f"this host does not know the group {group}", "install the daemon that has it") from exc
+            raise Problem(f"there is no group {group} on this host", "install the daemon whose group it is") from exc
         taken = {one.pw_uid for one in pwd.getpwall()} | _running()
         return cls(next(one for one in _NAMELESS if one not in taken), gid, (gid,))
 

@@ -259,7 +259,7 @@ def _manner(change: FileChange, old: _Manner | None) -> _Manner:
     if uid is None or gid is None:
         raise Problem(
             f"{change.path} must belong to {change.owner or uid}:{change.group or gid}, which this host does not know",
-            "install the daemon that it is meant for",
+            "install the daemon that the file is for",
         )
     return _Manner(uid, gid, old.mode if change.mode is None else change.mode)
 

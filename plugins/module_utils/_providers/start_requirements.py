@@ -4,8 +4,9 @@
 
 """What keeps a daemon that serves from going on with its own files: what looks for that has in common.
 
-A running daemon does not miss what it has loaded. With files that it would refuse now, a reload ends it or is ignored,
-and so does putting everything back. So this is looked for before anything is changed, and in check mode as well.
+A running daemon does not notice the loss of what it has loaded. With files that it would refuse now, a reload ends it
+or is ignored, and so does putting everything back. So this is looked for before anything is changed, and in check mode
+as well.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What Dovecot needs to go on: files, accounts and plugins that its settings name, which a running one does not miss.
+"""What Dovecot needs to go on: what its settings name, and what a running one does not notice the loss of.
 
 Facts: doveconf(1), and Dovecot's sources (master/service.c, lib/module-dir.c). With an account missing a reload is
 ignored and a start fails; with a plugin missing every session ends after its login. Its own test finds neither.

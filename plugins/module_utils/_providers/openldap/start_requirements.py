@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What slapd needs to start: files that cn=config names, which a running slapd does not miss.
+"""What slapd needs to start: files that cn=config names, whose loss a running slapd does not notice.
 
 Facts: slapd-config(5). With one of these files gone slapd refuses every change of its TLS settings with error 80, which
 does not name the file, and does not start any more.

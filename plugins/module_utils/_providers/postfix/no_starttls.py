@@ -85,7 +85,7 @@ class NoStarttls:
             for value, place in self._values(name):
                 if value == "yes" or (name == KEYWORDS and _STARTTLS in words(value.lower())):
                     raise Problem(
-                        f"{place} sets {name} to {value}, so Postfix never starts TLS, and mail that needs it stays",
+                        f"{place} sets {name} to {value}, so Postfix never starts TLS, and mail that needs it waits",
                         "remove that setting, or leave starttls out of it, then run again",
                         option=place,
                     )
@@ -113,7 +113,7 @@ class NoStarttls:
                 where = f"{place} with {table}" if row.place == table else row.place
                 if _is_wide(row.key, patterns=is_of_patterns(table)):
                     raise Problem(
-                        f"{where} ({BY_SERVER}) has Postfix never start TLS, and mail that needs it stays",
+                        f"{where} ({BY_SERVER}) keeps Postfix from starting TLS, so mail that needs it waits",
                         "leave starttls out of that row, then run again",
                         option=where,
                     )

@@ -52,9 +52,9 @@ def test_a_user_without_an_account():
     assert Identity.of(f":{identity.gid}") == identity
 
 
-@pytest.mark.parametrize(("user", "words"), [("nobody-knows", "the user nobody-knows"), (":nobody-knows", "the group")])
+@pytest.mark.parametrize(("user", "words"), [("nobody-knows", "no user nobody-knows"), (":nobody-knows", "no group")])
 def test_who_is_not_there(user, words):
-    with pytest.raises(Problem, match=f"does not know {words}"):
+    with pytest.raises(Problem, match=f"there is {words}"):
         Identity.of(user)
 
 
