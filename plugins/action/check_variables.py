@@ -26,8 +26,8 @@ from ansible_collections.postmaster.secure_channel.plugins.modules import (
     mail_relay_account,
     mail_vserver_tls,
 )
-from ansible_collections.postmaster.secure_channel.plugins.plugin_utils import declaration_faults
-from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import (
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils import _declaration_faults as declaration_faults
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._role_variables import (
     FOREIGN,
     Unknown,
     Variables,

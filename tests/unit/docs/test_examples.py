@@ -34,7 +34,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.splitter import parse_kv
 
-from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import OF_PLAYBOOKS
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._role_variables import OF_PLAYBOOKS
 from ansible_collections.postmaster.secure_channel.tests.support.written_examples import (
     ROOT,
     RST,

@@ -74,7 +74,7 @@ WRITERS |= {"_host.content", "_host.trusted_paths"}
 # What opens files to read them.
 READERS = {"_host.reading", "_host.processes"}
 # What reads the collection's own files, on the control node.
-OWN_FILES = {"action.check_variables", "plugin_utils.role_variables"}
+OWN_FILES = {"action.check_variables", "plugin_utils._role_variables"}
 WRITERS |= {"_host.programs", "_host.obstacles"}  # programs are run for it; one looks through descriptors
 
 

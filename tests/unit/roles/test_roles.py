@@ -18,7 +18,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificate_installs import OPTIONS as OF_INSTALL
 from ansible_collections.postmaster.secure_channel.plugins.filter.certificate_requests import OPTIONS_OF_THE_ROLE
 from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._inventory import OWN_CA
-from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import ALIKE, RESULTS
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._role_variables import ALIKE, RESULTS
 
 COLLECTION = Path(__file__).resolve().parents[3]
 PACKAGE = "ansible_collections.postmaster.secure_channel.plugins"

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.plugin_utils import role_variables
-from ansible_collections.postmaster.secure_channel.plugins.plugin_utils.role_variables import (
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils import _role_variables as role_variables
+from ansible_collections.postmaster.secure_channel.plugins.plugin_utils._role_variables import (
     Unknown,
     Variables,
     malformed,
