@@ -572,8 +572,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices, senders
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (
@@ -624,7 +623,7 @@ def main() -> None:
         ca_file={"type": "path", "kind": WRITTEN_PATH},
         preflight={"type": "str", "choices": ["off", "warn", "fail"], "default": "warn"},
         mta_sts={"type": "bool"},
-        provider={"type": "str", "choices": provider_choices(DomainProvider), "default": "auto"},
+        provider={"type": "str", "choices": provider_choices(senders()), "default": "auto"},
     )
     run(DiscreetModule(title="domain {domain}", supports_check_mode=True, **spec), work)
 

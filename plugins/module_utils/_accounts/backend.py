@@ -17,7 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
     account_backends,
-    with_role,
+    submission_servers,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
@@ -34,7 +34,7 @@ def submission_server(site: Site) -> SubmissionProvider:
                 raise Down(provider)
             provider.refuse_halted()
             return provider
-    packages = [one.packages["submission"] for one in with_role(SubmissionProvider)]
+    packages = [one.packages["submission"] for one in submission_servers()]
     raise Problem(
         "this host has no submission server that accounts can be made for",
         f"install one ({how_to_install(*packages)}), then set it up with mail_vserver_tls and protocol=submission",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import how_to_install
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import with_role
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import senders
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 
@@ -33,5 +33,5 @@ def sender(site: Site, name: str) -> DomainProvider:
         raise Down(able[0], option="provider" if name != "auto" else "")
     if name != "auto":
         raise Problem(f"{name} is not installed on this host", "install it, or leave provider out", option="provider")
-    packages = [one.packages["smtp"] for one in with_role(DomainProvider)]
+    packages = [one.packages["smtp"] for one in senders()]
     raise Problem("no daemon that sends mail is installed on this host", f"install one ({how_to_install(*packages)})")

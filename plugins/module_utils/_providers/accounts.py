@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import RelayAccount
@@ -114,13 +113,7 @@ class SubmissionProvider(Provider):
 
 
 class AccountBackend(Provider):
-    """A daemon that holds accounts, for itself or for others.
-
-    Attributes:
-        backends: what it can keep them in, as choices of the module's option, each with the package that brings it.
-    """
-
-    backends: ClassVar[Mapping[str, str]]
+    """A daemon that holds accounts, for itself or for others, in one of its ``backends``."""
 
     @abstractmethod
     def account_database(self, check: PasswordCheck) -> AccountDatabase | None:

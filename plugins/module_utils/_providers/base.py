@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     Vserver,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import strictest
 
 
@@ -118,29 +119,14 @@ class Down(Problem):
         super().__init__(found, remedy + provider.remedy_where_down(), subject=subject, option=place)
 
 
-class Provider(ABC):
+class Provider(Daemon, ABC):
     """One daemon. Reading and planning change nothing; the transaction calls check and activate.
 
     Attributes:
-        name: the word for the daemon, in the store's folders and in results.
-        protocols: the protocols it can serve.
-        processes: names of the processes that listen for it, as ss(8) shows them.
-        packages: the Debian package to install for each protocol.
-        programs: those by which it is known to be installed; all of one package, and needed.
-        options: names of the modules' options that it supports, of those that not every daemon does; see
-            _service/capability_check.py, which refuses the others.
-        unit: its systemd unit.
         reads_files_by_itself: whether its processes read new files without being told.
         trusts_its_own_address: whether it takes a connection from its own address for secure, without TLS.
     """
 
-    name: ClassVar[str]
-    protocols: ClassVar[frozenset[str]]
-    processes: ClassVar[frozenset[str]]
-    packages: ClassVar[Mapping[str, str]]
-    programs: ClassVar[tuple[str, ...]] = ()
-    options: ClassVar[frozenset[str]] = frozenset()
-    unit: ClassVar[str]
     reads_files_by_itself: bool = False
     trusts_its_own_address: ClassVar[bool] = False
 
@@ -152,11 +138,6 @@ class Provider(ABC):
     def __init__(self, host: Host, store: Store) -> None:
         self.host = host
         self.store = store
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        """Whether the daemon is on this host; one of which a program is missing is, so that this one is named."""
-        return any(map(host.which, cls.programs))
 
     @abstractmethod
     def capabilities(self) -> Capabilities:

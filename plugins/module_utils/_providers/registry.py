@@ -2,55 +2,124 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The providers there are. A new one is a package beside this file, and its line in PROVIDERS.
+"""The providers there are. A new one is a package beside this file, a function here, and its line in PROVIDERS.
 
 The choices of the options ``provider`` and ``backend`` come from here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import refuse_strangers
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import AccountBackend
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.daemon import ApacheDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import Dovecot
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.provider import Inn
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.provider import Nginx
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.daemon import CyrusDaemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.daemon import DovecotDaemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.daemon import EximDaemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.daemon import InnDaemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.daemon import NginxDaemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.daemon import OpenLdapDaemon
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.daemon import PostfixDaemon
+
+# Each provider is imported in a function: loading the code of all of them takes longer than most calls' work.
+
+
+def _postfix() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
+
+    return Postfix
+
+
+def _exim() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
+
+    return Exim
+
+
+def _dovecot() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.provider import Dovecot
+
+    return Dovecot
+
+
+def _cyrus() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
+
+    return Cyrus
+
+
+def _inn() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.provider import Inn
+
+    return Inn
+
+
+def _openldap() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.provider import OpenLdap
+
+    return OpenLdap
+
+
+def _nginx() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.provider import Nginx
+
+    return Nginx
+
+
+def _apache() -> type[Provider]:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.provider import Apache
+
+    return Apache
+
 
 # Where several could do something, the first comes first in messages.
-PROVIDERS: tuple[type[Provider], ...] = (Postfix, Exim, Dovecot, Cyrus, Inn, OpenLdap, Nginx, Apache)
+PROVIDERS: dict[type[Daemon], Callable[[], type[Provider]]] = {
+    PostfixDaemon: _postfix,
+    EximDaemon: _exim,
+    DovecotDaemon: _dovecot,
+    CyrusDaemon: _cyrus,
+    InnDaemon: _inn,
+    OpenLdapDaemon: _openldap,
+    NginxDaemon: _nginx,
+    ApacheDaemon: _apache,
+}
+DAEMONS: tuple[type[Daemon], ...] = tuple(PROVIDERS)
 
 AUTO = "auto"  # the choice that leaves it to the host
 
 
-def with_role(role: type) -> tuple[type[Provider], ...]:
-    """The providers of one kind, such as DomainProvider."""
-    return tuple(one for one in PROVIDERS if issubclass(one, role))
+def provider_of(daemon: type[Daemon]) -> type[Provider]:
+    """The provider of a daemon; its code is loaded now."""
+    return PROVIDERS[daemon]()
 
 
-def supporting(option: str, protocol: str) -> tuple[type[Provider], ...]:
-    """The providers of a protocol that support an option; see Provider.options."""
-    return tuple(one for one in PROVIDERS if protocol in one.protocols and option in one.options)
+def senders() -> tuple[type[Daemon], ...]:
+    """The daemons that send mail to other hosts."""
+    return tuple(one for one in DAEMONS if one.sends_mail)
 
 
-def provider_choices(role: type = Provider) -> list[str]:
-    """Choices of an option ``provider``: all providers of one kind."""
-    return [AUTO, *sorted(one.name for one in with_role(role))]
+def submission_servers() -> tuple[type[Daemon], ...]:
+    """The daemons at which remote hosts log in."""
+    return tuple(one for one in DAEMONS if one.relays_for_accounts)
+
+
+def supporting(option: str, protocol: str) -> tuple[type[Daemon], ...]:
+    """The daemons of a protocol that support an option; see Daemon.options."""
+    return tuple(one for one in DAEMONS if protocol in one.protocols and option in one.options)
+
+
+def provider_choices(daemons: Iterable[type[Daemon]] = DAEMONS) -> list[str]:
+    """Choices of an option ``provider``."""
+    return [AUTO, *sorted(one.name for one in daemons)]
 
 
 def account_backends() -> dict[str, str]:
     """What can hold accounts, each with the package that brings it."""
-    found: dict[str, str] = {}
-    for one in PROVIDERS:
-        if issubclass(one, AccountBackend):
-            found.update(one.backends)
-    return found
+    return {backend: package for one in DAEMONS for backend, package in one.backends.items()}
 
 
 def backend_choices() -> list[str]:
@@ -59,11 +128,11 @@ def backend_choices() -> list[str]:
 
 
 def installed_providers(host: Host, store: Store) -> dict[str, Provider]:
-    """The providers whose daemon is on this host, by name.
+    """The providers whose daemon is on this host, by name. The code of no other one is loaded.
 
     None of them runs a program before it is known that nobody but root can write what root's programs read.
     """
-    return {one.name: _guarded(one, host, store) for one in PROVIDERS if one.installed(host)}
+    return {one.name: _guarded(provider_of(one), host, store) for one in DAEMONS if one.installed(host)}
 
 
 _INDEPENDENT = ("getent", "ip", "openssl", "ss", "systemctl")  # they read no daemon's configuration

@@ -16,8 +16,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening, listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    PROVIDERS,
+    DAEMONS,
     installed_providers,
 )
 
@@ -37,7 +38,7 @@ class Site:
     host: Host
     store: Store
     check_mode: bool = False
-    known: Sequence[type[Provider]] = PROVIDERS
+    known: Sequence[type[Daemon]] = DAEMONS
     find: Callable[[Host, Store], Mapping[str, Provider]] = installed_providers
 
     @classmethod

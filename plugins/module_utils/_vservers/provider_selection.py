@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.so
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Down, Provider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
 
 Found = Mapping[tuple[str, str], Vserver]
 _EVERYWHERE = "every address"
@@ -35,7 +36,7 @@ def names_by_port(sockets: Iterable[Listening]) -> dict[int, set[str]]:
 def choose(
     vserver: Vserver,
     providers: Mapping[str, Provider],
-    known: Sequence[type[Provider]],
+    known: Sequence[type[Daemon]],
     listening: Mapping[int, set[str]],
 ) -> Provider:
     """The daemon that serves a virtual server, or is to serve it.

@@ -20,8 +20,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.co
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers import registry
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.base import Provider
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import DAEMONS, provider_of
 
+PROVIDERS = tuple(map(provider_of, DAEMONS))
 PACKAGES = Path(__file__).resolve().parents[3] / "plugins" / "module_utils" / "_providers"
 # Programs that read nothing a daemon's user can write. ldapsearch and ldapmodify ask the running daemon.
 INDEPENDENT = {"getent", "ip", "ldd", "openssl", "slapd -VV", "ss", "systemctl", "self.argv"}
@@ -114,10 +115,9 @@ def test_no_program_runs_before_its_provider_is_known_to_be_roots(tmp_path: Path
 
     kind = next(one for one in PROVIDERS if not user_of(declared(one)))
     monkeypatch.setattr(kind, "config_roots", (ConfigRoot(str(tmp_path)),))
-    monkeypatch.setattr(kind, "installed", classmethod(lambda cls, _host: cls is kind))
-    for one in PROVIDERS:
-        if one is not kind:
-            monkeypatch.setattr(one, "installed", classmethod(lambda _cls, _host: False))
+    for one in DAEMONS:
+        there = one.name == kind.name
+        monkeypatch.setattr(one, "installed", classmethod(lambda _cls, _host, there=there: there))
     host = Host()
     (provider,) = registry.installed_providers(host, Store(host, str(tmp_path / "store"))).values()
     tmp_path.chmod(0o777)

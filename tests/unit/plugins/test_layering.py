@@ -45,7 +45,7 @@ FLOORS = (
         "_certificates.kdf_cost",
         "_certificates.must_staple",
     ),
-    ("_certificates.store",),
+    ("_certificates.store", "_providers.daemon"),
     ("_certificates.passphrase",),
     (
         "_certificates.keys",

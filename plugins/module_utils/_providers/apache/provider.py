@@ -18,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.checks import (
     refuse_unwrappable,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.daemon import ApacheDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.further_files import (
     further_files,
 )
@@ -31,8 +32,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     CONFIG_DIRECTORY,
     ERROR_LOG,
     FIRST,
-    PACKAGES,
-    UNIT,
     vserver_of,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.apache.sites import Site, Sites
@@ -52,13 +51,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
 _LISTS = ("-D", "DUMP_VHOSTS", "-D", "DUMP_INCLUDES", "-D", "DUMP_MODULES")
 
 
-class Apache(WebProvider[Site, Sites, ApacheDraft]):
+class Apache(ApacheDaemon, WebProvider[Site, Sites, ApacheDraft]):
     """The adapter for Apache: a virtual host gets a macro around it, and is made of that twice, once with TLS."""
 
-    name = "apache"
-    programs = ("apache2ctl", "a2enmod")
-    processes = frozenset({"apache2"})
-    packages = PACKAGES
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, first=FIRST, references=further_files),)
     terms = Terms(
         daemon="Apache",
@@ -71,7 +66,6 @@ class Apache(WebProvider[Site, Sites, ApacheDraft]):
     )
     oldest = (2, 4, 38)
     newest = (2, 4)
-    unit = UNIT
     config_directory = CONFIG_DIRECTORY
     log = ERROR_LOG
     test_command = "apache2ctl -t"

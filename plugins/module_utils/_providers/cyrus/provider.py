@@ -38,6 +38,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     sasl,
     start_requirements,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.daemon import CyrusDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.effective import Effective
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.listeners import (
     Listener,
@@ -49,7 +50,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DEFAULTS,
     IMAPD_CONF,
     KEY_PERMISSIONS,
-    PACKAGES,
     UNIT,
     USER,
 )
@@ -71,16 +71,9 @@ _PAUSE = 0.1  # seconds between two looks
 _AHEAD = "allowstarttls"
 
 
-class Cyrus(Provider):
+class Cyrus(CyrusDaemon, Provider):
     """The adapter for Cyrus IMAP."""
 
-    name = "cyrus"
-    protocols = frozenset({"imap", "pop3", "nntp"})
-    programs = ("cyrmaster", "cyrus")
-    processes = frozenset({"cyrmaster", "imapd", "pop3d", "nntpd"})
-    packages = PACKAGES
-    options = frozenset({"name", "alternative_certificate", "auth_tls", "auth_clear"})
-    unit = UNIT
     config_roots = (ConfigRoot(IMAPD_CONF, USER), ConfigRoot(CYRUS_CONF, USER))
 
     def __init__(self, host: Host, store: Store) -> None:

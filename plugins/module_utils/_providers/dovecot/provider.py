@@ -47,6 +47,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_impossible,
     refuse_mechanisms,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.daemon import DovecotDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.demands import Demands
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import (
     CIPHERS,
@@ -97,13 +98,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DovecotAccounts,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
-    BACKENDS,
     CONFIG_DIRECTORY,
     CONFIGURATION,
     DROP_IN,
     FIRST,
     MAIN,
-    PACKAGES,
     UNIT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.virtual_servers import (
@@ -129,20 +128,12 @@ _BALANCERS = "haproxy_trusted_networks"
 _FREE = 3  # looks at which nobody holds a port, after which Dovecot must have tried to open it
 
 
-class Dovecot(AccountBackend):
+class Dovecot(DovecotDaemon, AccountBackend):
     """The adapter for Dovecot. Each virtual server has a file of its own in conf.d.
 
     No other file is touched, but for one line in a dovecot.conf that does not read these.
     """
 
-    name = "dovecot"
-    protocols = frozenset({"imap", "pop3"})
-    programs = ("dovecot", "doveconf")
-    processes = frozenset({"dovecot", "imap-login", "pop3-login"})
-    packages = PACKAGES
-    options = frozenset({"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"})
-    backends = BACKENDS
-    unit = UNIT
     trusts_its_own_address = True
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 

@@ -49,6 +49,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_unknown_strength,
     warnings_about,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.daemon import EximDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.debian_config import Sources
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.effective import (
     Effective,
@@ -96,16 +97,9 @@ _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")  # Exim finds the keys of its tables whatever their case
 
 
-class Exim(DomainProvider):
+class Exim(EximDaemon, DomainProvider):
     """The adapter for Exim. All its options are shared by all ports; see the expressions."""
 
-    name = "exim"
-    protocols = frozenset({"smtp", "submission"})
-    programs = ("exim4",)
-    processes = frozenset({"exim4"})
-    packages = PACKAGES
-    options = frozenset({"name", "alternative_certificate", "sni"})
-    unit = UNIT
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 
     def __init__(self, host: Host, store: Store) -> None:

@@ -42,6 +42,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_sockets,
     warnings_about,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.daemon import InnDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.file_plan import (
     InnFiles,
     home_of,
@@ -55,8 +56,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
     CONFIG_DIRECTORY,
     KEY_PERMISSIONS,
-    NNRPD,
-    PACKAGES,
     SASL_DIRECTORY,
     SASL_FILE,
     TOOLS,
@@ -86,24 +85,14 @@ def _meaning(complaint: str) -> str:
     return re.sub(r"\S*:\d+:", "", complaint)
 
 
-class Inn(Provider):
+class Inn(InnDaemon, Provider):
     """The adapter for INN. The default virtual server is INN's own; any other one is nnrpd with files of its own."""
 
-    name = "inn"
-    protocols = frozenset({"nntp"})
-    processes = frozenset({"innd", "nnrpd"})
-    packages = PACKAGES
-    unit = UNIT
-    options = frozenset({"name", "auth_tls", "auth_clear"})
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, USER),)
 
     def __init__(self, host: Host, store: Store) -> None:
         super().__init__(host, store)
         self._version: tuple[int, ...] | None = None
-
-    @classmethod
-    def installed(cls, host: Host) -> bool:
-        return host.state(NNRPD) is not None
 
     # ---- reading
 

@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     refuse_side_effects,
     warnings_about,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.daemon import NginxDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.further_files import (
     further_files,
 )
@@ -34,8 +35,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DEFAULT_SITE,
     ERROR_LOG,
     FIRST,
-    PACKAGES,
-    UNIT,
     vserver_file,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.nginx.sites import Site, Sites
@@ -63,13 +62,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
 _FILE = re.compile(r"^# configuration file (.+):$", re.M)
 
 
-class Nginx(WebProvider[Site, Sites, NginxDraft]):
+class Nginx(NginxDaemon, WebProvider[Site, Sites, NginxDraft]):
     """The adapter for nginx: a server block gets one line, which includes a file of ours with everything else."""
 
-    name = "nginx"
-    programs = ("nginx",)
-    processes = frozenset({"nginx"})
-    packages = PACKAGES
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, first=FIRST, references=further_files),)
     terms = Terms(
         daemon="nginx",
@@ -82,7 +77,6 @@ class Nginx(WebProvider[Site, Sites, NginxDraft]):
     )
     oldest = (1, 18)
     newest = (1, 26)
-    unit = UNIT
     config_directory = CONFIG_DIRECTORY
     log = ERROR_LOG
     test_command = "nginx -t"

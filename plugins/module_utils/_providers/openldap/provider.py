@@ -39,11 +39,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     EXTERNAL,
     SIMPLE,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.daemon import OpenLdapDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.ldif import for_stopped
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.next_library import waiting
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.openldap.paths import (
     DEFAULTS_FILE,
-    PACKAGES,
     SASL_FILE,
     UNIT,
 )
@@ -65,16 +65,9 @@ TRIED = ((2, 5), (2, 6))
 KEY = ("ldap", "default")
 
 
-class OpenLdap(Provider):
+class OpenLdap(OpenLdapDaemon, Provider):
     """The adapter for slapd. It has one certificate for all that it serves."""
 
-    name = "openldap"
-    protocols = frozenset({"ldap"})
-    programs = ("slapd", "slapcat")
-    processes = frozenset({"slapd"})
-    packages = PACKAGES
-    unit = UNIT
-    options = frozenset({"auth_tls", "auth_clear"})
 
     @property
     def config_roots(self) -> tuple[ConfigRoot, ...]:

@@ -55,6 +55,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     smtp_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import has_ipv6
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.daemon import PostfixDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.further_files import (
     further_files,
 )
@@ -81,14 +82,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outranking import Outranking
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
-    BACKENDS,
     CONFIG_DIRECTORY,
     CONFIGURATION,
     FIRST,
     INSTANCE_UNIT,
     MAIN_CF,
     MASTER_CF,
-    PACKAGES,
     SASL_ACCOUNTS,
     TLS_POLICY,
     TRANSPORT,
@@ -129,34 +128,14 @@ _PROXIED = "upstream_proxy_protocol"  # ends the name of the parameter of smtpd(
 _CHECK = "postmaster-check"  # the name under which a test of configuration appears in the log
 
 
-class Postfix(DomainProvider, SubmissionProvider, AccountBackend):
+class Postfix(PostfixDaemon, DomainProvider, SubmissionProvider, AccountBackend):
     """The adapter for Postfix.
 
     The default virtual server ``smtp`` is kept in main.cf, where an administrator looks for it; any other one is kept
     as ``-o`` settings of its own entries in master.cf.
     """
 
-    name = "postfix"
     reads_files_by_itself = True  # main.cf, by each process that starts
-    protocols = frozenset({"smtp", "submission"})
-    programs = ("postconf", "postfix", "postmap")
-    processes = frozenset({"master", "postscreen", "smtpd"})
-    packages = PACKAGES
-    options = frozenset(
-        {
-            "name",
-            "alternative_certificate",
-            "sni",
-            "auth_tls",
-            "auth_clear",
-            "inbound",
-            "mta_sts",
-            "preflight",
-            "servername",
-        }
-    )
-    backends = BACKENDS
-    unit = UNIT
     config_roots = (ConfigRoot(CONFIG_DIRECTORY, configuration=CONFIGURATION, first=FIRST, references=further_files),)
 
     def __init__(self, host: Host, store: Store) -> None:

@@ -55,6 +55,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     site_for,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.commands import refuse_outranking
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.daemon import WebDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.draft import Draft, TlsSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.web.sites import (
     EVERY_IPV4,
@@ -81,7 +82,7 @@ SitesT = TypeVar("SitesT", bound=Sites[Any])
 DraftT = TypeVar("DraftT", bound=Draft[Any, Any])
 
 
-class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
+class WebProvider(WebDaemon, Provider, Generic[SiteT, SitesT, DraftT]):
     """The adapter for a web server. ``default`` is the site that answers on port 80 to clients that name no other.
 
     Attributes:
@@ -94,8 +95,6 @@ class WebProvider(Provider, Generic[SiteT, SitesT, DraftT]):
         settling: seconds after a reload before which it may still die of it.
     """
 
-    protocols = frozenset({"http"})
-    options = frozenset({"name", "alternative_certificate"})
     terms: ClassVar[Terms]
     oldest: ClassVar[tuple[int, ...]]
     newest: ClassVar[tuple[int, int]]

@@ -12,14 +12,20 @@ import pytest
 import yaml
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import SubmissionProvider
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.accounts import (
+    AccountBackend,
+    SubmissionProvider,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
-    PROVIDERS,
+    DAEMONS,
     account_backends,
     backend_choices,
     provider_choices,
+    provider_of,
+    senders,
+    submission_servers,
     supporting,
-    with_role,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainProvider
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import RecordedHost
@@ -38,7 +44,7 @@ def documented(module, *path):
     ("module", "path", "choices"),
     [
         ("mail_vserver_tls", ["provider"], provider_choices()),
-        ("mail_domain_security", ["provider"], provider_choices(DomainProvider)),
+        ("mail_domain_security", ["provider"], provider_choices(senders())),
         ("mail_relay_account", ["backend"], backend_choices()),
     ],
 )
@@ -48,18 +54,36 @@ def test_documentation_has_the_choices_of_the_registry(module, path, choices):
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_is_served(protocol):
-    assert [one for one in PROVIDERS if protocol in one.protocols]
+    assert [one for one in DAEMONS if protocol in one.protocols]
 
 
-@pytest.mark.parametrize("provider", PROVIDERS, ids=lambda one: one.name)
-def test_package_of_a_provider_is_named_like_it(provider):
-    assert provider.__module__.split(".")[-2:] == [provider.name, "provider"]
-    assert set(provider.packages) == provider.protocols
+def names(daemon):
+    return daemon.name
+
+
+@pytest.mark.parametrize("daemon", DAEMONS, ids=names)
+def test_package_of_a_provider_is_named_like_it(daemon):
+    provider = provider_of(daemon)
+    assert daemon.__module__.split(".")[-2:] == [daemon.name, "daemon"]
+    assert provider.__module__.split(".")[-2:] == [daemon.name, "provider"]
+    assert set(daemon.packages) == daemon.protocols
+
+
+@pytest.mark.parametrize("daemon", DAEMONS, ids=names)
+def test_provider_is_what_was_known_of_it_before(daemon):
+    provider = provider_of(daemon)
+    assert issubclass(provider, daemon)
+    known = Daemon.__annotations__
+    assert {one: getattr(provider, one) for one in known} == {one: getattr(daemon, one) for one in known}
+    assert provider.installed.__func__ is daemon.installed.__func__
+    assert issubclass(provider, DomainProvider) == daemon.sends_mail
+    assert issubclass(provider, SubmissionProvider) == daemon.relays_for_accounts
+    assert issubclass(provider, AccountBackend) == bool(daemon.backends)
 
 
 def test_roles():
-    assert [one.name for one in with_role(DomainProvider)] == ["postfix", "exim"]
-    assert [one.name for one in with_role(SubmissionProvider)] == ["postfix"]
+    assert [one.name for one in senders()] == ["postfix", "exim"]
+    assert [one.name for one in submission_servers()] == ["postfix"]
     assert [one.name for one in supporting("sni", "smtp")] == ["postfix", "exim"]
     assert account_backends() == {"dovecot": "dovecot-core", "sasldb": "libsasl2-2"}
 
@@ -69,15 +93,15 @@ def test_roles():
     [("postfix", "postfix"), ("exim", "exim4"), ("inn", "inn2"), ("openldap", "slapd"), ("apache", "apache2")],
 )
 def test_daemon_that_does_not_run_is_started_by_the_name_of_its_unit(name, unit):
-    provider: Any = next(one for one in PROVIDERS if one.name == name)
+    provider: Any = next(provider_of(one) for one in DAEMONS if one.name == name)
     assert f"'systemctl restart {unit}'" in provider.remedy_where_down(SimpleNamespace(unit=provider.unit))
 
 
-@pytest.mark.parametrize("program", [(one, program) for one in PROVIDERS for program in one.programs])
+@pytest.mark.parametrize("program", [(one, program) for one in DAEMONS for program in one.programs])
 def test_a_daemon_of_which_a_program_is_missing_is_installed(program):
-    provider, there = program
+    daemon, there = program
     host = RecordedHost()
     host.answers = {f"{there} -v": ""}
-    assert provider.installed(host)
+    assert daemon.installed(host)
     host.answers = {}
-    assert not provider.installed(host)
+    assert not daemon.installed(host)

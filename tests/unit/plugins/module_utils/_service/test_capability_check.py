@@ -17,7 +17,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
     NamedCertificate,
     Vserver,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import PROVIDERS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import DAEMONS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.capability_check import (
     OPTIONS,
     refuse_unsupported,
@@ -77,7 +77,7 @@ def test_remedy_names_the_daemons_that_support_the_option():
 
 
 def test_every_option_of_a_provider_is_known_to_the_check():
-    assert {option for one in PROVIDERS for option in one.options} == set(OPTIONS)
+    assert {option for one in DAEMONS for option in one.options} == set(OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -94,5 +94,5 @@ def test_every_option_of_a_provider_is_known_to_the_check():
     ],
 )
 def test_what_each_daemon_does_not_support(name, unsupported):
-    provider = next(one for one in PROVIDERS if one.name == name)
-    assert set(OPTIONS) - provider.options == unsupported
+    daemon = next(one for one in DAEMONS if one.name == name)
+    assert set(OPTIONS) - daemon.options == unsupported
