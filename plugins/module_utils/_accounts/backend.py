@@ -28,7 +28,7 @@ def submission_server(site: Site) -> SubmissionProvider:
     Raises:
         Problem: there is none, or it does not run.
     """
-    for provider in site.providers.values():
+    for provider in site.providers_of(lambda daemon: daemon.relays_for_accounts):
         if isinstance(provider, SubmissionProvider):
             if not provider.running():
                 raise Down(provider)
@@ -59,7 +59,7 @@ def account_database(site: Site, check: PasswordCheck, backend: str) -> AccountD
             "leave the option out, or set the server up for it first",
             option="backend",
         )
-    for provider in site.providers.values():
+    for provider in site.providers_of(lambda daemon: check.backend in daemon.backends):
         database = provider.account_database(check) if isinstance(provider, AccountBackend) else None
         if database:
             if not provider.running() and provider.refused():

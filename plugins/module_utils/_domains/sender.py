@@ -24,7 +24,8 @@ def sender(site: Site, name: str) -> DomainProvider:
     Raises:
         Problem: it is not installed, or does not run.
     """
-    able = [one for one in site.providers.values() if isinstance(one, DomainProvider) and name in ("auto", one.name)]
+    wanted = site.providers_of(lambda daemon: daemon.sends_mail and name in ("auto", daemon.name))
+    able = [one for one in wanted if isinstance(one, DomainProvider)]
     for provider in able:
         if provider.running():
             provider.refuse_halted()

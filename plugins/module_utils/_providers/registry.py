@@ -9,7 +9,7 @@ The choices of the options ``provider`` and ``backend`` come from here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import refuse_strangers
@@ -127,12 +127,35 @@ def backend_choices() -> list[str]:
     return [AUTO, *sorted(account_backends())]
 
 
-def installed_providers(host: Host, store: Store) -> dict[str, Provider]:
-    """The providers whose daemon is on this host, by name. The code of no other one is loaded.
+class _Installed(Mapping[str, Provider]):
+    """The providers whose daemon is on a host, by name. The code of one is loaded when it is asked for."""
+
+    def __init__(self, host: Host, store: Store) -> None:
+        self._host, self._store = host, store
+        self._daemons = {one.name: one for one in DAEMONS if one.installed(host)}
+        self._made: dict[str, Provider] = {}
+
+    def __getitem__(self, name: str) -> Provider:
+        if name not in self._made:
+            self._made[name] = _guarded(provider_of(self._daemons[name]), self._host, self._store)
+        return self._made[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._daemons
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._daemons)
+
+    def __len__(self) -> int:
+        return len(self._daemons)
+
+
+def installed_providers(host: Host, store: Store) -> Mapping[str, Provider]:
+    """The providers whose daemon is on this host, by name; each is loaded when it is asked for.
 
     None of them runs a program before it is known that nobody but root can write what root's programs read.
     """
-    return {one.name: _guarded(provider_of(one), host, store) for one in DAEMONS if one.installed(host)}
+    return _Installed(host, store)
 
 
 _INDEPENDENT = ("getent", "ip", "openssl", "ss", "systemctl")  # they read no daemon's configuration

@@ -55,3 +55,7 @@ class Site:
     def providers(self) -> Mapping[str, Provider]:
         """The daemons installed on the host, by name; looked for when they are first asked for."""
         return self.find(self.host, self.store)
+
+    def providers_of(self, wanted: Callable[[type[Daemon]], bool]) -> list[Provider]:
+        """The installed daemons of a kind. Providers of other ones are not even loaded."""
+        return [self.providers[one.name] for one in self.known if wanted(one) and one.name in self.providers]

@@ -50,15 +50,10 @@ def choose(
     Raises:
         Problem: there is none, or more than one.
     """
-    able = [one for one in providers.values() if vserver.protocol in one.protocols]
-    if vserver.provider:
-        able = [one for one in able if one.name == vserver.provider]
+    suitable = [one for one in known if vserver.protocol in one.protocols and vserver.provider in ("", one.name)]
+    able = [providers[one.name] for one in suitable if one.name in providers]
     if not able:
-        packages = [
-            f"{one.packages[vserver.protocol]} for {one.name}"
-            for one in known
-            if vserver.protocol in one.protocols and vserver.provider in ("", one.name)
-        ]
+        packages = [f"{one.packages[vserver.protocol]} for {one.name}" for one in suitable]
         if not packages:
             raise Problem(
                 f"{vserver.provider} does not serve {vserver.protocol}",

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -396,6 +396,8 @@ class Keeper(AccountDatabase):
 
 class Server(SubmissionProvider, AccountBackend):
     name = "server"
+    relays_for_accounts = True
+    backends: ClassVar = {"dovecot": "dovecot-core"}
     processes = frozenset({"server"})
     keeper_of_accounts = None
     limits: Any = None
@@ -433,7 +435,7 @@ def call(passwords, accounts, *, purge=False, backend="auto", limits=None):
     host: Any = Files()
     store: Any = Store()
     transaction: Any = Untouched()
-    site = Site(host, store, find=lambda _host, _store: {"server": server})
+    site = Site(host, store, known=(Server,), find=lambda _host, _store: {"server": server})
     return server, carry_out(Accounts(site, backend, purge=purge), accounts, transaction)
 
 
@@ -461,7 +463,7 @@ def test_who_looks_into_the_accounts_each_time_is_not_reloaded(loaded, daemons):
     server.keeper_of_accounts.files = (FileChange("/accounts", b"new", loaded=loaded),)
     host: Any = Files()
     store: Any = Store()
-    site = Site(host, store, find=lambda _host, _store: {"server": server, "keeper": keeper})
+    site = Site(host, store, known=(Server,), find=lambda _host, _store: {"server": server, "keeper": keeper})
     plan = Accounts(site, "auto", purge=False).plan([RelayAccount("one", "pw")])
     assert [change.path for change in plan.changes] == ["/accounts"]
     assert [one.name for one in plan.participants] == daemons

@@ -179,6 +179,7 @@ class Sender(DomainProvider):
     """A daemon that does what it is told."""
 
     name = "sender"
+    sends_mail = True
     processes = frozenset({"sender"})
     unit = "sender.service"
     protocols = frozenset({"smtp"})
@@ -247,7 +248,7 @@ def host():
 
 def call(host, provider, transaction, *policies, **options):
     providers = {provider.name: provider} if provider else {}
-    site = Site(host, Store(host, STORE), transaction.check_mode, find=lambda _host, _store: providers)
+    site = Site(host, Store(host, STORE), transaction.check_mode, (Sender,), lambda _host, _store: providers)
     return carry_out(Domains(site, CallOptions(**options)), policies, transaction)
 
 
