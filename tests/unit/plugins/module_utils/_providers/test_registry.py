@@ -71,7 +71,7 @@ def test_package_of_a_provider_is_named_like_it(daemon):
 
 @pytest.mark.parametrize("daemon", DAEMONS, ids=names)
 def test_provider_is_what_was_known_of_it_before(daemon):
-    provider = provider_of(daemon)
+    provider: Any = provider_of(daemon)
     assert issubclass(provider, daemon)
     known = Daemon.__annotations__
     assert {one: getattr(provider, one) for one in known} == {one: getattr(daemon, one) for one in known}
