@@ -572,7 +572,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.service import CallOptions, Domains
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import STORE_DIRECTORY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import provider_choices, senders
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.registry import (
+    provider_choices,
+    senders,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings import (

@@ -72,9 +72,9 @@ def main() -> None:
     if hosts:
         printed = io.StringIO()
         given = {**json.loads(arguments), "_ansible_check_mode": True}
-        with _recorded(hosts), patch_module_args(given), contextlib.redirect_stdout(printed):
-            with contextlib.suppress(SystemExit):
-                module.main()
+        ends = contextlib.suppress(SystemExit)
+        with _recorded(hosts), patch_module_args(given), contextlib.redirect_stdout(printed), ends:
+            module.main()
         result = json.loads(printed.getvalue())
     ours = (one.removeprefix(UTILS) for one in sys.modules if one.startswith(UTILS))
     packages = {one.rpartition(".")[0] for one in sys.modules if one.startswith(UTILS)}

@@ -7,7 +7,11 @@
 from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import BACKENDS, PACKAGES, UNIT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
+    BACKENDS,
+    PACKAGES,
+    UNIT,
+)
 
 
 class DovecotDaemon(Daemon):

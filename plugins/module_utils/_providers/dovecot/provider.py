@@ -94,9 +94,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     conflict,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import Files
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
-    DovecotAccounts,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.paths import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
@@ -278,6 +275,10 @@ class Dovecot(DovecotDaemon, AccountBackend):
     def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
         if check.backend != self.name:
             return None
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.passwd_file import (
+            DovecotAccounts,
+        )
+
         return DovecotAccounts(self.host, self.name, self.language, self._doveconf.effective)
 
     # ---- proving

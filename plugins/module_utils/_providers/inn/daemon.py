@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.daemon import Daemon
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import NNRPD, PACKAGES, UNIT
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.inn.paths import (
+    NNRPD,
+    PACKAGES,
+    UNIT,
+)
 
 
 class InnDaemon(Daemon):

@@ -68,7 +68,6 @@ KEY = ("ldap", "default")
 class OpenLdap(OpenLdapDaemon, Provider):
     """The adapter for slapd. It has one certificate for all that it serves."""
 
-
     @property
     def config_roots(self) -> tuple[ConfigRoot, ...]:
         return (ConfigRoot(self._slapd.directory, self._slapd.account[0]),)

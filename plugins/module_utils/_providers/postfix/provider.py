@@ -9,11 +9,11 @@ Facts: TLS_README, SASL_README, postconf(5), master(5).
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -45,42 +45,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     demands,
     master_cf,
-    prerequisites,
     start_requirements,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
-    mta_sts as mta_sts_resolver,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
-    smtp_clients as clients,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.claims import has_ipv6
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.daemon import PostfixDaemon
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.further_files import (
     further_files,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound import (
-    Inbound,
-    with_reasons,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.kept_meanings import (
-    keep_meanings,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHops
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.new_requirements import (
-    new_requirements,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.open_sockets import (
     unopened,
     wanted,
     would_open,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
-    LEVEL,
-    Settings,
-    level_in_effect,
-)
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outranking import Outranking
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
@@ -88,13 +64,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     INSTANCE_UNIT,
     MAIN_CF,
     MASTER_CF,
-    SASL_ACCOUNTS,
-    TLS_POLICY,
-    TRANSPORT,
     UNIT,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import Logins
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     found_vservers,
     is_loopback,
@@ -102,17 +73,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     wanted_sockets,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.smtpd import Smtpd
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.tls_policy import (
-    DomainTables,
-)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand, words
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.virtual_servers import Files
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.paths import (
     DOVECOT_PACKAGE,
-    PLUGIN,
-    PLUGIN_PACKAGE,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import SaslDatabase
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import (
     DomainPlan,
@@ -120,6 +85,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.start_requirements import place_in
 
+if TYPE_CHECKING:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.sender_logins import (
+        Logins,
+    )
+
+# What only some calls need is imported in their methods; see the page on the architecture.
 DEFAULT = "default"
 OLDEST, NEWEST = (3, 6), (3, 10)  # >=TLSv1.2 needs 3.6; newer ones than the newest tried get a warning
 
@@ -276,61 +247,16 @@ class Postfix(PostfixDaemon, DomainProvider, SubmissionProvider, AccountBackend)
     def plan_domains(
         self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, mta_sts: bool | None
     ) -> DomainPlan:
-        if any(policy.account for policy in policies if policy.present) and not glob.glob(PLUGIN.format("plain") + "*"):
-            raise Problem(
-                "the SASL plug-ins that Postfix needs to log in to other hosts are not installed",
-                f"install the package {PLUGIN_PACKAGE}",
-                option="username",
-            )
-        saved = SavedSettings(self.host, self.store, self.name)
-        master = self.host.read_text(MASTER_CF)
-        services = clients.clients(master)
-        settings = Settings(self.host.read_text(MAIN_CF), self.parameters, saved)
-        named = NamedHops(
-            self.host, self.expanded, settings.value, self.parameters, master_cf.services(master), TRANSPORT
-        )
-        tables = DomainTables(self.host, self.expanded, settings, services, named)
-        outcomes = tables.plan(policies, purge=purge)
-        declared = {policy.tls for policy in policies if policy.present}
-        everything = {settings.kept(LEVEL)} if LEVEL in settings.noted else set()
-        asks_mta_sts = mta_sts_resolver.decide(self.host, settings, mta_sts)
-        # a policy of others that is enforced becomes the level secure
-        of_others = {"secure"} if asks_mta_sts else set()
-        levels = {*tables.levels().values(), *everything, *declared, *of_others}
-        prerequisites.settle(
-            settings, self.expanded, levels, accounts=bool(tables.rows[SASL_ACCOUNTS]), ca_file=ca_file
-        )
-        tables.name_in_main_cf(asks_mta_sts)
-        inbound = Inbound(self.host, settings, self.expanded, master)
-        outcomes = with_reasons(outcomes, inbound.plan(policies, purge=purge))
-        keep_meanings(settings, master)
-        relied_on = {
-            name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
-        }
-        used = [one for name, one in services.items() if name in tables.used_services]
-        clients.refuse_hidden(used, relied_on)
-        with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
-        present = [policy for policy in policies if policy.present]
-        outranking = Outranking(self.host, self.expanded, settings, tables.rows[TLS_POLICY])
-        outranked = outranking.refuse(present, services, used, named)
-        changes = [*tables.changes(), *inbound.changes()]
-        return DomainPlan(
-            changes=(
-                *(change for change in changes if change.content is not None),
-                FileChange(MASTER_CF, with_ours.encode("utf-8", "surrogateescape")),
-                FileChange(MAIN_CF, settings.text.encode("utf-8", "surrogateescape")),
-                *(change for change in changes if change.content is None),
-                saved.change(),
-            ),
-            outcomes=outcomes,
-            levels=tables.levels(),
-            default_level=level_in_effect(settings.value(LEVEL), settings.value),
-            mta_sts=mta_sts_resolver.is_asked(settings),
-            warnings=[*tables.warnings, *outranked, *prerequisites.resolver_warnings(self.host, settings, declared)],
-            demands=new_requirements(self.host, self.expanded, settings, tables, services),
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.domains_plan import (
+            Sending,
         )
 
+        sending = Sending(self.host, self.parameters, self.expanded, SavedSettings(self.host, self.store, self.name))
+        return sending.plan(policies, purge=purge, ca_file=ca_file, mta_sts=mta_sts)
+
     def queue(self) -> Sequence[QueuedMail]:
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.queue import queued
+
         return queued(self.host)
 
     # ---- logins
@@ -340,8 +266,10 @@ class Postfix(PostfixDaemon, DomainProvider, SubmissionProvider, AccountBackend)
 
     @property
     def _logins(self) -> Logins:
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import sender_logins
+
         saved = SavedSettings(self.host, self.store, self.name)
-        return Logins(self.host, self.parameters, self.expanded, saved)
+        return sender_logins.Logins(self.host, self.parameters, self.expanded, saved)
 
     def password_check(self) -> PasswordCheck:
         return self._logins.password_check()
@@ -355,6 +283,10 @@ class Postfix(PostfixDaemon, DomainProvider, SubmissionProvider, AccountBackend)
         return self._logins.changes(limits, logins)
 
     def account_database(self, check: PasswordCheck) -> AccountDatabase | None:
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sasl.sasldb import (
+            SaslDatabase,
+        )
+
         return SaslDatabase(self.host, self.store, check) if check.backend == "sasldb" else None
 
     # ---- proving
