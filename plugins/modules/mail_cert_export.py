@@ -180,7 +180,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Exports
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export_service import Exports
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import run_service

@@ -399,7 +399,9 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._argspec import STORE, objects, one_or_many
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Installations
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install_service import (
+    Installations,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._cryptography_dep import require_cryptography
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSTEM_TRUST_STORE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._module import DiscreetModule, run

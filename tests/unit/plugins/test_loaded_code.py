@@ -22,9 +22,9 @@ LIGHT = ("daemon", "paths")  # what is known of a daemon without its provider
 # The most files of ours that each module loads before it does anything.
 IMPORTED = {
     "mail_vserver_tls": 110,
-    "mail_cert_install": 123,
-    "mail_cert_request": 123,
-    "mail_cert_export": 123,
+    "mail_cert_install": 98,
+    "mail_cert_request": 92,
+    "mail_cert_export": 89,
     "mail_domain_security": 97,
     "mail_relay_account": 75,
     "mail_cert_info": 38,

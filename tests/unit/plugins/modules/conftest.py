@@ -12,12 +12,11 @@ import hashlib
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import keys
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import service as certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import guard
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import runner, site
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe, runner, site
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install, mail_cert_request
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME, call, pem
 from ansible_collections.postmaster.secure_channel.tests.support.installations import (
@@ -68,7 +67,7 @@ def surroundings(no_daemons, monkeypatch, journal, daemons):
         for name in sorted(names):
             journal.append(f"{provider.name} serves {name} {hashlib.sha256(leaf_of(name)).hexdigest()}")
 
-    monkeypatch.setattr(certificates, "prove_served", served)
+    monkeypatch.setattr(probe, "prove_served", served)
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives.asymmetric import dsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils import _cryptography_dep
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import service as certificates
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe
 from ansible_collections.postmaster.secure_channel.plugins.modules import mail_cert_install
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import (
     DAY,
@@ -509,7 +509,7 @@ def test_everything_is_put_back_when_the_wire_shows_another(in_use, install, mon
     def prove(*_arguments):
         raise Problem("imap shows another certificate", "look at the log")
 
-    monkeypatch.setattr(certificates, "prove_served", prove)
+    monkeypatch.setattr(probe, "prove_served", prove)
     before = files(tmp_path)
     assert "imap shows another certificate; everything was put back" in install(in_use, ISSUING.certificate)["msg"]
     assert files(tmp_path) == before

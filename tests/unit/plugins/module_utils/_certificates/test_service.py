@@ -9,12 +9,22 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates import service
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import ExportPlan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export import (
+    ExportPlan,
+    ExportPlanner,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export_service import Exports
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install import InstallPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install_service import (
+    Installations,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.plan import Plan
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request import RequestPlanner
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.request_service import Requests
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._service import probe
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.runner import carry_out
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.site import Site
 from ansible_collections.postmaster.secure_channel.tests.support.installations import Daemon
@@ -58,8 +68,8 @@ def carried_out(site, transaction, monkeypatch):
 
     def run(kind, planner, *plans):
         waiting = iter(plans)
-        monkeypatch.setattr(getattr(service, planner), "plan", lambda _self, _params: next(waiting))
-        more = () if kind is service.Exports else (NOW,)
+        monkeypatch.setattr(planner, "plan", lambda _self, _params: next(waiting))
+        more = () if kind is Exports else (NOW,)
         things = [
             {"name": str(number), "state": "present", "csr_path": None, "must_staple": False}
             for number in range(len(plans))
@@ -71,12 +81,12 @@ def carried_out(site, transaction, monkeypatch):
 
 @pytest.fixture
 def requests(carried_out):
-    return lambda *plans: carried_out(service.Requests, "RequestPlanner", *plans).result
+    return lambda *plans: carried_out(Requests, RequestPlanner, *plans).result
 
 
 @pytest.fixture
 def certificates(carried_out):
-    return lambda *plans: carried_out(service.Installations, "InstallPlanner", *plans).result
+    return lambda *plans: carried_out(Installations, InstallPlanner, *plans).result
 
 
 def test_result_of_several_objects(requests):
@@ -100,13 +110,13 @@ def test_nothing_to_change(certificates, transaction):
 def test_daemons_are_told_once_and_each_certificate_is_proved(carried_out, transaction, monkeypatch):
     proved = []
     monkeypatch.setattr(
-        service, "prove_served", lambda serving, names, _leaf_of: proved.append((serving.name, sorted(names)))
+        probe, "prove_served", lambda serving, names, _leaf_of: proved.append((serving.name, sorted(names)))
     )
     plans = [
         plan("a", "/a", daemons=["postfix", "dovecot"], leaf=b"DER", warnings=["first"]),
         plan("b", "/b", daemons=["postfix"], leaf=b"DER", warnings=["second"]),
     ]
-    report = carried_out(service.Installations, "InstallPlanner", *plans)
+    report = carried_out(Installations, InstallPlanner, *plans)
     assert report.result["activated"] == ["dovecot", "postfix"]
     assert report.warnings == ["first", "second"]
     assert transaction.applied == [(["/a", "/b"], ["dovecot", "postfix"])]
@@ -116,13 +126,13 @@ def test_daemons_are_told_once_and_each_certificate_is_proved(carried_out, trans
 def test_backup_is_the_whole_result(carried_out, transaction):
     row = {"name": "a", "changed": True, "reason": "the backup was made", "files": ["/backup"], "format": "pem"}
     change = FileChange("/backup", b"new", secret=True, summary="backup")
-    result = carried_out(service.Exports, "ExportPlanner", ExportPlan([change], row)).result
+    result = carried_out(Exports, ExportPlanner, ExportPlan([change], row)).result
     assert [one["after_header"] for one in result.pop("diff")] == ["/backup"]
     assert result == row
     assert transaction.applied == [(["/backup"], [])]
 
 
-@pytest.mark.parametrize("kind", [service.Requests, service.Installations])
+@pytest.mark.parametrize("kind", [Requests, Installations])
 def test_twice_the_same(kind, site):
     with pytest.raises(Problem, match="more than once"):
         kind(site, lambda: None, NOW).plan([{"name": "a", "csr_path": None}] * 2)

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.deploy import Deployment
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.info import StoreReport
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.install_service import (
+    Installations,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.key_pair import KeyType, kind_of
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.service import Installations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.shared_names import NameIndex
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.store import Store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import covers
