@@ -95,7 +95,7 @@ options:
       - Opens the key on this host that the certificate belongs to, if M(postmaster.secure_channel.mail_cert_request)
         protected it. O(passphrase) opens what is in the answer.
       - If a certificate comes with its own key, that key is encrypted with it in the store.
-      - The store keeps the key protected. Daemons get copies in which it is open; see
+      - The store keeps the key protected. Daemons get copies in which it is open; see the page
         R(certificates and renewal,ansible_collections.postmaster.secure_channel.docsite.certificates).
       - May be left out if this certificate is live already and its copies are in place. It is an error to give one for
         a key that is not protected.

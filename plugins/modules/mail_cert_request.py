@@ -107,7 +107,7 @@ options:
     version_added: 0.2.0
     description:
       - Protects the key on the host's disk, while it is pending and while it is live (PKCS#8, AES-256, PBKDF2). Daemons
-        get copies in which the key is open; what that does and does not protect is in
+        get copies in which the key is open; what that does and does not protect is on the page
         R(certificates and renewal,ansible_collections.postmaster.secure_channel.docsite.certificates).
       - A run that finds the request pending needs no passphrase. If one is given, it must be the right one. A pending
         key without a passphrase is encrypted with it; a live key stays as it is until it is renewed.

@@ -90,7 +90,7 @@ options:
     version_added: 0.2.0
     description:
       - Opens the key of the certificate, if it was requested or imported with a passphrase. The daemon gets a copy with
-        the key decrypted, which only the daemon can read; see
+        the key decrypted, which only the daemon can read; see the page
         R(certificates and renewal,ansible_collections.postmaster.secure_channel.docsite.certificates).
       - Needed when a daemon gets its copy of a certificate for the first time. Later it may be left out, and is
         ignored.
