@@ -203,6 +203,8 @@ class DomainPolicy:
         account: the account to log in with, or None.
         keep_password: whether a password that is already stored for that account stays.
         auth_cleartext: whether the password may be sent in clear text.
+        strength: how strong TLS must be where it is demanded; it counts for nothing at other levels.
+        require_128_bit: whether keys of the peer's certificates with less than 128 bits of security are refused.
         inbound: what the domain's own incoming mail must use; None for no requirement.
         present: False removes the domain's entries.
     """
@@ -219,6 +221,8 @@ class DomainPolicy:
     account: SaslAccount | None = None
     keep_password: bool = False
     auth_cleartext: bool = False
+    strength: str = "intermediate"
+    require_128_bit: bool = False
     inbound: InboundRequirement | None = None
     present: bool = True
 
@@ -259,6 +263,8 @@ class TlsRequirement:
         named_in: where the daemon's configuration names the next hop, if mail of any domain may be sent there.
         versions: the TLS versions that the daemon speaks there, such as ``TLSv1.3``; empty for any.
         versions_set_by: what has the daemon speak those alone, as messages name it.
+        ciphers: the cipher suites of TLS 1.2 that the daemon offers there, as a list for OpenSSL; empty for any.
+        keys_of_128_bits: whether that list refuses keys of certificates with less than 128 bits of security.
     """
 
     domain: str
@@ -276,6 +282,8 @@ class TlsRequirement:
     named_in: str = ""
     versions: tuple[str, ...] = ()
     versions_set_by: str = ""
+    ciphers: str = ""
+    keys_of_128_bits: bool = False
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,30 @@ options:
         O(relay_host). No other entry is affected; with Postfix such mail gets a service of its own in C(master.cf).
     type: bool
     default: false
+  strength:
+    description:
+      - How strong TLS must be where O(tls) demands it, following the TLSRef guideline 6.0. A peer that offers less gets
+        no mail; it stays in the queue.
+      - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
+        TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits. Nothing allows TLS 1.1; for a peer
+        without anything newer there is O(tls=may).
+      - If left out, it is V(intermediate). Not with V(none), V(may) and V(dane), which stay as lenient as the daemon is.
+      - What the daemon's own settings for mail that needs TLS bar (C(smtp_tls_mandatory_protocols),
+        C(smtp_tls_mandatory_exclude_ciphers), C(smtp_tls_exclude_ciphers) and C(smtp_tls_mandatory_ciphers) of Postfix)
+        stays barred as well.
+      - It is about versions and cipher suites. The groups for the key exchange are those of the daemon.
+    type: str
+    choices: [modern, intermediate, legacy]
+    version_added: 0.5.0
+  require_128_bit:
+    description:
+      - Whether the keys of the peer's certificates must have at least 128 bits of security as well, which is 3072 bits
+        for RSA. Cipher suites without forward secrecy are refused then, too.
+      - Only with O(tls=verify), O(tls=secure), O(tls=fingerprint) and O(tls=dane-only), which check certificates. No
+        O(strength) has a cipher below 128 bits.
+    type: bool
+    default: false
+    version_added: 0.5.0
   inbound:
     description:
       - What is required of the domain's own mail when it comes in on port 25. If left out, nothing is.
@@ -237,6 +261,16 @@ options:
         description: See O(auth_cleartext).
         type: bool
         default: false
+      strength:
+        description: See O(strength).
+        type: str
+        choices: [modern, intermediate, legacy]
+        version_added: 0.5.0
+      require_128_bit:
+        description: See O(require_128_bit).
+        type: bool
+        default: false
+        version_added: 0.5.0
       inbound:
         description: See O(inbound).
         type: dict
@@ -285,8 +319,8 @@ options:
         addresses meets the level, by trust, name or fingerprint. TLSA records and MTA-STS policies are not looked up;
         with O(tls=dane-only) only TLS itself is tried, and with O(tls=dane) nothing.
       - One call tries at most 100 destinations, 16 at a time, for at most 10 seconds each and one minute in all.
-        RV(untried_domains) counts the rest. Domains with the same next hop and requirement count once. TLS older than
-        1.2 is not tried.
+        RV(untried_domains) counts the rest. Domains with the same next hop and requirement count once. Versions of TLS
+        and cipher suites are offered as O(strength) says.
     type: str
     choices: ["off", warn, fail]
     default: warn
@@ -435,6 +469,15 @@ domains:
       sample: secure
     authenticated:
       description: Whether the peer's identity is always checked before mail leaves.
+      type: bool
+    strength:
+      description:
+        - The least that TLS must be; empty where it is not demanded, and for a domain that is removed. Stricter settings
+          of the daemon's own apply as well.
+      type: str
+      sample: intermediate
+    require_128_bit:
+      description: Whether short keys of the peer's certificates are refused.
       type: bool
     inbound:
       description:
@@ -586,6 +629,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._strings
     WRITTEN_PATH,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import LEVELS
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 ELEMENT: Spec = {
     "domain": {"type": "str", "kind": HOST},
@@ -600,6 +644,8 @@ ELEMENT: Spec = {
     "username": {"type": "str", "kind": LOGIN},
     **PASSWORD,
     "auth_cleartext": {"type": "bool", "default": False},
+    "strength": {"type": "str", "choices": list(STRENGTHS)},
+    "require_128_bit": {"type": "bool", "default": False},
     "inbound": {
         "type": "dict",
         "options": {

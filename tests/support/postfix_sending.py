@@ -10,6 +10,14 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import STORE
 
+# What follows the level in a row of strength intermediate.
+STRONG = (
+    " protocols=>=TLSv1.2"
+    " exclude=aNULL:eNULL:PSK:SRP:aDSS:MD5:RC4:DES:3DES:SEED:IDEA:CAMELLIA:ARIA:AESCCM:kRSA:kDHE:SHA1:SHA256:SHA384"
+)
+# The cipher suites that smtp(8) offers then, where main.cf has the grade of the recorded hosts.
+OFFERED = ":@SECLEVEL=0:" + ":".join(f"!{one}" for one in [*STRONG.partition("exclude=")[2].split(":"), "eNULL"])
+
 
 def planned(host, *policies, purge=False, ca_file="", mta_sts=None):
     """The plan for policies."""
@@ -24,6 +32,11 @@ def apply(host, *policies, **options):
 
 
 def rows(host, path):
+    """A table of ours, as Postfix reads it, but for the words of strength intermediate (see whole_rows())."""
+    return {key: value.removesuffix(STRONG) for key, value in whole_rows(host, path).items()}
+
+
+def whole_rows(host, path):
     """A table of ours, as Postfix reads it."""
     lines = host.read_text(path).split("\n")
     return dict(line.split(" ", 1) for line in lines if line and not line.startswith("#"))

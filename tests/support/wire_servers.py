@@ -338,6 +338,7 @@ class Material:
         not_after: datetime = NOW + 90 * DAY,
         chain: bool = True,
         must_staple: bool = False,
+        bits: int = 0,
     ) -> ssl.SSLContext:
         """A server's context.
 
@@ -347,8 +348,9 @@ class Material:
             not_after: end of its life.
             chain: whether the intermediate is sent along.
             must_staple: whether clients must refuse it without an OCSP response, which is never sent.
+            bits: size of an RSA key; 0 for an EC key.
         """
-        key = new_key()
+        key = new_key(bits)
         leaf = self._intermediate.certify(
             key.public_key(),
             distinguished(NAME),

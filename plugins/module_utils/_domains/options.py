@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name
 
+DEFAULT_STRENGTH = "intermediate"
 SUBMISSIONS_PORT = 465
 _SHA256_DIGITS = 64
 
@@ -46,10 +47,14 @@ def parse(element: Mapping[str, Any]) -> DomainPolicy:
         account=_account(element, subject),
         keep_password=element["update_password"] in ("on_create",),
         auth_cleartext=element["auth_cleartext"],
+        strength=element["strength"] or DEFAULT_STRENGTH,
+        require_128_bit=element["require_128_bit"],
         inbound=parse_inbound(element["inbound"], domain, fingerprint),
         present=element["state"] == "present",
     )
-    for check in (_check_scope, _check_peer, _check_servername, _check_account, _check_relay):
+    if element["strength"]:
+        _refuse_idle_strength(policy)
+    for check in (_check_scope, _check_peer, _check_servername, _check_account, _check_relay, _check_keys):
         check(policy)
     return policy
 
@@ -178,6 +183,28 @@ def _check_peer(policy: DomainPolicy) -> None:
             "give both, or choose another level",
             subject=policy.title,
             option="fingerprints",
+        )
+
+
+def _refuse_idle_strength(policy: DomainPolicy) -> None:
+    """Raise Problem where a strength is given by name, and would count for nothing."""
+    if policy.present and not policy.encrypted:
+        raise Problem(
+            f"strength is given, but the level {policy.tls} does not demand TLS",
+            "set tls to encrypt or a stricter level, or leave strength out",
+            subject=policy.title,
+            option="strength",
+        )
+
+
+def _check_keys(policy: DomainPolicy) -> None:
+    """How long the peer's keys must be."""
+    if policy.present and policy.require_128_bit and not policy.authenticated:
+        raise Problem(
+            f"require_128_bit is given, but the level {policy.tls} does not check the peer's certificate",
+            "set tls to secure, verify, fingerprint or dane-only, or leave require_128_bit out",
+            subject=policy.title,
+            option="require_128_bit",
         )
 
 

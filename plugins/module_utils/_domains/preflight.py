@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -101,9 +102,14 @@ def foresee(
         )
         requirements = [replace(one, level="encrypt") if one.level in _VERIFYING else one for one in requirements]
         ca_file = ""
-    trust = trust_store(ca_file)
-    if verifies and plan.demands.ca_directory:
-        trust_also(trust, _hashed(host, plan.demands.ca_directory))
+    more = _hashed(host, plan.demands.ca_directory) if verifies and plan.demands.ca_directory else b""
+
+    def trust() -> ssl.SSLContext:
+        context = trust_store(ca_file)
+        if more:
+            trust_also(context, more)
+        return context
+
     seen = _preflight.look(requirements, trust, servers_in(host.read_text(plan.demands.resolv_conf)))
     found.unreachable = [
         {"domain": one.domain, "next_hop": one.next_hop, "cause": fault.cause, "reason": fault.reason}
@@ -138,6 +144,7 @@ def _new_requirements(
     if plan.demands is None:
         return []
     domains = [policy.domain for policy in policies if policy.present]
+    domains += plan.demands.updated
     if plan.demands.of_others:
         domains += [one.domain for one in provider.queue()]
     return list(plan.demands.of(list(dict.fromkeys(domains))))

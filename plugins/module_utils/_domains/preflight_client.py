@@ -15,14 +15,20 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsRequirement
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.ber import BerError, element, read_element
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import only_version
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import (
+    VERSIONS,
+    offer,
+    only_version,
+    trusting,
+    unverifying,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.smtp import offered_mechanisms
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
@@ -72,21 +78,27 @@ class _LateError(Exception):
     """The time for all destinations has run out."""
 
 
-def look(requirements: Sequence[TlsRequirement], trust: ssl.SSLContext, servers: Sequence[str]) -> Findings:
+def look(
+    requirements: Sequence[TlsRequirement], trust: Callable[[], ssl.SSLContext], servers: Sequence[str]
+) -> Findings:
     """Connect to the destinations, once each, and say what is wrong with them.
 
     Args:
         requirements: what each destination must do; of a long list only the first are tried.
-        trust: from :func:`_wire.contexts.trust_store`; its own check of names is turned off.
+        trust: makes a context as :func:`_wire.contexts.trust_store` does.
         servers: IP addresses of the resolvers.
+
+    Raises:
+        Problem: the roots cannot be used, or there is no cipher suite as required.
     """
-    trust.check_hostname = False  # the requirement says which names are good
+    kinds = {(one.level in _VERIFYING, one.ciphers) for one in requirements}
+    contexts = {kind: _context(trust if kind[0] else unverifying, kind[1]) for kind in kinds}
     chosen = list(dict.fromkeys(replace(one, domain="") for one in requirements))[:MOST_DESTINATIONS]
     end = time.monotonic() + LONGEST
 
     def judged(one: TlsRequirement) -> Fault | bool | None:
         try:
-            return _judge(one, trust, servers, end)
+            return _judge(one, contexts[one.level in _VERIFYING, one.ciphers], servers, end)
         except _LateError:
             return False
 
@@ -97,6 +109,12 @@ def look(requirements: Sequence[TlsRequirement], trust: ssl.SSLContext, servers:
         tuple((one, fault) for one, fault in outcomes if isinstance(fault, Fault)),
         tuple(one for one, fault in outcomes if fault is False),
     )
+
+
+def _context(make: Callable[[], ssl.SSLContext], ciphers: str) -> ssl.SSLContext:
+    context = make()
+    context.check_hostname = False  # the requirement says which names are good
+    return offer(context, ciphers) if ciphers else context
 
 
 # ---- one destination
@@ -166,13 +184,14 @@ def _fault_under(
     who = f"{host} ({address} port {requirement.port})"
     verifying = requirement.level in _VERIFYING
     try:
-        session = handshake(endpoint, trust=trust if verifying else None, server_name=name, timeout=_left(end))
+        session = handshake(endpoint, trust=trust, server_name=name, timeout=_left(end))
     except WireError as exc:
-        return Fault(NO_TLS if exc.code in _NO_TLS else NO_ANSWER, f"{who}: {exc.text}")
+        weak = _too_weak(requirement, endpoint, name, end) if exc.code == "handshake" else ""
+        return Fault(NO_TLS if exc.code in _NO_TLS else NO_ANSWER, f"{who}: {weak or exc.text}")
     if session.error:
         return Fault(NO_TLS, f"{who}: {session.error.text}, inside TLS")
     versions = requirement.versions or (session.version,)
-    if session.version not in versions and not any(_speaks(one, endpoint, name, end) for one in versions):
+    if session.version not in versions and not any(_speaks(one, requirement, endpoint, name, end) for one in versions):
         only = f"{', '.join(versions)}, by {requirement.versions_set_by}"
         return Fault(NO_TLS, f"{who}: it speaks {session.version}, and this host another TLS there ({only})")
     if verifying and not session.verified:
@@ -183,6 +202,12 @@ def _fault_under(
         return Fault(CERTIFICATE, f"{who}: its certificate is for {quoted(shown)}, not for {' or '.join(wanted)}")
     if requirement.fingerprints and not _digests(session.leaf).intersection(requirement.fingerprints):
         return Fault(CERTIFICATE, f"{who}: its certificate matches none of the fingerprints")
+    if requirement.keys_of_128_bits and not verifying:
+        of_key = handshake(
+            endpoint, trust=offer(trusting(session.leaf), requirement.ciphers), server_name=name, timeout=_left(end)
+        )
+        if not of_key.verified:
+            return Fault(CERTIFICATE, f"{who}: its certificate cannot be accepted ({of_key.verify_error})")
     offered = {one.lower() for one in offered_mechanisms(session.tls_capabilities)}
     if requirement.mechanisms and offered and not offered.intersection(requirement.mechanisms):
         only = quoted(", ".join(sorted(offered)).upper())
@@ -190,13 +215,27 @@ def _fault_under(
     return None
 
 
-def _speaks(version: str, endpoint: Endpoint, name: str, end: float) -> bool:
-    """Whether a server speaks a TLS version."""
+def _speaks(version: str, requirement: TlsRequirement, endpoint: Endpoint, name: str, end: float) -> bool:
+    """Whether a server speaks a TLS version as required."""
+    context = only_version(version, requirement.ciphers) if requirement.ciphers else only_version(version)
     try:
-        handshake(endpoint, trust=only_version(version), server_name=name, timeout=_left(end))
+        handshake(endpoint, trust=context, server_name=name, timeout=_left(end))
     except WireError:
         return False
     return True
+
+
+def _too_weak(requirement: TlsRequirement, endpoint: Endpoint, name: str, end: float) -> str:
+    """What a server speaks that does not speak TLS as required, a clause; empty where it speaks none."""
+    if not requirement.ciphers:
+        return ""
+    for version in reversed(VERSIONS):
+        try:
+            session = handshake(endpoint, trust=only_version(version), server_name=name, timeout=_left(end))
+        except WireError:
+            continue
+        return f"it speaks only {session.version} with {session.cipher}, which is too weak for this host"
+    return ""
 
 
 def _matches(presented: str, wanted: str) -> bool:

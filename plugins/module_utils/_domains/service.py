@@ -217,6 +217,8 @@ def _row(outcome: DomainOutcome, policy: DomainPolicy | None) -> dict[str, Any]:
         "other_next_hops": list(outcome.other_next_hops),
         "tls": policy.tls if policy else "",
         "authenticated": bool(policy and policy.authenticated),
+        "strength": policy.strength if policy and policy.encrypted else "",
+        "require_128_bit": bool(policy and policy.require_128_bit),
         "inbound": _inbound_of(policy) if policy else "",
         "changed": bool(outcome.reason),
         "reason": outcome.reason or "as desired",

@@ -44,6 +44,7 @@ class NewRequirements:
         of: returns what is newly demanded of the servers for some domains; nothing where the mail stays on this
             host, or where nothing becomes stricter.
         of_others: whether something may be newly demanded of the servers for domains without an entry.
+        updated: domains of earlier calls whose entries demand more from now on.
         ca_file: PEM file of the roots that peers will be verified against; empty for the system's.
         ca_directory: directory with more of them; empty for none.
         resolv_conf: the file that names the daemon's resolvers.
@@ -51,6 +52,7 @@ class NewRequirements:
 
     of: Callable[[Collection[str]], Sequence[TlsRequirement]]
     of_others: bool = False
+    updated: Sequence[str] = ()
     ca_file: str = ""
     ca_directory: str = ""
     resolv_conf: str = RESOLV_CONF

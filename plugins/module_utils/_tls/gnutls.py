@@ -14,6 +14,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.str
     Strength,
 )
 
+# Behind a list: keys of certificates with less than 128 bits of security are refused where certificates are verified.
+LEAST_128_BITS = "%PROFILE_HIGH"
 _KEY_EXCHANGES = {
     "ECDHE-ECDSA": "ECDHE-ECDSA",
     "ECDHE-RSA": "ECDHE-RSA",

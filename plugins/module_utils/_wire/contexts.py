@@ -17,6 +17,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 # TLS versions by the names that results use, the oldest first
 VERSIONS: tuple[str, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
+_PARTIAL_CHAIN = ssl.VerifyFlags(0x80000)  # ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has since 3.10
+
 
 def trust_store(ca_file: str = "", roots: str = "") -> ssl.SSLContext:
     """The context that verifies servers; make it once and use it for any number of handshakes.
@@ -81,8 +83,38 @@ def unverifying() -> ssl.SSLContext:
     return context
 
 
-def only_version(version: str) -> ssl.SSLContext:
-    """A context that speaks one TLS version with any cipher and any key, however weak."""
+def offer(context: ssl.SSLContext, ciphers: str) -> ssl.SSLContext:
+    """Have a context offer certain cipher suites of TLS 1.2 alone.
+
+    Args:
+        context: the context.
+        ciphers: a list for OpenSSL.
+
+    Raises:
+        Problem: there is no such suite.
+    """
+    try:
+        context.set_ciphers(ciphers)
+    except ssl.SSLError as exc:
+        raise Problem(
+            f"this host's settings leave no cipher suite for mail that needs TLS ({ciphers})",
+            "let the daemon's own lists of cipher suites have more of them, or choose another strength",
+            option="strength",
+        ) from exc
+    return context
+
+
+def trusting(leaf: bytes) -> ssl.SSLContext:
+    """A context that trusts one certificate in DER, whoever issued it, if its key is as long as the context demands."""
+    context = _context()
+    context.check_hostname = False
+    context.verify_flags |= _PARTIAL_CHAIN
+    context.load_verify_locations(cadata=leaf)
+    return context
+
+
+def only_version(version: str, ciphers: str = "ALL:@SECLEVEL=0") -> ssl.SSLContext:
+    """A context that speaks one TLS version, with any cipher and any key, however weak, unless it is told which."""
     wanted = {
         "TLSv1": (ssl.TLSVersion.TLSv1, ssl.HAS_TLSv1),
         "TLSv1.1": (ssl.TLSVersion.TLSv1_1, ssl.HAS_TLSv1_1),
@@ -93,7 +125,7 @@ def only_version(version: str) -> ssl.SSLContext:
     if not available:
         raise WireError("unsupported", f"the TLS library of the connecting host has no {version}")
     context = unverifying()
-    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.set_ciphers(ciphers)
     context.minimum_version = number
     context.maximum_version = number
     return context

@@ -27,6 +27,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     LEVELS,
     MODULE,
     PEERS,
+    STRENGTH,
     Fate,
     encodings,
 )
@@ -84,6 +85,19 @@ def test_mail_is_handed_over_or_kept_as_its_level_says(level: str, peer: str, fa
         return
     assert is_handed_over(fate, peer), fate
     assert was_in_tls(fate) == (level != "none" and peer != "plain")
+
+
+@pytest.mark.parametrize("domain", STRENGTH)
+def test_mail_goes_to_nobody_who_offers_less_than_the_strength(domain: str, fates: dict[str, Fate]) -> None:
+    peer, _options, kept = STRENGTH[domain]
+    fate = fates[domain]
+    assert " ** " not in fate.sender_log
+    if kept:
+        assert re.search("TLS session|certificate", fate.reason), fate
+        assert not fate.peer
+        return
+    assert is_handed_over(fate, peer), fate
+    assert was_in_tls(fate)
 
 
 @pytest.mark.parametrize(
@@ -218,6 +232,7 @@ def test_no_password_is_printed(sent: Sending) -> None:
 
 def test_second_run_changes_nothing(sent: Sending, sender: str) -> None:
     assert sent.runs["levels"].changed(sender) == ["levels"]
+    assert sent.runs["levels updated"].changed(sender) == ["levels updated"]
     assert sent.runs["levels again"].changed(sender) == []
 
 

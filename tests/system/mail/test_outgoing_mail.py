@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
     LEVELS,
     MODULE,
     PEERS,
+    STRENGTH,
     Fate,
     Outgoing,
     encodings,
@@ -23,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 
 OUT = ("out1", "out2")
 NO_TLS = "TLS is required, but was not offered"
+TOO_WEAK = "Cannot start TLS: handshake failure"
 NOT_VERIFIED = "Server certificate not (verified|trusted)"
 # Why mail is kept; a pair that is not named is handed over.
 KEPT = {
@@ -75,6 +77,24 @@ def test_no_mail_is_bounced(message: str, fates: dict[str, Fate]) -> None:
     assert "status=bounced" not in fates[message].sender_log
 
 
+@pytest.mark.parametrize("domain", STRENGTH)
+def test_mail_goes_to_nobody_who_offers_less_than_the_strength(domain: str, fates: dict[str, Fate]) -> None:
+    peer, _options, kept = STRENGTH[domain]
+    fate = fates[domain]
+    assert "status=bounced" not in fate.sender_log
+    if kept:
+        assert re.search(f"{TOO_WEAK}|{NOT_VERIFIED}" if peer == "short" else TOO_WEAK, fate.reason), fate
+        assert not fate.peer
+        return
+    assert is_handed_over(fate, peer), fate
+    assert "TLS connection established" in fate.peer_log
+
+
+def test_short_key_is_not_accepted_by_its_fingerprint_either(fates: dict[str, Fate]) -> None:
+    assert fates["print.short.test"].reason
+    assert not fates["print.short.test"].peer
+
+
 # ---- other ways
 
 
@@ -101,6 +121,7 @@ def test_all_mail_with_an_exception(fates: dict[str, Fate]) -> None:
     assert is_handed_over(fates["star good"], "good")
     assert "TLS connection established" in fates["star good"].peer_log
     assert NO_TLS in fates["star plain"].reason
+    assert re.search(TOO_WEAK, fates["star cbc"].reason), fates["star cbc"]
     assert is_handed_over(fates["star exception"], "plain")
 
 
@@ -114,6 +135,16 @@ def test_what_was_there_before_is_put_back(sent: Outgoing, sender: str) -> None:
 
 def test_preflight_names_whose_mail_is_kept(sent: Outgoing, sender: str, fates: dict[str, Fate]) -> None:
     unreachable = sent.runs["levels"].one(sender).result["unreachable_domains"]
+    weak = {one["domain"]: one["cause"] for one in unreachable if one["domain"] in (*STRENGTH, "print.short.test")}
+    assert weak == {
+        "print.short.test": "certificate",
+        **{
+            domain: "certificate" if domain == "bits.short.test" else "no_tls"
+            for domain, (_peer, _options, kept) in STRENGTH.items()
+            if kept
+        },
+    }
+    unreachable = [one for one in unreachable if one["domain"] not in weak]
     foreseen = {one["domain"]: one["cause"] for one in unreachable if not one["domain"].endswith(".login.test")}
     kept = {FIRST[message].partition("@")[2]: fates[message].reason for message in FIRST if fates[message].reason}
     assert foreseen == {
@@ -147,7 +178,8 @@ def test_preflight_refuses(run: str, sent: Outgoing, sender: str) -> None:
 def test_mail_that_is_stuck_is_named(sent: Outgoing, sender: str, fates: dict[str, Fate]) -> None:
     result = sent.runs["everything again"].one(sender).result
     assert not result["changed"]
-    (stuck,) = result["stuck_mail"]
+    weak, stuck = result["stuck_mail"]
+    assert (weak["domain"], weak["messages"]) == ("star.cbc.test", 1)
     assert (stuck["domain"], stuck["messages"]) == ("star.plain.test", 1)
     assert stuck["reason"] == fates["star plain"].reason
     assert f" {stuck['queue_ids'][0]}: to=<" in fates["star plain"].sender_log
@@ -219,6 +251,7 @@ def test_no_password_is_printed(sent: Outgoing) -> None:
 
 def test_second_run_changes_nothing(sent: Outgoing, sender: str) -> None:
     assert sent.runs["levels"].changed(sender) == ["levels"]
+    assert sent.runs["levels updated"].changed(sender) == ["levels updated"]
     assert sent.runs["levels again"].changed(sender) == []
 
 

@@ -148,6 +148,10 @@ class DomainEntries:
             names = (policy.relay_host, "." + policy.relay_host)
         if names:
             fields.update(match=":".join(names), names=names_expression(names))
+        if policy.encrypted:
+            fields["strength"] = policy.strength
+        if policy.require_128_bit:
+            fields["bits"] = "128"
         if policy.fingerprints:
             fields["prints"] = ":".join(one.replace(":", "") for one in policy.fingerprints)
         self.accounts.pop(policy.domain, None)
@@ -251,7 +255,9 @@ class DomainEntries:
         words = [f".{domain}"] if fields.get("subdomains") else []
         words += [fields["level"]]
         words += [
-            f"{word}={fields[name]}" for name, word in (("match", "match"), ("prints", "match")) if name in fields
+            f"{word}={fields[name]}"
+            for name, word in (("match", "match"), ("prints", "match"), ("strength", "strength"), ("bits", "bits"))
+            if name in fields
         ]
         return " ".join([self._next_hop(domain, fields), *words])
 

@@ -9,16 +9,22 @@ A domain with an entry is taken by a router of ours before Debian's see it. The 
 connection of its own, so that no message travels by the policy of another one.
 
 Facts: Exim specification, chapters 9 (lookups), 11 (expansions), 15 (routers), 30 (smtp transport), 43 (TLS and DANE),
-61 (events).
+61 (events). For the words of a strength see _tls/gnutls.py.
 """
 
 from __future__ import annotations
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import DOMAINS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.gnutls import (
+    LEAST_128_BITS,
+    priorities,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 
 CA_FILE = "POSTMASTER_OUT_CA_FILE"  # the macro that keeps which file of roots was asked for
 _ROOTS = "POSTMASTER_OUT_ROOTS"  # the one that says which roots are in force
+DEFAULT_STRENGTH = "intermediate"  # of entries that earlier releases have made
 ROUTER = "postmaster_to_"  # how the names of our routers begin
 TRANSPORT = "postmaster_smtp"  # with an s at the end where TLS starts at once
 
@@ -41,6 +47,9 @@ def said(key: str) -> str:
 
 def _if_said(key: str, then: str, otherwise: str = "") -> str:
     return f"${{extract{{{key}}}{{$address_data}}{{{then}}}{{{otherwise}}}}}"
+
+
+_DEMANDING = "encrypt : verify : secure : fingerprint : dane-only"
 
 
 def _at(*levels: str) -> str:
@@ -143,6 +152,19 @@ def _level_is(level: str, then: str, otherwise: str) -> str:
     return f"${{if eq{{{said('level')}}}{{{level}}}{{{then}}}{{{otherwise}}}}}"
 
 
+def _required_ciphers() -> str:
+    """GnuTLS' priority string where TLS is demanded; empty, which is Exim's default, at other levels.
+
+    An entry without a strength is one of an earlier release.
+    """
+    chosen = priorities(STRENGTHS[DEFAULT_STRENGTH])
+    for name in STRENGTHS:
+        if name != DEFAULT_STRENGTH:
+            chosen = f"${{if eq{{{said('strength')}}}{{{name}}}{{{priorities(STRENGTHS[name])}}}{{{chosen}}}}}"
+    keys = f"${{if eq{{{said('bits')}}}{{128}}{{:{LEAST_128_BITS}}}}}"
+    return f"${{if inlist{{{said('level')}}}{{{_DEMANDING}}}{{{chosen}{keys}}}}}"
+
+
 # The peer's own certificate is number 0 of its chain. Any words refuse it.
 _HAS_NAMES = f"${{if or{{{{eq{{{said('level')}}}{{secure}}}}{{!eq{{{said('names')}}}{{}}}}}}{{{_NAMED}}}}}"
 _REFUSAL = (
@@ -222,7 +244,8 @@ def _transport(name: str, more: str = "") -> str:
 {more}  multi_domain = false
   connection_max_messages = 1
   hosts_avoid_tls = {_at("none")}
-  hosts_require_tls = {_at("encrypt", "verify", "secure", "fingerprint", "dane-only")}
+  hosts_require_tls = {_at(_DEMANDING)}
+  tls_require_ciphers = {_required_ciphers()}
   tls_verify_hosts = {_at("verify", "secure")}
   tls_verify_certificates = {_ROOTS}
   tls_verify_cert_hostnames = {builtin_name_check}

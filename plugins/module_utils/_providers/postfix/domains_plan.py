@@ -39,6 +39,9 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Settings,
     level_in_effect,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    demands_as_much,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outranking import Outranking
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MAIN_CF,
@@ -109,7 +112,7 @@ class Sending:
             name: settings.value(name) for name in settings.noted if name not in ("relayhost", "default_transport")
         }
         used = [one for name, one in services.items() if name in tables.used_services]
-        clients.refuse_hidden(used, relied_on)
+        clients.refuse_hidden(used, relied_on, demands_as_much)
         with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
         present = [policy for policy in policies if policy.present]
         outranking = Outranking(self._host, self._expanded, settings, tables.rows[TLS_POLICY])

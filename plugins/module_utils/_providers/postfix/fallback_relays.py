@@ -19,6 +19,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    falls_short,
+    in_effect,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MAIN_CF,
     MASTER_CF,
@@ -31,7 +35,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     expand,
     words,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
 FALLBACK = "smtp_fallback_relay"
 
@@ -62,18 +65,18 @@ def refuse_weak_fallback(
         own = service.overrides.get(FALLBACK)
         if own:
             found.append((f"{MASTER_CF} line {own.line}", expand(own.value, settings.value)))
-    default = settings.expanded("smtp_tls_security_level")
+    default = Policy(settings.expanded("smtp_tls_security_level"))
     for place, value in found:
         hops = words(value)
         foreign = others(hops)
         for hop in hops:
-            policy = foreign.get(hop) or next((ours[key] for key in keys_of(hop) if key in ours), None)
-            level = policy.level if policy else default
-            over = next((one for one in demanding if weaker(level, one.tls)), None)
+            row = foreign.get(hop) or next((ours[key] for key in keys_of(hop) if key in ours), default)
+            policy = in_effect(row, settings.expanded)
+            over = next((one for one in demanding if falls_short(policy, one)), None)
             if over:
                 raise Problem(
                     f"{place} sends mail by {hop} ({FALLBACK}) while no host of the domain can be reached, and demands"
-                    f" only {level or 'none'} of that host",
+                    f" only {falls_short(policy, over)} of that host",
                     f"remove {FALLBACK}, or declare '{EVERYTHING}' with tls {over.tls} as well",
                     subject=over.title,
                     option="tls",

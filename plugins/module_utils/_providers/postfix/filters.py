@@ -15,34 +15,40 @@ from collections.abc import Callable, Iterable, Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.named_hops import NamedHop
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import TABLES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    falls_short,
+    least,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    TABLES,
+    Policy,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import Hop
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
 
 def refuse_weak_filters(
-    policies: Sequence[DomainPolicy], filters: Iterable[NamedHop], level_of: Callable[[Hop], str | None]
+    policies: Sequence[DomainPolicy], filters: Iterable[NamedHop], policy_at: Callable[[Hop], Policy | None]
 ) -> None:
     """Raise Problem where mail may go through a filter with less TLS than one of the policies demands.
 
     Args:
         policies: all that are declared. That for all mail holds for filters, too.
         filters: the content filters that the configuration names.
-        level_of: answers what is demanded at a hop; None where mail does not leave this host by it.
+        policy_at: answers what is demanded at a hop; None where mail does not leave this host by it.
     """
     demanding = [one for one in policies if one.encrypted and one.domain != EVERYTHING]
     for one in filters if demanding else ():
-        level = level_of(one.hop) if one.hop.next_hop else None
-        if level is None:
+        policy = policy_at(one.hop) if one.hop.next_hop else None
+        if policy is None:
             continue
-        over = next((each for each in demanding if _is_about(one, each) and weaker(level, each.tls)), None)
+        over = next((each for each in demanding if _is_about(one, each) and falls_short(policy, each)), None)
         if over:
             next_hop = one.hop.next_hop
             raise Problem(
-                f"{one.place} has mail go by {one.hop.transport}:{next_hop} first, of which only {level or 'none'} is"
-                " demanded",
-                f"let that host speak TLS and give '{next_hop} {over.tls}' to a table in {TABLES}, or take that filter"
-                " out",
+                f"{one.place} has mail go by {one.hop.transport}:{next_hop} first, of which only"
+                f" {falls_short(policy, over)} is demanded",
+                f"let that host speak TLS and give '{next_hop} {least(over).value}' to a table in {TABLES}, or take"
+                " that filter out",
                 subject=over.title,
                 option="tls",
             )

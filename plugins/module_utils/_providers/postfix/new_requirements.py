@@ -9,7 +9,7 @@ Source: TLS_README ("TLS policy table"), postconf(5) (smtp_tls_policy_maps, smtp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
@@ -28,6 +28,13 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     MATCH,
     Settings,
     level_in_effect,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    GRADE,
+    LEAST_128_BITS,
+    PROTOCOLS,
+    in_effect,
+    no_looser,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     SASL_ACCOUNTS,
@@ -53,10 +60,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import NewRequirements
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
-_DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
 _VERIFYING = frozenset({"verify", "secure"})
 _SERVER_NAME = "smtp_tls_servername"
-_PROTOCOLS = "smtp_tls_mandatory_protocols"
 _MODERN = ("TLSv1.2", "TLSv1.3")
 
 
@@ -96,7 +101,8 @@ class _Comparison:
     @staticmethod
     def _default(value: Callable[[str], str]) -> Policy:
         level = level_in_effect(value(LEVEL), value)
-        return Policy(level, tuple(words(value(MATCH[level]))) if level in MATCH else (), value(_SERVER_NAME))
+        names = tuple(words(value(MATCH[level]))) if level in MATCH else ()
+        return in_effect(Policy(level, names, value(_SERVER_NAME)), value)
 
     def demands(self, domains: Collection[str]) -> list[TlsRequirement]:
         """What is newly demanded of the servers that take the mail of some domains."""
@@ -115,10 +121,10 @@ class _Comparison:
             new = next((self._after[key] for key in keys if key in self._after), None)
             theirs = others.get(hop.next_hop)
             demand = self._demand(domain, hop.transport, hop.next_hop, new or theirs or after)
-            level = (new or theirs or after).level
-            stricter = self._is_stricter(old or theirs or before, new or theirs or after)
+            was, will_be = in_effect(old or theirs or before, self._was), new or theirs or after
+            stricter = self._is_stricter(was, in_effect(will_be, self._settings.expanded))
             logs_in, new_account = self._account(domain, hop.next_hop)
-            if demand and (stricter or (new_account and level in _DEMANDING)):
+            if demand and (stricter or (new_account and will_be.demands_tls)):
                 mechanisms = self._mechanisms(hop.transport) if logs_in else ()
                 found.append(replace(demand, named_in=place, mechanisms=mechanisms))
         return found
@@ -136,10 +142,11 @@ class _Comparison:
         return usable_mechanisms(self._host, "" if ours else self._of_service(transport, FILTER))
 
     def _is_stricter(self, old: Policy, new: Policy) -> bool:
-        if new.level not in _DEMANDING or weaker(new.level, old.level):
+        if not new.demands_tls or weaker(new.level, old.level):
             return False
         other_roots = new.level in _VERIFYING and "smtp_tls_CAfile" in self._settings.changed
-        return new != old or other_roots
+        as_strong = replace(new, protocols=old.protocols, excluded=old.excluded)
+        return as_strong != old or other_roots or not no_looser(old, new)
 
     def _demand(self, domain: str, transport: str, next_hop: str, policy: Policy) -> TlsRequirement | None:
         """What a policy demands at a next hop; None where that stands for many places."""
@@ -156,9 +163,14 @@ class _Comparison:
             level=policy.level,
             server_name=self._server_name(transport, place.host, policy),
         )
-        versions = tls_versions(self._of_service(transport, _PROTOCOLS))
-        if not set(versions).issuperset(_MODERN):
-            found = replace(found, versions=versions, versions_set_by=_PROTOCOLS)
+        strength = in_effect(policy, lambda name: self._of_service(transport, name))
+        versions = tls_versions(strength.protocols)
+        if policy.demands_tls and not set(versions).issuperset(_MODERN):
+            whose = f"the entry's strength and {PROTOCOLS}" if policy.protocols else PROTOCOLS
+            found = replace(found, versions=versions, versions_set_by=whose)
+        if policy.demands_tls and strength.excluded:
+            ciphers = self._ciphers(transport, strength.excluded)
+            found = replace(found, ciphers=ciphers, keys_of_128_bits=LEAST_128_BITS in strength.excluded)
         match = policy.match
         if policy.level in MATCH and not match:
             match = tuple(words(self._settings.expanded(MATCH[policy.level])))
@@ -174,6 +186,11 @@ class _Comparison:
     def _looks_up_exchangers(self) -> bool:
         disabled = self._settings.expanded("smtp_dns_support_level") == "disabled"
         return not disabled and self._settings.expanded("disable_dns_lookups") != "yes"
+
+    def _ciphers(self, transport: str, excluded: Sequence[str]) -> str:
+        """The list of cipher suites that smtp(8) hands to OpenSSL (tls_misc.c), at the security level that it has."""
+        own = self._of_service(transport, f"tls_{self._of_service(transport, GRADE)}_cipherlist")
+        return ":".join([own, "@SECLEVEL=0", *(f"!{word}" for word in (*excluded, "eNULL"))])
 
     def _of_service(self, transport: str, name: str) -> str:
         """A parameter's value as a service has it."""
@@ -211,6 +228,7 @@ def new_requirements(
     return NewRequirements(
         of=comparison.demands,
         of_others=below or comparison.default_before != comparison.default_after,
+        updated=[one for one in tables.updated if one != EVERYTHING],
         ca_file=settings.expanded("smtp_tls_CAfile"),
         ca_directory=settings.expanded("smtp_tls_CApath"),
         resolv_conf=resolv_conf(host, settings),

@@ -22,6 +22,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    falls_short,
+    in_effect,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import (
     MAIN_CF,
     TLS_POLICY,
@@ -32,7 +36,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Policy,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import words
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import weaker
 
 _PER_SITE = "smtp_tls_per_site"
 _ANY = "*"  # the key of a table that answers everything
@@ -110,12 +113,13 @@ class OtherTables:
     def _refuse_weaker(
         self, table: str, row: TableRow, wide: Sequence[DomainPolicy], ours: Collection[str], this_host: ThisHost
     ) -> None:
-        level, key = Policy.parse(row.value).level, row.key.lower()
-        over = next((one for one in wide if _is_about(one, key, table) and weaker(level, one.tls)), None)
+        policy, key = in_effect(Policy.parse(row.value), self._settings.expanded), row.key.lower()
+        over = next((one for one in wide if _is_about(one, key, table) and falls_short(policy, one)), None)
         if over and key not in ours and not this_host.is_at(key):
             place = f"{self._place(TABLES)} with {table}" if row.place == table else row.place
             raise Problem(
-                f"{place} demands only {level} for {row.key}, and goes before this entry's {over.tls}",
+                f"{place} demands only {falls_short(policy, over)} for {row.key}, and goes before this entry's"
+                f" {over.tls}",
                 "remove that row, or declare that domain with an entry of its own, which goes before both"
                 if "." in key and not is_of_patterns(table)
                 else "remove that row",

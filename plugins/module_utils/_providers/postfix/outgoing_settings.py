@@ -37,6 +37,8 @@ OF_EVERYTHING = (
     "smtp_tls_servername",
     "relayhost",
     "default_transport",
+    "smtp_tls_mandatory_protocols",
+    "smtp_tls_mandatory_exclude_ciphers",
 )
 MATCH = {
     "verify": "smtp_tls_verify_cert_match",

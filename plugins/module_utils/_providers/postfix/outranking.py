@@ -33,7 +33,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     LEVEL,
     Settings,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    in_effect,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    Policy,
     by_key,
     keys_of,
     policies_of_others,
@@ -85,15 +89,17 @@ class Outranking:
         refuse_weak_fallback(policies, used, self._settings, ours, of_others)
         this_host = ThisHost(self._host, self._expanded)
 
-        def level_of(hop: Hop) -> str | None:
+        def policy_at(hop: Hop) -> Policy | None:
             service = services.get(hop.transport)
             if not service or this_host.is_at(hop.next_hop):
                 return None
-            policy = next((ours[key] for key in keys_of(hop.next_hop) if key in ours), None)
-            policy = of_others([hop.next_hop]).get(hop.next_hop, policy)
-            override = service.overrides.get(LEVEL)
-            own = expand(override.value, self._settings.value) if override else self._settings.expanded(LEVEL)
-            return policy.level if policy else own
 
-        refuse_weak_filters(policies, (one for one in named.found() if one.filters), level_of)
+            def value(name: str) -> str:
+                own = service.overrides.get(name) if service else None
+                return expand(own.value, self._settings.value) if own else self._settings.expanded(name)
+
+            policy = next((ours[key] for key in keys_of(hop.next_hop) if key in ours), Policy(value(LEVEL)))
+            return in_effect(of_others([hop.next_hop]).get(hop.next_hop, policy), value)
+
+        refuse_weak_filters(policies, (one for one in named.found() if one.filters), policy_at)
         return [*warnings, *other_tables.weaker_rows(policies, ours)]

@@ -22,6 +22,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Settings,
     level_in_effect,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    OutgoingStrength,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import Policy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.values import expand
 
 OWNER = "(own)"  # to whom these rows belong in our table; no domain has such a name
@@ -48,10 +52,10 @@ def own_hops(
     }
 
 
-def own_rows(hops: Collection[str], settings: Settings) -> tuple[Row, ...]:
+def own_rows(hops: Collection[str], settings: Settings, strength: OutgoingStrength) -> tuple[Row, ...]:
     """The rows for next hops within this host."""
-    level = level_before(settings)
-    return tuple(Row(one, level) for one in sorted(hops))
+    value = strength.as_before(Policy(level_before(settings))).value
+    return tuple(Row(one, value) for one in sorted(hops))
 
 
 def level_before(settings: Settings) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Rows
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import TLS_POLICY
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
@@ -22,22 +23,73 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 TABLES = "smtp_tls_policy_maps"
 
 
+DEMANDING = frozenset({"encrypt", "verify", "secure", "fingerprint", "dane-only"})
+_PROTOCOLS, _EXCLUDED, _MATCH, _SERVER_NAME = "protocols=", "exclude=", "match=", "servername="
+
+
 @dataclass(frozen=True)
 class Policy:
-    """A level, what it matches (names, words that stand for names, or digests), and the name that is told (SNI)."""
+    """What a row says of a next hop.
+
+    Attributes:
+        level: the level.
+        match: names, words that stand for names, or digests.
+        server_name: the name that is told (SNI); empty for main.cf's.
+        protocols: the versions of TLS, as a list of Postfix'; empty for main.cf's.
+        excluded: what is taken out of the cipher suites, in OpenSSL's words; None for main.cf's.
+    """
 
     level: str
-    match: tuple[str, ...]
+    match: tuple[str, ...] = ()
     server_name: str = ""
+    protocols: str = ""
+    excluded: tuple[str, ...] | None = None
 
     @classmethod
     def parse(cls, value: str) -> Policy:
         """From a row of the TLS policy table."""
-        level, *attributes = value.split() or [""]
+        level, *attributes = words(value) or [""]
         between = r"\|" if level == "fingerprint" else r"[:|]"  # a fingerprint has colons in it
-        given = (one[len("match=") :] for one in attributes if one.startswith("match="))
-        told = [one[len("servername=") :] for one in attributes if one.startswith("servername=")]
-        return cls(level, tuple(name for one in given for name in re.split(between, one)), "".join(told[-1:]))
+
+        def given(name: str) -> list[str]:
+            return [one[len(name) :] for one in attributes if one.lower().startswith(name)]
+
+        excluded = given(_EXCLUDED)
+        return cls(
+            level,
+            tuple(name for one in given(_MATCH) for name in re.split(between, one)),
+            "".join(given(_SERVER_NAME)[-1:]),
+            "".join(given(_PROTOCOLS)[-1:]),
+            words_of_exclusion(excluded[-1]) if excluded else None,
+        )
+
+    @property
+    def demands_tls(self) -> bool:
+        """Whether mail never leaves in clear text."""
+        return self.level in DEMANDING
+
+    @property
+    def value(self) -> str:
+        """The row."""
+        # a fingerprint has colons in it
+        match = ("|" if self.level == "fingerprint" else ":").join(self.match)
+        attributes = (
+            (_MATCH, match),
+            (_SERVER_NAME, self.server_name),
+            (_PROTOCOLS, ":".join(words(self.protocols))),
+            (_EXCLUDED, ":".join(self.excluded or ())),
+        )
+        return " ".join([self.level, *(f"{name}{text}" for name, text in attributes if text)])
+
+
+def words_of_exclusion(value: str) -> tuple[str, ...]:
+    """The words of a list of what is taken out of the cipher suites (smtp_tls_mandatory_exclude_ciphers)."""
+    return tuple(words(value.replace(":", " ")))
+
+
+def policy_of(policy: DomainPolicy) -> Policy:
+    """A declared policy as the TLS policy table has it, but for its strength."""
+    return Policy(policy.tls, policy.fingerprints or policy.match, policy.servername)
 
 
 def by_key(rows: Rows) -> dict[str, Policy]:

@@ -11,7 +11,7 @@ nothing changes for the rest.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
@@ -101,8 +101,15 @@ def with_services(master: str, wanted: Iterable[str], accounts: str) -> str:
     return master
 
 
-def refuse_hidden(services: Iterable[master_cf.Service], wanted: Mapping[str, str]) -> None:
+def refuse_hidden(
+    services: Iterable[master_cf.Service], wanted: Mapping[str, str], as_good: Callable[[str, str, str], bool]
+) -> None:
     """Settings of main.cf that a service does not see have no effect on the mail that it sends.
+
+    Args:
+        services: those that send it.
+        wanted: the settings.
+        as_good: answers whether a parameter's value in a service will do in the place of the one that is wanted.
 
     Raises:
         Problem: a service sets one of them for itself.
@@ -110,7 +117,7 @@ def refuse_hidden(services: Iterable[master_cf.Service], wanted: Mapping[str, st
     for service in services:
         for name, value in wanted.items():
             override = service.overrides.get(name)
-            if override and not same(name, override.value, value):
+            if override and not same(name, override.value, value) and not as_good(name, override.value, value):
                 raise Problem(
                     f"{MASTER_CF} line {override.line} sets '-o {name}={override.value}' for the service"
                     f" {service.name}, so the new setting would not apply to the mail that it sends",

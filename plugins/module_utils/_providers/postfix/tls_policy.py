@@ -12,7 +12,7 @@ is silently ignored and mail leaves in clear text. So the next hop is worked out
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
@@ -26,8 +26,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import (
     smtp_clients as clients,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.address_ways import (
-    AddressWays,
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.domain_ways import (
+    DomainWays,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.login_services import (
     LoginServices,
@@ -43,10 +43,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.next_hops import ThisHost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_settings import (
+    LEVEL,
     OF_EVERYTHING,
     Settings,
     for_everything,
-    relay_of,
+)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
+    DEFAULT_PROTOCOLS,
+    PROTOCOLS,
+    OutgoingStrength,
+    said,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.own_hops import (
     OWNER,
@@ -61,15 +67,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     TRANSPORT,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.policies import (
+    Policy,
     policies_of_others,
+    policy_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import (
-    Hop,
-    Route,
-    Routing,
-    overlaid,
-    parents_of,
-)
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.routing import Hop
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
 
@@ -80,21 +82,11 @@ PARAMETER_OF = {
 }
 _WHAT = {TRANSPORT: "route", TLS_POLICY: "TLS policy", SASL_ACCOUNTS: "account"}
 # Postfix' own values of parameters that are put back where nothing had stood in main.cf; others are empty.
-_DEFAULTS = {"default_transport": clients.PLAIN}
+_DEFAULTS = {"default_transport": clients.PLAIN, PROTOCOLS: DEFAULT_PROTOCOLS}
 
 
-def policy_value(policy: DomainPolicy) -> str:
-    """A policy as the TLS policy table has it."""
-    if policy.fingerprints:
-        value = f"{policy.tls} match={'|'.join(policy.fingerprints)}"  # a fingerprint has colons in it
-    else:
-        value = policy.tls + (f" match={':'.join(policy.match)}" if policy.match else "")
-    return value + (f" servername={policy.servername}" if policy.servername else "")
-
-
-def level_in(row: Row) -> str:
-    """The level that a row of the TLS policy table asks for."""
-    return row.value.split()[0]
+def _short(value: str) -> str:
+    return said(Policy.parse(value))
 
 
 class DomainTables:
@@ -110,7 +102,7 @@ class DomainTables:
     Attributes:
         before: the rows as they are, by table and domain.
         rows: the rows as they must be.
-        used_services: the services that mail is sent by.
+        updated: domains of earlier calls whose rows get the strength that they lack.
         named_hops: next hops beside those of domains, at which what is demanded of all outgoing mail holds as well.
         warnings: what the administrator should know.
     """
@@ -126,22 +118,31 @@ class DomainTables:
         self._host = host
         self._expanded = expanded
         self._settings = settings
-        self._services = [*services, *clients.OURS]
+        self._strength = OutgoingStrength(host, settings, services)
         self._logins = LoginServices(host, settings, services)
         self._this_host = ThisHost(host, expanded)
         self._affected = follow_main_cf(services)
         self._named = named
         self._map_type = settings.expanded("default_database_type")
+        self._ways = DomainWays(host, expanded, settings, [*services, *clients.OURS])
         self.before = {path: table.parse(host.read_text(path)) for path in PARAMETER_OF}
-        self._routing = Routing(host, expanded, TRANSPORT, self._services)
-        self._address_ways = AddressWays(host, expanded, TRANSPORT)
-        self._hops_of_addresses: dict[str, list[Hop]] = {}
-        self._routes: dict[str, Route] = {}
         self.rows = {path: dict(rows) for path, rows in self.before.items()}
-        self.used_services: set[str] = {clients.PLAIN}
         self.named_hops: list[NamedHop] = []
-        self._unlisted_ways: set[str] = set()
+        self.updated: list[str] = []
         self.warnings: list[str] = []
+
+    @property
+    def used_services(self) -> set[str]:
+        """The services that mail is sent by."""
+        return self._ways.used_services
+
+    def ways(self, domains: Iterable[str]) -> dict[str, list[Hop]]:
+        """The next hops by which smtp(8) will send the mail of each domain; a domain whose mail it does not is missing.
+
+        Args:
+            domains: also such as have no entry.
+        """
+        return self._ways.of(domains, self.rows[TRANSPORT])
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:
         """Enter the policies into the rows.
@@ -160,12 +161,13 @@ class DomainTables:
                 del rows[domain]
         present = [policy for policy in policies if policy.present]
         self._settle_everything(present, gone)
-        self._route(present)
+        self._ways.work_out(present)
         for policy in present:
             self._put(policy)
         self._settle_own_hops(present)
+        self._update(named)
         self._refuse_contradictions()
-        self._warn_of_routes(present)
+        self.warnings += self._ways.warnings(present)
         everything = [*(policy.domain for policy in policies), *sorted(gone - named - {OWNER})]
         return [self._outcome(domain) for domain in everything]
 
@@ -177,7 +179,14 @@ class DomainTables:
         wanted: dict[str, str] = {}
         if everything:
             named = self._settings.with_names(everything)
-            wanted = for_everything(named, self._logins.service_of(everything, None))
+            service = self._logins.service_of(everything, None)
+            wanted = {**for_everything(named, service), **self._strength.of_everything(named)}
+        elif LEVEL in self._settings.noted and EVERYTHING not in gone and PROTOCOLS not in self._settings.noted:
+            # an earlier release has written it without a strength
+            kept = DomainPolicy(EVERYTHING, self._settings.kept(LEVEL))
+            if self._settings.value(LEVEL) == kept.tls:
+                wanted = self._strength.of_everything(kept)
+                self.updated += [EVERYTHING] if wanted else []
         if everything or EVERYTHING in gone:
             for name in set(OF_EVERYTHING) & set(self._settings.noted) - set(wanted):
                 self._settings.put_back(name, _DEFAULTS.get(name, ""))
@@ -193,9 +202,9 @@ class DomainTables:
             named = self._named.found()
             self.named_hops = list({one.hop: one for one in named if one.hop.transport in self._affected}.values())
             elsewhere = [one.hop for one in named if not self._this_host.is_at(one.hop.next_hop)]
-            self.used_services |= {one.transport for one in elsewhere}
-            route = self._routes[EVERYTHING]
-            outward = {hop.next_hop for hop in (route.usual, *route.by_sender)}
+            self._ways.used_services |= {one.transport for one in elsewhere}
+            route = self._ways.usual(EVERYTHING)
+            outward = {hop.next_hop for hop in (route.usual, *route.by_sender)} if route else set()
             rows = ()
             if everything.encrypted:
                 self.warnings += [
@@ -204,136 +213,25 @@ class DomainTables:
                     for table, place in self._named.unlisted.items()
                 ]
                 hops = own_hops(named, self._this_host, self._affected, outward)
-                rows = own_rows(hops - set(policies_of_others(self._host, self._expanded, hops)), self._settings)
+                hops -= set(policies_of_others(self._host, self._expanded, hops))
+                rows = own_rows(hops, self._settings, self._strength)
         claimed = {row.key for some in table_rows.values() for row in some}
         rows = tuple(row for row in rows if row.key not in claimed)
         if rows:
             table_rows[OWNER] = rows
 
-    # ---- ways
-
-    def _route(self, present: Sequence[DomainPolicy]) -> None:
-        """Work out the way of all domains for which none is asked."""
-        names = []
-        for policy in present:
-            if policy.domain == EVERYTHING or not policy.relay_host:
-                names.append(policy.domain)
-                names += ["." + policy.domain] if policy.subdomains else []
-        planned = {name: self._settings.value(name) for name in self._settings.changed}
-        self._routing = Routing(self._host, overlaid(self._expanded, planned), TRANSPORT, self._services)
-        self._routes = self._routing.routes(names)
-        for policy in present:
-            if policy.encrypted and policy.domain != EVERYTHING:
-                self._hops_of_addresses[policy.domain] = self._of_addresses(policy)
-        ways = [hop for route in self._routes.values() for hop in (route.usual, *route.by_sender)]
-        ways += [hop for several in self._hops_of_addresses.values() for hop in several]
-        self.used_services |= {hop.transport for hop in ways}
-        self.used_services |= set(clients.STOCK) if EVERYTHING in self._routes else set()
-
-    def _of_addresses(self, policy: DomainPolicy) -> list[Hop]:
-        """The other next hops by which mail for single addresses of a domain leaves."""
-        routes = self._routes_of(policy)
-        usual = routes[0].usual.transport if routes else clients.PLAIN
-        hops = []
-        for way in self._address_ways.of(policy.domain, subdomains=policy.subdomains):
-            hop = Hop(way.hop.transport or usual, way.hop.next_hop)
-            if hop.transport not in self._services or self._this_host.is_at(hop.next_hop):
-                continue
-            if policy.relay_host and hop.next_hop != relay_of(policy):
-                raise Problem(
-                    f"{way.place} sends mail for {way.key} to {hop.next_hop}, which goes before relay_host",
-                    "remove that row, or leave relay_host out",
-                    subject=policy.title,
-                    option="relay_host",
-                )
-            hops.append(hop)
-        self._unlisted_ways.update(self._address_ways.unlisted)
-        return list(dict.fromkeys(hops))
-
-    def _routes_of(self, policy: DomainPolicy) -> list[Route]:
-        found = (self._routes.get(name) for name in (policy.domain, "." + policy.domain))
-        return [one for one in found if one]
-
-    def ways(self, domains: Iterable[str]) -> dict[str, list[Hop]]:
-        """The next hops by which smtp(8) will send the mail of each domain; a domain whose mail it does not is missing.
-
-        Args:
-            domains: also such as have no entry.
-        """
-        ours = {row.key: row.value for rows in self.rows[TRANSPORT].values() for row in rows}
-        found: dict[str, list[Hop]] = {}
-        for domain in domains:
-            keys = (domain, *("." + one for one in parents_of(domain)))
-            transport, colon, next_hop = next((ours[key] for key in keys if key in ours), "").partition(":")
-            found[domain] = [Hop(transport, next_hop)] if colon else []
-        unknown = [domain for domain, hops in found.items() if not hops and domain not in self._routes]
-        routes = {**self._routes, **self._routing.routes_of_sent(unknown)}
-        for domain, hops in found.items():
-            if not hops and domain in routes:
-                hops += [routes[domain].usual, *routes[domain].by_sender]
-        for domain, some in self._hops_of_addresses.items():
-            if domain in found:
-                found[domain] += some
-        return {
-            domain: [hop for hop in hops if hop.transport in self._services] for domain, hops in found.items() if hops
-        }
-
-    def _warn_of_routes(self, present: Sequence[DomainPolicy]) -> None:
-        """What a policy holds for beyond its domain, and what mail of its domain it does not hold for."""
-        uncovered: dict[str, list[str]] = defaultdict(list)
-        sharing: dict[str, list[str]] = defaultdict(list)
-        without_account = []
-        for policy in present:
-            routes = self._routes_of(policy)
-            if policy.domain == EVERYTHING:
-                continue  # it holds for every way, by main.cf
-            shared = {
-                hop.next_hop
-                for route in routes
-                for hop in (route.usual, *route.by_sender, *self._hops_of_addresses.get(policy.domain, ()))
-                if hop.next_hop.lstrip(".") != policy.domain and hop.transport in self._services
-            }
-            for next_hop in shared:
-                sharing[next_hop].append(policy.domain)
-            for route in routes:
-                unknown = [*route.unknown]
-                unknown += [
-                    f"the transport {one.transport}" for one in route.by_sender if one.transport not in self._services
-                ]
-                if unknown:
-                    uncovered[" or ".join(dict.fromkeys(unknown))].append(policy.domain)
-            if policy.account and any(route.by_sender for route in routes):
-                without_account.append(policy.domain)
-        for next_hop, domains in sorted(sharing.items()):
-            whose = f"policy for {domains[0]} holds" if len(domains) == 1 else f"policies for {several(domains)} hold"
-            self.warnings.append(f"the {whose} for all mail that leaves by {next_hop}")
-        for ways, domains in uncovered.items():
-            self.warnings.append(
-                f"mail from senders that {ways} routes differently does not follow the policies for"
-                f" {several(dict.fromkeys(domains))}; give these a relay_host to include it"
-            )
-        if self._unlisted_ways:
-            self.warnings.append(
-                f"{several(sorted(self._unlisted_ways))} cannot be listed: mail for single addresses that it sends"
-                " another way does not follow the policy for their domain"
-            )
-        if without_account:
-            self.warnings.append(
-                f"mail from senders routed differently does not use the account for {several(without_account)};"
-                " give these a relay_host to include it"
-            )
-
     # ---- rows
 
     def _put(self, policy: DomainPolicy) -> None:
-        usual, hops = self._hops(policy)
-        value = policy_value(self._settings.with_names(policy))
+        usual, hops = self._ways.hops(policy)
+        row = policy_of(self._settings.with_names(policy))
+        value = self._strength.demanded(policy, row, self._ways.transports(policy)).value
         wanted: dict[str, list[Row]] = {
             TRANSPORT: [],
             TLS_POLICY: [Row(hop, value) for hop in hops],
             SASL_ACCOUNTS: [self._account_row(policy, policy.account, usual)] if policy.account else [],
         }
-        routes = self._routes_of(policy)
+        routes = self._ways.routes_of(policy)
         service = self._logins.service_of(policy, routes[0] if routes else None)
         if (policy.relay_host or service) and policy.domain != EVERYTHING:
             way = f"{service or clients.PLAIN}:{usual}"
@@ -344,30 +242,6 @@ class DomainTables:
                 self.rows[path][policy.domain] = tuple(sorted(set(rows), key=lambda row: (row.key, row.value)))
             else:
                 self.rows[path].pop(policy.domain, None)
-
-    def _hops(self, policy: DomainPolicy) -> tuple[str, list[str]]:
-        """The usual next hop of a domain's mail, and all that smtp(8) may look its policy up by."""
-        relay = relay_of(policy)
-        if policy.domain != EVERYTHING:
-            if relay:
-                return relay, [relay]
-            routes = self._routes_of(policy)
-            others = (hop for route in routes for hop in route.by_sender if hop.transport in self._services)
-            return routes[0].usual.next_hop, [
-                *(route.usual.next_hop for route in routes),
-                *(one.next_hop for one in others),
-                *(one.next_hop for one in self._hops_of_addresses.get(policy.domain, ())),
-            ]
-        usual = self._routes[EVERYTHING].usual
-        if relay and usual.next_hop != relay:
-            raise Problem(
-                f"a transport table or default_transport sends all mail to {usual.next_hop} and overrides relay_host",
-                "remove it, or leave relay_host out",
-                subject=policy.title,
-                option="relay_host",
-            )
-        # without a host of its own each domain is its own next hop, and main.cf alone decides
-        return usual.next_hop, [] if usual.next_hop == EVERYTHING else [usual.next_hop]
 
     def _account_row(self, policy: DomainPolicy, account: SaslAccount, usual: str) -> Row:
         if usual == EVERYTHING or (policy.subdomains and not policy.relay_host):
@@ -383,6 +257,21 @@ class DomainTables:
                 if row.key == usual and row.value.partition(":")[0] == account.username:
                     value = row.value
         return Row(usual, value)
+
+    def _update(self, named: Collection[str]) -> None:
+        """Give rows of earlier calls the strength that earlier releases have not written."""
+        rows = self.rows[TLS_POLICY]
+        for domain in sorted(set(rows) - set(named) - {OWNER}):
+            found = [Row(row.key, self._strength.kept(Policy.parse(row.value), domain).value) for row in rows[domain]]
+            if [Policy.parse(one.value) for one in found] != [Policy.parse(one.value) for one in rows[domain]]:
+                rows[domain] = tuple(found)
+                self.updated.append(domain)
+        if self.updated:
+            everything = ("all other mail" if one == EVERYTHING else one for one in self.updated)
+            self.warnings.append(
+                f"the entries for {several(everything)}, which an earlier release has made and this call does not"
+                " declare, demand TLS of strength intermediate from now on"
+            )
 
     def _refuse_contradictions(self) -> None:
         """Two domains that leave by one next hop cannot be treated differently there."""
@@ -418,9 +307,10 @@ class DomainTables:
             if path == SASL_ACCOUNTS:  # its value is never shown
                 reasons.append(f"{what}: {'removed' if not after else 'set' if not before else 'changed'}")
             else:
-                reasons.append(f"{what}: {self._said(before)} -> {self._said(after)}")
+                short = _short if path == TLS_POLICY else str
+                reasons.append(f"{what}: {self._said(before, short)} -> {self._said(after, short)}")
         rows = self.rows[TLS_POLICY].get(domain, ())
-        route = self._routes.get(domain)
+        route = self._ways.usual(domain)
         usual = route.usual.next_hop if route else rows[0].key if rows else ""
         others = sorted({row.key for row in rows} - {usual})
         return DomainOutcome(domain, usual, "; ".join(reasons), tuple(others))
@@ -431,13 +321,13 @@ class DomainTables:
         return (*rows.get(domain, ()), *(rows.get(OWNER, ()) if domain == EVERYTHING else ()))
 
     @staticmethod
-    def _said(rows: Sequence[Row]) -> str:
-        return ", ".join(f"{row.key} {row.value}" for row in rows) or "none"
+    def _said(rows: Sequence[Row], short: Callable[[str], str]) -> str:
+        return ", ".join(f"{row.key} {short(row.value)}" for row in rows) or "none"
 
     def levels(self) -> dict[str, str]:
         """The level of each domain that has one."""
         policies = self.rows[TLS_POLICY]
-        return {domain: level_in(rows[0]) for domain, rows in policies.items() if rows and domain != OWNER}
+        return {domain: Policy.parse(rows[0].value).level for domain, rows in policies.items() if rows and domain != OWNER}
 
     def services_of_ours(self) -> set[str]:
         """The services of ours that send mail."""

@@ -29,10 +29,30 @@ LEVELS = ("none", "may", "encrypt", "verify", "secure", "fingerprint")
 PEERS = ("good", "self", "expired", "wrong", "plain")
 LOGINS = ("right", "wrong", "blank", "implicit", "consent", "refused")
 CA = "/etc/ssl/peers-root.pem"
+TABLE = "/etc/postfix/postmaster_tls_policy"
 CAPTURE = f"{WORK}/outgoing.pcap"
 MODULE = "mail_domain_security"
 _HELD = "deferred transport"  # Postfix' words for mail that defer_transports holds back
+# Messages by domain: PEER and options of the entry; and whether it is kept since the peer offers less than it demands.
+STRENGTH: dict[str, tuple[str, dict[str, Any], bool]] = {
+    "may.old.test": ("old", {"tls": "may"}, False),
+    "encrypt.old.test": ("old", {"tls": "encrypt"}, True),
+    "legacy.old.test": ("old", {"strength": "legacy"}, True),
+    "may.cbc.test": ("cbc", {"tls": "may"}, False),
+    "encrypt.cbc.test": ("cbc", {"tls": "encrypt"}, True),
+    "secure.cbc.test": ("cbc", {}, True),
+    "legacy.cbc.test": ("cbc", {"strength": "legacy"}, False),
+    "secure.gcm.test": ("gcm", {}, False),
+    "modern.gcm.test": ("gcm", {"strength": "modern"}, True),
+    "modern.good.test": ("good", {"strength": "modern"}, False),
+    "secure.short.test": ("short", {}, False),
+    "bits.short.test": ("short", {"require_128_bit": True}, True),
+    "bits.good.test": ("good", {"require_128_bit": True}, False),
+}
 DOMAINS = {
+    **{domain: peer for domain, (peer, _options, _kept) in STRENGTH.items()},
+    "print.short.test": "short",
+    "star.cbc.test": "cbc",
     **{f"{level}.{peer}.test": peer for level in LEVELS for peer in PEERS},
     "free.plain.test": "plain",
     "mapped.good.test": "plain",  # the transport table sends it elsewhere
@@ -203,6 +223,7 @@ def levels(about: remote_servers.RemoteServers, passwords: Mapping[str, str]) ->
         ),
     }
     found += [{"domain": domain, **options} for domain, options in logins.items()]
+    found += [{"domain": domain, **options} for domain, (_peer, options, _kept) in STRENGTH.items()]
     return [*found, {"domain": "mapped.good.test"}, {"domain": "mapped.plain.test"}]
 
 
@@ -213,6 +234,7 @@ FIRST = {
     "mapped good": "x@mapped.good.test",
     "mapped plain": "x@mapped.plain.test",
 }
+OF_STRENGTH = {domain: f"x@{domain}" for domain in STRENGTH}
 
 
 def run(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoing:
@@ -254,14 +276,18 @@ def run(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoin
     for policy in own:  # the certificate's names stand for the peer, not for the domain
         if policy["domain"] in ("mapped.good.test", "mapped.plain.test"):
             policy["match"] = ["good.peer.test"]
+    print_of_short = {"tls": "fingerprint", "fingerprints": [about.short], "require_128_bit": True}
+    own.append({"domain": "print.short.test", **print_of_short})
     call("levels", domains=own, ca_file=CA)
+    on_all(f"sed -i 's/ protocols=.*//' {TABLE}; postmap {TABLE}")  # as earlier releases have left it
+    call("levels updated", domains=own, ca_file=CA)
     call("levels again", domains=own, ca_file=CA)
     with ThreadPoolExecutor() as pool:
         recorders = [recorded(lab, host, outcome.wire) for host in hosts]
         for recorder in recorders:
             recorder.__enter__()
         try:
-            phase(FIRST)
+            phase({**FIRST, **OF_STRENGTH, "print.short.test": "x@print.short.test"})
         finally:
             list(pool.map(lambda one: one.__exit__(None, None, None), recorders))
     for host in hosts:
@@ -295,7 +321,7 @@ def run(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoin
         for host in hosts:
             outcome.refused[host.name].append(_configuration(lab, host))
     call("everything", domains=everything)
-    phase({**held, "star exception": "x@old.plain.test"}, held=tuple(held))
+    phase({**held, "star exception": "x@old.plain.test", "star cbc": "x@star.cbc.test"}, held=tuple(held))
     start = mail_daemons.cursor(lab, peer)
     call("everything again", domains=everything)
     seen = mail_daemons.journal_since(lab, peer, start)

@@ -30,6 +30,7 @@ ALIASES = {"auth": ("right", "wrong", "blank", "implicit"), "plain": ("refused",
 _LOGIN = "-o smtpd_sasl_auth_enable=yes -o smtpd_relay_restrictions=permit_sasl_authenticated,reject"
 _ANYONE = "-o smtpd_relay_restrictions=reject_unauth_destination"
 _TLS = "-o smtpd_tls_security_level=may"
+_SUITES = "-o tls_medium_cipherlist"
 # name: last part of the address, port, what the service is told
 SERVICES = {
     "good": (201, 25, f"{_TLS} {_ANYONE}"),
@@ -39,6 +40,10 @@ SERVICES = {
     "plain": (205, 25, f"-o smtpd_tls_security_level=none {_ANYONE}"),
     "auth": (206, 25, f"{_TLS} -o smtpd_tls_auth_only=yes {_LOGIN}"),
     "auths": (206, 465, f"-o smtpd_tls_wrappermode=yes {_LOGIN}"),
+    "old": (208, 25, f"{_TLS} {_ANYONE} -o smtpd_tls_protocols=TLSv1.1 {_SUITES}=ALL:@SECLEVEL=0"),
+    "cbc": (209, 25, f"{_TLS} {_ANYONE} -o smtpd_tls_protocols=TLSv1.2 {_SUITES}=ECDHE-ECDSA-AES128-SHA"),
+    "gcm": (210, 25, f"{_TLS} {_ANYONE} -o smtpd_tls_protocols=TLSv1.2 {_SUITES}=ECDHE-ECDSA-AES128-GCM-SHA256"),
+    "short": (211, 25, f"{_TLS} {_ANYONE}"),
     "clear": (207, 25, f"-o smtpd_tls_security_level=none -o smtpd_tls_auth_only=no {_LOGIN}"),
 }
 _SETTINGS = {
@@ -61,11 +66,13 @@ class RemoteServers:
         host: where they are.
         ca: PEM of the root that the good ones are signed by.
         fingerprint: SHA-256 digest of the good one's certificate.
+        short: the same of the one whose key is short.
     """
 
     host: Host
     ca: str
     fingerprint: str
+    short: str
 
 
 def names_of(peer: str) -> list[str]:
@@ -110,21 +117,21 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Remo
     records = [f"mx-host={domain},{peer}.peer.test,10" for domain, peer in domains.items()]
     authority = Authority("Root of peers")
     stranger = Authority("Nobody's root")
-    entries, script, fingerprint = "", "", ""
+    entries, script = "", ""
+    fingerprints = {}
     for name, (last, port, options) in SERVICES.items():
         peer = "auth" if name == "auths" else name
         address = f"{network}.{last}"
         if name == peer:
             records.append(f"host-record={','.join(names_of(peer))},{address}")
             script += f"ip address replace {address}/24 dev eth0\n"
-            key = new_key()
+            key = new_key(2048 if peer == "short" else 0)
             names = ("other.peer.test",) if peer == "wrong" else (*names_of(peer), f"*.{peer}.test")
             signer = stranger if peer == "self" else authority
             end = NOW - DAY / 2 if peer == "expired" else NOW + DAY
             certificate = signer.certify(key.public_key(), distinguished(names[0]), names, not_after=end)
             lab.write(host, f"/etc/postfix/{peer}.pem", (key_pem(key) + pem(certificate)).decode(), "0600")
-            if peer == "good":
-                fingerprint = certificate.fingerprint(hashes.SHA256()).hex()
+            fingerprints[peer] = certificate.fingerprint(hashes.SHA256()).hex()
         chain = f"-o smtpd_tls_chain_files=/etc/postfix/{peer}.pem"
         entries += f"{address}:{port} inet n - n - - smtpd -o syslog_name=peer/{name} {chain} {options}\n"
     lab.record(*records)
@@ -148,4 +155,4 @@ def set_up(lab: Lab, host: Host, domains: dict[str, str], password: str) -> Remo
         + "".join(f"postconf -e '{name} = {value}'\n" for name, value in _SETTINGS.items())
         + "systemctl restart postfix\n",
     )
-    return RemoteServers(host, pem(authority.certificate).decode(), fingerprint)
+    return RemoteServers(host, pem(authority.certificate).decode(), fingerprints["good"], fingerprints["short"])

@@ -81,7 +81,7 @@ def module(host, warned, monkeypatch, capsys):
     monkeypatch.setattr(site, "Host", lambda: host)
     monkeypatch.setattr(runner, "Transaction", Transaction)
     monkeypatch.setattr(glob, "glob", lambda _pattern: ["libplain.so"])
-    monkeypatch.setattr(_preflight, "look", lambda demands, *_how: found_by_preflight(demands))
+    monkeypatch.setattr(_preflight, "look", lambda demands, trust, *_how: trust() and found_by_preflight(demands))
 
     def run(*, check=False, **params):
         return call(mail_domain_security.main, capsys, params, check=check)
@@ -135,8 +135,8 @@ def test_runs(module):
     assert (first["changed"], first["provider"]) == (True, "postfix")
     assert first["reason"] == (
         "partner.example: route: none -> partner.example smtp:[mail.partner.example]:587; "
-        "TLS policy: none -> [mail.partner.example]:587 secure; account: set; "
-        "other.example: TLS policy: none -> other.example encrypt"
+        "TLS policy: none -> [mail.partner.example]:587 secure strength=intermediate; account: set; "
+        "other.example: TLS policy: none -> other.example encrypt strength=intermediate"
     )
     assert [one["next_hop"] for one in first["domains"]] == ["[mail.partner.example]:587", "other.example"]
     second = module(**desired)

@@ -15,7 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains import preflight_client as _preflight
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._domains.preflight_client import Fault, look
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsRequirement
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.exclusions import exclusions
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.strength import STRENGTHS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import DAY, NAME, NOW
@@ -41,7 +44,7 @@ def look_at(material):
     def run(script, **demand):
         with serving(script) as server:
             one = TlsRequirement("a.test", "[here]", HERE, server.port, exchangers=False, **demand)
-            found = look([one], trust_store(str(material.ca_file)), [])
+            found = look([one], lambda: trust_store(str(material.ca_file)), [])
         assert found.untried == ()
         return found.faults[0][1] if found.faults else None
 
@@ -69,6 +72,51 @@ def test_no_tls(level, look_at):
 def test_tls_is_offered_but_not_given(look_at):
     fault = look_at(smtp(answers={"STARTTLS": "454 4.7.0 TLS not available"}))
     assert (fault.cause, "TLS not available" in fault.reason) == ("no_tls", True)
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+@pytest.mark.parametrize("level", ["encrypt", "secure"])
+@pytest.mark.parametrize(
+    ("version", "suite", "bits", "good"),
+    [
+        (ssl.TLSVersion.TLSv1_1, "ECDHE+AES:@SECLEVEL=0", 0, {}),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA", 0, {"legacy"}),
+        (ssl.TLSVersion.TLSv1_2, "AES128-GCM-SHA256", 2048, {"legacy"}),
+        (ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-GCM-SHA256", 0, {"legacy", "intermediate"}),
+        (ssl.TLSVersion.TLSv1_3, "DEFAULT", 0, {"legacy", "intermediate", "modern"}),
+    ],
+)
+@pytest.mark.parametrize("strength", ["legacy", "intermediate", "modern"])
+def test_strength(strength, version, suite, bits, good, level, look_at, material):
+    context = material.context(bits=bits)
+    context.minimum_version = version
+    context.maximum_version = version
+    context.set_ciphers(suite)
+    words = ["aNULL:-aNULL:HIGH:MEDIUM", "@SECLEVEL=0", *(f"!{one}" for one in exclusions(STRENGTHS[strength]))]
+    versions = {"versions": ("TLSv1.3",), "versions_set_by": "its strength"} if strength == "modern" else {}
+    fault = look_at(smtp(context), level=level, names=(NAME,), ciphers=":".join(words), **versions)
+    assert (fault is None) == (strength in good), fault
+    if fault:
+        assert fault.cause == "no_tls"
+        assert f"it speaks {'' if strength == 'modern' and version == ssl.TLSVersion.TLSv1_2 else 'only '}TLSv1." in (
+            fault.reason
+        )
+
+
+def test_keys_of_128_bits(look_at, material):
+    demand = {"level": "secure", "names": (NAME,)}
+    assert look_at(smtp(material.context()), ciphers="DEFAULT:!eNULL@SECLEVEL=3", **demand) is None
+    short = smtp(material.context(bits=2048))
+    assert look_at(short, ciphers="DEFAULT:!eNULL", **demand) is None
+    strong = {"ciphers": "DEFAULT:!eNULL@SECLEVEL=3", "keys_of_128_bits": True}
+    for level in ("secure", "dane-only"):
+        assert "key too weak" in look_at(short, **strong, **{**demand, "level": level}).reason
+    assert look_at(smtp(material.context()), level="dane-only", **strong) is None
+
+
+def test_no_suite_is_left(look_at, material):
+    with pytest.raises(Problem, match="leave no cipher suite"):
+        look_at(smtp(material.context()), ciphers="AES128-SHA:!SHA1")
 
 
 @pytest.mark.parametrize("level", ["verify", "secure"])
@@ -117,7 +165,7 @@ def test_name_by_which_the_server_was_found(look_at, material, monkeypatch):
         monkeypatch.setattr(_preflight, "mail_exchangers", lambda _servers, _domain, _patience: ("mx.a.test",))
         _resolve(monkeypatch, {"mx.a.test": [HERE]})
         one = TlsRequirement("a.test", "a.test", "a.test", server.port, level="verify", own_name=True)
-        assert look([one], trust_store(str(material.ca_file)), []).faults == ()
+        assert look([one], lambda: trust_store(str(material.ca_file)), []).faults == ()
 
 
 @pytest.fixture
@@ -142,7 +190,7 @@ def test_the_name_that_the_server_is_told(server_name, words, told_apart, materi
         one = TlsRequirement(
             "a.test", "[localhost]", "localhost", server.port, exchangers=False, level="secure", names=("localhost",)
         )
-        found = look([replace(one, server_name=server_name)], trust_store(str(material.ca_file)), [])
+        found = look([replace(one, server_name=server_name)], lambda: trust_store(str(material.ca_file)), [])
     assert [words in fault.reason for _one, fault in found.faults] == ([True] if words else [])
 
 
@@ -218,7 +266,7 @@ def judged(monkeypatch):
         monkeypatch.setattr(_preflight, "mail_exchangers", told)
         _resolve(monkeypatch, addresses)
         wanted = demands or tuple(TlsRequirement(domain, domain, domain) for domain in exchangers)
-        return look(wanted, ssl.create_default_context(), []), tried
+        return look(wanted, ssl.create_default_context, []), tried
 
     return run
 

@@ -205,7 +205,7 @@ def test_purge_leaves_what_is_declared(one):
     names = "match=mail.partner.example:.mail.partner.example"
     assert outcomes["other.example"].reason == (
         "route: [mail.partner.example]:587 -> none;"
-        f" TLS policy: [mail.partner.example]:587 secure {names} -> none; account: removed"
+        f" TLS policy: [mail.partner.example]:587 secure {names} strength=intermediate -> none; account: removed"
     )
     assert outcomes["other.example"].next_hop == ""
     assert one.read(ACCOUNTS) is None
@@ -258,12 +258,13 @@ def test_all_mail_goes_to_the_host_of_the_entry_for_all_mail(one):
         "host": "relay.example",
         "port": "587",
         "account": "*",
+        "strength": "intermediate",
         "shared": "yes",
     }
     with pytest.raises(Problem, match="the level may does not go together"):
         planned(one, replace(PARTNER, tls="may"))
     apply(one, replace(EVERYTHING, present=False))
-    assert entries(one)["partner.example"] == {"level": "encrypt", "shared": "yes"}
+    assert entries(one)["partner.example"] == {"level": "encrypt", "strength": "intermediate", "shared": "yes"}
 
 
 def test_routers_of_the_administrators_are_told(one):

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
-from ansible_collections.postmaster.secure_channel.tests.support.postfix_sending import planned
+from ansible_collections.postmaster.secure_channel.tests.support.postfix_sending import STRONG, planned
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     MAIN_CF,
     MASTER_CF,
@@ -52,8 +52,11 @@ def test_a_fallback_with_a_policy_that_is_strict_enough(host):
     host.set(MAIN_CF, smtp_fallback_relay="backup.test")
     planned(host, PARTNER, DomainPolicy("backup.test"))
     host.set(MAIN_CF, smtp_fallback_relay="[backup.test]", smtp_tls_policy_maps="hash:/p")
-    host.tables["hash:/p"] = {"[backup.test]": "secure match=backup.test"}
+    host.tables["hash:/p"] = {"[backup.test]": f"secure match=backup.test{STRONG}"}
     planned(host, PARTNER)
+    host.tables["hash:/p"] = {"[backup.test]": "secure match=backup.test"}
+    with pytest.raises(Problem, match="only secure with less than strength intermediate of that host"):
+        planned(host, PARTNER)
 
 
 def test_lenient_mail_may_leave_by_it(host):

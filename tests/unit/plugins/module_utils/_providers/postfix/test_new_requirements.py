@@ -23,6 +23,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.provider import Postfix
 from ansible_collections.postmaster.secure_channel.tests.support import postfix_sending
+from ansible_collections.postmaster.secure_channel.tests.support.postfix_sending import OFFERED
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     MAIN_CF,
     MASTER_CF,
@@ -55,7 +56,9 @@ PARTNER = DomainPolicy("partner.test")
 def demanded(host, *policies, of=(), **options):
     """What is newly demanded for the policies' domains, and for others."""
     domains = [*(one.domain for one in policies if one.present), *of]
-    return list(planned(host, *policies, **options).demands.of(domains))
+    found = list(planned(host, *policies, **options).demands.of(domains))
+    assert {one.ciphers for one in found if not one.versions} <= {host.parameters["tls_medium_cipherlist"] + OFFERED}
+    return [replace(one, ciphers="") for one in found]
 
 
 def apply(host, *policies, **options):
@@ -133,7 +136,10 @@ def test_other_names_and_other_roots_are_stricter(host):
 
 
 def test_what_holds_for_all_mail_already_is_not_new(host):
-    host.set(MAIN_CF, smtp_tls_security_level="encrypt")
+    strong = dict(one.split("=", 1) for one in postfix_sending.STRONG.split())
+    host.set(MAIN_CF, smtp_tls_security_level="encrypt", smtp_tls_mandatory_protocols=strong["protocols"])
+    assert [one.level for one in demanded(host, DomainPolicy("a.test", tls="encrypt"))] == ["encrypt"]
+    host.set(MAIN_CF, smtp_tls_mandatory_exclude_ciphers=strong["exclude"].replace(":", ", "))
     assert demanded(host, DomainPolicy("a.test", tls="encrypt")) == []
     assert [one.level for one in demanded(host, DomainPolicy("a.test"))] == ["secure"]
 
@@ -150,7 +156,9 @@ def test_all_mail(host):
     of = ("own.test", "friend.test", "x.friend.test", "strict.test", "here.test", "a.test", "a.test")
     everything = DomainPolicy("*", tls="encrypt")
     assert planned(host, everything).demands.of_others
-    assert demanded(host, everything, of=of) == [TlsRequirement("a.test", "a.test", "a.test")]
+    levels = {"friend.test": "secure", "x.friend.test": "verify", "strict.test": "encrypt", "a.test": "encrypt"}
+    # rows of others get the strength of all mail
+    assert {one.domain: one.level for one in demanded(host, everything, of=of)} == levels
 
 
 def test_all_mail_by_one_relay(host):

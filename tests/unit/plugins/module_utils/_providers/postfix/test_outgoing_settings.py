@@ -123,7 +123,9 @@ def test_all_mail_with_an_exception(host):
     outcomes = apply(host, ALL, replace(PARTNER, tls="may"))
     assert host.parameters["smtp_tls_security_level"] == "encrypt"
     assert rows(host, TLS_POLICY) == {"partner.example": "may"}
-    assert outcomes["*"].reason == "smtp_tls_security_level: may -> encrypt"
+    assert outcomes["*"].reason.startswith(
+        "smtp_tls_security_level: may -> encrypt; smtp_tls_mandatory_protocols: >=TLSv1 -> >=TLSv1.2; "
+    )
     assert outcomes["*"].next_hop == "*"
     assert planned(host, PARTNER).default_level == "encrypt"
 

@@ -36,9 +36,11 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 from ansible_collections.postmaster.secure_channel.tests.support.postfix_sending import (
+    STRONG,
     apply,
     planned,
     rows,
+    whole_rows,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     MAIN_CF,
@@ -334,7 +336,8 @@ def test_own_routes_are_not_asked_for(host):
     assert outcome.next_hop == "partner.example"
     assert outcome.reason == (
         "route: partner.example smtp:[mail.partner.example]:587 -> none; "
-        "TLS policy: [mail.partner.example]:587 secure -> partner.example secure; "
+        "TLS policy: [mail.partner.example]:587 secure strength=intermediate -> partner.example secure"
+        " strength=intermediate; "
         "account: removed"
     )
 
@@ -363,14 +366,16 @@ def test_policy_that_holds_for_more_than_its_domain_is_warned_of(host):
     ("policy", "value"),
     [
         (replace(PARTNER, tls="none"), "none"),
-        (replace(PARTNER, tls="encrypt"), "encrypt"),
-        (PARTNER, "secure"),
-        (replace(PARTNER, match=("a.test", ".b.test")), "secure match=a.test:.b.test"),
+        (replace(PARTNER, tls="may"), "may"),
+        (replace(PARTNER, tls="dane"), "dane"),
+        (replace(PARTNER, tls="encrypt"), f"encrypt{STRONG}"),
+        (PARTNER, f"secure{STRONG}"),
+        (replace(PARTNER, match=("a.test", ".b.test")), f"secure match=a.test:.b.test{STRONG}"),
     ],
 )
 def test_policy_row(policy, value, host):
     apply(host, policy)
-    assert rows(host, TLS_POLICY) == {"partner.example": value}
+    assert whole_rows(host, TLS_POLICY) == {"partner.example": value}
 
 
 @pytest.mark.parametrize(
@@ -417,9 +422,9 @@ def test_domains_with_one_next_hop_and_one_policy_share_a_row(host):
     host.set(MAIN_CF, relayhost="[gw]:25")
     other = replace(PARTNER, domain="other.example")
     apply(host, PARTNER, other)
-    assert host.read_text(TLS_POLICY).split("\n")[1:] == ["# for other.example partner.example", "[gw]:25 secure", ""]
+    assert host.read_text(TLS_POLICY).split("\n")[1:] == ["# for other.example partner.example", f"[gw]:25 secure{STRONG}", ""]
     apply(host, replace(PARTNER, present=False))
-    assert host.read_text(TLS_POLICY).split("\n")[1:] == ["# for other.example", "[gw]:25 secure", ""]
+    assert host.read_text(TLS_POLICY).split("\n")[1:] == ["# for other.example", f"[gw]:25 secure{STRONG}", ""]
 
 
 @pytest.mark.parametrize(
@@ -449,7 +454,7 @@ def test_absent_removes_what_was_written(host):
     assert outcome.next_hop == ""
     assert outcome.reason == (
         "route: partner.example smtp:[mail.partner.example]:587 -> none; "
-        "TLS policy: [mail.partner.example]:587 secure -> none; account: removed"
+        "TLS policy: [mail.partner.example]:587 secure strength=intermediate -> none; account: removed"
     )
     assert rows(host, TLS_POLICY) == {"kept.example": "secure"}
     assert rows(host, TRANSPORT) == rows(host, SASL_ACCOUNTS) == {}
