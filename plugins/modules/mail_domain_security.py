@@ -142,7 +142,8 @@ options:
       - V(modern) is TLS 1.3 only. V(intermediate) is TLS 1.2 with forward secrecy and authenticated encryption, and
         TLS 1.3. V(legacy) adds older TLS 1.2 cipher suites, none below 128 bits. Nothing allows TLS 1.1; for a peer
         without anything newer there is O(tls=may).
-      - If left out, it is V(intermediate). Not with V(none), V(may) and V(dane), which stay as lenient as the daemon is.
+      - If left out, it is V(intermediate). Not with V(none), V(may) and V(dane), which stay as lenient as the daemon
+        is.
       - What the daemon's own settings for mail that needs TLS bar (C(smtp_tls_mandatory_protocols),
         C(smtp_tls_mandatory_exclude_ciphers), C(smtp_tls_exclude_ciphers) and C(smtp_tls_mandatory_ciphers) of Postfix)
         stays barred as well.
@@ -400,6 +401,14 @@ EXAMPLES = r"""
       - domain: old.example
         tls: may
 
+- name: Demand TLS 1.3 of one partner, and allow another one older cipher suites of TLS 1.2
+  postmaster.secure_channel.mail_domain_security:
+    domains:
+      - domain: partner.example
+        strength: modern
+      - domain: old.example
+        strength: legacy
+
 - name: Recognize a partner by its certificate alone, whoever issued it
   postmaster.secure_channel.mail_domain_security:
     domain: closed.example
@@ -472,8 +481,8 @@ domains:
       type: bool
     strength:
       description:
-        - The least that TLS must be; empty where it is not demanded, and for a domain that is removed. Stricter settings
-          of the daemon's own apply as well.
+        - The least that TLS must be; empty where it is not demanded, and for a domain that is removed. Stricter
+          settings of the daemon apply as well.
       type: str
       sample: intermediate
     require_128_bit:
@@ -491,7 +500,7 @@ domains:
     reason:
       description: Why, in words. A password is never among them.
       type: str
-      sample: "TLS policy: none -> [mail.partner.example]:587 secure; account: set"
+      sample: "TLS policy: none -> [mail.partner.example]:587 secure strength=intermediate; account: set"
 provider:
   description: The daemon that sends this host's mail.
   returned: success
