@@ -264,7 +264,6 @@ class TlsRequirement:
         versions: the TLS versions that the daemon speaks there, such as ``TLSv1.3``; empty for any.
         versions_set_by: what has the daemon speak those alone, as messages name it.
         ciphers: the cipher suites of TLS 1.2 that the daemon offers there, as a list for OpenSSL; empty for any.
-        keys_of_128_bits: whether that list refuses keys of certificates with less than 128 bits of security.
     """
 
     domain: str
@@ -283,7 +282,6 @@ class TlsRequirement:
     versions: tuple[str, ...] = ()
     versions_set_by: str = ""
     ciphers: str = ""
-    keys_of_128_bits: bool = False
 
 
 @dataclass(frozen=True)

@@ -154,9 +154,9 @@ options:
   require_128_bit:
     description:
       - Whether the keys of the peer's certificates must have at least 128 bits of security as well, which is 3072 bits
-        for RSA. Cipher suites without forward secrecy are refused then, too.
-      - Only with O(tls=verify), O(tls=secure), O(tls=fingerprint) and O(tls=dane-only), which check certificates. No
-        O(strength) has a cipher below 128 bits.
+        for RSA. No O(strength) has a cipher below 128 bits.
+      - Only with O(tls=verify) and O(tls=secure).
+      - Needs Exim. Postfix looks at no peer's key, so that V(true) is an error there.
     type: bool
     default: false
     version_added: 0.5.0

@@ -15,8 +15,8 @@ STRONG = (
     " protocols=>=TLSv1.2"
     " exclude=aNULL:eNULL:PSK:SRP:aDSS:MD5:RC4:DES:3DES:SEED:IDEA:CAMELLIA:ARIA:AESCCM:kRSA:kDHE:SHA1:SHA256:SHA384"
 )
-# The cipher suites that smtp(8) offers then, where main.cf has the grade of the recorded hosts.
-OFFERED = ":@SECLEVEL=0:" + ":".join(f"!{one}" for one in [*STRONG.partition("exclude=")[2].split(":"), "eNULL"])
+# What follows the grade's list of cipher suites that smtp(8) offers then.
+OFFERED = ":@SECLEVEL={}:" + ":".join(f"!{one}" for one in [*STRONG.partition("exclude=")[2].split(":"), "eNULL"])
 
 
 def planned(host, *policies, purge=False, ca_file="", mta_sts=None):

@@ -199,10 +199,10 @@ def _refuse_idle_strength(policy: DomainPolicy) -> None:
 
 def _check_keys(policy: DomainPolicy) -> None:
     """How long the peer's keys must be."""
-    if policy.present and policy.require_128_bit and not policy.authenticated:
+    if policy.present and policy.require_128_bit and policy.tls not in ("verify", "secure"):
         raise Problem(
-            f"require_128_bit is given, but the level {policy.tls} does not check the peer's certificate",
-            "set tls to secure, verify, fingerprint or dane-only, or leave require_128_bit out",
+            f"require_128_bit is given, but the level {policy.tls} does not look at the length of the peer's keys",
+            "set tls to secure or verify, or leave require_128_bit out",
             subject=policy.title,
             option="require_128_bit",
         )

@@ -26,7 +26,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.co
     VERSIONS,
     offer,
     only_version,
-    trusting,
     unverifying,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
@@ -202,12 +201,6 @@ def _fault_under(
         return Fault(CERTIFICATE, f"{who}: its certificate is for {quoted(shown)}, not for {' or '.join(wanted)}")
     if requirement.fingerprints and not _digests(session.leaf).intersection(requirement.fingerprints):
         return Fault(CERTIFICATE, f"{who}: its certificate matches none of the fingerprints")
-    if requirement.keys_of_128_bits and not verifying:
-        of_key = handshake(
-            endpoint, trust=offer(trusting(session.leaf), requirement.ciphers), server_name=name, timeout=_left(end)
-        )
-        if not of_key.verified:
-            return Fault(CERTIFICATE, f"{who}: its certificate cannot be accepted ({of_key.verify_error})")
     offered = {one.lower() for one in offered_mechanisms(session.tls_capabilities)}
     if requirement.mechanisms and offered and not offered.intersection(requirement.mechanisms):
         only = quoted(", ".join(sorted(offered)).upper())

@@ -28,6 +28,7 @@ OPTIONS = {
     "auth_clear": "a choice of SASL mechanisms",
     # mail_domain_security
     "servername": "a choice of the name that a peer is told (SNI)",
+    "require_128_bit": "a least length of the keys of other servers",
     "inbound": "requirements for the incoming mail of a domain",
     "mta_sts": "MTA-STS policies of other domains",
     "preflight": "a forecast of what new requirements would cut off",
@@ -77,6 +78,7 @@ def used_by_domains(policies: Sequence[DomainPolicy], *, mta_sts: bool | None, p
         preflight_fails: whether the run must fail where a destination would be cut off.
     """
     yield from (Use("servername", one.title) for one in policies if one.present and one.servername)
+    yield from (Use("require_128_bit", one.title) for one in policies if one.present and one.require_128_bit)
     yield from (Use("inbound", one.title) for one in policies if one.present and one.inbound)
     if mta_sts:
         yield Use("mta_sts")

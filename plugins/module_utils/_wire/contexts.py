@@ -17,8 +17,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.st
 # TLS versions by the names that results use, the oldest first
 VERSIONS: tuple[str, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-_PARTIAL_CHAIN = ssl.VerifyFlags(0x80000)  # ssl.VERIFY_X509_PARTIAL_CHAIN, which Python has since 3.10
-
 
 def trust_store(ca_file: str = "", roots: str = "") -> ssl.SSLContext:
     """The context that verifies servers; make it once and use it for any number of handshakes.
@@ -101,15 +99,6 @@ def offer(context: ssl.SSLContext, ciphers: str) -> ssl.SSLContext:
             "let the daemon's own lists of cipher suites have more of them, or choose another strength",
             option="strength",
         ) from exc
-    return context
-
-
-def trusting(leaf: bytes) -> ssl.SSLContext:
-    """A context that trusts one certificate in DER, whoever issued it, if its key is as long as the context demands."""
-    context = _context()
-    context.check_hostname = False
-    context.verify_flags |= _PARTIAL_CHAIN
-    context.load_verify_locations(cadata=leaf)
     return context
 
 

@@ -100,6 +100,12 @@ def test_mail_goes_to_nobody_who_offers_less_than_the_strength(domain: str, fate
     assert was_in_tls(fate)
 
 
+def test_short_key_is_not_accepted(fates: dict[str, Fate]) -> None:
+    assert re.search("TLS session|certificate", fates["bits.short.test"].reason), fates["bits.short.test"]
+    assert not fates["bits.short.test"].peer
+    assert is_handed_over(fates["bits.good.test"], "good"), fates["bits.good.test"]
+
+
 @pytest.mark.parametrize(
     ("message", "why"),
     [

@@ -83,16 +83,11 @@ def test_mail_goes_to_nobody_who_offers_less_than_the_strength(domain: str, fate
     fate = fates[domain]
     assert "status=bounced" not in fate.sender_log
     if kept:
-        assert re.search(f"{TOO_WEAK}|{NOT_VERIFIED}" if peer == "short" else TOO_WEAK, fate.reason), fate
+        assert re.search(TOO_WEAK, fate.reason), fate
         assert not fate.peer
         return
     assert is_handed_over(fate, peer), fate
     assert "TLS connection established" in fate.peer_log
-
-
-def test_short_key_is_not_accepted_by_its_fingerprint_either(fates: dict[str, Fate]) -> None:
-    assert fates["print.short.test"].reason
-    assert not fates["print.short.test"].peer
 
 
 # ---- other ways
@@ -135,15 +130,8 @@ def test_what_was_there_before_is_put_back(sent: Outgoing, sender: str) -> None:
 
 def test_preflight_names_whose_mail_is_kept(sent: Outgoing, sender: str, fates: dict[str, Fate]) -> None:
     unreachable = sent.runs["levels"].one(sender).result["unreachable_domains"]
-    weak = {one["domain"]: one["cause"] for one in unreachable if one["domain"] in (*STRENGTH, "print.short.test")}
-    assert weak == {
-        "print.short.test": "certificate",
-        **{
-            domain: "certificate" if domain == "bits.short.test" else "no_tls"
-            for domain, (_peer, _options, kept) in STRENGTH.items()
-            if kept
-        },
-    }
+    weak = {one["domain"]: one["cause"] for one in unreachable if one["domain"] in STRENGTH}
+    assert weak == {domain: "no_tls" for domain, (_peer, _options, kept) in STRENGTH.items() if kept}
     unreachable = [one for one in unreachable if one["domain"] not in weak]
     foreseen = {one["domain"]: one["cause"] for one in unreachable if not one["domain"].endswith(".login.test")}
     kept = {FIRST[message].partition("@")[2]: fates[message].reason for message in FIRST if fates[message].reason}

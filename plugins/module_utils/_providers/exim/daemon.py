@@ -18,6 +18,6 @@ class EximDaemon(Daemon):
     programs = ("exim4",)
     processes = frozenset({"exim4"})
     packages = PACKAGES
-    options = frozenset({"name", "alternative_certificate", "sni"})
+    options = frozenset({"name", "alternative_certificate", "sni", "require_128_bit"})
     unit = UNIT
     sends_mail = True

@@ -192,6 +192,7 @@ class DomainEntries:
             self._refuse_unencrypted(domain, fields)
             hosts = (fields["host"].strip("[]"),) if fields.get("host") else self._usual(domain).hosts
             if fields["level"] == "secure" and not fields.get("match"):
+                fields.pop("names", "")  # behind the others, where it stands in the next run as well
                 fields["names"] = names_expression([name for host in hosts for name in (host, "." + host)])
             if not fields.get("names"):
                 fields.pop("names", None)

@@ -72,7 +72,6 @@ class Sending:
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool, ca_file: str, split: bool) -> DomainPlan:
         """See DomainProvider.plan_domains; ``split`` is whether the split form of the configuration is in force."""
         self._refuse_impossible(policies)
-        self._refuse_unchecked_keys(policies)
         smarthost = Smarthost.from_macros(self._macros)
         tables = DomainEntries(self._host, self._expanded, smarthost)
         outcomes = tables.plan(policies, purge=purge)
@@ -136,18 +135,6 @@ class Sending:
                         subject=policy.title,
                         option="tls",
                     )
-
-    @staticmethod
-    def _refuse_unchecked_keys(policies: Sequence[DomainPolicy]) -> None:
-        """Raise Problem where keys must be long at a level at which GnuTLS does not look at them."""
-        for policy in policies:
-            if policy.present and policy.require_128_bit and policy.tls not in ("verify", "secure"):
-                raise Problem(
-                    f"with the level {policy.tls} Exim does not look at the length of the peer's keys",
-                    "set tls to secure or verify, or leave require_128_bit out",
-                    subject=policy.title,
-                    option="require_128_bit",
-                )
 
     def _roots(self, ca_file: str) -> str:
         """The file of roots: the one that is asked for, or was before."""

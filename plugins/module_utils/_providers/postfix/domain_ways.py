@@ -51,9 +51,7 @@ class DomainWays:
         used_services: the services that mail is sent by.
     """
 
-    def __init__(
-        self, host: Host, expanded: Callable[[str], str], settings: Settings, services: Sequence[str]
-    ) -> None:
+    def __init__(self, host: Host, expanded: Callable[[str], str], settings: Settings, services: Sequence[str]) -> None:
         self._host = host
         self._expanded = expanded
         self._settings = settings

@@ -31,7 +31,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.outgoing_strength import (
     GRADE,
-    LEAST_128_BITS,
     PROTOCOLS,
     in_effect,
     no_looser,
@@ -169,8 +168,7 @@ class _Comparison:
             whose = f"the entry's strength and {PROTOCOLS}" if policy.protocols else PROTOCOLS
             found = replace(found, versions=versions, versions_set_by=whose)
         if policy.demands_tls and strength.excluded:
-            ciphers = self._ciphers(transport, strength.excluded)
-            found = replace(found, ciphers=ciphers, keys_of_128_bits=LEAST_128_BITS in strength.excluded)
+            found = replace(found, ciphers=self._ciphers(transport, policy.level, strength.excluded))
         match = policy.match
         if policy.level in MATCH and not match:
             match = tuple(words(self._settings.expanded(MATCH[policy.level])))
@@ -187,10 +185,11 @@ class _Comparison:
         disabled = self._settings.expanded("smtp_dns_support_level") == "disabled"
         return not disabled and self._settings.expanded("disable_dns_lookups") != "yes"
 
-    def _ciphers(self, transport: str, excluded: Sequence[str]) -> str:
-        """The list of cipher suites that smtp(8) hands to OpenSSL (tls_misc.c), at the security level that it has."""
+    def _ciphers(self, transport: str, level: str, excluded: Sequence[str]) -> str:
+        """The list of cipher suites that smtp(8) hands to OpenSSL, at the security level that it has (tls_client.c)."""
         own = self._of_service(transport, f"tls_{self._of_service(transport, GRADE)}_cipherlist")
-        return ":".join([own, "@SECLEVEL=0", *(f"!{word}" for word in (*excluded, "eNULL"))])
+        security = "@SECLEVEL=0" if level == "encrypt" else "@SECLEVEL=1"
+        return ":".join([own, security, *(f"!{word}" for word in (*excluded, "eNULL"))])
 
     def _of_service(self, transport: str, name: str) -> str:
         """A parameter's value as a service has it."""

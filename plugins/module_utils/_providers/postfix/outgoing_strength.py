@@ -51,9 +51,6 @@ EXCLUDED = "smtp_tls_mandatory_exclude_ciphers"
 ALWAYS_EXCLUDED = "smtp_tls_exclude_ciphers"
 GRADE = "smtp_tls_mandatory_ciphers"
 DEFAULT_PROTOCOLS = ">=TLSv1"
-# Postfix puts this behind "!" at the end of its list, where OpenSSL takes what follows the class for a command: keys,
-# parameters and suites below 128 bits of security are refused (SSL_CTX_set_security_level(3)).
-LEAST_128_BITS = "eNULL@SECLEVEL=3"
 _NOTHING = "eNULL"  # taken out at every level that demands TLS, so that it stands for a list without anything
 _NEWEST = ("TLSv1.2", "TLSv1.3")
 
@@ -86,8 +83,7 @@ class OutgoingStrength:
         if not row.demands_tls:
             return row
         strength = STRENGTHS[policy.strength]
-        excluded = (*exclusions(strength), *((LEAST_128_BITS,) if policy.require_128_bit else ()))
-        wanted = replace(row, protocols=f">=TLSv{strength.minimum}", excluded=excluded)
+        wanted = replace(row, protocols=f">=TLSv{strength.minimum}", excluded=exclusions(strength))
         found = self._combined(wanted, transports, policy.title)
         self._refuse_no_suites(policy, found)
         return found
@@ -156,7 +152,7 @@ class OutgoingStrength:
         return replace(row, protocols=_list_of(allowed), excluded=excluded or None)
 
     def _refuse_no_suites(self, policy: DomainPolicy, row: Policy) -> None:
-        """Raise Problem where a list of the administrator's own leaves no cipher suite, so that no mail could be sent."""
+        """Raise Problem where a list of the administrator's own leaves no cipher suite to send mail with."""
         name = f"tls_{self._settings.expanded(GRADE)}_cipherlist"
         own = self._settings.expanded(name)
         if not own or own.startswith(DEFAULT_CIPHERS) or not allowed_suites(self._host, own):
@@ -182,8 +178,8 @@ def said(row: Policy) -> str:
     bare = replace(row, protocols="", excluded=None).value
     excluded = set(row.excluded or ())
     for name, strength in STRENGTHS.items():
-        if (row.protocols, excluded - {LEAST_128_BITS}) == (f">=TLSv{strength.minimum}", set(exclusions(strength))):
-            return f"{bare} strength={name}" + (" require_128_bit" if LEAST_128_BITS in excluded else "")
+        if (row.protocols, excluded) == (f">=TLSv{strength.minimum}", set(exclusions(strength))):
+            return f"{bare} strength={name}"
     return row.value
 
 
@@ -239,4 +235,3 @@ def falls_short(row: Policy, policy: DomainPolicy) -> str:
     if row.demands_tls and policy.encrypted and not no_looser(row, least(policy)):
         return f"{row.level} with less than strength {policy.strength}"
     return ""
-

@@ -327,7 +327,9 @@ class DomainTables:
     def levels(self) -> dict[str, str]:
         """The level of each domain that has one."""
         policies = self.rows[TLS_POLICY]
-        return {domain: Policy.parse(rows[0].value).level for domain, rows in policies.items() if rows and domain != OWNER}
+        return {
+            domain: Policy.parse(rows[0].value).level for domain, rows in policies.items() if rows and domain != OWNER
+        }
 
     def services_of_ours(self) -> set[str]:
         """The services of ours that send mail."""

@@ -59,6 +59,7 @@ SMARTHOST = {
     "smarthost in clear": "x@free.plain.test",
     "smarthost login": "x@right.login.test",
 }
+BITS = {domain: f"x@{domain}" for domain in ("bits.short.test", "bits.good.test")}  # keys of 128 bits are demanded
 HARD = '^^ha:rd\\pw$1${x}; <"^'  # signs that mean something to Exim
 
 
@@ -166,6 +167,7 @@ def run(lab: Lab, ansible: Ansible) -> Sending:
 
     # every level, and accounts; Debian's file of exceptions routes two domains
     own = outgoing_mail.levels(about, outcome.passwords)
+    own += [{"domain": domain, "require_128_bit": True} for domain in BITS]
     for policy in own:
         if policy["domain"] == "mapped.plain.test":
             policy["tls"] = "encrypt"
@@ -176,7 +178,7 @@ def run(lab: Lab, ansible: Ansible) -> Sending:
     with ExitStack() as stack:
         for host in hosts:
             stack.enter_context(outgoing_mail.recorded(lab, host, outcome.wire))
-        phase({**FIRST, **OF_STRENGTH})
+        phase({**FIRST, **OF_STRENGTH, **BITS})
     for host in hosts:
         lab.ask(host, "rm", outgoing_mail.CAPTURE)
         outcome.listed[host.name] = lab.shell(host, "stat -c '%a %U %G %n' /etc/exim4/postmaster_*").splitlines()

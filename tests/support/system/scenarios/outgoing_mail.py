@@ -46,12 +46,11 @@ STRENGTH: dict[str, tuple[str, dict[str, Any], bool]] = {
     "modern.gcm.test": ("gcm", {"strength": "modern"}, True),
     "modern.good.test": ("good", {"strength": "modern"}, False),
     "secure.short.test": ("short", {}, False),
-    "bits.short.test": ("short", {"require_128_bit": True}, True),
-    "bits.good.test": ("good", {"require_128_bit": True}, False),
 }
 DOMAINS = {
     **{domain: peer for domain, (peer, _options, _kept) in STRENGTH.items()},
-    "print.short.test": "short",
+    "bits.short.test": "short",
+    "bits.good.test": "good",
     "star.cbc.test": "cbc",
     **{f"{level}.{peer}.test": peer for level in LEVELS for peer in PEERS},
     "free.plain.test": "plain",
@@ -276,8 +275,6 @@ def run(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoin
     for policy in own:  # the certificate's names stand for the peer, not for the domain
         if policy["domain"] in ("mapped.good.test", "mapped.plain.test"):
             policy["match"] = ["good.peer.test"]
-    print_of_short = {"tls": "fingerprint", "fingerprints": [about.short], "require_128_bit": True}
-    own.append({"domain": "print.short.test", **print_of_short})
     call("levels", domains=own, ca_file=CA)
     on_all(f"sed -i 's/ protocols=.*//' {TABLE}; postmap {TABLE}")  # as earlier releases have left it
     call("levels updated", domains=own, ca_file=CA)
@@ -287,7 +284,7 @@ def run(lab: Lab, ansible: Ansible, names: Sequence[str], peer: Host) -> Outgoin
         for recorder in recorders:
             recorder.__enter__()
         try:
-            phase({**FIRST, **OF_STRENGTH, "print.short.test": "x@print.short.test"})
+            phase({**FIRST, **OF_STRENGTH})
         finally:
             list(pool.map(lambda one: one.__exit__(None, None, None), recorders))
     for host in hosts:

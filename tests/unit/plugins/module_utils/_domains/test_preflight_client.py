@@ -103,17 +103,6 @@ def test_strength(strength, version, suite, bits, good, level, look_at, material
         )
 
 
-def test_keys_of_128_bits(look_at, material):
-    demand = {"level": "secure", "names": (NAME,)}
-    assert look_at(smtp(material.context()), ciphers="DEFAULT:!eNULL@SECLEVEL=3", **demand) is None
-    short = smtp(material.context(bits=2048))
-    assert look_at(short, ciphers="DEFAULT:!eNULL", **demand) is None
-    strong = {"ciphers": "DEFAULT:!eNULL@SECLEVEL=3", "keys_of_128_bits": True}
-    for level in ("secure", "dane-only"):
-        assert "key too weak" in look_at(short, **strong, **{**demand, "level": level}).reason
-    assert look_at(smtp(material.context()), level="dane-only", **strong) is None
-
-
 def test_no_suite_is_left(look_at, material):
     with pytest.raises(Problem, match="leave no cipher suite"):
         look_at(smtp(material.context()), ciphers="AES128-SHA:!SHA1")

@@ -98,7 +98,10 @@ def test_least_that_can_be_said():
         ({"tls": "fingerprint", "fingerprints": [f"sha256:{'ab' * 32}"]}, BY_FINGERPRINT),
         ({"tls": "fingerprint", "fingerprints": [" ".join(["Ab:"] * 31 + ["aB"])]}, BY_FINGERPRINT),
         ({"strength": "modern"}, {"strength": "modern"}),
-        ({"tls": "may", "strength": "modern", "state": "absent"}, {"tls": "may", "strength": "modern", "present": False}),
+        (
+            {"tls": "may", "strength": "modern", "state": "absent"},
+            {"tls": "may", "strength": "modern", "present": False},
+        ),
         ({"require_128_bit": True}, {"require_128_bit": True}),
         (
             {**ACCOUNT, "tls": "may", "relay_host": "h.example", "auth_cleartext": True},
@@ -155,6 +158,7 @@ def test_options(given, expected):
         ({"tls": "none", "strength": "intermediate"}, "strength"),
         ({"tls": "encrypt", "require_128_bit": True}, "require_128_bit"),
         ({"tls": "may", "require_128_bit": True}, "require_128_bit"),
+        ({**BY_FINGERPRINT, "require_128_bit": True}, "require_128_bit"),
         ({"auth_cleartext": True}, "auth_cleartext"),
         ({**ACCOUNT, "tls": "none", "auth_cleartext": True}, "relay_host"),
         ({"relay_host": "mail.example:587"}, "relay_host"),

@@ -53,7 +53,12 @@ def test_option_of_a_virtual_server_that_the_daemon_does_not_support(vserver, op
 
 @pytest.mark.parametrize(
     ("option", "policies", "mta_sts", "preflight_fails"),
-    [("inbound", [PARTNER], None, False), ("mta_sts", [], True, False), ("preflight", [], False, True)],
+    [
+        ("inbound", [PARTNER], None, False),
+        ("require_128_bit", [DomainPolicy("partner.example", require_128_bit=True)], None, False),
+        ("mta_sts", [], True, False),
+        ("preflight", [], False, True),
+    ],
 )
 def test_option_for_domains_that_the_daemon_does_not_support(option, policies, mta_sts, preflight_fails):
     uses = list(used_by_domains(policies, mta_sts=mta_sts, preflight_fails=preflight_fails))
@@ -61,7 +66,7 @@ def test_option_for_domains_that_the_daemon_does_not_support(option, policies, m
         refuse_unsupported(daemon(), uses)
     assert caught.value.option == option
     assert caught.value.subject == ("domain partner.example" if policies else "")
-    assert caught.value.remedy == "leave the option out, or use postfix"
+    assert caught.value.remedy == f"leave the option out, or use {'exim' if option == 'require_128_bit' else 'postfix'}"
     refuse_unsupported(daemon(option), uses)
 
 
@@ -83,7 +88,7 @@ def test_every_option_of_a_provider_is_known_to_the_check():
 FOR_DOMAINS = {"inbound", "mta_sts", "preflight", "servername"}
 SUPPORTED: dict[str, set[str]] = {
     "postfix": {"name", "alternative_certificate", "sni", "auth_tls", "auth_clear", *FOR_DOMAINS},
-    "exim": {"name", "alternative_certificate", "sni"},
+    "exim": {"name", "alternative_certificate", "sni", "require_128_bit"},
     "dovecot": {"name", "alternative_certificate", "sni", "auth_tls", "auth_clear"},
     "cyrus": {"name", "alternative_certificate", "auth_tls", "auth_clear"},
     "inn": {"name", "auth_tls", "auth_clear"},

@@ -250,6 +250,38 @@ def test_tls_at_once_is_the_smarthosts(one):
         planned(one, replace(PARTNER, tls="may"))
 
 
+@pytest.mark.parametrize(
+    ("policy", "found"),
+    [
+        (PARTNER, {"strength": "intermediate"}),
+        (replace(PARTNER, strength="legacy"), {"strength": "legacy"}),
+        (replace(PARTNER, require_128_bit=True), {"strength": "intermediate", "bits": "128"}),
+        (replace(PARTNER, tls="may", strength="modern"), {}),
+    ],
+)
+def test_strength(policy, found, one):
+    outcome = apply(one, policy)["partner.example"]
+    fields = entries(one)["partner.example"]
+    assert {name: fields[name] for name in ("strength", "bits") if name in fields} == found
+    assert all(f"{name}={value}" in outcome.reason for name, value in found.items())
+
+
+def test_entries_of_earlier_releases_have_the_default_strength(one):
+    """By the transport, until they are declared again, which writes it down."""
+    apply(one, PARTNER)
+    one.files[DOMAINS] = one.files[DOMAINS].replace(b" strength=intermediate", b"")
+    reason = "TLS policy: partner.example secure -> partner.example secure strength=intermediate"
+    assert apply(one, PARTNER)["partner.example"].reason == reason
+    assert needed(planned(one, PARTNER).changes, one) == []
+
+
+def test_nothing_changes_the_second_time_where_all_mail_has_a_host(one):
+    relay = replace(EVERYTHING, relay_host="relay.example")
+    apply(one, PARTNER)
+    apply(one, relay)
+    assert needed(planned(one, relay).changes, one) == []
+
+
 def test_all_mail_goes_to_the_host_of_the_entry_for_all_mail(one):
     relay = replace(EVERYTHING, relay_host="relay.example", relay_port=587, account=SaslAccount("u", "p"))
     apply(one, relay, replace(PARTNER, tls="encrypt"))

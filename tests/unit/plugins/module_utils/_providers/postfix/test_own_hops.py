@@ -158,9 +158,7 @@ def test_the_row_goes_with_the_entry_and_stays_with_another_call(host):
     assert host.files[MAIN_CF] == stock[MAIN_CF]
 
 
-@pytest.mark.parametrize(
-    ("value", "level"), [("", "none"), ("encrypt", BEFORE), ("$smtpd_tls_security_level", "may")]
-)
+@pytest.mark.parametrize(("value", "level"), [("", "none"), ("encrypt", BEFORE), ("$smtpd_tls_security_level", "may")])
 def test_the_level_is_the_one_from_before(value, level, host):
     host.set(MAIN_CF, smtp_tls_security_level=value, content_filter=f"scan:{FILTER}")
     for _run in range(2):

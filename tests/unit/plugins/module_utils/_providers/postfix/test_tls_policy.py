@@ -422,7 +422,11 @@ def test_domains_with_one_next_hop_and_one_policy_share_a_row(host):
     host.set(MAIN_CF, relayhost="[gw]:25")
     other = replace(PARTNER, domain="other.example")
     apply(host, PARTNER, other)
-    assert host.read_text(TLS_POLICY).split("\n")[1:] == ["# for other.example partner.example", f"[gw]:25 secure{STRONG}", ""]
+    assert host.read_text(TLS_POLICY).split("\n")[1:] == [
+        "# for other.example partner.example",
+        f"[gw]:25 secure{STRONG}",
+        "",
+    ]
     apply(host, replace(PARTNER, present=False))
     assert host.read_text(TLS_POLICY).split("\n")[1:] == ["# for other.example", f"[gw]:25 secure{STRONG}", ""]
 
