@@ -173,6 +173,8 @@ def sessions(clients: Clients, lab: Lab, other_root: Path, secured: Phase) -> di
             commands[f"{label} other name"] = clients.verified(server, port, name="other.example.test")
             commands[f"{label} other root"] = clients.verified(server, port, root=other_root)
             commands[f"{label} shown"] = clients.trusting(server, port)
+            for group in ("P-256", "ffdhe2048"):
+                commands[f"{label} {group}"] = clients.trusting(server, port, "-tls1_3", "-groups", group)
             for version in OLD_VERSIONS:
                 commands[f"{label} {version}"] = clients.trusting(server, port, version, "-cipher", ANY_OLD_SUITE)
     return lab.run_many_beside(commands)
@@ -184,6 +186,12 @@ def test_the_chain_verifies_against_the_own_root_and_the_name(
 ) -> None:
     seen = sessions[f"{host.name} {port} verified"]
     assert seen.code == 0, seen.err
+
+
+@each_port
+def test_keys_are_exchanged_in_no_group_over_a_finite_field(sessions: dict[str, Answer], host: Host, port: int) -> None:
+    assert sessions[f"{host.name} {port} P-256"].code == 0, sessions[f"{host.name} {port} P-256"].err
+    assert sessions[f"{host.name} {port} ffdhe2048"].code != 0
 
 
 @each_port

@@ -22,7 +22,7 @@ _NEWEST = ">=TLSv1.3"
 _CERTIFICATE = "smtpd_tls_req_ccert"
 DEFAULT_CIPHERS = "aNULL:-aNULL:"
 CIPHERS = "tls_high_cipherlist"
-GROUPS, _FINITE_FIELDS = "tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"
+GROUPS, FINITE_FIELDS = "tls_eecdh_auto_curves", "tls_ffdhe_auto_groups"
 # Postfix' default, of which newer versions may have more; smtpd_tls_eecdh_grade counts for nothing since 3.6
 _DEFAULT_GROUPS = frozenset({"X25519", "X448", "prime256v1", "secp384r1", "secp521r1"})
 _LOGIN, _LOGIN_IN_TLS = "smtpd_sasl_auth_enable", "smtpd_tls_auth_only"
@@ -30,7 +30,7 @@ PARAMETERS = (
     *PROTOCOLS,
     CIPHERS,
     GROUPS,
-    _FINITE_FIELDS,
+    FINITE_FIELDS,
     _LOGIN,
     _LOGIN_IN_TLS,
     _INSIDE,
@@ -71,7 +71,7 @@ def groups(parameters: Mapping[str, str]) -> str:
     """
     listed = words(parameters.get(GROUPS, "").replace(":", " "))
     if not listed:
-        return " ".join(words(parameters.get(_FINITE_FIELDS, "")))
+        return " ".join(words(parameters.get(FINITE_FIELDS, "")))
     return "" if set(listed) >= _DEFAULT_GROUPS else " ".join(listed)
 
 

@@ -26,6 +26,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.demands import (
     CIPHERS,
     DEFAULT_CIPHERS,
+    FINITE_FIELDS,
     GROUPS,
     PROTOCOLS,
     encrypts,
@@ -62,6 +63,7 @@ _OWN = (
     "tls_server_sni_maps",
     "smtpd_sasl_mechanism_filter",
     "smtpd_sasl_security_options",
+    FINITE_FIELDS,
 )
 _PASSWORD_IN_CLEAR = frozenset({"PLAIN", "LOGIN"})  # mechanisms that Postfix counts as plaintext
 _ANY = ("ANY",)  # stands for whatever the administrator's own settings offer
@@ -123,6 +125,8 @@ class Smtpd:
             "smtpd_tls_security_level": "encrypt" if vserver.require_secure_channel else "may",
             "smtpd_tls_auth_only": "no" if vserver.auth_clear else "yes",
             **self._strength_above(vserver, own),
+            # no strength has groups over finite fields; versions that do not offer them know no such list
+            **({FINITE_FIELDS: ""} if FINITE_FIELDS in own else {}),
             **dict.fromkeys([*self._superseded(own), *self._superseded(now)], ""),
         }
         theirs = [one for one in words(own.get(_SNI_MAPS, "")) if not _is_of_ours(one)]

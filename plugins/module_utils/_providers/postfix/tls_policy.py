@@ -267,7 +267,7 @@ class DomainTables:
                 rows[domain] = tuple(found)
                 self.updated.append(domain)
         if self.updated:
-            everything = ("all other mail" if one == EVERYTHING else one for one in self.updated)
+            everything = ("all other mail" if one == EVERYTHING else one for one in dict.fromkeys(self.updated))
             self.warnings.append(
                 f"the entries for {several(everything)}, which an earlier release has made and this call does not"
                 " declare, demand TLS of strength intermediate from now on"

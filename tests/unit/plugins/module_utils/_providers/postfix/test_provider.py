@@ -187,6 +187,14 @@ def test_expanded_values_are_those_that_were_recorded(state, release):
     assert postfix.expanded("relay_domains") == ""
 
 
+def test_groups_over_finite_fields_are_left_out_where_postfix_has_them(host, release):
+    before = host.read_text(MAIN_CF)
+    apply(host, SMTP)
+    assert ("tls_ffdhe_auto_groups =" in host.read_text(MAIN_CF)) is (release == "postfix-3.10")
+    apply(host, replace(SMTP, present=False))
+    assert host.read_text(MAIN_CF) == before
+
+
 def test_hybrid_group_only_where_openssl_has_it(host, release):
     apply(host, SMTP)
     assert ("X25519MLKEM768" in host.parameters["tls_eecdh_auto_curves"]) is (release == "postfix-3.10")
