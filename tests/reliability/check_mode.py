@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts im
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Lab
 
 PART = "check mode"
+EVERY_FILE = r"find / \( -path /proc -o -path /sys \) -prune -o -type f -print"
 # Whoever looks at a host leaves these: programs that are asked, sessions that a server remembers, the trace.
 OTHERS = ("/run/", "/var/log/", "/var/cache/", "/opt/reliability", "/var/lib/cyrus/tls_sessions.db")
 
@@ -84,6 +85,7 @@ def _look(lab: Lab, ground: Ground) -> Seen:
     host, calls = ground.host, _calls(ground)
     snapshots.prepare(lab, host)
     before = snapshots.take(lab, host, "before")
+    there = lab.shell(host, EVERY_FILE).splitlines()
     printed, trace = traced_modules.check(lab, host, list(calls.values()))
     after = snapshots.take(lab, host, "after")
     results = dict(zip(calls, printed, strict=True))
@@ -95,5 +97,5 @@ def _look(lab: Lab, ground: Ground) -> Seen:
         different=[
             f"{host.name}: {one}" for one in snapshots.differences(before, after) if not one.path.startswith(OTHERS)
         ],
-        written=[f"{host.name}: {call}" for call in traced_modules.changes(trace)],
+        written=[f"{host.name}: {call}" for call in traced_modules.changes(trace, set(there))],
     )

@@ -52,18 +52,32 @@ _AWKWARD = "\\#%'\"$`;|&<>* ü="
 
 
 class Canaries:
-    """One value for each use of a secret, with characters that lead careless programs astray."""
+    """One value for each use of a secret, with characters that lead careless programs astray.
+
+    Plays have them as variables, as from a vault. A value that stands in a task itself is written down by callbacks that
+    show a task's arguments, such as junit, whatever its module does.
+    """
 
     def __init__(self) -> None:
         self.middles: dict[str, str] = {}
         self.values: dict[str, str] = {}
 
     def new(self, name: str) -> str:
-        """A value that occurs nowhere else."""
+        """The variable with a value that occurs nowhere else."""
         middle = secrets.token_hex(12)
         self.middles[name] = middle
         self.values[name] = f"{_AWKWARD}{middle}{_AWKWARD}."
-        return self.values[name]
+        return self.variable(name)
+
+    @staticmethod
+    def variable(name: str) -> str:
+        """How a play refers to a value."""
+        return f"{{{{ canaries['{name}'] }}}}"
+
+    def write(self, path: Path) -> None:
+        """Write the variables for a play."""
+        path.touch(0o600)
+        path.write_text(json.dumps({"canaries": self.values}))
 
     def seen_in(self, text: str) -> list[str]:
         """Names of those in a text; no quoting changes what is looked for."""
@@ -90,7 +104,7 @@ def play(ground: Ground, canaries: Canaries, authority: Path) -> Play:
         "name": IMPORTED,
         "src": BUNDLE,
         "names": [fqdn],
-        "passphrase": canaries.values["bundle"],
+        "passphrase": canaries.variable("bundle"),
         "trust_store": ROOT,
     }
     vserver = {"protocol": "submission", "certificate": LINEAGE, "key_passphrase": key, "require_secure_channel": True}
@@ -225,18 +239,20 @@ def _one(lab: Lab, ground: Ground, place: Path, collections: str) -> dict[str, t
     authority = OpensslAuthority(place / "ca", "Secrets")
     (place / "ca" / "sign.py").write_text(SIGN.format(collections=collections, directory=str(place / "ca")))
     lab.write(host, ROOT, authority.root.read_text())
-    _bundle(lab, host, authority, canaries.new("bundle"))
+    canaries.new("bundle")
+    _bundle(lab, host, authority, canaries.values["bundle"])
     traced_modules.prepare(lab, host)
     ansible_place = place / "ansible"
     ansible_place.mkdir()
     inventory = traced_modules.inventory(lab, [host.name], place / "hosts.json", pipelining=False)
     ansible = TalkativeAnsible(inventory, ansible_place)
     wanted = play(ground, canaries, place / "ca")
+    canaries.write(place / "canaries.json")
     local = ansible_place / "local"
     local.mkdir(mode=0o700)
     temporary = Temporary(local)
     with secret_watch.all_processes() as processes, temporary.watched():
-        run = ansible.play(host.name, wanted.tasks, "-vvv", "--diff")
+        run = ansible.play(host.name, wanted.tasks, "-vvv", "--diff", "--extra-vars", f"@{place / 'canaries.json'}")
     assert re.search(r"PUT .* TO .*/AnsiballZ_mail_", run.out), "no module went through a file: there is pipelining"
     return {
         **_on_control(run, ansible_place, canaries, temporary),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.la
 PYTHON, TRACES, MARKS = "/run/reliability/python", "/run/reliability/traces", "/run/reliability/marks"
 EMPTY = f"rm -rf {TRACES}; mkdir -p {TRACES}; chmod 700 {TRACES}"
 OPENING = "open,openat,creat"
+WRITING = "write,pwrite64,writev,pwritev"
 CHANGING = (
     "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,mknod,mknodat,"
     "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,setxattr,lsetxattr,fsetxattr,"
@@ -26,7 +27,13 @@ CHANGING = (
 )
 # What is no change of the host: places of the module itself, of the kernel, or of nobody.
 NOWHERE = re.compile(r"^(/dev/(null|tty|pts/\d+)|/proc/|/memfd:|/root/\.ansible/|/tmp/ansible[_-]|/run/reliability)")
+# A file system of memory that only one process and its children see: what they write goes with them.
+_PRIVATE = re.compile(r'mount\("none", "/", NULL, MS_REC\|MS_PRIVATE, NULL\) = 0')
+_MOUNTED = re.compile(r'mount\("tmpfs", "(?P<place>/[^"]+)", "tmpfs", .* = 0')
 _QUOTED = re.compile(r'"([^"]*)"|<(/[^>]*)>')
+_OPENED = re.compile(r" = \d+<(?P<path>/[^>]+)>$")
+_FILLED = re.compile(rf"(?:{WRITING.replace(',', '|')}|ftruncate)\(\d+<(?P<path>/[^>]+)>")
+_REMOVED = re.compile(r'unlink(?:at)?\((?:AT_FDCWD[^,]*, )?"(?P<path>/[^"]+)".* = 0')
 
 
 def prepare(lab: Lab, host: Host) -> None:
@@ -52,7 +59,7 @@ def check(
         what each of them answered, and all lines of the trace.
     """
     lab.shell(host, f"{EMPTY}; mkdir -p {MARKS}")
-    tracing = ("strace", "-f", "-qq", "-y", "-s", "300", "--seccomp-bpf", "-e", f"trace={OPENING},{CHANGING}")
+    tracing = ("strace", "-f", "-qq", "-y", "-s", "300", "--seccomp-bpf", "-e", f"trace={OPENING},{WRITING},{CHANGING}")
     program = ("python3", f"{shipped.CODE}/checked_modules.py", shipped.CODE, MARKS)
     printed = lab.ask(host, *tracing, "-o", f"{TRACES}/all", *program, given=json.dumps(calls))
     trace = lab.read(host, f"{TRACES}/all").splitlines()
@@ -86,19 +93,48 @@ def lines(lab: Lab, host: Host) -> list[list[str]]:
     return [one.splitlines() for one in printed.split("==\n")[1:]]
 
 
-def changes(trace: Sequence[str]) -> Iterator[str]:
-    """The calls of a trace that have changed something of the host."""
-    words = set(CHANGING.split(","))
-    for line in trace:
-        call = line.split(maxsplit=1)[-1]
+def changes(trace: Sequence[str], before: Collection[str]) -> Iterator[str]:
+    """The calls of a trace that have changed something of the host.
+
+    Programs that are asked open their own files for writing without writing: nginx its logs and its pid file, master(8)
+    its lock. doveconf has a file of its own for a moment. Neither changes anything; whatever is written to does.
+
+    Args:
+        trace: the lines of strace.
+        before: the files that were there before.
+    """
+    lines = [line.split(maxsplit=1)[-1] for line in trace]
+    filled = {found["path"] for found in map(_FILLED.match, lines) if found}
+    removed = {found["path"] for found in map(_REMOVED.match, lines) if found}
+    mounted = [found["place"] for found in map(_MOUNTED.match, lines) if found]
+    own = tuple(f"{place}/" for place in mounted) if any(map(_PRIVATE.match, lines)) else ()
+    opening, changing = set(OPENING.split(",")), set(CHANGING.split(","))
+    for call in lines:
         name = call.partition("(")[0]
-        if " = -1 E" in call or "= ?" in call:
+        if name not in opening | changing or " = -1 E" in call or "= ?" in call:
             continue
-        if name in words or (name in OPENING.split(",") and re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", call)):
-            paths = [quoted or known for quoted, known in _QUOTED.findall(call)]
-            # the last one that strace knows of is where the call has led to
-            if not any(NOWHERE.match(path) for path in paths):
-                yield call
+        if name in opening and not re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC)", call):
+            continue
+        paths = [quoted or known for quoted, known in _QUOTED.findall(call)]
+        # the last one that strace knows of is where the call has led to
+        if any(NOWHERE.match(path) or path.startswith(own) for path in paths):
+            continue
+        if _PRIVATE.match(call) or (own and _MOUNTED.match(call)) or _passes(call, filled, removed, before):
+            continue
+        yield call
+
+
+def _passes(call: str, filled: Collection[str], removed: Collection[str], before: Collection[str]) -> bool:
+    """Whether nothing is left of a call: an opening without writing, or a file that comes and goes."""
+    opened, gone = _OPENED.search(call), _REMOVED.match(call)
+    if gone:
+        return gone["path"] not in before
+    if not opened:
+        return False
+    path = opened["path"]
+    if path in before:
+        return "O_TRUNC" not in call and path not in filled
+    return "O_EXCL" in call and path in removed
 
 
 def files_with(trace: Sequence[str], needles: Iterable[str]) -> dict[str, list[int]]:
