@@ -23,13 +23,16 @@ WRITING = "write,pwrite64,writev,pwritev"
 CHANGING = (
     "rename,renameat,renameat2,link,linkat,symlink,symlinkat,unlink,unlinkat,mkdir,mkdirat,rmdir,mknod,mknodat,"
     "chmod,fchmod,fchmodat,chown,fchown,lchown,fchownat,truncate,ftruncate,setxattr,lsetxattr,fsetxattr,"
-    "removexattr,utime,utimes,utimensat,mount,umount2,sethostname,settimeofday,swapon"
+    "removexattr,utime,utimes,utimensat,mount,move_mount,umount2,sethostname,settimeofday,swapon"
 )
 # What is no change of the host: places of the module itself, of the kernel, or of nobody.
 NOWHERE = re.compile(r"^(/dev/(null|tty|pts/\d+)|/proc/|/memfd:|/root/\.ansible/|/tmp/ansible[_-]|/run/reliability)")
 # A file system of memory that only one process and its children see: what they write goes with them.
 _PRIVATE = re.compile(r'mount\("none", "/", NULL, MS_REC\|MS_PRIVATE, NULL\) = 0')
-_MOUNTED = re.compile(r'mount\("tmpfs", "(?P<place>/[^"]+)", "tmpfs", .* = 0')
+# mount(8) of Debian 13 has other system calls for it
+_MOUNTED = re.compile(
+    r'(?:mount\("tmpfs", |move_mount\(\d+<[^>]*>, "", AT_FDCWD(?:<[^>]*>)?, )"(?P<place>/[^"]+)", .* = 0'
+)
 _QUOTED = re.compile(r'"([^"]*)"|<(/[^>]*)>')
 _OPENED = re.compile(r" = \d+<(?P<path>/[^>]+)>$")
 _FILLED = re.compile(rf"(?:{WRITING.replace(',', '|')}|ftruncate)\(\d+<(?P<path>/[^>]+)>")

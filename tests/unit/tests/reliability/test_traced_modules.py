@@ -13,6 +13,7 @@ PRIVATE = [
     '5 mount("none", "/", NULL, MS_REC|MS_PRIVATE, NULL) = 0',
     '5 mount("tmpfs", "/mnt", "tmpfs", 0, "mode=0755") = 0',
 ]
+NEWER = '5 move_mount(4</>, "", AT_FDCWD</>, "/mnt", MOVE_MOUNT_F_EMPTY_PATH) = 0'
 PID = '7 openat(AT_FDCWD</>, "/run/nginx.pid", O_RDWR|O_CREAT, 0644) = 3</run/nginx.pid>'
 OWN = '7 openat(AT_FDCWD</>, "/tmp/doveconf.a6", O_RDWR|O_CREAT|O_EXCL, 0666) = 4</tmp/doveconf.a6>'
 OWN_GONE = '7 unlink("/tmp/doveconf.a6") = 0'
@@ -32,7 +33,9 @@ INSIDE = '5 openat(AT_FDCWD</>, "/mnt/copy", O_WRONLY|O_CREAT, 0666) = 4</mnt/co
         (['7 unlink("/etc/there") = 0'], [0]),
         (['7 unlink("/etc/there") = -1 ENOENT (No such file or directory)'], []),
         ([*PRIVATE, INSIDE], []),
+        ([PRIVATE[0], NEWER, INSIDE], []),
         ([INSIDE], [0]),
+        ([NEWER, INSIDE], [0, 1]),
         ([PRIVATE[1], INSIDE], [0, 1]),
         ([*PRIVATE, '5 rename("/etc/a", "/etc/there") = 0'], [2]),
         (['7 openat(AT_FDCWD</>, "/etc/there", O_RDONLY) = 3</etc/there>'], []),
