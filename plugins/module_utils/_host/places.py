@@ -59,3 +59,7 @@ class Places:
     def wanted(self) -> str:
         """The link by which systemd finds that unit."""
         return os.path.join(self.units, f"{BEFORE_ANY_DAEMON}.wants", RECOVERY_UNIT)
+
+    def left(self) -> bool:
+        """Whether a run has left something of its own, whatever it is."""
+        return any(map(os.path.lexists, (self.state, self.unit)))

@@ -27,7 +27,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pr
     sync_directory,
     unlink,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import Record
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import Failures, Record
 
 _PATIENCE = 120  # seconds that a program may take
 _PAUSE = 5  # seconds until what failed is tried again
@@ -57,7 +57,7 @@ class Recovery:
         owed: what is left, where all files are back and only daemons are not; the journal says no more than that.
     """
 
-    def __init__(self, places: Places, bring_back: Callable[[Record], way_back.Failures]) -> None:
+    def __init__(self, places: Places, bring_back: Callable[[Record], Failures]) -> None:
         self._places = places
         self._bring_back = bring_back
         self._journal = Journal(places)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+Failures = Mapping[str, Sequence[str]]  # what fails, by daemon
 _RENAMED = {"material": "prerequisite"}  # in a journal that release 0.3.0 or older left
 
 

@@ -16,19 +16,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from types import TracebackType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes, staging
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.config_roots import (
     ConfigRoot,
     refuse_strangers,
     user_of,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.guard import Guard
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.identity import Identity
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.interruptions import (
@@ -37,16 +36,17 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.in
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.journal import Journal
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.lock import Lock
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.mirror import mirrors
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.recovery import Recovery, clear
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import (
+    Failures,
     Record,
     RegisteredFile,
     WayBack,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.way_back import Failures
+
+if TYPE_CHECKING:
+    from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.guard import Guard
 
 # What every daemon is brought up and looked at with: without it nothing could be put back either.
 _TO_ACTIVATE = ("ss", "systemctl")
@@ -118,7 +118,6 @@ class Transaction:
         self._warn = warn
         self._places = places or Places()
         self._journal = Journal(self._places)
-        self._guard = Guard(self._places)
         self._lock = Lock(self._places.lock)
         self._interruptions = Interruptions()
         self._owed: Record | None = None
@@ -173,6 +172,14 @@ class Transaction:
         Raises:
             Problem: something failed; everything has been put back.
         """
+        # Few calls change something. All that it takes is loaded before the first change, the others find it loaded.
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import (  # noqa: F401
+            guard,
+            mirror,
+            recovery,
+            staging,
+        )
+
         try:
             files_of = [tuple(staging.registered(change)) for change in changes]
         except Problem as exc:
@@ -242,6 +249,12 @@ class Transaction:
             record, snapshots=snapshots, ways_back=[one.way_back(snapshots[one.name]) for one in participants]
         )
 
+    @cached_property
+    def _guard(self) -> Guard:
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.guard import Guard
+
+        return Guard(self._places)
+
     def _post_guard(self) -> None:
         """Have somebody notice when this run is killed."""
         guard = self._guard
@@ -251,6 +264,8 @@ class Transaction:
 
     def _test(self, files: Sequence[RegisteredFile], participants: Sequence[Participant]) -> None:
         """Have each daemon test a mirror of its configuration into which the staged files have been laid."""
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.mirror import mirrors
+
         for participant in participants:
             name, roots = participant.name, participant.config_roots
             refuse_strangers(roots, name)
@@ -260,6 +275,8 @@ class Transaction:
 
     def _put_back(self, record: Record, participants: Sequence[Participant]) -> list[str]:
         """Restore every registered file and the daemons' settings; answers what could not be restored."""
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import staging
+
         self._host.hasten()
         failures = staging.put_back(record)
         self._host.forget()
@@ -274,6 +291,8 @@ class Transaction:
 
     def _forget(self) -> None:
         """Nothing of this transaction has to be undone any more."""
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.recovery import clear
+
         if self._owed is not None:
             self._journal.write(self._owed)
         else:
@@ -297,6 +316,9 @@ class Transaction:
 
     def _recover(self) -> None:
         """Undo what an earlier run left, or tidy up behind one that had succeeded."""
+        if not self._places.left():
+            return
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.recovery import Recovery
 
         def bring_back(record: Record) -> Failures:
             found = (self._participant_by_name(name) for name in record.snapshots)

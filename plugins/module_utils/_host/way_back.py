@@ -9,16 +9,16 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.registered import (
+    Failures,
     Record,
     RegisteredFile,
     WayBack,
 )
 
-Failures = Mapping[str, Sequence[str]]  # what fails, by daemon
 Run = Callable[..., Completed]  # runs a program, with that input if any; it never raises
 _JOBS = 60.0  # seconds that what a killed run has begun may take to end
 
