@@ -21,14 +21,14 @@ LIGHT = ("daemon", "paths")  # what is known of a daemon without its provider
 
 # The most files of ours that each module loads before it does anything.
 IMPORTED = {
-    "mail_vserver_tls": 110,
-    "mail_cert_install": 98,
-    "mail_cert_request": 92,
-    "mail_cert_export": 89,
-    "mail_domain_security": 97,
-    "mail_relay_account": 75,
-    "mail_cert_info": 38,
-    "mail_tls_info": 52,
+    "mail_vserver_tls": 102,
+    "mail_cert_install": 90,
+    "mail_cert_request": 84,
+    "mail_cert_export": 81,
+    "mail_domain_security": 89,
+    "mail_relay_account": 67,
+    "mail_cert_info": 37,
+    "mail_tls_info": 51,
 }
 MAIL_SERVERS = ("postfix-3.7", "dovecot-2.3")
 VSERVERS = [{"protocol": one, "certificate": "mx", "strength": "intermediate"} for one in ("smtp", "imap")]
