@@ -22,6 +22,7 @@ ISSUING = Authority("Issuing", ROOT)
 class Daemon:
     """Stands for a provider: notes what it is told, and serves what its copy says when it is activated."""
 
+    protocols = frozenset({"imap"})
     config_roots = ()
     reads_files_by_itself = False
 

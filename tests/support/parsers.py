@@ -84,7 +84,10 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.saved_settings import SavedSettings
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import MarkedBlock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import ber, resolver
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import DIALOGUES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import (
+    DIALOGUES,
+    dialogue_of,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError
 
 EXPECTED = (Problem, WireError)  # how a parser says that it does not understand
@@ -366,7 +369,7 @@ def _dialogue(name: str) -> Callable[[bytes], None]:
             theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
             theirs.sendall(data[: 1 << 16])
             theirs.shutdown(socket.SHUT_WR)
-            dialogue = DIALOGUES[name]
+            dialogue = dialogue_of(name)
             stream = Stream(client, time.monotonic() + 5)
             opening = dialogue.open(stream)
             dialogue.offers_tls(opening)

@@ -93,7 +93,13 @@ class Installations(CertificateService):
     def _proofs(self, renewed: Mapping[str, set[str]]) -> list[Callable[[], None]]:
         """For each daemon the proof that it serves what is renewed; names of certificates by daemon."""
         from ansible_collections.postmaster.secure_channel.plugins.module_utils._service.probe import prove_served
+        from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import (
+            dialogue_of,
+        )
 
+        for daemon in renewed:
+            for protocol in self.site.providers[daemon].protocols:
+                dialogue_of(protocol)  # loaded before anything is changed
         return [
             partial(prove_served, self.site.providers[daemon], names, self.site.store.leaf)
             for daemon, names in sorted(renewed.items())

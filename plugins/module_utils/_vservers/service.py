@@ -37,6 +37,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._vserver
     rows,
     unknown_row,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import dialogue_of
 
 
 class Vservers(Service[Vserver]):
@@ -80,6 +81,8 @@ class Vservers(Service[Vserver]):
         certificates = Certificates(site.host, site.store, self._passphrases, check_mode=site.check_mode)
         plans, warnings = plan_daemons(site, things, certificates)
         proof = Proof(site.host, site.store)
+        for thing in things:
+            dialogue_of(thing.protocol)  # loaded before anything is changed
         for one in plans:
             if not one.must_reload(site.host):
                 refuse_overridden(one, one.before, site.store)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dial import connect_stream
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.base import Dialogue, Opening
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import DIALOGUES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import dialogue_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.proxy_protocol import proxy_header
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import Stream, WireError
 
@@ -39,7 +39,7 @@ def connect(endpoint: Endpoint, *, timeout: float = TIMEOUT, source: str = "", s
 
 def dialogue_for(endpoint: Endpoint) -> Dialogue:
     """The dialogue of an endpoint's protocol."""
-    return DIALOGUES[endpoint.protocol]
+    return dialogue_of(endpoint.protocol)
 
 
 def require_starttls(dialogue: Dialogue, opening: Opening) -> None:

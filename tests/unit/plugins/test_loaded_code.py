@@ -21,14 +21,14 @@ LIGHT = ("daemon", "paths")  # what is known of a daemon without its provider
 
 # The most files of ours that each module loads before it does anything.
 IMPORTED = {
-    "mail_vserver_tls": 102,
+    "mail_vserver_tls": 96,
     "mail_cert_install": 90,
     "mail_cert_request": 84,
     "mail_cert_export": 81,
-    "mail_domain_security": 89,
+    "mail_domain_security": 84,
     "mail_relay_account": 67,
     "mail_cert_info": 37,
-    "mail_tls_info": 51,
+    "mail_tls_info": 44,
 }
 MAIL_SERVERS = ("postfix-3.7", "dovecot-2.3")
 VSERVERS = [{"protocol": one, "certificate": "mx", "strength": "intermediate"} for one in ("smtp", "imap")]
@@ -66,6 +66,9 @@ def test_virtual_servers_load_the_daemons_that_are_there() -> None:
     assert result["changed"]
     assert daemons(loaded) == {"postfix", "dovecot"}
     assert not {one for one in loaded if "domains" in one or "login" in one or "passwd" in one}
+    assert {one for one in loaded if one.startswith("_wire.dialogues.")} == {
+        f"_wire.dialogues.{one}" for one in ("base", "http", "imap", "registry", "smtp")
+    }
 
 
 def test_virtual_servers_load_only_the_daemons_that_can_serve_them() -> None:

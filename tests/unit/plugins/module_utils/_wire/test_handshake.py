@@ -18,7 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._model i
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import handshake as handshake_module
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.contexts import trust_store
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import DIALOGUES
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.dialogues.registry import dialogue_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import DAY, NAME, NOW
@@ -53,7 +53,7 @@ def test_starttls_with_a_good_certificate(protocol, material, good_tls, trust):
     assert session.cipher.startswith("TLS_")
     assert session.bits >= 128
     assert session.address == "127.0.0.1"
-    assert DIALOGUES[protocol].starttls in session.clear_capabilities
+    assert dialogue_of(protocol).starttls in session.clear_capabilities
     assert session.tls_capabilities
     assert session.tls_capabilities != session.clear_capabilities
     assert session.greeting
