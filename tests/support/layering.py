@@ -60,6 +60,16 @@ def _imported(module: ast.Module, tree: Mapping[str, ast.Module]) -> Iterator[st
                 yield short
 
 
+def late_imports_in(tree: Mapping[str, ast.Module]) -> set[str]:
+    """Functions that import modules of the tree, each as ``module:function``."""
+    return {
+        f"{name}:{function.name}"
+        for name, module in tree.items()
+        for function in ast.walk(module)
+        if isinstance(function, ast.FunctionDef) and any(_imported(ast.Module(function.body, []), tree))
+    }
+
+
 def cycles_in(imports: Imports) -> list[str]:
     """Circles of imports, each as ``a -> b -> a``."""
     found: dict[frozenset[str], str] = {}

@@ -16,6 +16,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.layering import
     cycles_in,
     handed_paths_in,
     imports_in,
+    late_imports_in,
     read_tree,
     readers_in,
     violations_in,
@@ -77,6 +78,14 @@ READERS = {"_host.reading", "_host.processes"}
 OWN_FILES = {"action.check_variables", "plugin_utils._role_variables"}
 WRITERS |= {"_host.programs", "_host.obstacles"}  # programs are run for it; one looks through descriptors
 
+# What imports in functions: nothing that runs while a transaction changes the host, unless it was imported before.
+LATE = {f"_providers.registry:_{daemon}" for daemon in DAEMONS}
+LATE |= {f"_wire.dialogues.registry:_{one}" for one in ("http", "imap", "ldap", "nntp", "pop3", "smtp")}
+LATE |= {f"_providers.postfix.provider:{one}" for one in ("_logins", "account_database", "plan_domains", "queue")}
+LATE |= {"_providers.dovecot.provider:account_database", "_certificates.install_service:_proofs"}
+# these find what apply(), the first of them, has imported; _recover() is before any change
+LATE |= {f"_host.transaction:{one}" for one in ("apply", "_forget", "_guard", "_put_back", "_recover", "_test")}
+
 
 @pytest.fixture(scope="module")
 def tree():
@@ -100,6 +109,10 @@ def test_imports_make_no_circle(imports):
 
 def test_imports_go_down(imports):
     assert violations_in(imports, FLOORS) == []
+
+
+def test_nothing_is_imported_while_the_host_changes(tree):
+    assert late_imports_in(tree) == LATE
 
 
 def test_the_model_imports_nothing_of_ours(imports):
@@ -141,6 +154,11 @@ def part(package, name):
 def test_planted_circle(tmp_path):
     tree = planted(tmp_path, _a=[whole("_b")], _b=[whole("_p.c")], _p__c=["def late():", "    " + whole("_a")])
     assert cycles_in(imports_in(tree)) == ["_a -> _b -> _p.c -> _a"]
+
+
+def test_planted_import_in_a_function(tmp_path):
+    tree = planted(tmp_path, _a=["import os", "def late():", "    " + whole("_b")], _b=[whole("_c")], _c=[])
+    assert late_imports_in(tree) == {"_a:late"}
 
 
 def test_planted_circle_of_a_package(tmp_path):
