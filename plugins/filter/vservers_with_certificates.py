@@ -71,12 +71,16 @@ def _with_what_is_there(vserver: Mapping[str, Any], missing: Collection[str]) ->
         return vserver
     if vserver.get("certificate") in missing:
         return None
-    ready = dict(vserver)
-    if ready.get("alternative_certificate") in missing:
-        del ready["alternative_certificate"]
+    ready = _without_second(vserver, missing)
     if ready.get("sni"):
-        ready["sni"] = [one for one in ready["sni"] if one.get("certificate") not in missing]
+        ready["sni"] = [_without_second(one, missing) for one in ready["sni"] if one.get("certificate") not in missing]
     return ready
+
+
+def _without_second(pair: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+    """A certificate and its alternative, without the latter where that is not there."""
+    is_missing = pair.get("alternative_certificate") in missing
+    return {key: value for key, value in pair.items() if not (is_missing and key == "alternative_certificate")}
 
 
 class FilterModule:

@@ -25,10 +25,17 @@ class NamedCertificate:
     Attributes:
         name: host name in lower case, ASCII form; ``*`` may be the whole left-most label.
         certificate: name of a live certificate in the store.
+        alternative_certificate: a second one for the name with a key of another type; empty for none.
     """
 
     name: str
     certificate: str
+    alternative_certificate: str = ""
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """Names of its certificates, the main one first."""
+        return tuple(filter(None, (self.certificate, self.alternative_certificate)))
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Vserver:
     @property
     def certificates(self) -> tuple[str, ...]:
         """Names of all its certificates, each once, the main one first."""
-        named = (one.certificate for one in self.sni)
+        named = (certificate for one in self.sni for certificate in one.certificates)
         return tuple(dict.fromkeys(filter(None, (self.certificate, self.alternative_certificate, *named))))
 
     def as_result(self) -> dict[str, t.Any]:

@@ -121,6 +121,12 @@ options:
           - Name of a live certificate.
         type: str
         required: true
+      alternative_certificate:
+        version_added: 0.5.0
+        description:
+          - Name of a second live certificate for this name, with another type of key. If left out, clients that ask for
+            this name get no other one, also where O(alternative_certificate) is given.
+        type: str
   server_names: &server_names
     version_added: 0.2.0
     description:
@@ -330,7 +336,9 @@ vservers:
           description: Name of the second certificate, empty where there is none.
           type: str
         sni:
-          description: Certificates for clients that ask for a name, each with C(name) and C(certificate).
+          description:
+            - Certificates for clients that ask for a name, each with C(name), C(certificate) and
+              C(alternative_certificate), which is empty where there is none.
           type: list
           elements: dict
         require_secure_channel:
@@ -505,6 +513,7 @@ ELEMENT: Spec = {
         "options": {
             "name": {"type": "str", "required": True, "kind": HOST},
             "certificate": {"type": "str", "required": True, "kind": LABEL},
+            "alternative_certificate": {"type": "str", "kind": LABEL},
         },
     },
     "server_names": {"type": "list", "elements": "str", "kind": HOST},

@@ -78,8 +78,8 @@ def passphrases_of(elements: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     found: dict[str, str] = {}
     for element in elements:
         passphrase = element[_OPTION]
-        names = [element["certificate"], element["alternative_certificate"]]
-        names += [one["certificate"] for one in element["sni"] or ()]
+        shown = [element, *(element["sni"] or ())]
+        names = [one[option] for one in shown for option in ("certificate", "alternative_certificate")]
         for name in filter(None, names if passphrase is not None else ()):
             try:
                 check_passphrase(passphrase)

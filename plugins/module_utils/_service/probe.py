@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.clear_text import clear_text
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.conversation import TIMEOUT
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.key_types import not_shown
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.redirects import redirect_loop
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stapling import staples
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import TurnedAway, WireError
@@ -36,7 +37,7 @@ class Expectation:
     """What an endpoint must show.
 
     Attributes:
-        leaves: certificates in DER, one of which it must show.
+        leaves: certificates in DER, one of which it must show, and each of them to clients that take no other.
         clear_text_refused: whether use without TLS must be refused; False proves nothing about it.
         auth_in_clear: whether logins may be offered before TLS.
         own_address_trusted: whether the daemon lets clients in from its own address that it refuses elsewhere.
@@ -85,7 +86,7 @@ def expected(
         )
         for one in vserver.sni:
             asked = replace(endpoint, server_name=one.name.replace("*", "any", 1))
-            yield asked, Expectation((leaf_of(one.certificate),), False, True)
+            yield asked, Expectation(tuple(map(leaf_of, one.certificates)), False, True)
 
 
 class Prover:
@@ -208,6 +209,9 @@ def _judge(endpoint: Endpoint, expectation: Expectation, timeout: float) -> None
             raise session.error
         if session.error or not session.leaf:
             raise _WrongError(f"ended the session inside TLS ({session.error})")
+        missing = not_shown(endpoint, expectation.leaves, timeout)
+        if missing:
+            raise _WrongError(missing)
         if is_must_staple(session.leaf) and staples(endpoint, timeout=timeout) is False:
             raise _WrongError("shows a must-staple certificate (RFC 7633) without an OCSP response")
     # a page that is for those with a certificate of their own cannot be seen from here

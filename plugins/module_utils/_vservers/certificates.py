@@ -203,18 +203,14 @@ class Certificates:
     def _refuse_unfit(self, vserver: Vserver) -> None:
         """Raise Problem where certificates do not do what this virtual server asks of them."""
         main, alternative = vserver.certificate, vserver.alternative_certificate
-        if alternative and self._leaf(main).kind == self._leaf(alternative).kind:
-            raise Problem(
-                f"{main} and {alternative} have keys of the same type ({self._leaf(main).kind})",
-                "name two with keys of different types, such as RSA and ECDSA",
-                subject=vserver.title,
-                option="alternative_certificate",
-            )
+        self._refuse_same_type(vserver, main, alternative, "alternative_certificate")
+        for named in vserver.sni:
+            self._refuse_same_type(vserver, named.certificate, named.alternative_certificate, "sni")
         if vserver.require_128_bit:
             for name in vserver.certificates:
                 self._refuse_weak(vserver, name)
         wanted = [(name, one, "server_names") for name in (main, alternative) if name for one in vserver.server_names]
-        wanted += [(one.certificate, one.name, "sni") for one in vserver.sni]
+        wanted += [(certificate, one.name, "sni") for one in vserver.sni for certificate in one.certificates]
         for name, host_name, option in wanted:
             if not covers(self._leaf(name).names, host_name):
                 raise Problem(
@@ -224,6 +220,15 @@ class Certificates:
                     subject=vserver.title,
                     option=option,
                 )
+
+    def _refuse_same_type(self, vserver: Vserver, one: str, other: str, option: str) -> None:
+        if other and self._leaf(one).kind == self._leaf(other).kind:
+            raise Problem(
+                f"{one} and {other} have keys of the same type ({self._leaf(one).kind})",
+                "name two with keys of different types, such as RSA and ECDSA",
+                subject=vserver.title,
+                option=option,
+            )
 
     def _refuse_weak(self, vserver: Vserver, name: str) -> None:
         leaf = self._leaf(name)

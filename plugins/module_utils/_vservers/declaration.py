@@ -71,7 +71,6 @@ def of_endpoint(
 
 def shown_certificates(vserver: Declaration, server_name: str) -> list[str]:
     """Names of the certificates that a client may be shown which asks for a host name."""
-    for one in vserver.get("sni") or ():
-        if covers([one["name"]], server_name):
-            return [one["certificate"]]
-    return [one for one in (vserver.get("certificate"), vserver.get("alternative_certificate")) if one]
+    named = [one for one in vserver.get("sni") or () if covers([one["name"]], server_name)]
+    pair = named[0] if named else vserver
+    return [one for one in (pair.get("certificate"), pair.get("alternative_certificate")) if one]

@@ -99,7 +99,14 @@ def _sni(given: Sequence[Mapping[str, Any]]) -> tuple[NamedCertificate, ...]:
         name = ascii_name(one["name"], "sni")
         if name in found:
             raise Problem(f"{name} is listed twice", "list each host name once", option="sni")
-        found[name] = NamedCertificate(name, one["certificate"])
+        named = NamedCertificate(name, one["certificate"], one["alternative_certificate"] or "")
+        if named.alternative_certificate == named.certificate:
+            raise Problem(
+                f"both certificates of {name} are the same",
+                "name one with a key of another type, or leave alternative_certificate out",
+                option="sni",
+            )
+        found[name] = named
     return tuple(found[name] for name in sorted(found))
 
 

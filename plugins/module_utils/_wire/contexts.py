@@ -81,6 +81,14 @@ def unverifying() -> ssl.SSLContext:
     return context
 
 
+def only_key_type(kind: str) -> ssl.SSLContext:
+    """A context for TLS 1.2 that accepts any certificate with one type of key, ``RSA`` or ``ECDSA``."""
+    context = unverifying()
+    context.set_ciphers(f"a{kind}:!NULL:@SECLEVEL=0")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
 def offer(context: ssl.SSLContext, ciphers: str) -> ssl.SSLContext:
     """Have a context offer certain cipher suites of TLS 1.2 alone.
 

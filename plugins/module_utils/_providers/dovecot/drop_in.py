@@ -60,12 +60,8 @@ class DropIn:
         """
         protocol = f"protocol {vserver.protocol}"
         settings = self._settings(vserver, strength)
-        # the second certificate of all others, which is not for these names, would count here too
-        alone = {self.language.alternative_certificate: "", self.language.alternative_key: ""}
-        named = {
-            f"local_name {one.name}": {protocol: {**self._pair(one.certificate, alternative=False), **alone}}
-            for one in self._ordered(vserver.sni)
-        }
+        # without one of their own, these names would get the second certificate of all others, which is not for them
+        named = {f"local_name {one.name}": {protocol: self._pairs(one)} for one in self._ordered(vserver.sni)}
         # otherwise every reload would end all open sessions, and each new certificate takes one
         found: dict[str, Any] = {"shutdown_clients": "no"}
         if vserver.auth_tls is not None:
@@ -97,8 +93,18 @@ class DropIn:
         if vserver.alternative_certificate:
             found.update(self._pair(vserver.alternative_certificate, alternative=True))
         elif vserver.name != DEFAULT:  # the default one may have one, which would count here too
-            found.update({self.language.alternative_certificate: "", self.language.alternative_key: ""})
+            found.update(self._no_second())
         return found
+
+    def _pairs(self, named: NamedCertificate) -> dict[str, str]:
+        second = named.alternative_certificate
+        return {
+            **self._pair(named.certificate, alternative=False),
+            **(self._pair(second, alternative=True) if second else self._no_second()),
+        }
+
+    def _no_second(self) -> dict[str, str]:
+        return {self.language.alternative_certificate: "", self.language.alternative_key: ""}
 
     def _pair(self, certificate: str, *, alternative: bool) -> dict[str, str]:
         language = self.language
@@ -141,8 +147,10 @@ class DropIn:
         for key, block in blocks.items():
             host_name = key.partition(" ")[2] if key.startswith("local_name ") else ""
             if host_name:
-                file = block[f"protocol {protocol}"][self.language.certificate]
-                named.append(NamedCertificate(host_name, self.name_of(file)))
+                pair = block[f"protocol {protocol}"]
+                second = pair.get(self.language.alternative_certificate, "")
+                main = self.name_of(pair[self.language.certificate])
+                named.append(NamedCertificate(host_name, main, self.name_of(second) if second else ""))
         listeners = settings.get(f"service {protocol}-login", {})
         known = PROTOCOLS[protocol]
         return Vserver(

@@ -225,7 +225,7 @@ class Exim(EximDaemon, DomainProvider):
         if vserver.require_secure_channel:
             tables.demanding[ident] = "yes"
         for one in vserver.sni:
-            tables.named[f"{ident}/{one.name}"] = file(one.certificate)
+            tables.named[f"{ident}/{one.name}"] = ":".join(map(file, one.certificates))
 
     def _refuse_without_dovecot(self, ident: str) -> None:
         drivers = re.search(r"^Authenticators:(.*)$", self._build, re.MULTILINE)

@@ -74,7 +74,7 @@ class VirtualServers:
             certificate=certificate,
             alternative_certificate=alternative,
             sni=tuple(
-                NamedCertificate(key[len(prefix) :], self._certificates(file)[0])
+                NamedCertificate(key[len(prefix) :], *self._certificates(file))
                 for key, file in sorted(tables.named.items())
                 if key.startswith(prefix)
             ),

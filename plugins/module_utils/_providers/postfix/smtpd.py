@@ -239,7 +239,8 @@ class Smtpd:
         for one in vserver.sni:
             # .example.test stands for all names below it
             name = one.name[1:] if one.name.startswith("*.") else one.name
-            lines.append(f"{name} {self._store.deployed_path(self._daemon, one.certificate)}")
+            files = (self._store.deployed_path(self._daemon, certificate) for certificate in one.certificates)
+            lines.append(f"{name} {' '.join(files)}")
         return [FileChange(path, lines_of(lines, path).encode(), "root", "root", 0o644)]
 
     # ---- from Postfix
@@ -281,9 +282,10 @@ class Smtpd:
             return ()
         found = []
         for line in self._host.read_text(sni_table(vserver)).splitlines():
-            name, _blank, path = line.partition(" ")
-            if name and name != "#":
-                found.append(NamedCertificate(f"*{name}" if name.startswith(".") else name, self._name_of(path)))
+            name, *paths = line.split()
+            if name != "#":
+                title = f"*{name}" if name.startswith(".") else name
+                found.append(NamedCertificate(title, *map(self._name_of, paths)))
         return tuple(sorted(found, key=lambda one: one.name))
 
     @staticmethod

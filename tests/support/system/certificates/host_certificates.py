@@ -23,12 +23,13 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
     RSA,
     SECOND,
     WILD,
+    WILD_RSA,
     names_of,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
 
-ALL = (MAIN, RSA, SECOND, WILD)
+ALL = (MAIN, RSA, SECOND, WILD, WILD_RSA)
 ISSUER = "System Test Issuer"
 ROOT_ON_HOST = "/usr/local/share/ca-certificates/system-tests.crt"
 
@@ -85,7 +86,9 @@ class Certificates:
         key = ec.generate_private_key(ec.SECP256R1())
         self._issuer = Owner(key, certify(ISSUER, key, root))
         self._keys: Mapping[str, Any] = {
-            name: rsa.generate_private_key(65537, 3072) if name == RSA else ec.generate_private_key(ec.SECP256R1())
+            name: rsa.generate_private_key(65537, 3072)
+            if name in (RSA, WILD_RSA)
+            else ec.generate_private_key(ec.SECP256R1())
             for name in ALL
         }
         self.root = directory / "root.pem"

@@ -28,7 +28,7 @@ PAIRS = (FULL, EXIM, CYRUS, ODD)
 LIVING = (*FULL, *EXIM, *CYRUS)
 
 # The certificates, by their names in the store, and the names that they are for.
-MAIN, RSA, SECOND, WILD = "main", "rsa", "second", "wild"
+MAIN, RSA, SECOND, WILD, WILD_RSA = "main", "rsa", "second", "wild", "wild-rsa"
 SECOND_NAME, ANY_NAME, ASKED_NAME = "second.example.test", "*.a.example.test", "x.a.example.test"
 
 Options = Mapping[str, Any]
@@ -36,7 +36,7 @@ Options = Mapping[str, Any]
 
 def names_of(certificate: str, host: Host) -> tuple[str, ...]:
     """The names that a certificate is for."""
-    return {SECOND: (SECOND_NAME,), WILD: (ANY_NAME,)}.get(certificate, (host.fqdn,))
+    return {SECOND: (SECOND_NAME,), WILD: (ANY_NAME,), WILD_RSA: (ANY_NAME,)}.get(certificate, (host.fqdn,))
 
 
 def peer_of(host: Host) -> str:
@@ -51,6 +51,12 @@ def second_address(host: Host) -> str:
 
 
 # ---- what is declared
+
+# One name with a pair of its own, and others that must not get the second certificate of the virtual server.
+NAMES = (
+    {"name": ASKED_NAME, "certificate": WILD, "alternative_certificate": WILD_RSA},
+    {"name": ANY_NAME, "certificate": WILD},
+)
 
 
 def vserver(protocol: str, certificate: str = MAIN, **options: Any) -> Options:
@@ -68,14 +74,13 @@ def _mx(**options: Any) -> Options:
 def _everything(host: Host) -> Sequence[Options]:
     """Postfix, Dovecot, INN, slapd and nginx, with several virtual servers of those that can have them."""
     beside = [second_address(host)]
-    sni = [{"name": name, "certificate": WILD} for name in (ASKED_NAME, ANY_NAME)]
     return (
-        _mx(alternative_certificate=RSA, sni=sni),
+        _mx(alternative_certificate=RSA, sni=NAMES),
         vserver("smtp", SECOND, name="inside", addresses=beside, refuse_strangers_in_clear=True),
         vserver("submission", alternative_certificate=RSA, server_names=[host.fqdn]),
         vserver("submission", SECOND, name="partners", port=0, implicit_tls_port=2465),
         # Dovecot 2.3 cannot have names beside a certificate of its own for an address
-        vserver("imap", alternative_certificate=RSA, sni=sni if host.release == "trixie" else []),
+        vserver("imap", alternative_certificate=RSA, sni=NAMES if host.release == "trixie" else []),
         vserver("imap", SECOND, name="second", addresses=beside),
         vserver("pop3"),
         vserver("pop3", SECOND, name="third", addresses=beside, port=1110, implicit_tls_port=1995),
@@ -94,7 +99,7 @@ def declared(host: Host) -> Sequence[Options]:
         return (_mx(), *(vserver(name) for name in ("submission", "imap", "pop3", "nntp", "ldap", "http")))
     if host.name in EXIM:
         return (
-            _mx(alternative_certificate=RSA),
+            _mx(alternative_certificate=RSA, sni=NAMES),
             vserver("submission", alternative_certificate=RSA),
             vserver(
                 "smtp",
@@ -204,7 +209,7 @@ PLACES: Mapping[tuple[str, str], Sequence[Place]] = {
         *_beside(Place(25, "smtp"), *IMAP, Place(1110, "pop3"), Place(1995), Place(1119, "nntp"), Place(1563)),
     ),
     ODD: ALL,
-    EXIM: (*MAIL, *WEB, *_beside(Place(2525, "smtp"))),
+    EXIM: (*MAIL, *WEB, _asked(Place(25, "smtp")), *_beside(Place(2525, "smtp"))),
     CYRUS: (*IMAP, *POP3, *NEWS[1:], *_beside(Place(1143, "imap"), Place(1993))),
 }
 NAMES_OF_DOVECOT = tuple(_asked(one) for one in IMAP)
@@ -223,8 +228,9 @@ AT: Mapping[str, Sequence[Place]] = {
 
 
 def with_two_certificates(host: Host) -> Sequence[Place]:
-    """Where a host shows a certificate with an RSA key to those who want one."""
-    return [place for one in declared(host) if "alternative_certificate" in one for place in AT[one["protocol"]]]
+    """Where a host shows a certificate with an RSA key to those who want one, also to those who ask for a name."""
+    found = [place for one in declared(host) if "alternative_certificate" in one for place in AT[one["protocol"]]]
+    return [*found, *(place for place in places(host) if place.asked)]
 
 
 def closed_places(host: Host) -> Sequence[Place]:

@@ -155,6 +155,7 @@ def test_another_certificate_than_the_declared_one(leaf: dict[str, Any], vserver
         ({}, {}),
         ({"sha256": "a2"}, {"alternative_certificate": "second"}),
         ({"sha256": "a3"}, {"sni": [{"name": "a.test", "certificate": "named"}]}),
+        ({"sha256": "a2"}, {"sni": [{"name": "a.test", "certificate": "named", "alternative_certificate": "second"}]}),
         ({}, {"server_names": ["a.test", "c.b.test"]}),
         ({"days_left": 7}, {}),
     ],

@@ -17,7 +17,10 @@ SMTP: dict[str, Any] = {
     "protocol": "smtp",
     "certificate": "main",
     "alternative_certificate": "rsa",
-    "sni": [{"name": "a.test", "certificate": "a"}, {"name": "b.test", "certificate": "b"}],
+    "sni": [
+        {"name": "a.test", "certificate": "a"},
+        {"name": "b.test", "certificate": "b", "alternative_certificate": "c"},
+    ],
 }
 POP3: dict[str, Any] = {"protocol": "pop3", "certificate": "other"}
 GONE: dict[str, Any] = {"protocol": "nntp", "certificate": "other", "state": "absent"}
@@ -32,6 +35,15 @@ ALL = [IMAP, SMTP, POP3, GONE]
         (["other"], [IMAP, SMTP, GONE]),
         (["main"], [POP3, GONE]),
         (["b"], [IMAP, {**SMTP, "sni": [{"name": "a.test", "certificate": "a"}]}, POP3, GONE]),
+        (
+            ["c"],
+            [
+                IMAP,
+                {**SMTP, "sni": [{"name": name, "certificate": name[0]} for name in ("a.test", "b.test")]},
+                POP3,
+                GONE,
+            ],
+        ),
         (["a", "b"], [IMAP, {**SMTP, "sni": []}, POP3, GONE]),
         (["rsa"], [IMAP, {key: SMTP[key] for key in SMTP if key != "alternative_certificate"}, POP3, GONE]),
     ],

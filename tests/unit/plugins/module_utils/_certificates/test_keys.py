@@ -105,8 +105,12 @@ def test_passphrases_by_certificate():
     assert passphrases.passphrases_of([none, one, one, {**one, "certificate": None, "key_passphrase": "y"}]) == {
         "a": "x"
     }
-    several = {**one, "alternative_certificate": "b", "sni": [{"name": "n", "certificate": "c"}]}
-    assert passphrases.passphrases_of([several]) == {"a": "x", "b": "x", "c": "x"}
+    several = {
+        **one,
+        "alternative_certificate": "b",
+        "sni": [{"name": "n", "certificate": "c", "alternative_certificate": "d"}],
+    }
+    assert passphrases.passphrases_of([several]) == {"a": "x", "b": "x", "c": "x", "d": "x"}
     with pytest.raises(Problem, match="certificate a, option key_passphrase: different"):
         passphrases.passphrases_of([one, {**one, "key_passphrase": "y"}])
     with pytest.raises(Problem, match="certificate a, option key_passphrase: the passphrase is empty"):

@@ -67,7 +67,7 @@ def copies(store, vserver, *, check_mode=False):
 ALL = replace(
     IMAP,
     alternative_certificate="rsa",
-    sni=(NamedCertificate("x.a.example.test", "ecdsa2"),),
+    sni=(NamedCertificate("x.a.example.test", "ecdsa2", "rsa"),),
     server_names=("mx.example.test",),
     require_128_bit=True,
 )
@@ -102,6 +102,12 @@ def test_names_that_clients_ask_for_and_that_are_not_covered(store):
         (replace(ALL, alternative_certificate="short"), "require_128_bit", "short has 2048 bits"),
         (replace(ALL, server_names=("other.example.test",)), "server_names", "does not cover other.example.test"),
         (replace(ALL, sni=(NamedCertificate("b.example.test", "rsa"),)), "sni", "does not cover b.example.test"),
+        (replace(ALL, sni=(NamedCertificate("x.a.example.test", "ecdsa2", "ecdsa"),)), "sni", "keys of the same type"),
+        (
+            replace(ALL, sni=(NamedCertificate("mx.example.test", "ecdsa", "other"),)),
+            "sni",
+            "no live certificate 'other'",
+        ),
         (replace(ALL, certificate="gone"), "certificate", "no live certificate 'gone'"),
         (replace(ALL, alternative_certificate="gone"), "alternative_certificate", "no live certificate 'gone'"),
         (replace(ALL, sni=(NamedCertificate("mx.example.test", "gone"),)), "sni", "no live certificate 'gone'"),

@@ -30,6 +30,8 @@ ELEMENT = {
     "auth_tls": None,
 }
 
+NAMED = {"name": "*.a.example.test", "certificate": "a", "alternative_certificate": None}
+
 
 def parsed(**given):
     return parse({**ELEMENT, **given})
@@ -74,8 +76,9 @@ def test_ports_on_which_tls_can_start_at_once(port):
         ({"require_secure_channel": True, "auth_clear": ["PLAIN"]}, "auth_clear"),
         ({"auth_clear": ["PLAIN"], "auth_tls": ["LOGIN"]}, "auth_clear"),
         ({"auth_tls": ["not a name"]}, "auth_tls"),
-        ({"sni": [{"name": "a.test", "certificate": "a"}, {"name": "A.test.", "certificate": "b"}]}, "sni"),
-        ({"sni": [{"name": "192.0.2.1", "certificate": "a"}]}, "sni"),
+        ({"sni": [{**NAMED, "name": "a.test"}, {**NAMED, "name": "A.test."}]}, "sni"),
+        ({"sni": [{**NAMED, "name": "192.0.2.1"}]}, "sni"),
+        ({"sni": [{**NAMED, "alternative_certificate": "a"}]}, "sni"),
         ({"server_names": ["a b"]}, "server_names"),
     ],
 )
@@ -97,7 +100,7 @@ def test_all_that_can_be_said():
         name="partners",
         certificate="rsa",
         alternative_certificate="ecdsa",
-        sni=[{"name": "B.example.test", "certificate": "b"}, {"name": "*.a.example.test", "certificate": "a"}],
+        sni=[{**NAMED, "name": "B.example.test", "alternative_certificate": "b"}, NAMED],
         server_names=["MX.example.test", "mx.example.test"],
         addresses=["[2001:DB8::1]", "192.0.2.1"],
         implicit_tls_port=1993,
@@ -110,7 +113,7 @@ def test_all_that_can_be_said():
         "partners",
         certificate="rsa",
         alternative_certificate="ecdsa",
-        sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "b")),
+        sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "a", "b")),
         addresses=("192.0.2.1", "2001:db8::1"),
         port=143,
         implicit_tls_port=1993,

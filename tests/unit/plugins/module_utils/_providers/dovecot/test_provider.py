@@ -72,7 +72,7 @@ SECOND = replace(IMAP, name="second", certificate="second", addresses=("192.0.2.
 NAMED = replace(
     IMAP,
     alternative_certificate="rsa",
-    sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "b")),
+    sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "b", "b-rsa")),
 )
 SCRAM = replace(
     IMAP,

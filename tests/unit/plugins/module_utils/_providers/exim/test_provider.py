@@ -50,7 +50,10 @@ SUBMISSION = Vserver(
 DUAL = replace(
     SUBMISSION,
     alternative_certificate="sub-ec.example.test",
-    sni=(NamedCertificate("*.example.com", "com.example.test"), NamedCertificate("a.example.org", "org.example.test")),
+    sni=(
+        NamedCertificate("*.example.com", "com.example.test"),
+        NamedCertificate("a.example.org", "org.example.test", "o2.example.test"),
+    ),
 )
 PARTNER = Vserver("smtp", "partner", certificate="p.example.test", addresses=("192.0.2.7",), port=2525)
 CASES = {

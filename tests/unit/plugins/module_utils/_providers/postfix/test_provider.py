@@ -456,7 +456,7 @@ INSIDE = replace(SMTP, name="inside", addresses=("192.0.2.1", "2001:db8::1"), re
 NAMED = replace(
     SMTP,
     alternative_certificate="rsa",
-    sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "b")),
+    sni=(NamedCertificate("*.a.example.test", "a"), NamedCertificate("b.example.test", "b", "b-rsa")),
 )
 PLAIN = replace(SUBMISSION, auth_tls=("LOGIN", "PLAIN"))
 SCRAM = replace(
