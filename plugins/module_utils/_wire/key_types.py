@@ -23,7 +23,7 @@ _NO_SESSION = ("handshake", "closed")  # what comes of a client that can agree w
 
 
 def key_type(leaf: bytes) -> str:
-    """The type of a certificate's key, as TLS 1.2 suites tell them apart: those of Ed25519 count as ECDSA (RFC 8422)."""
+    """The type of a certificate's key, as TLS 1.2 suites tell them: those of Ed25519 count as ECDSA (RFC 8422)."""
     return RSA if _RSA_KEY in leaf else ECDSA
 
 
