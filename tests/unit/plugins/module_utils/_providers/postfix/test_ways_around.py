@@ -133,6 +133,7 @@ def test_a_filter_elsewhere_of_which_less_is_demanded(parameters, place, host):
     with pytest.raises(Problem, match="only encrypt with less than strength intermediate") as caught:
         planned(host, PARTNER)
     row = re.search(r"give '(\S+) (.*?)' to a table", caught.value.remedy)
+    assert row
     host.tables["hash:/p"] = {row[1]: row[2]}
     planned(host, PARTNER)
 
