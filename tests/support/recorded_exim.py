@@ -26,7 +26,37 @@ class ConfigurationError(Exception):
     """Exim refuses it."""
 
 
-_ROUTERS = "\nhubbed_hosts router:\ndriver = manualroute\n\ndnslookup router:\ndriver = dnslookup\n"
+_ROUTERS = """
+hubbed_hosts router:
+domains = ${if exists{/etc/exim4/hubbed_hosts}{partial-lsearch;/etc/exim4/hubbed_hosts}fail}
+driver = manualroute
+more
+transport = remote_smtp
+no_verify_only
+route_data = ${lookup{$domain}partial-lsearch{/etc/exim4/hubbed_hosts}}
+
+dnslookup router:
+domains = ! +local_domains
+driver = dnslookup
+no_more
+transport = remote_smtp
+
+local_user router:
+check_local_user
+domains = +local_domains
+driver = accept
+more
+transport = mail_spool
+"""
+_TRANSPORTS = """
+remote_smtp transport:
+driver = smtp
+hosts =
+no_hosts_override
+
+mail_spool transport:
+driver = appendfile
+"""
 
 
 class EximHost(RecordedHost):
@@ -37,6 +67,7 @@ class EximHost(RecordedHost):
         golden: how the names of its golden files begin.
         local_domains: those whose mail stays here.
         routers: what ``exim4 -bP routers`` prints.
+        transports: what ``exim4 -bP transports`` prints.
         transport: what ``exim4 -bP transport NAME`` prints, whatever the name.
     """
 
@@ -46,6 +77,7 @@ class EximHost(RecordedHost):
         self.listening = 'LISTEN 0 20 0.0.0.0:25 0.0.0.0:* users:(("exim4",pid=1,fd=5))\n'
         self.local_domains = ["localhost"]
         self.routers = _ROUTERS
+        self.transports = _TRANSPORTS
         self.transport = "hosts_avoid_tls = \nhosts_require_tls = \nhosts_try_dane = *\n"
 
     def query(self, argv: Sequence[str], **options: object) -> Completed:
@@ -58,6 +90,8 @@ class EximHost(RecordedHost):
             return super().query(argv)
         if argv[2] == "routers":
             return Completed(0, self.routers, "")
+        if argv[2] == "transports":
+            return Completed(0, self.transports, "")
         if argv[2] == "transport":
             return Completed(0, self.transport, "")
         try:
@@ -79,10 +113,22 @@ class EximHost(RecordedHost):
         domain = re.fullmatch(r"\$\{if match_domain\{(.*)\}\{\+local_domains\}\{here\}\{away\}\}", expression)
         if domain:
             return "here" if domain[1] in self.local_domains else "away"
+        taken = re.findall(r"\{match_domain\{([^{}]*)\}\{([^{}]*)\}\}", expression)
+        if taken:
+            return "taken" if all(self._lists(*one) for one in taken) else "left"
         hub = re.fullmatch(r"\$\{lookup\{(.*)\}partial-lsearch\{(.*)\}\}", expression)
         assert hub, expression
         rows = dict(line.split(":", 1) for line in self.read_text(hub[2]).splitlines())
         return rows.get(hub[1], "").strip()
+
+    def _lists(self, domain: str, listed: str) -> bool:
+        """Whether a list of domains has one; where it ends with what it leaves out, it has all others."""
+        word = ""
+        for word in (one.strip() for one in listed.split(":")):
+            bare = word.lstrip("! ")
+            if bare in (domain, "*") or (bare == "+local_domains" and domain in self.local_domains):
+                return not word.startswith("!")
+        return word.startswith("!")
 
     @property
     def split(self) -> bool:
@@ -108,7 +154,7 @@ class EximHost(RecordedHost):
 
     def understood(self) -> tuple[dict[str, str], dict[str, str], str]:
         """Macros, main options, and the authenticators as ``exim4 -bP`` shows them."""
-        macros: dict[str, str] = {"CONFDIR": ROOT}
+        macros: dict[str, str] = {"CONFDIR": ROOT, "DCconfig_internet": "1"}
         options: dict[str, str] = {}
         shown, section = "", "main"
         for written in _in_force(_logical(self._assembled()), macros):
@@ -134,6 +180,8 @@ class EximHost(RecordedHost):
                 if setting:  # in quotes a backslash says what the next sign is
                     line = setting[1] + re.sub(r"\\(.)", r"\1", setting[2])
                 shown += f"\n{heading[1]} authenticator:\n" if heading else f"{line}\n"
+        if any(f"DCconfig_{kind}" in macros for kind in ("local", "satellite", "smarthost")):
+            del macros["DCconfig_internet"]
         return macros, options, shown
 
 

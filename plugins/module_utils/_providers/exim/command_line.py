@@ -12,6 +12,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.expressions import DEBIAN_MACROS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    CONFIG_DIRECTORY,
     DEFAULTS,
     FIRST_FILE,
     LOCALMACROS,
@@ -27,6 +28,21 @@ def refuse_listeners(host: Host) -> None:
             raise Problem(
                 "the option -oX there overrides where Exim's configuration has it listen",
                 "remove -oX, set daemon_smtp_ports in Exim's configuration instead, then run again",
+                option=f"{DEFAULTS}:{number}",
+            )
+
+
+def refuse_other_configuration(host: Host) -> None:
+    """Raise Problem where the command line has Exim read another configuration than the distribution's."""
+    for number, line in enumerate(host.read_text(DEFAULTS).splitlines(), 1):
+        found = re.match(
+            r"[^#]*?(?:(?<=[\s'\"=])-C\s*/?\S|UPEX4OPTS=.*?(?<=[\s'\"=])(?:-o|--output|-d|--confdir)\b)", line
+        )
+        if found:
+            raise Problem(
+                "the options there have Exim read another configuration than"
+                f" {CONFIG_DIRECTORY} makes, in which nothing of this would be in force",
+                f"move what it has to the files below {CONFIG_DIRECTORY} and take the option out, then run again",
                 option=f"{DEFAULTS}:{number}",
             )
 

@@ -26,6 +26,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DOMAINS,
     HUBBED_HOSTS,
     RECONFIGURE,
+    SETTINGS,
+    TEMPLATE,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.smarthost import Smarthost
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainOutcome
@@ -214,7 +216,9 @@ class DomainEntries:
         for domain, fields in self.entries.items():
             if self._usual(domain).none and not fields.get("host"):
                 raise Problem(
-                    "this host sends no mail to other hosts (dc_eximconfig_configtype is 'local')",
+                    "this host sends no mail to other hosts, or by routers of your own alone (dc_eximconfig_configtype"
+                    f" in {SETTINGS} is neither 'internet', 'smarthost' nor 'satellite', or {TEMPLATE} lacks the line"
+                    " UPEX4CmacrosUPEX4C)",
                     f"set relay_host, or have the host send mail: run '{RECONFIGURE}'",
                     subject=f"domain {domain}",
                     option="domain",

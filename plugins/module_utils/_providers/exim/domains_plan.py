@@ -12,8 +12,8 @@ from functools import partial
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_names import OwnNames
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
-    FAMILY,
     RESOLV_CONF,
     VALIDATING_RESOLVER,
     how_to_install,
@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import EVERYTHING, DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import authenticators as clients
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
+    command_line,
     lost_sections,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import (
@@ -30,12 +31,18 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
     DomainEntries,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.drivers import drivers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.foreign_routers import (
+    ForeignRouters,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.own_hops import handed_to_itself
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     AUTH_DIRECTORY,
     CONFIG_DIRECTORY,
     PACKAGES,
+    RECONFIGURE,
     ROUTER_DIRECTORY,
+    TRANSPORT_DIRECTORY,
     USER,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.places import place_of
@@ -43,13 +50,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     Smarthost,
     default_level,
 )
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.ways import Ways
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.sending import DomainPlan
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._tls.domain_levels import WITH_DANE
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire import resolver as _resolver
 
-# Debian's routers that send mail to other hosts; ours do what they do.
-_DEBIANS = ("hubbed_hosts", "dnslookup_relay_to_domains", "dnslookup", "smarthost", "hub_user_smarthost")
 _PATH = re.compile(r"[A-Za-z0-9/._+-]+")
 
 
@@ -76,6 +82,13 @@ class Sending:
         tables = DomainEntries(self._host, self._expanded, smarthost)
         outcomes = tables.plan(policies, purge=purge)
         handed = handed_to_itself(self._host, policies, smarthost, tables.entries)
+        if tables.entries:
+            command_line.refuse_other_configuration(self._host)
+        others = foreign_routers(self._host, self._ask, self._macros, split=split)
+        refuse_without_effect(others, declared=False)
+        if tables.entries:
+            others.refuse_jumps()
+        passed_by = others.passed_by(tables.entries, self._expanded)
         shown = self._ask("-bP", "authenticators")
         parts, before = {}, clients.former(shown, self._macros)
         if tables.entries:
@@ -101,7 +114,7 @@ class Sending:
                 *handed,
                 *self._resolver_warnings(policies),
                 *_circumflex(policies),
-                *self._passed_by(tables),
+                *passed_by,
                 *lost_sections.warnings(self._host, needed=replaceable),
             ],
         )
@@ -155,26 +168,6 @@ class Sending:
             )
         return ca_file
 
-    def _passed_by(self, tables: DomainEntries) -> list[str]:
-        """Warn of the administrator's routers that no longer see the mail of our entries."""
-        if not any(not fields.get("host") or fields.get("shared") for fields in tables.entries.values()):
-            return []
-        shown = re.findall(r"^(\S+) router:\n((?:.+\n)*)", self._ask("-bP", "routers"), re.MULTILINE)
-        found = [
-            name
-            for name, options in shown
-            if name not in _DEBIANS
-            and not name.startswith(sending.ROUTER)
-            and re.search(r"^driver = (dnslookup|manualroute|queryprogram)$", options, re.MULTILINE)
-        ]
-        if not found:
-            return []
-        warning = (
-            f"mail to domains that have an entry bypasses Exim's routers {several(found)}:"
-            f" it is routed as {FAMILY} does by default, unless relay_host is set"
-        )
-        return [warning]
-
     # ---- DANE
 
     def _sees_authentic(self) -> bool:
@@ -218,19 +211,38 @@ def _circumflex(policies: Sequence[DomainPolicy]) -> list[str]:
     return [warning]
 
 
-def refuse_late(shown: str, place_of_router: Callable[[str], str]) -> None:
-    """Raise Problem where another router gets to see mail before ours do.
+def foreign_routers(host: Host, ask: Callable[..., str], macros: Mapping[str, str], *, split: bool) -> ForeignRouters:
+    """The routers of a configuration.
 
     Args:
-        shown: what ``exim4 -bP router_list`` prints.
-        place_of_router: answers file and line of a router.
+        host: the machine.
+        ask: runs exim4(8) with these words on that configuration, and gives what it prints.
+        macros: those of the configuration.
+        split: whether the split form is in force.
     """
-    names = shown.split()
-    ours = [number for number, name in enumerate(names) if name.startswith(sending.ROUTER)]
-    if ours and ours[0] > 0:
+
+    def place(kind: str, name: str) -> str:
+        return place_of(host, name, {"router": ROUTER_DIRECTORY, "transport": TRANSPORT_DIRECTORY}[kind], split=split)
+
+    ways = Ways(drivers(ask("-bP", "transports")), OwnNames(host).has)
+    return ForeignRouters(drivers(ask("-bP", "routers")), ways, macros, place)
+
+
+def refuse_without_effect(routers: ForeignRouters, *, declared: bool) -> None:
+    """Raise Problem where entries would have no effect, or another router would get to see mail before ours do.
+
+    Args:
+        routers: those of a configuration with our part in it.
+        declared: whether there are entries.
+    """
+    if declared and not routers.has_ours:
         raise Problem(
-            f"{place_of_router(names[0])}: the router {names[0]} comes before those of this collection, and may take"
-            " mail from them",
-            f"give its file below {ROUTER_DIRECTORY} a name that sorts after 050, or move it in the template",
+            f"the configuration that is made of the files below {CONFIG_DIRECTORY} does not have this collection's"
+            " routers",
+            f"look for what is before or around 'begin routers' there (.ifdef, .include), and take it out; or run"
+            f" '{RECONFIGURE}'",
             option=CONFIG_DIRECTORY,
         )
+    routers.refuse_before_ours()
+    if routers.has_ours:
+        routers.refuse_jumps()

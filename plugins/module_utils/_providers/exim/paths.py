@@ -16,6 +16,7 @@ MONOLITH = f"{CONFIG_DIRECTORY}/exim4.conf"  # takes the place of everything els
 SPLIT_DIRECTORY = f"{CONFIG_DIRECTORY}/conf.d"
 MAIN_DIRECTORY = f"{SPLIT_DIRECTORY}/main"
 ROUTER_DIRECTORY = f"{SPLIT_DIRECTORY}/router"
+TRANSPORT_DIRECTORY = f"{SPLIT_DIRECTORY}/transport"
 AUTH_DIRECTORY = f"{SPLIT_DIRECTORY}/auth"
 HUBBED_HOSTS = f"{CONFIG_DIRECTORY}/hubbed_hosts"
 DEFAULTS = "/etc/default/exim4"
@@ -30,7 +31,7 @@ MAIN_FILE = f"{MAIN_DIRECTORY}/00_zz_postmaster-secure-channel"
 AUTH_FILE = f"{AUTH_DIRECTORY}/20_postmaster-secure-channel"
 SECTION_FILES = {  # the routers go before the package's
     "routers": f"{ROUTER_DIRECTORY}/050_postmaster-secure-channel",
-    "transports": f"{SPLIT_DIRECTORY}/transport/40_postmaster-secure-channel",
+    "transports": f"{TRANSPORT_DIRECTORY}/40_postmaster-secure-channel",
     "authenticators": f"{AUTH_DIRECTORY}/21_postmaster-secure-channel",
 }
 DOMAINS = f"{CONFIG_DIRECTORY}/postmaster_domains"

@@ -61,17 +61,16 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
+    DOMAINS,
     FIRST,
     GROUP,
     KEY_PERMISSIONS,
     LOGS,
     PACKAGES,
-    ROUTER_DIRECTORY,
     SASL_SOCKET,
     UNIT,
     USER,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.places import place_of
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.virtual_servers import (
     VirtualServers,
 )
@@ -305,9 +304,14 @@ class Exim(EximDaemon, DomainProvider):
 
         ask("update-exim4.conf", "--confdir", mirror, "--output", made)
         ask("exim4", "-C", made, "-bV")
-        of_routers = functools.partial(place_of, self.host, directory=ROUTER_DIRECTORY, split=self.sources.split)
-        outgoing.refuse_late(ask("exim4", "-C", made, "-bP", "router_list"), of_routers)
-        found = Effective.shown(lambda *words: ask("exim4", "-C", made, *words))
+
+        def shown(*words: str) -> str:
+            return ask("exim4", "-C", made, *words)
+
+        found = Effective.shown(shown)
+        routers = outgoing.foreign_routers(self.host, shown, found.macros, split=self.sources.split)
+        table = DOMAINS.replace(CONFIG_DIRECTORY, mirror, 1)
+        outgoing.refuse_without_effect(routers, declared=self.host.state(table) is not None)
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(

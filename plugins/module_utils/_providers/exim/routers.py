@@ -28,7 +28,8 @@ DEFAULT_STRENGTH = "intermediate"  # of entries that earlier releases have made
 ROUTER = "postmaster_to_"  # how the names of our routers begin
 TRANSPORT = "postmaster_smtp"  # with an s at the end where TLS starts at once
 
-_ENTRY = f"${{lookup{{$domain}}partial0-lsearch{{{DOMAINS}}}}}"
+_DOMAIN = "POSTMASTER_OUT_DOMAIN"  # the macro with the domain as our tables have it
+_ENTRY = f"${{lookup{{{_DOMAIN}}}partial0-lsearch{{{DOMAINS}}}}}"
 # Debian's file of exceptions goes before a host that takes all mail.
 _NO_HOST_OF_ITS_OWN = (
     f"${{if and{{{{!eq{{{_ENTRY}}}{{}}}}{{or{{{{eq{{${{extract{{host}}{{{_ENTRY}}}}}}}{{}}}}"
@@ -57,7 +58,13 @@ def _at(*levels: str) -> str:
     return f"${{if inlist{{{said('level')}}}{{{' : '.join(levels)}}}{{*}}}}"
 
 
+# A domain that a client gives in UTF-8 (RFC 6531) is the one that has its ASCII form.
 _ROUTERS = f"""\
+.ifdef _HAVE_I18N
+{_DOMAIN} = ${{utf8_domain_to_alabel:$domain}}
+.else
+{_DOMAIN} = $domain
+.endif
 POSTMASTER_OUT_TRANSPORT = ${{extract{{tls}}{{$address_data}}{{{TRANSPORT}s}}{{{TRANSPORT}}}}}
 
 {ROUTER}hub:
@@ -134,7 +141,9 @@ def routers(ca_file: str) -> str:
 
 
 # Names that the certificate must carry: those of the entry, or the domain itself as Postfix' level "secure" has it.
-_DOMAINS_OWN = r"\N(?im)^(?:(?:.+\.)?\N${rxquote:$domain}\N|\*\.\N${rxquote:${sg{$domain}{\N^[^.]+\.\N}{}}}\N)$\N"
+_DOMAINS_OWN = (
+    rf"\N(?im)^(?:(?:.+\.)?\N${{rxquote:{_DOMAIN}}}\N|\*\.\N${{rxquote:${{sg{{{_DOMAIN}}}{{\N^[^.]+\.\N}}{{}}}}}}\N)$\N"
+)
 _NAMES = _if_said("names", "$value", _DOMAINS_OWN)
 _NAMED = (
     f"${{if match{{${{certextract{{subj_altname,dns}}{{$tls_out_peercert}}}}}}{{{_NAMES}}}"

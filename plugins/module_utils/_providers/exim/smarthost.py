@@ -23,7 +23,8 @@ class Smarthost:
         hosts: names of the hosts that take all of it; none where each domain's own mail exchangers do.
         next_hop: the first of them as mail_domain_security writes it; empty for none.
         implicit_tls: whether TLS starts at once there.
-        none: whether this host sends no mail at all.
+        none: whether it is no way that the distribution knows: this host sends no mail at all, or by routers of the
+            administrator's alone.
     """
 
     hosts: tuple[str, ...] = ()
@@ -34,10 +35,9 @@ class Smarthost:
     @classmethod
     def from_macros(cls, macros: Mapping[str, str]) -> Smarthost:
         """What the macros say that update-exim4.conf has made of the settings."""
-        if "DCconfig_local" in macros:
-            return cls(none=True)
         if not {"DCconfig_smarthost", "DCconfig_satellite"} & set(macros):
-            return cls()
+            # of another kind, or with a template without these macros, it has no router that ours could do the same as
+            return cls(none="DCconfig_internet" not in macros)
         implicit = macros.get("REMOTE_SMTP_SMARTHOST_PROTOCOL", "") == "smtps"
         return cls.from_route(macros.get("DCsmarthost", ""), implicit_tls=implicit)
 

@@ -25,7 +25,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domain_table import (
     names_expression,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.domains_plan import refuse_late
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.managed_sections import (
     with_blocks,
 )
@@ -299,12 +298,6 @@ def test_all_mail_goes_to_the_host_of_the_entry_for_all_mail(one):
     assert entries(one)["partner.example"] == {"level": "encrypt", "strength": "intermediate", "shared": "yes"}
 
 
-def test_routers_of_the_administrators_are_told(one):
-    one.routers += "\nmine router:\ndriver = manualroute\ntransport = remote_smtp\n\nlog router:\ndriver = accept\n"
-    assert any("bypasses Exim's routers mine" in warning for warning in planned(one, PARTNER).warnings)
-    assert not any("mine" in warning for warning in planned(one, RELAYED).warnings)
-
-
 @pytest.mark.parametrize(
     ("options", "refused"),
     [
@@ -335,13 +328,6 @@ def test_where_a_driver_is_written(split, host):
     one.files[path] = b"# mine:\n\nmine:\n  driver = accept\n"
     assert place_of(one, "mine", ROUTER_DIRECTORY, split=split) == f"{path} line 3"
     assert "includes" in place_of(one, "other", ROUTER_DIRECTORY, split=split)
-
-
-def test_router_before_ours_is_refused():
-    refuse_late("hubbed_hosts\ndnslookup\n", str)
-    refuse_late("postmaster_to_hub\npostmaster_to_host\ndnslookup\n", str)
-    with pytest.raises(Problem, match="the router mine comes before"):
-        refuse_late("mine\npostmaster_to_hub\n", "/etc/exim4/{} line 3".format)
 
 
 @pytest.mark.parametrize(
