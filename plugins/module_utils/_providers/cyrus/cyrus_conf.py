@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ho
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import (
     BINARIES,
     CYRUS_CONF,
+    IMAPD_CONF,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import printable
@@ -66,20 +67,25 @@ class Service:
         return os.path.basename(self.command[0]) if self.command else ""
 
     @property
-    def flags(self) -> str:
-        """Letters of the program's options."""
-        found: list[str] = []
+    def flags(self) -> Mapping[str, str]:
+        """Letters of the program's options, each with its argument; empty where it takes none."""
+        found: dict[str, str] = {}
         words = iter(self.command[1:])
         for word in words:
             if not re.fullmatch(r"-[A-Za-z].*", word):
                 continue
             for index, letter in enumerate(word[1:], 1):
-                found.append(letter)
                 if letter in _WITH_ARGUMENT:
-                    if index == len(word) - 1:
-                        next(words, None)
+                    found[letter] = word[index + 1 :] or next(words, "")
                     break
-        return "".join(found)
+                found[letter] = ""
+        return found
+
+    @property
+    def other_file(self) -> str:
+        """The file that it reads options from in place of the usual one; empty where it reads that one."""
+        named = self.flags.get("C", "")
+        return "" if not named or os.path.normpath(named) == IMAPD_CONF else named
 
     @property
     def implicit_tls(self) -> bool:

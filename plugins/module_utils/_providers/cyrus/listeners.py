@@ -4,19 +4,21 @@
 
 """The services of cyrus.conf that make up each virtual server.
 
-The virtual server ``default`` has all the services of the administrator's that run the protocol's program, and those
-that we added for it. Any other one has services of ours only.
+The virtual server ``default`` has the services of the administrator's that run the protocol's program, and those that
+we added for it. A service for programs of this host, which listens on a loopback address at a port of its own, is no
+part of it where there are others. Any other virtual server has services of ours only.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ports import port_number
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._protocols import PROTOCOLS
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import cyrus_conf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.cyrus_conf import Service
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.paths import (
@@ -58,6 +60,15 @@ class Listener:
         return "::1" if self.host == "::" else self.host
 
 
+def _is_theirs(service: Service, protocol: str) -> bool:
+    """Whether a service is the administrator's, and serves a protocol at a port."""
+    return not service.owner and service.program == f"{protocol}d" and bool(service.listens[1])
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
 def _as_listener(service: Service) -> Listener:
     host, port = service.listens
     return Listener(service.name, "" if host == "*" else host, port_of(port), service.implicit_tls)
@@ -68,6 +79,7 @@ class Listeners:
 
     Args:
         text: content of cyrus.conf.
+        managed: services that have options of ours already, in lower case.
 
     Attributes:
         text: the content as it must be.
@@ -76,9 +88,11 @@ class Listeners:
         Problem: Cyrus would end at a line.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, managed: Collection[str] = ()) -> None:
         self.text = text
         self.services = cyrus_conf.services(text)
+        self._lines = {one.name: one.line for one in self.services}
+        self._left = {protocol: self._for_programs_of_this_host(protocol, managed) for protocol in PROTOCOLS}
 
     def _change(self, text: str) -> None:
         self.text = text
@@ -90,8 +104,24 @@ class Listeners:
             one
             for one in self.services
             if one.owner == f"{protocol}/{name}"
-            or (not one.owner and name == "default" and one.program == f"{protocol}d" and one.listens[1])
+            or (name == "default" and _is_theirs(one, protocol) and one.name not in self._left[protocol])
         ]
+
+    def _for_programs_of_this_host(self, protocol: str, managed: Collection[str]) -> set[str]:
+        """Names of the services that listen on a loopback address at a port of their own, beside others."""
+        usual = {PROTOCOLS[protocol].port, PROTOCOLS[protocol].implicit_tls_port}
+        theirs = [*self.services, *(one for _owner, one in cyrus_conf.taken_out(self.text))]
+        theirs = [one for one in theirs if _is_theirs(one, protocol)]
+        apart = {
+            one.name
+            for one in theirs
+            if _is_loopback(one.listens[0]) and port_of(one.listens[1]) not in usual and one.name.lower() not in managed
+        }
+        return apart if any(one.name not in apart for one in theirs) else set()
+
+    def left_alone(self, protocol: str) -> list[Service]:
+        """The services for programs of this host, which are no part of any virtual server."""
+        return [one for one in self.services if one.name in self._left[protocol]]
 
     def names(self, protocol: str) -> list[str]:
         """Names of the protocol's virtual servers."""
@@ -134,7 +164,7 @@ class Listeners:
             if port:
                 self._open(vserver, owner, port, implicit=implicit)
         for service in self._those(vserver.protocol, vserver.name):
-            if "C" in service.flags:
+            if service.other_file:
                 raise Problem(
                     f"{CYRUS_CONF} line {service.line} has the service {service.name} read another file than"
                     f" {IMAPD_CONF}",
@@ -172,7 +202,9 @@ class Listeners:
         if vserver.name == "default":
             # wherever the daemon listens already
             siblings = [one.host for one in self.of(vserver.protocol, vserver.name) if one.implicit_tls != implicit]
-            wanted = [] if there else list(dict.fromkeys(siblings)) or [""]
+            # a port cannot be opened on every address and on a single one
+            everywhere = [""] if "" in siblings or not siblings else list(dict.fromkeys(siblings))
+            wanted = [] if there else everywhere
         else:
             wanted = [host for host in vserver.addresses or ("",) if host not in there]
         for host in wanted:
@@ -180,7 +212,7 @@ class Listeners:
 
     def _add(self, vserver: Vserver, owner: str, host: str, port: int, *, implicit: bool) -> None:
         siblings = self._those(vserver.protocol, vserver.name) or self._those(vserver.protocol, "default")
-        model = next((one for one in siblings if "C" not in one.flags), None)
+        model = next((one for one in siblings if not one.other_file), None)
         command = model.command if model else [f"{vserver.protocol}d", "-U", "30"]
         flags = [word for word in command[1:] if word != "-s"]
         arguments = [
@@ -206,6 +238,11 @@ class Listeners:
 
     # ---- checking
 
+    def _named(self, service: Service) -> str:
+        """A service, and where it is written."""
+        line = self._lines.get(service.name)
+        return f"{service.name} (line {line})" if line else f"{service.name} (new)"
+
     def refuse_overlap(self, vservers: Sequence[Vserver]) -> None:
         """Raise Problem where two services would have the same socket: Cyrus says nothing and leaves one out."""
         taken: dict[tuple[int, str], Service] = {}
@@ -222,8 +259,8 @@ class Listeners:
                 concerned = [one for one in vservers if f"{one.protocol}/{one.name}" in owners and one.present]
                 if concerned:
                     raise Problem(
-                        f"the services {other.name} and {service.name} of {CYRUS_CONF} would both listen on"
-                        f" {host or other_host or 'every address'}, port {number}",
+                        f"the services {self._named(other)} and {self._named(service)} of {CYRUS_CONF} would both"
+                        f" listen on {host or other_host or 'every address'}, port {number}",
                         "give one of them another port; Cyrus cannot open a port on every address and on a single one",
                         subject=concerned[0].title,
                         option="addresses" if concerned[0].addresses else "port",

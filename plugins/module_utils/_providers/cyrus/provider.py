@@ -111,7 +111,8 @@ class Cyrus(CyrusDaemon, Provider):
         return start
 
     def _listeners(self, text: str | None = None) -> Listeners:
-        return Listeners(self.host.read_text(CYRUS_CONF) if text is None else text)
+        managed = {one.partition("_")[0] for one in imapd_conf.ours(self.host.read_text(IMAPD_CONF))}
+        return Listeners(self.host.read_text(CYRUS_CONF) if text is None else text, managed)
 
     def read(self) -> dict[tuple[str, str], Vserver]:
         self._effective.forget()
@@ -171,7 +172,12 @@ class Cyrus(CyrusDaemon, Provider):
         listeners.refuse_overlap(desired)
         text = self.host.read_text(IMAPD_CONF)
         settings = self._kept(text, listeners, {name for some in services_of.values() for name in some})
-        warnings = []
+        warnings = [
+            f"{CYRUS_CONF} line {one.line}: the service {one.name} is for programs of this host alone"
+            f" ({one.argument('listen')}), and is left as it is"
+            for protocol in sorted({one.protocol for one in desired if one.present and one.name == "default"})
+            for one in self._listeners().left_alone(protocol)
+        ]
         for vserver in (one for one in desired if one.present):
             services = self._services(vserver)
             warnings += standing.warnings(vserver, services)

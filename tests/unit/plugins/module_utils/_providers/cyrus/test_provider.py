@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,8 +14,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import needed
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, FileState
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Endpoint, TlsLibrary, Vserver
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import imapd_conf, sasl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import provider as cyrus_module
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus import sasl
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.cyrus.provider import Cyrus
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import (
     IMAPD_CONF,
@@ -232,7 +233,10 @@ def test_too_old_a_version(printed, host):
 @pytest.mark.parametrize(
     ("vserver", "message"),
     [
-        (replace(INTERNAL, port=143), "imap and imapinternal2 .* would both listen on 127.0.0.1, port 143"),
+        (
+            replace(INTERNAL, port=143),
+            r"imap \(line \d+\) and imapinternal2 \(new\) .* would both listen on 127.0.0.1, port 143",
+        ),
         (replace(INTERNAL, addresses=(), port=110, implicit_tls_port=0), "every address, port 110"),
         (replace(NNTP, port=None), "on port 119 Cyrus answers LIST, HEAD, STAT, CHECK and IHAVE in clear text"),
         (replace(NNTP, port=119, implicit_tls_port=0), "on port 119 Cyrus answers LIST"),
@@ -295,6 +299,55 @@ def test_a_service_with_options_of_another_file(host):
     with pytest.raises(Problem, match="read another file") as refused:
         provider(host).plan([IMAP])
     assert refused.value.option.startswith(f"{CYRUS_CONF}:")
+
+
+@pytest.mark.parametrize("flags", ["-C /etc/imapd.conf", "-U30 -C/etc/imapd.conf", "-NC /etc/./imapd.conf"])
+def test_a_service_that_names_the_usual_file(host, flags):
+    change(host, CYRUS_CONF, 'cmd="imapd -U 30"', f'cmd="imapd {flags}"')
+    assert provider(host).plan([IMAP]).changes
+
+
+LOCAL = '\timaplocal cmd="imapd{}" listen="127.0.0.1:1143"\n'
+
+
+@pytest.mark.parametrize("flags", ["", " -C /etc/imapd.conf", " -C /etc/imapd-local.conf"])
+def test_a_service_for_programs_of_this_host_is_left_alone(flags, host):
+    change(host, CYRUS_CONF, "\timap\t", LOCAL.format(flags) + "\timap\t")
+    for vserver in (IMAP, replace(IMAP, port=143), replace(IMAP, port=0)):
+        plan = provider(host).plan([vserver])
+        assert any(
+            re.search(r"cyrus.conf line \d+: the service imaplocal is for programs", one) for one in plan.warnings
+        )
+        before = dict(host.files)
+        host.take(plan.changes)
+        assert LOCAL.format(flags) in host.read_text(CYRUS_CONF)
+        assert "imaplocal" not in host.read_text(IMAPD_CONF)
+        assert not needed(provider(host).plan([vserver]).changes, host)
+        host.take(provider(host).plan(GONE[:1]).changes)
+        assert host.files == before
+
+
+def test_the_only_service_is_no_exception(host):
+    change(host, CYRUS_CONF, 'listen="imap"', 'listen="127.0.0.1:1143"')
+    host.take(provider(host).plan([IMAP]).changes)
+    assert "imap_tls_server_cert" in host.read_text(IMAPD_CONF)
+
+
+def test_a_service_that_an_older_release_has_changed_stays_ours(host):
+    before = dict(host.files)
+    change(host, CYRUS_CONF, "\timap\t", LOCAL.format("") + "\timap\t")
+    host.files[IMAPD_CONF] = imapd_conf.with_ours(
+        host.read_text(IMAPD_CONF), {"imaplocal_tls_server_cert": "/old.pem"}
+    ).encode()
+    assert not provider(host).plan([IMAP]).warnings
+    host.take(provider(host).plan(GONE[:1]).changes)
+    assert host.files[IMAPD_CONF] == before[IMAPD_CONF]
+
+
+def test_services_on_every_address_and_on_one(host):
+    change(host, CYRUS_CONF, "\timap\t", '\timaphouse cmd="imapd" listen="192.0.2.1:2143"\n\timap\t')
+    host.take(provider(host).plan([IMAP]).changes)
+    assert re.findall(r'(?m)^\timaps.*listen="(\S+)"', host.read_text(CYRUS_CONF)) == ["993"]
 
 
 def test_a_host_whose_options_cyrus_refuses(host, monkeypatch):
