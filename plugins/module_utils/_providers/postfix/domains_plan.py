@@ -116,7 +116,7 @@ class Sending:
         with_ours = clients.with_services(master, tables.services_of_ours(), tables.accounts_table)
         present = [policy for policy in policies if policy.present]
         outranking = Outranking(self._host, self._expanded, settings, tables.rows[TLS_POLICY])
-        outranked = outranking.refuse(present, services, used, named)
+        outranked = outranking.refuse(present, services, used, named, tables.ways)
         changes = [*tables.changes(), *inbound.changes()]
         return DomainPlan(
             changes=(

@@ -52,6 +52,10 @@ _RELAYS = ("smtp_fallback_relay", "address_verify_relayhost")
 _CHECKS = re.compile(r"\w+_(restrictions|checks)")
 _CLASSES = "smtpd_restriction_classes"
 _ACTION = re.compile(r"(?:^|[\s,])FILTER\s+([^\s,]+)", re.IGNORECASE)
+_COPY = re.compile(r"(?:^|[\s,])(?:REDIRECT|BCC)\s+([^\s,]+@[^\s,]+)", re.IGNORECASE)
+_CHECK = "check_"
+# parameters with an address that gets a copy, or tables with such addresses
+_COPIES = ("always_bcc", "sender_bcc_maps", "recipient_bcc_maps")
 _BY_RECIPIENT = "check_recipient_access"
 _SMTP = "smtp"
 _NO_HOP = Hop("", "")
@@ -76,6 +80,21 @@ class NamedHop:
     recipient: str = ""
 
 
+@dataclass(frozen=True)
+class Copy:
+    """Where mail goes besides, or instead.
+
+    Attributes:
+        address: who gets it.
+        place: the parameter, or file and line.
+        recipient: whose mail alone that is; empty for any.
+    """
+
+    address: str
+    place: str
+    recipient: str = ""
+
+
 class NamedHops:
     """All next hops that the configuration names.
 
@@ -89,6 +108,8 @@ class NamedHops:
 
     Attributes:
         unlisted: tables that may name more of them, which cannot be told, and where each is named.
+        unlisted_checks: the same of tables that may answer FILTER, REDIRECT or BCC.
+        copies: who gets mail besides others, or instead of them.
     """
 
     def __init__(
@@ -108,9 +129,14 @@ class NamedHops:
         self._ignored = ignored
         self._lines = assignments(host.read_text(MAIN_CF))
         self.unlisted: dict[str, str] = {}
+        self.unlisted_checks: dict[str, str] = {}
+        self.copies: list[Copy] = []
+        self._checks_seen: set[tuple[str, str, bool]] = set()
 
     def found(self) -> list[NamedHop]:
-        """All of them, each once."""
+        """All of them, each once. The attributes are settled by it."""
+        self.copies = list(self._of_copies())
+        self._checks_seen = set()
         everything = (*self._of_relays(), *self._of_main(), *self._of_services())
         return list({(one.hop, one.filters, one.recipient): one for one in everything}.values())
 
@@ -120,10 +146,20 @@ class NamedHops:
         for name in _TRANSPORTS:
             yield from self._of_way(NamedHop(_NO_HOP, self._place(name), filters=name == _FILTER), self._expanded(name))
         for name in _TRANSPORT_TABLES:
-            yield from self._of_tables(self._expanded(name), ways=name, relays=name == TRANSPORTS_BY_SENDER)
+            yield from self._of_tables(self._expanded(name), name, relays=name == TRANSPORTS_BY_SENDER)
         classes = words(self._expanded(_CLASSES))
         for name in (*(one for one in self._names if _CHECKS.fullmatch(one)), *classes):
-            yield from self._of_checks(self._expanded(name))
+            yield from self._of_checks(self._expanded(name), self._place(name))
+
+    def _of_copies(self) -> Iterator[Copy]:
+        for name in _COPIES:
+            value = self._expanded(name)
+            if "@" in value and ":" not in value:
+                yield Copy(value.strip(), self._place(name))
+            for table in tables_in(value):
+                for row in self._rows(table, name):
+                    whose = row.key.lower() if name == "recipient_bcc_maps" and not is_of_patterns(table) else ""
+                    yield Copy(row.value.strip(), row.place, whose)
 
     def _of_services(self) -> Iterator[NamedHop]:
         for service in self._services:
@@ -134,7 +170,7 @@ class NamedHops:
                     there = NamedHop(_NO_HOP, f"{MASTER_CF} line {override.line}", filters=True)
                     yield from self._of_way(there, value)
                 elif _CHECKS.fullmatch(name):
-                    yield from self._of_checks(value)
+                    yield from self._of_checks(value, f"{MASTER_CF} line {override.line}")
                 elif name in _RELAYS:
                     yield from self._of_relay(value, f"{MASTER_CF} line {override.line}")
 
@@ -169,26 +205,39 @@ class NamedHops:
             if transport and "$" not in next_hop:
                 yield replace(there, hop=Hop(transport, next_hop.lower()))
 
-    def _of_tables(self, value: str, *, ways: str = "", relays: bool = False, key: bool = False) -> Iterator[NamedHop]:
+    def _of_tables(self, value: str, ways: str, *, relays: bool = False) -> Iterator[NamedHop]:
         for table in tables_in(value):
-            if table.endswith(":" + self._ignored):
-                continue
-            for row in self._rows(table, ways):
-                recipient = row.key.lower() if key and not is_of_patterns(table) else ""
-                there = NamedHop(_NO_HOP, row.place, relays, filters=not ways, recipient=recipient)
-                for way in [row.value] if ways else _ACTION.findall(row.value):
-                    yield from self._of_way(there, way)
+            if not table.endswith(":" + self._ignored):
+                for row in self._rows(table, ways):
+                    yield from self._of_way(NamedHop(_NO_HOP, row.place, relays), row.value)
 
     def _rows(self, table: str, name: str) -> list[TableRow]:
-        """What a table says; that it cannot be listed is noted where it is one of ways, the parameter that names it."""
+        """What a table of ways or copies says; that it cannot be listed is noted, with the parameter that names it."""
         found = table_rows(self._host, table)
-        if found is None and name:
-            self.unlisted.setdefault(table, self._place(name))
+        if found is None:
+            noted = self.unlisted_checks if name in _COPIES else self.unlisted
+            noted.setdefault(table, self._place(name))
         return found or []
 
-    def _of_checks(self, value: str) -> Iterator[NamedHop]:
-        """Of what tables of restrictions and of checks answer."""
+    def _of_checks(self, value: str, place: str, recipient: str = "", *, answered: bool = False) -> Iterator[NamedHop]:
+        """Of what restrictions and tables of checks answer; a table may answer with further restrictions."""
+        for way in _ACTION.findall(value):
+            yield from self._of_way(NamedHop(_NO_HOP, place, filters=True, recipient=recipient), way)
+        self.copies += [Copy(address, place, recipient) for address in _COPY.findall(value)]
         before = ""
         for word in words(value):
-            yield from self._of_tables(word, key=before == _BY_RECIPIENT)
+            if not answered or before.startswith(_CHECK):
+                for table in tables_in(word):
+                    yield from self._of_check_table(table, place, recipient, by_key=before == _BY_RECIPIENT)
             before = word
+
+    def _of_check_table(self, table: str, place: str, recipient: str, *, by_key: bool) -> Iterator[NamedHop]:
+        if (table, recipient, by_key) in self._checks_seen:
+            return
+        self._checks_seen.add((table, recipient, by_key))
+        rows = table_rows(self._host, table)
+        if rows is None:
+            self.unlisted_checks.setdefault(table, place)
+        for row in rows or ():
+            key = row.key.lower() if by_key and not is_of_patterns(table) else recipient
+            yield from self._of_checks(row.value, row.place, key, answered=True)

@@ -20,6 +20,8 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.filters import (
     refuse_weak_filters,
+    unknown_filters,
+    weak_copies,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.lookup_table import Rows
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.master_cf import Service
@@ -68,6 +70,7 @@ class Outranking:
         services: Mapping[str, Service],
         used: Iterable[Service],
         named: NamedHops,
+        ways: Callable[[Iterable[str]], Mapping[str, Sequence[Hop]]],
     ) -> list[str]:
         """Warnings of what cannot be told, or is about single servers.
 
@@ -76,6 +79,7 @@ class Outranking:
             services: the services of master.cf that are an smtp(8), by name.
             used: those by which mail of these domains leaves.
             named: the next hops that the configuration names.
+            ways: answers the next hops by which the mail of each domain will leave.
 
         Raises:
             Problem: a setting goes before one of the policies.
@@ -102,4 +106,6 @@ class Outranking:
             return in_effect(of_others([hop.next_hop]).get(hop.next_hop, policy), value)
 
         refuse_weak_filters(policies, (one for one in named.found() if one.filters), policy_at)
+        warnings = [*warnings, *weak_copies(policies, named.copies, ways, policy_at)]
+        warnings += unknown_filters(policies, named.unlisted_checks)
         return [*warnings, *other_tables.weaker_rows(policies, ours)]

@@ -148,3 +148,60 @@ def test_a_filter_for_the_mail_of_others(host):
     host.set(MAIN_CF, smtpd_recipient_restrictions="check_recipient_access hash:/a")
     host.tables["hash:/a"] = {"other.test": "FILTER scan:[scan.test]:10024"}
     planned(host, PARTNER)
+
+
+NESTED = {
+    "hash:/a": {"192.0.2.1": "check_recipient_access hash:/b"},
+    "hash:/b": {"partner.test": "FILTER scan:[x.test]"},
+}
+
+
+def test_a_filter_that_a_table_of_restrictions_leads_to(host):
+    host.set(MAIN_CF, smtpd_client_restrictions="check_client_access hash:/a")
+    host.tables.update(NESTED)
+    with pytest.raises(Problem, match=r"hash:/b has mail go by scan:\[x\.test\] first"):
+        planned(host, PARTNER)
+    planned(host, replace(PARTNER, domain="other.test"))  # it is for the mail of one domain
+
+
+def test_a_table_that_is_asked_twice(host):
+    host.set(MAIN_CF, smtpd_client_restrictions="check_recipient_access hash:/b check_sender_access hash:/b")
+    host.tables.update(NESTED)
+    with pytest.raises(Problem, match="has mail go by"):
+        planned(host, replace(PARTNER, domain="other.test"))
+
+
+@pytest.mark.parametrize("table", ["mysql:/t", "tcp:127.0.0.1:9", "proxy:ldap:/t", "pgsql:/t"])
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [("smtpd_sender_restrictions", "check_sender_access "), ("header_checks", ""), ("own", "check_client_access ")],
+)
+def test_checks_that_cannot_be_listed(table, name, before):
+    host = Unlistable("postfix-3.10")
+    host.set(MAIN_CF, smtpd_restriction_classes="own", **{name: f"{before}{table}"})
+    for policy in (PARTNER, replace(PARTNER, domain="*", tls="encrypt")):
+        found = [one for one in planned(host, policy).warnings if "FILTER, REDIRECT or BCC" in one]
+        assert len(found) == 1
+        assert found[0].startswith(f"{table} ({name} in {MAIN_CF} line ")
+    assert not [one for one in planned(host, replace(PARTNER, tls="may")).warnings if "FILTER" in one]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ({"always_bcc": "archive@shop.test"}, "always_bcc in"),
+        ({"recipient_bcc_maps": "hash:/c"}, "hash:/c"),
+        ({"sender_bcc_maps": "inline:{a@b.test=archive@shop.test}"}, "inline:"),
+        ({"header_checks": "regexp:/h"}, "/h line 1"),
+        ({"smtpd_sender_restrictions": "check_sender_access static:{REDIRECT archive@shop.test}"}, "static:"),
+    ],
+)
+def test_copies_of_which_less_is_demanded(parameters, place, host):
+    host.set(MAIN_CF, **parameters)
+    host.files["/h"] = b"/^Subject/ BCC archive@shop.test\n"
+    host.tables["hash:/c"] = {"partner.test": "archive@shop.test"}
+    (found,) = [one for one in planned(host, PARTNER).warnings if "archive@shop.test" in one]
+    assert found.startswith(place)
+    assert "of that hop (shop.test) only" in found
+    shop = replace(PARTNER, domain="shop.test")
+    assert not [one for one in planned(host, PARTNER, shop).warnings if "archive@shop.test" in one]
