@@ -81,7 +81,8 @@ class DomainEntries:
             DOMAINS: table.parse(host.read_text(DOMAINS), DOMAINS, "level"),
             ACCOUNTS: table.parse(host.read_text(ACCOUNTS), ACCOUNTS, "user"),
         }
-        self.entries = {domain: dict(fields) for domain, fields in self._before[DOMAINS].items()}
+        self.former = self._before[DOMAINS]
+        self.entries = {domain: dict(fields) for domain, fields in self.former.items()}
         self.accounts = {domain: dict(fields) for domain, fields in self._before[ACCOUNTS].items()}
 
     def plan(self, policies: Sequence[DomainPolicy], *, purge: bool) -> list[DomainOutcome]:

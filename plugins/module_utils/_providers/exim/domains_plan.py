@@ -82,13 +82,12 @@ class Sending:
         tables = DomainEntries(self._host, self._expanded, smarthost)
         outcomes = tables.plan(policies, purge=purge)
         handed = handed_to_itself(self._host, policies, smarthost, tables.entries)
+        others = foreign_routers(self._host, self._ask, self._macros, split=split)
         if tables.entries:
             command_line.refuse_other_configuration(self._host)
-        others = foreign_routers(self._host, self._ask, self._macros, split=split)
-        refuse_without_effect(others, declared=False)
-        if tables.entries:
+            others.refuse_before_ours()  # also where the plan changes nothing, and nothing is tested
             others.refuse_jumps()
-        passed_by = others.passed_by(tables.entries, self._expanded)
+        passed_by = others.passed_by(tables.entries, tables.former, self._expanded)
         shown = self._ask("-bP", "authenticators")
         parts, before = {}, clients.former(shown, self._macros)
         if tables.entries:
@@ -233,9 +232,12 @@ def refuse_without_effect(routers: ForeignRouters, *, declared: bool) -> None:
 
     Args:
         routers: those of a configuration with our part in it.
-        declared: whether there are entries.
+        declared: whether it is to obey entries.
     """
-    if declared and not routers.has_ours:
+    routers.refuse_before_ours()
+    if not declared:
+        return
+    if not routers.has_ours:
         raise Problem(
             f"the configuration that is made of the files below {CONFIG_DIRECTORY} does not have this collection's"
             " routers",
@@ -243,6 +245,4 @@ def refuse_without_effect(routers: ForeignRouters, *, declared: bool) -> None:
             f" '{RECONFIGURE}'",
             option=CONFIG_DIRECTORY,
         )
-    routers.refuse_before_ours()
-    if routers.has_ours:
-        routers.refuse_jumps()
+    routers.refuse_jumps()

@@ -14,7 +14,7 @@ Facts: Exim specification, chapters 3 (how an address is routed), 15 (options of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import FAMILY
@@ -112,11 +112,12 @@ class ForeignRouters:
 
     # ---- what ours go before
 
-    def passed_by(self, entries: Mapping[str, Fields], ask: Ask) -> list[str]:
+    def passed_by(self, entries: Mapping[str, Fields], former: Mapping[str, Fields], ask: Ask) -> list[str]:
         """Warnings of routers and hosts that no longer see some of the mail of our entries.
 
         Args:
-            entries: what holds, by domain.
+            entries: what is to hold, by domain.
+            former: what has held so far. The mail of these has taken our way already, and goes on to do so.
             ask: gives what Exim makes of expressions, one each.
 
         Raises:
@@ -124,20 +125,22 @@ class ForeignRouters:
         """
         if not entries:
             return []
-        hostless = [one for one, fields in entries.items() if not fields.get("host") or fields.get("shared")]
+        hostless = _hostless(entries)
+        fresh = set(hostless) - set(_hostless(former))
         lost, first = [], []
         for router in self._before_all_others():
             transport = self._ways.transport_of(router)
-            if transport and hostless:
-                self._refuse_override(transport, hostless[0])
+            if transport and fresh:
+                self._refuse_override(transport, min(fresh))
             told = f"{router.name} ({self._place('router', router.name)})"
             if self._is_usual(router):
                 continue
             if self._ways.leads_away(router):
-                lost += [told] if hostless and not self._refuse_rerouted(router, hostless, entries, ask) else []
+                sees_all = not hostless or self._refuse_rerouted(router, hostless, fresh, entries, ask)
+                lost += [] if sees_all else [told]
             elif self._ways.hosts_of(router) and not (transport and transport.option("protocol") == "lmtp"):
                 first.append(told)
-            elif not self._refuse_taken_away(router, entries, ask):
+            elif not self._refuse_taken_away(router, entries, set(entries) - set(former), ask):
                 lost.append(told)
         warnings = []
         if lost:
@@ -200,7 +203,12 @@ class ForeignRouters:
             )
 
     def _refuse_rerouted(
-        self, router: Driver, hostless: Sequence[str], entries: Mapping[str, Fields], ask: Ask
+        self,
+        router: Driver,
+        hostless: Sequence[str],
+        fresh: Collection[str],
+        entries: Mapping[str, Fields],
+        ask: Ask,
     ) -> bool:
         """Whether it is certain that a router loses no mail. Raises Problem where it loses all mail of an entry."""
         everything = EVERYTHING in hostless
@@ -217,11 +225,14 @@ class ForeignRouters:
         if everything:
             names += [one for one in single if one not in entries] if single else [_ANY]
         answers = ask([_question(name, lists) for name in names])
-        lost = next((name for name, answer in zip(names, answers) if answer == "taken"), None)
-        if lost is None:
+        taken = [name for name, answer in zip(names, answers) if answer == "taken"]
+        if not taken:
             return bool(single) or not everything
-        hosts = several(self._ways.hosts_of(router)) or "hosts of its own"
-        owner = EVERYTHING if lost == _ANY else lost.removeprefix(_BELOW)
+        owners = {name: EVERYTHING if name == _ANY else name.removeprefix(_BELOW) for name in taken}
+        lost = next((name for name in taken if (owners[name] if owners[name] in entries else EVERYTHING) in fresh), "")
+        if not lost:
+            return False
+        owner, hosts = owners[lost], several(self._ways.hosts_of(router)) or "hosts of its own"
         raise Problem(
             f"{self._place('router', router.name)}: the router {router.name} sends mail for"
             f" {'all other domains' if lost == _ANY else lost} to {hosts}, and the entry would have it go to other"
@@ -231,7 +242,9 @@ class ForeignRouters:
             option="relay_host",
         )
 
-    def _refuse_taken_away(self, router: Driver, entries: Mapping[str, Fields], ask: Ask) -> bool:
+    def _refuse_taken_away(
+        self, router: Driver, entries: Mapping[str, Fields], fresh: Collection[str], ask: Ask
+    ) -> bool:
         """Whether it is certain that a router on this host loses no mail. Raises Problem where an entry takes it."""
         domains = router.option("domains")
         if router.option("verify_only"):
@@ -239,11 +252,11 @@ class ForeignRouters:
         if router.option("unseen") or router.option("senders") or not domains:
             return False
         single = _names_in([domains])
-        if EVERYTHING in entries and not single and _bare(domains) != _OURS:
+        if EVERYTHING in fresh and not single and _bare(domains) != _OURS:
             lost = domains
         else:
-            names = [one for one in entries if one != EVERYTHING]
-            names += [one for one in single if EVERYTHING in entries and one not in entries]
+            names = sorted(one for one in fresh if one != EVERYTHING)
+            names += [one for one in single if EVERYTHING in fresh and one not in entries]
             if names and UNFIT.search(domains):
                 return False
             answers = ask([_question(name, [domains, "! +local_domains"]) for name in names])
@@ -257,6 +270,11 @@ class ForeignRouters:
                 option="domain",
             )
         return True
+
+
+def _hostless(entries: Mapping[str, Fields]) -> list[str]:
+    """The entries whose mail goes the way that the configuration knows for it."""
+    return [one for one, fields in entries.items() if not fields.get("host") or fields.get("shared")]
 
 
 def _bare(domains: str) -> str:

@@ -61,7 +61,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
     CONFIGURATION,
-    DOMAINS,
     FIRST,
     GROUP,
     KEY_PERMISSIONS,
@@ -105,6 +104,7 @@ class Exim(EximDaemon, DomainProvider):
         super().__init__(host, store)
         self._effective: Effective | None = None
         self._stuck = False
+        self._sends = False
         self.sources = Sources(host)
 
     # ---- reading
@@ -242,7 +242,9 @@ class Exim(EximDaemon, DomainProvider):
     ) -> DomainPlan:
         self.capabilities()  # raises where this Exim is too old, or of another kind
         sending = outgoing.Sending(self.host, self._asked, self.effective.macros, self._build)
-        return sending.plan(policies, purge=purge, ca_file=ca_file, split=self.sources.split)
+        plan = sending.plan(policies, purge=purge, ca_file=ca_file, split=self.sources.split)
+        self._sends = bool(plan.levels)
+        return plan
 
     # ---- proving
 
@@ -310,8 +312,7 @@ class Exim(EximDaemon, DomainProvider):
 
         found = Effective.shown(shown)
         routers = outgoing.foreign_routers(self.host, shown, found.macros, split=self.sources.split)
-        table = DOMAINS.replace(CONFIG_DIRECTORY, mirror, 1)
-        outgoing.refuse_without_effect(routers, declared=self.host.state(table) is not None)
+        outgoing.refuse_without_effect(routers, declared=self._sends)
         for option in found.expected:
             if not found.ours(option):
                 raise Problem(

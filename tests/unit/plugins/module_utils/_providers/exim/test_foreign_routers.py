@@ -114,6 +114,15 @@ def test_a_router_behind_the_one_for_all_others_sees_nothing_of_it(host):
     assert not warnings(host, PARTNER, EVERYTHING)
 
 
+def test_a_router_that_comes_to_an_entry_that_is_in_force(host):
+    provider = Exim(host, Store(host, STORE))
+    host.take(provider.plan_domains([PARTNER], purge=False, ca_file="", mta_sts=None).changes)
+    put(host, router("mine", "manualroute", "domains = ! +local_domains", "route_list = * smart.example"))
+    assert "bypasses Exim's routers mine (" in warnings(host, PARTNER)
+    with pytest.raises(Problem, match="the router mine sends mail for shop.example"):
+        warnings(host, PARTNER, DomainPolicy("shop.example", tls="encrypt"))
+
+
 def test_debians_router_that_was_changed_is_not_debians(host):
     host.routers = host.routers.replace("dnslookup\nno_more", "manualroute\nroute_list = * smart.example\nno_more")
     with pytest.raises(Problem, match=r"the router dnslookup sends mail for partner\.example to smart\.example"):
