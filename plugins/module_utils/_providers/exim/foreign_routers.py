@@ -127,7 +127,8 @@ class ForeignRouters:
             return []
         hostless = _hostless(entries)
         fresh = set(hostless) - set(_hostless(former))
-        lost, first = [], []
+        lost: list[str] = []
+        first: list[str] = []
         for router in self._before_all_others():
             transport = self._ways.transport_of(router)
             if transport and fresh:
