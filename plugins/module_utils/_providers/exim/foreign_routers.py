@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
     CONFIG_DIRECTORY,
     ROUTER_DIRECTORY,
+    SECTION_FILES,
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.ways import UNFIT, Ways
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._text import several
@@ -133,12 +134,16 @@ class ForeignRouters:
             transport = self._ways.transport_of(router)
             if transport and fresh:
                 self._refuse_override(transport, min(fresh))
-            told = f"{router.name} ({self._place('router', router.name)})"
+            place = self._place("router", router.name)
+            told = f"{router.name} ({place})"
+            goes_first = place.startswith(ROUTER_DIRECTORY) and place < SECTION_FILES["routers"]
             if self._is_usual(router):
                 continue
             if self._ways.leads_away(router):
                 sees_all = not hostless or self._refuse_rerouted(router, hostless, fresh, entries, ask)
                 lost += [] if sees_all else [told]
+            elif goes_first:
+                continue  # it still sees all of it
             elif self._ways.hosts_of(router) and not (transport and transport.option("protocol") == "lmtp"):
                 first.append(told)
             elif not self._refuse_taken_away(router, entries, set(entries) - set(former), ask):
@@ -151,9 +156,9 @@ class ForeignRouters:
             )
         if first:
             warnings.append(
-                f"mail to domains that have an entry is not handed to programs of this host by {several(first)}: give"
-                f" the router's file below {ROUTER_DIRECTORY} a name that sorts before 050, or move it to the beginning"
-                " of that section in the template, if it is to go there first"
+                f"mail to domains that have an entry is not handed to programs of this host by {several(first)}: if it"
+                " is to go there first, have the split form of the configuration, and give the router's file below"
+                f" {ROUTER_DIRECTORY} a name that sorts before 050"
             )
         return [*warnings, *self._fallbacks()]
 

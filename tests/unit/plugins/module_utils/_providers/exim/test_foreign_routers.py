@@ -14,7 +14,12 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._certifi
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim import domains_plan
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import DEFAULTS, TEMPLATE
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.paths import (
+    DEFAULTS,
+    ROUTER_DIRECTORY,
+    SETTINGS,
+    TEMPLATE,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.exim.provider import Exim
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_exim import EximHost
 from ansible_collections.postmaster.secure_channel.tests.support.recorded_hosts import STORE
@@ -179,6 +184,14 @@ def test_domains_that_the_list_of_local_ones_has(host):
 def test_a_filter_of_this_host(host):
     put(host, router("mine", "manualroute", "condition = yes", "route_list = * 127.0.0.1::10024 byname"))
     assert "is not handed to programs of this host by mine (" in warnings(host, PARTNER)
+
+
+@pytest.mark.parametrize(("name", "told"), [("040_mine", False), ("120_mine", True)])
+def test_a_filter_of_this_host_may_go_first(host, name, told):
+    host.files[SETTINGS] = host.files[SETTINGS].replace(b"config='false'", b"config='true'")
+    host.files[f"{ROUTER_DIRECTORY}/{name}"] = b"mine:\n  driver = manualroute\n"
+    put(host, router("mine", "manualroute", "route_list = * 127.0.0.1::10024 byname"))
+    assert bool(warnings(host, PARTNER)) is told
 
 
 # ---- what comes before ours
