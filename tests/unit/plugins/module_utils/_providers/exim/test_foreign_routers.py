@@ -124,7 +124,7 @@ def test_a_router_that_comes_to_an_entry_that_is_in_force(host):
     host.take(provider.plan_domains([PARTNER], purge=False, ca_file="", mta_sts=None).changes)
     put(host, router("mine", "manualroute", "domains = ! +local_domains", "route_list = * smart.example"))
     assert "bypasses Exim's routers mine (" in warnings(host, PARTNER)
-    with pytest.raises(Problem, match="the router mine sends mail for shop.example"):
+    with pytest.raises(Problem, match=r"the router mine sends mail for shop\.example"):
         warnings(host, PARTNER, DomainPolicy("shop.example", tls="encrypt"))
 
 
