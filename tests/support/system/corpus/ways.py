@@ -5,8 +5,9 @@
 """Settings of others by which mail would leave past what is declared, and the remedies of the messages about them.
 
 A file of tests/system/corpus/ways has cases by name. The keys are those of a configuration (configuration.py), and
-``warned``, words that a warning must have; without it none may name a line of a file. ``remedy`` is what the message advises: keys
-that take the place of those of the case, or come after them (``run``), with which it must come through whole.
+``warned``, words that a warning must have; without it none may name a line of a file. ``remedy`` is what the message
+advises: keys that take the place of those of the case, or come after them (``run``), with which it must come through
+whole.
 """
 
 from __future__ import annotations
