@@ -53,10 +53,10 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield pair
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_case_comes_through_or_is_refused(pair: Pair, name: str) -> None:
-    about = CASES[name]
-    ways.live(pair, name, {**about, "files": {MACROS: REACHABLE, **about.get("files", {})}})
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_comes_through_or_is_refused(pair: Pair, case: str) -> None:
+    about = CASES[case]
+    ways.live(pair, case, {**about, "files": {MACROS: REACHABLE, **about.get("files", {})}})
 
 
 def plain(stage: Stage) -> Configuration:

@@ -23,6 +23,6 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
         yield pair
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_a_case_comes_through_or_is_refused(pair: Pair, name: str) -> None:
-    ways.live(pair, name, CASES[name])
+@pytest.mark.parametrize("case", CASES)
+def test_a_case_comes_through_or_is_refused(pair: Pair, case: str) -> None:
+    ways.live(pair, case, CASES[case])
