@@ -54,8 +54,8 @@ _AWKWARD = "\\#%'\"$`;|&<>* ü="
 class Canaries:
     """One value for each use of a secret, with characters that lead careless programs astray.
 
-    Plays have them as variables, as from a vault. A value that stands in a task itself is written down by callbacks that
-    show a task's arguments, such as junit, whatever its module does.
+    Plays have them as variables, as from a vault. A value that stands in a task itself is written down by callbacks
+    that show a task's arguments, such as junit, whatever its module does.
     """
 
     def __init__(self) -> None:
