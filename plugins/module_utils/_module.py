@@ -25,6 +25,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._text im
 
 _INVOKED = "Invoked; options are not logged, since some are secret"
 _PLACEHOLDER = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+_NO_THREAD = "start new thread"  # in what Python says then
 _PIECE = 6  # characters; the longer, the fewer secrets are suspected in vain
 
 
@@ -208,5 +209,9 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
         module.fail_json(**causes.problem(exc, "cannot be used").result())
     except MemoryError:
         module.fail_json(**Problem(*causes.no_memory()).result())
+    except RuntimeError as exc:
+        if _NO_THREAD not in str(exc):
+            raise
+        module.fail_json(**Problem(*causes.too_many_processes()).result())
     else:
         module.exit_json(**result)

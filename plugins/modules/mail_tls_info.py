@@ -289,7 +289,9 @@ endpoints:
       type: bool
       sample: true
     verify_error:
-      description: The TLS library's reason if they are not. Null otherwise.
+      description: >-
+        The TLS library's reason if they are not, with what the clock of the host that looks says where a certificate has
+        expired or is not valid yet. Null otherwise.
       type: str
       sample: self-signed certificate
     stapled:

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.x509 import Certificate
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import clock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host, in_memory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import (
     CA_CERTIFICATES,
@@ -29,7 +30,6 @@ MOST_PATHS = 8  # cross-signed CAs give two or three
 _ERROR = re.compile(r"error (\d+) at (\d+) depth lookup: *(.*)")
 _NO_ISSUER = frozenset((2, 18, 19, 20, 21))  # X509_STORE_CTX_get_error(3)
 _OTHER_KEY = 7
-_NOT_IN_TIME = frozenset((9, 10))
 _DEPTH = re.compile(r"^depth=\d+: (.*)$", re.MULTILINE)
 _SENT = " (untrusted)"  # how -show_chain marks what does not come from the trust store
 
@@ -135,10 +135,10 @@ def _explanation(
             f"replace the CA's old root with its current one: {how_to_trust}",
             option="trust_store",
         )
-    if code in _NOT_IN_TIME:
+    if code in clock.NOT_IN_TIME:
         return Problem(
-            f"the chain's certificate {culprit} is not valid now ({words})",
-            "get the CA's current chain, or set the host's clock",
+            f"the chain's certificate {culprit} is not valid now ({words}); this host's clock says {clock.shown()}",
+            "set the host's clock where it is wrong, else get the CA's current chain",
             option="chain",
         )
     return Problem(

@@ -11,9 +11,11 @@ import os
 import re
 import resource
 import shutil
+import signal
 from collections.abc import Callable
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.control_groups import full_group
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.obstacles import attribute, mount_of
 
 _AS_ROOT = "run the module as root (become: true)"
@@ -155,6 +157,35 @@ def _too_large(_path: str) -> tuple[str, str] | None:
     return _limited("the file is too large for this process", resource.RLIMIT_FSIZE, "-f")
 
 
+def ending(number: int) -> str:
+    """Why a program has ended, by the number of the signal that ended it."""
+    try:
+        name = signal.Signals(number).name
+    except ValueError:
+        name = f"signal {number}"
+    if number == signal.SIGXFSZ:
+        return f"ended by {name}: a file is larger than the limit of {limit(resource.RLIMIT_FSIZE)} bytes ('ulimit -f')"
+    if number == signal.SIGKILL:
+        return f"ended by {name}, as where the host has no more memory ('journalctl -k')"
+    return f"ended by {name}"
+
+
+def too_many_processes() -> tuple[str, str]:
+    """No process or thread can be made: the limit of a control group, of a user, or of the host is reached."""
+    group = full_group()
+    if group:
+        return (
+            f"there are too many processes: {group.name} may have {group.limit}",
+            f"raise that limit ('{group.remedy}') or end processes in it, and run again",
+        )
+    if os.geteuid() != 0 and limit(resource.RLIMIT_NPROC) != _UNLIMITED:  # it does not bind root
+        return _limited("there are too many processes", resource.RLIMIT_NPROC, "-u")
+    return (
+        "there are too many processes on the host",
+        "end some of them, or raise the sysctls kernel.threads-max and kernel.pid_max, and run again",
+    )
+
+
 def no_memory() -> tuple[str, str]:
     """There is not enough memory for this process."""
     words, remedy = _limited("there is not enough memory for this process", resource.RLIMIT_AS, "-v")
@@ -173,7 +204,7 @@ _EXPLANATIONS: dict[int, Callable[[str], tuple[str, str] | None]] = {
     errno.EMFILE: lambda _path: _limited("this process has too many open files", resource.RLIMIT_NOFILE, "-n"),
     errno.ENFILE: lambda _path: ("the host has too many open files", "raise the sysctl fs.file-max and run again"),
     errno.EFBIG: _too_large,
-    errno.EAGAIN: lambda _path: _limited("there are too many processes", resource.RLIMIT_NPROC, "-u"),
+    errno.EAGAIN: lambda _path: too_many_processes(),
     errno.ENOMEM: lambda _path: no_memory(),
     errno.EIO: lambda _path: ("the disk does not do as it is told", _DISK),
 }

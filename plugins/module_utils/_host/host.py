@@ -40,8 +40,9 @@ class Completed:
 
     @property
     def complaint(self) -> str:
-        """What the program complained about, on one line, for an error message."""
-        return " / ".join(line.strip() for line in (self.err or self.out).splitlines() if line.strip())
+        """What the program complained about, on one line, for an error message; the signal that ended it, if any."""
+        said = " / ".join(line.strip() for line in (self.err or self.out).splitlines() if line.strip())
+        return " / ".join(filter(None, (said, causes.ending(-self.code) if self.code < 0 else "")))
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import ssl
 import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import clock
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.confined import confined
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host, in_memory
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import TlsLibrary
@@ -34,20 +35,27 @@ def refuse_unusable(host: Host, path: str, passphrase: str | None = None) -> Non
         passphrase: opens the key in it, where it is protected.
 
     Raises:
-        Problem: key and certificate do not belong together, or the certificate has expired.
+        Problem: key and certificate do not belong together, or the certificate has expired, or is not valid yet.
     """
     remedy = "have it renewed with mail_cert_request and mail_cert_install"
     bundle = host.read(path) or b""
     fault = _fault(bundle, passphrase or "", path)
     if fault:
         raise Problem(f"{path} cannot be used ({fault})", remedy, option="certificate")
-    if host.query(["openssl", "x509", "-noout", "-checkend", "0"], stdin=bundle).code != 0:
-        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        raise Problem(
-            f"the certificate in {path} has expired by this host's clock, which says {clock}",
-            f"set the clock where it is wrong, else {remedy}",
-            option="certificate",
-        )
+    done = host.query(["openssl", "x509", "-noout", "-startdate", "-enddate"], stdin=bundle)
+    try:
+        begins, ends = (ssl.cert_time_to_seconds(line.partition("=")[2]) for line in done.out.splitlines())
+    except ValueError as exc:
+        raise Problem(f"the dates of the certificate in {path} cannot be read", remedy, option="certificate") from exc
+    now = time.time()
+    if begins <= now <= ends:
+        return
+    raise Problem(
+        f"the certificate in {path} {'has expired' if ends < now else 'is not valid yet'} by this host's clock, which"
+        f" says {clock.shown(now)}; it is valid from {clock.shown(begins)} to {clock.shown(ends)}",
+        f"set the clock where it is wrong, else {remedy if ends < now else 'wait'}",
+        option="certificate",
+    )
 
 
 def has_open_key(bundle: bytes) -> bool:

@@ -5,7 +5,8 @@
 """Running programs: each has a deadline, and is ended together with all that it has started.
 
 A program that works is given the time that it needs, however slow the host. One that hangs is not: what tells the two
-apart is whether processor time is used, or a processor or disk is waited for, by the program or on its behalf.
+apart is how much of the time a processor is used or waited for, by the program or on its behalf. Some hang by looking
+again and again for what never comes, so a little work now and then is none. A disk is waited for longer.
 """
 
 from __future__ import annotations
@@ -27,16 +28,19 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pr
     processes,
 )
 
-IDLE = 10.0  # seconds that a program may do nothing at all, where the host is not busy
-WORK = 20.0  # seconds of processor time; no tool that is run here takes more than a few
+IDLE = 10.0  # seconds that a program may do nothing, where the host is not busy
+WORK = 15.0  # seconds of processor time; no tool that is run here takes more than a few
 LONGEST = 120.0  # seconds, whatever it does
 AFTER_A_HANG = 8.0  # seconds for all that is put back once something has hung; a guard goes on with what is left
 LARGEST_OUTPUT = 32 * 1024 * 1024  # bytes, of either output
 _SHORTEST = 1.0  # seconds that a program may do nothing after others have hung
+_COUNTS = 5  # times longer than it lasts that work makes up for doing nothing: less than a fifth of the time is too little
+_DISK = 2  # times longer than for anything else that a disk is waited for
 _LOOK = 0.25  # seconds between two looks at a program
 _LAST_WORDS = 1.0  # seconds for what is left in its pipes once it has ended
 _PIECE = 65536
 _BUSIEST = 1.5  # times longer than usual that anything is waited for on a busy host
+_ON_A_PROCESSOR = "R"  # or waiting for one
 _INIT = 1  # process that starts and stops services for others
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -111,25 +115,26 @@ class _Watch:
         self._patience = patience
         self._idle_limit = patience.idle
         self._began = self._last = time.monotonic()
-        self._idle = 0.0
-        self._ticks: dict[int, int] = {}
+        self._idle = self._used_before = 0.0
 
     def fault(self) -> str | None:
         """Why the program has to end; None while it goes on."""
         now = time.monotonic()
         passed, self._last = now - self._last, now
         own, helping, init = self._at_work()
-        ticks = {one.pid: one.ticks for one in (*own, *helping)}
-        if any(one.state in WORKING for one in (*own, *helping)) or ticks != self._ticks:
-            self._idle = 0.0
+        used = sum(one.ticks for one in (*own, *helping)) / _TICKS  # also of ended ones, if their parents are here
+        states = {one.state for one in (*own, *helping)}
+        worked = passed if _ON_A_PROCESSOR in states else used - self._used_before  # less once a helper has ended
+        self._used_before = used
+        if worked > 0:
+            self._idle = max(self._idle + passed / slowness() - worked * _COUNTS, 0.0)
         elif init is None or init.state not in WORKING:  # it may be at work for somebody else
-            self._idle += passed / slowness()
-        self._ticks = ticks
+            self._idle += passed / slowness() / (_DISK if states & WORKING else 1)
         if self._idle >= self._idle_limit:
             return f"did nothing for {self._idle_limit:g} seconds"
         if now >= max(self._patience.end, self._began + _SHORTEST):
             return "was not done soon after another program had hung"
-        if sum(one.ticks for one in own) / _TICKS >= WORK:
+        if used >= WORK:
             return f"took more than {WORK:g} seconds of processor time"
         if now - self._began >= LONGEST:
             return f"did not end within {LONGEST:g} seconds"

@@ -13,6 +13,8 @@ import time
 from collections.abc import Iterator
 from types import TracebackType
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import clock
+
 LONGEST_LINE = 64 * 1024  # bytes; the longest that the protocols allow is IMAP's 8 KiB (RFC 7162 section 4)
 LONGEST_CONVERSATION = 256 * 1024  # bytes that a server may send in one of our short conversations
 LONGEST_QUOTATION = 300  # characters of a server's own words in a result
@@ -82,7 +84,8 @@ def explained(exc: OSError, doing: str) -> WireError:
 def _explain_tls(exc: ssl.SSLError) -> WireError:
     """The failure that an exception of the TLS library means; its reasons look like TLSV1_ALERT_UNKNOWN_CA."""
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return WireError("certificate", quoted(exc.verify_message.rstrip(".")))
+        by = f"; the clock of the host that looks says {clock.shown()}" if exc.verify_code in clock.NOT_IN_TIME else ""
+        return WireError("certificate", quoted(exc.verify_message.rstrip(".")) + by)
     if exc.reason in ("NO_PROTOCOLS_AVAILABLE", "NO_CIPHERS_AVAILABLE"):
         return WireError("unsupported", "the TLS library of the connecting host does not allow this TLS version")
     words = (exc.reason or exc.strerror or str(exc)).replace("_", " ").lower()

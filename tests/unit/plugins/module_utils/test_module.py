@@ -117,6 +117,7 @@ def test_warnings_do_not_show_a_secret_that_the_result_does_not_have(capsys):
             "/etc/x cannot be used (this process has too many",
         ),
         (MemoryError(), "there is not enough memory for this process"),
+        (RuntimeError("can't start new thread"), "there are too many processes"),
     ],
 )
 def test_what_the_system_refuses_is_one_clear_error(exception, found):

@@ -10,12 +10,14 @@ import errno
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes, obstacles
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 
 ASKING = """
 import os
@@ -135,7 +137,7 @@ def test_nothing_is_known_against_a_file_that_can_be_made(tmp_path):
         (errno.EMFILE, "too many open files, whose limit is", "ulimit -n"),
         (errno.ENFILE, "the host has too many open files", "fs.file-max"),
         (errno.EFBIG, "File too large", "ls -ld /x"),
-        (errno.EAGAIN, "too many processes, whose limit is", "ulimit -u"),
+        (errno.EAGAIN, "too many processes on the host", "kernel.threads-max"),
         (errno.ENOMEM, "not enough memory", "ulimit -v"),
         (errno.EIO, "the disk", "journalctl -k"),
         (errno.EDQUOT, "quota", "quota"),
@@ -198,3 +200,19 @@ def test_what_has_no_attributes(tmp_path):
     os.mkfifo(tmp_path / "fifo")
     assert obstacles.attribute(str(tmp_path / "fifo")) is None
     assert obstacles.attribute(str(tmp_path / "missing")) is None
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGXFSZ, "ended by SIGXFSZ: a file is larger than the limit of"),
+        (signal.SIGKILL, "ended by SIGKILL, as where the host has no more memory"),
+        (signal.SIGSEGV, "ended by SIGSEGV"),
+        (40, "ended by signal 40"),
+    ],
+)
+def test_what_has_ended_a_program_is_named(number, words):
+    done = Host().query(["sh", "-c", f"echo its last words >&2; kill -{int(number)} $$"])
+    assert done.complaint.startswith(f"its last words / {words}")
+    assert Completed(-int(number), "", "").complaint.startswith(words)
+    assert Completed(1, "", "").complaint == ""

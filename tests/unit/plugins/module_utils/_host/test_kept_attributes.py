@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import stat
 import struct
 import subprocess
@@ -23,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ch
 )
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Completed, Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.places import Places
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.recovery import Recovery
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.transaction import Transaction
 
 LIST, DEFAULT = "system.posix_acl_access", "system.posix_acl_default"
@@ -54,14 +56,15 @@ class Machine(Host):
 
 
 @pytest.fixture
-def apply(tmp_path):
+def places(tmp_path):
+    return Places(*(str(tmp_path / name) for name in ("state", "run/lock", "units", "systemd")))
+
+
+@pytest.fixture
+def apply(places):
     def make(*changes, check_mode=False, probe=lambda: None):
         with Transaction(
-            Machine(),
-            lambda _name: None,
-            check_mode=check_mode,
-            warn=print,
-            places=Places(*(str(tmp_path / name) for name in ("state", "run/lock", "units", "systemd"))),
+            Machine(), lambda _name: None, check_mode=check_mode, warn=print, places=places
         ) as transaction:
             transaction.apply(changes, (), probe)
 
@@ -88,6 +91,16 @@ def mode(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
+def everything(etc):
+    """All that can be known of a directory and the files in it, but for times of its own."""
+    found = {}
+    for path in (etc, *etc.iterdir()):
+        about, content = path.lstat(), path.read_bytes() if path.is_file() else b""
+        inode = (about.st_ino, about.st_uid, about.st_gid, about.st_mode, about.st_nlink if content else 0)
+        found[path.name] = (inode, about.st_mtime_ns if content else 0, attributes(path), content)
+    return found
+
+
 def test_attributes_are_kept(apply, etc):
     before = {path.name: attributes(path) for path in etc.iterdir()}
     assert before["main.cf"] == {LIST: access_list(4), NOTE: b"main.cf"}
@@ -108,13 +121,70 @@ def test_security_label_is_kept_but_nothing_that_belongs_to_the_old_content(appl
 
 
 def test_attributes_are_kept_by_undo(apply, etc):
-    def fail():
-        raise Problem("no", "mend it")
-
     before = {path.name: (path.stat().st_ino, attributes(path)) for path in etc.iterdir()}
     with pytest.raises(Problem):
         apply(FileChange(str(etc / "main.cf"), b"new"), FileChange(str(etc / "table"), b"new"), probe=fail)
     assert {path.name: (path.stat().st_ino, attributes(path)) for path in etc.iterdir()} == before
+
+
+def fail():
+    raise Problem("no", "mend it")
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def edited(etc):
+    """An edited file, a table with a twin, a key of the plan's own owner, a file that is new, one that is removed."""
+    return (
+        FileChange(str(etc / "main.cf"), b"new"),
+        FileChange(str(etc / "table"), b"new", compiled=TABLE),
+        FileChange(str(etc / "key"), b"new", "root", "daemon", 0o640, secret=True, summary="key"),
+        FileChange(str(etc / "added"), b"new"),
+        FileChange(str(etc / "removed"), None),
+    )
+
+
+@pytest.fixture
+def various(etc):
+    """Files with owners, modes, attributes and lists of their own, in a directory with a default list."""
+    os.setxattr(etc, DEFAULT, access_list(4))
+    os.setxattr(etc, NOTE, b"directory")
+    for name, permissions in (("key", 0o600), ("removed", 0o4755)):
+        (etc / name).write_text("old")
+        os.chown(etc / name, 1, 2)
+        os.setxattr(etc / name, NOTE, name.encode())
+        os.removexattr(etc / name, LIST)  # from the directory
+        (etc / name).chmod(permissions)
+    return everything(etc)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="owners are for root")
+def test_a_late_fault_gives_everything_back(apply, etc, various):
+    with pytest.raises(Problem, match="no; everything was put back as it was"):
+        apply(*edited(etc), probe=fail)
+    assert everything(etc) == various
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="owners are for root")
+def test_what_a_killed_run_left_is_undone_with_everything(apply, etc, various, places):
+    child = os.fork()
+    if child == 0:
+        apply(*edited(etc), probe=die)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    assert everything(etc) != various
+    recovery = Recovery(places, lambda _record: {})
+    assert recovery.attempt() == []
+    assert recovery.undone
+    assert everything(etc) == various
+
+
+def test_a_new_file_is_no_more_open_than_planned(apply, etc):
+    os.setxattr(etc, DEFAULT, access_list(4))
+    apply(FileChange(str(etc / "key"), b"new", "root", "root", 0o600, secret=True, summary="key"))
+    assert (attributes(etc / "key"), mode(etc / "key")) == ({}, 0o600)
 
 
 def test_attributes_are_kept_where_the_plan_names_an_owner(apply, etc):
@@ -173,13 +243,22 @@ def test_edited_file_with_two_names_is_refused(check_mode, apply, etc, tmp_path)
     with pytest.raises(Problem, match=r"main\.cf has 2 names .*; nothing was changed") as caught:
         apply(FileChange(str(etc / "main.cf"), b"new"), check_mode=check_mode)
     assert (etc / "main.cf").samefile(tmp_path / "copy")
-    command = caught.value.remedy.partition(", and")[0].partition("with ")[2]
+    command, part = caught.value.remedy.split("'")[1::2]
     command = command.replace("find / ", f"find {shlex.quote(str(tmp_path))} ")  # the whole machine takes its time
     found = subprocess.run(shlex.split(command), capture_output=True, text=True, check=True).stdout.split()
     assert sorted(found) == sorted(map(str, (etc / "main.cf", tmp_path / "copy")))
-    (tmp_path / "copy").unlink()
-    (tmp_path / "copy").symlink_to(etc / "main.cf")
+    before = attributes(etc / "main.cf")
+    subprocess.run(["sh", "-ec", part], check=True)
+    assert not (etc / "main.cf").samefile(tmp_path / "copy")
+    assert attributes(etc / "main.cf") == before
     apply(FileChange(str(etc / "main.cf"), b"new"), check_mode=check_mode)
+    assert (tmp_path / "copy").read_text() == "old"
+
+
+def test_names_that_are_symbolic_links_will_do(apply, etc, tmp_path):
+    (tmp_path / "copy").symlink_to(etc / "main.cf")
+    apply(FileChange(str(etc / "main.cf"), b"new"))
+    assert (tmp_path / "copy").read_text() == "new"
 
 
 def test_edits_count_as_editing(apply, etc, tmp_path):
@@ -196,9 +275,6 @@ def test_file_that_is_all_ours_is_replaced(apply, etc, tmp_path):
 
 
 def test_undo_keeps_all_names(apply, etc, tmp_path):
-    def fail():
-        raise Problem("no", "mend it")
-
     (tmp_path / "copy").hardlink_to(etc / "main.cf")
     with pytest.raises(Problem):
         apply(FileChange(str(etc / "main.cf"), None), probe=fail)

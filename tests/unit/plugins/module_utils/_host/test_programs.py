@@ -77,7 +77,21 @@ def test_what_spins_is_ended(run, monkeypatch):
 def test_what_never_ends_is_ended(run, monkeypatch):
     monkeypatch.setattr(programs, "LONGEST", 1.0)
     with pytest.raises(Hanging, match="did not end within 1 seconds"):
-        run("while :; do date >/dev/null; sleep 0.05; done")
+        run("while :; do :; done")
+
+
+def test_looking_again_and_again_is_no_work(run):
+    """Such as a script that waits for a file of somebody else."""
+    began = time.monotonic()
+    with pytest.raises(Hanging, match="did nothing"):
+        run("while test ! -e /nowhere; do sleep 0.1; done")
+    assert time.monotonic() - began < 20
+
+
+def test_what_works_half_of_the_time_is_given_its_time(run):
+    """Longer than a program may do nothing, with pauses that are shorter."""
+    script = "import time\nfor _ in range(6):\n  end = time.time() + 0.3\n  while time.time() < end: pass\n  time.sleep(0.3)"
+    assert run(f"exec python3 -c '{script}'") == (0, b"", b"")
 
 
 def test_each_that_hangs_leaves_less_patience_for_the_next(run):
@@ -150,25 +164,25 @@ def test_while_things_are_put_back_there_is_little_time_once_something_has_hung(
 
 
 def seen_by(watch, monkeypatch, *others):
-    """How long a program has done nothing, when these processes are there besides it, after three looks."""
+    """What part of the time a program has done nothing, when these processes are there besides it."""
     me = Process(watch._pid, "sleep", "S", 1, watch._pid, 0, 10)
     monkeypatch.setattr(programs, "processes", lambda: [me, *others])
     for _look in range(3):
-        watch.fault()
         time.sleep(0.01)
-    return watch._idle
+        watch.fault()
+    return watch._idle / (watch._last - watch._began)
 
 
 @pytest.mark.parametrize(
     ("others", "idles"),
     [
-        ([("systemd", "S", 0, 1, 0)], True),
-        ([("sleep", "S", 1, 20, 50)], True),
-        ([("reload", "R", 1, 20, 50)], False),
-        ([("reload", "S", 1, 20, 50), ("its-child", "R", 20, 21, 51)], False),
-        ([("sh", "S", 1, 20, 50), ("sh", "S", 20, 21, 51), ("slaptest", "D", 21, 22, 52)], False),
-        ([("dovecot", "S", 1, 20, 5), ("imap-login", "R", 20, 21, 50)], True),  # for a client
-        ([("dovecot", "R", 1, 20, 5)], True),
+        ([("systemd", "S", 0, 1, 0)], 1),
+        ([("sleep", "S", 1, 20, 50)], 1),
+        ([("reload", "R", 1, 20, 50)], 0),
+        ([("reload", "S", 1, 20, 50), ("its-child", "R", 20, 21, 51)], 0),
+        ([("sh", "S", 1, 20, 50), ("sh", "S", 20, 21, 51), ("slaptest", "D", 21, 22, 52)], 0.5),
+        ([("dovecot", "S", 1, 20, 5), ("imap-login", "R", 20, 21, 50)], 1),  # for a client
+        ([("dovecot", "R", 1, 20, 5)], 1),
     ],
 )
 def test_work_that_counts(monkeypatch, others, idles):
@@ -177,7 +191,17 @@ def test_work_that_counts(monkeypatch, others, idles):
     program = type("Program", (), {"pid": 4242})()
     watch = programs._Watch(program, ["systemctl", "reload", "dovecot.service"], Patience())
     found = [Process(pid, name, state, parent, pid, 0, started) for name, state, parent, pid, started in others]
-    assert bool(seen_by(watch, monkeypatch, *found)) == idles
+    assert seen_by(watch, monkeypatch, *found) == pytest.approx(idles)
+
+
+def test_work_for_a_program_is_bounded_like_its_own(monkeypatch):
+    """A reload that spins."""
+    monkeypatch.setattr(programs, "process", lambda pid: Process(pid, "systemctl", "S", 1, pid, 0, 10))
+    monkeypatch.setattr(Process, "control_groups", lambda _self: frozenset({"dovecot.service"}))
+    watch = programs._Watch(type("Program", (), {"pid": 4242})(), ["systemctl", "x", "dovecot.service"], Patience())
+    spins = Process(20, "reload", "R", 1, 20, int(programs.WORK) * os.sysconf("SC_CLK_TCK"), 50)
+    monkeypatch.setattr(programs, "processes", lambda: [spins])
+    assert watch.fault() == "took more than 15 seconds of processor time"
 
 
 def test_busy_hosts_are_waited_for_longer(monkeypatch):
