@@ -290,8 +290,8 @@ endpoints:
       sample: true
     verify_error:
       description: >-
-        The TLS library's reason if they are not, with what the clock of the host that looks says where a certificate has
-        expired or is not valid yet. Null otherwise.
+        The TLS library's reason if they are not, with what the clock of the host that looks says where a certificate
+        has expired or is not valid yet. Null otherwise.
       type: str
       sample: self-signed certificate
     stapled:

@@ -10,6 +10,7 @@ import json
 import socket
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import OF_LIMITS
 
 ELSEWHERE = "127.0.0.2"  # an address of every host that no server is bound to
 _UNUSABLE = ("tentative", "dadfailed")
@@ -32,9 +33,11 @@ def own_addresses(host: Host) -> list[str]:
 
 def is_here(address: str) -> bool:
     """Whether a connection can be made from an address, which need not be so even for a loopback one."""
-    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as trial:
-        try:
+    try:  # the kernel may know nothing of IPv6 at all (ipv6.disable=1)
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM) as trial:
             trial.bind((address, 0))
-        except OSError:
-            return False
+    except OSError as exc:
+        if exc.errno in OF_LIMITS:
+            raise
+        return False
     return True

@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+# Refusals that say nothing of what was asked for, but that this process or the host has reached a limit.
+OF_LIMITS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS))
 WORKING = frozenset("RD")  # it has a processor or waits for one, or it waits for a disk
 _STOPPED = frozenset("Tt")  # by a signal, or by somebody who traces it
 _GONE = frozenset("ZX")
@@ -82,7 +85,9 @@ def _lines(path: str) -> list[str]:
     try:
         with open(path, encoding="utf-8", errors="surrogateescape") as stream:
             return stream.read().splitlines()
-    except OSError:
+    except OSError as exc:
+        if exc.errno in OF_LIMITS:
+            raise
         return []
 
 

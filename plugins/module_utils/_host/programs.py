@@ -34,7 +34,9 @@ LONGEST = 120.0  # seconds, whatever it does
 AFTER_A_HANG = 8.0  # seconds for all that is put back once something has hung; a guard goes on with what is left
 LARGEST_OUTPUT = 32 * 1024 * 1024  # bytes, of either output
 _SHORTEST = 1.0  # seconds that a program may do nothing after others have hung
-_COUNTS = 5  # times longer than it lasts that work makes up for doing nothing: less than a fifth of the time is too little
+_COUNTS = (
+    5  # times longer than it lasts that work makes up for doing nothing: less than a fifth of the time is too little
+)
 _DISK = 2  # times longer than for anything else that a disk is waited for
 _LOOK = 0.25  # seconds between two looks at a program
 _LAST_WORDS = 1.0  # seconds for what is left in its pipes once it has ended

@@ -138,8 +138,8 @@ def _refuse_hard_links(path: str) -> None:
     if count > 1:
         raise Problem(
             f"{path} has {count} names (hard links); the others would go on showing its old content",
-            f"find them ('find / -xdev -samefile {path}') and make them symbolic links to it, or part it from them, which"
-            f" makes them copies ('cp -a {path} {path}.parted && mv {path}.parted {path}'), and run again",
+            f"find them ('find / -xdev -samefile {path}') and make them symbolic links to it, or part it from them, so"
+            f" that they become copies ('cp -a {path} {path}.parted && mv {path}.parted {path}'), and run again",
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.postmaster.secure_channel.tests.support.system.clients.mail_clients import Clients
+from ansible_collections.postmaster.secure_channel.tests.support.system.corpus.configuration import CONTROL6, address6
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.config_snapshots import left_as_found
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
@@ -17,9 +18,11 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.playbook
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios import environment_faults
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.environment_faults import (
     FAULTS,
+    LOOK,
     NOT_TOLD,
     ODD_CALLS,
     PROMPT,
+    PROOF,
     Fault,
 )
 from ansible_collections.postmaster.secure_channel.tests.support.system.scenarios.site_phases import MX, Phase, on_each
@@ -50,11 +53,13 @@ def odd(lab: Lab, ansible: Ansible, environments: Run) -> Run:
     assert environments
     play = Play()
     environment_faults.add_odd_calls(play)
-    begin, end = environment_faults.odd_host()
+    begin, end = environment_faults.odd_host(CONTROL6)
+    there = {name: address6(lab.hosts[name]) for name in MX}
     with left_as_found(lab, MX, "odd hosts"):
         on_each(lab, MX, lambda host: lab.shell(host, begin))
         try:
-            return ansible.play("mx*", play.tasks)
+            # by another address than in the inventory, which has only those of IPv4
+            return ansible.play("mx*", play.tasks, there=there, ansible_host="{{ there[inventory_hostname] }}")
         finally:
             on_each(lab, MX, lambda host: lab.shell(host, end))
 
@@ -114,6 +119,15 @@ def test_an_odd_host_is_served_all_the_same(odd: Run, host: Host, task: str) -> 
     result = odd.one(host.name, task)
     assert result.status == "ok", result.result
     assert result.changed
+
+
+def test_the_other_host_sees_it_without_ipv4(odd: Run, host: Host) -> None:
+    seen = odd.one(host.name, LOOK)
+    assert seen.status == "ok", seen.result
+    proof = odd.one(host.name, PROOF)
+    assert proof.status == "ok", proof.result
+    found = proof.result["endpoints"]
+    assert [(one["verified"], ":" in one["address"]) for one in found] == [(True, True)] * 2, found
 
 
 def test_every_port_serves_its_certificate(odd: Run, clients: Clients, host: Host) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.postmaster.secure_channel.tests.support.authorities import pem
+from ansible_collections.postmaster.secure_channel.tests.support.authorities import DAY, NOW, pem
 from ansible_collections.postmaster.secure_channel.tests.support.system.certificates.site_root import OwnRoot
 from ansible_collections.postmaster.secure_channel.tests.support.system.clients.mail_clients import Clients
-from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import mail_daemons, snapshots
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import attributes, mail_daemons, snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.config_snapshots import left_as_found
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
@@ -68,10 +68,17 @@ def stranger(port: int, name: str) -> dict[str, str]:
 
 
 RENEWED = "{{ lab_fqdn }}"
-ANSWER = {
-    "name": RENEWED,
-    "content": "{{ lookup('ansible.builtin.file', answers ~ '/' ~ inventory_hostname) }}",
-}
+# A host's clock cannot be set in the lab; dates that do not fit it are what a wrong clock comes to. In days from now.
+EARLY, LATE = (365, 455), (-3740, -3650)
+DATES = {"": (-1, 90), "-early": EARLY, "-late": LATE}
+
+
+def answer(dates: str = "") -> dict[str, str]:
+    """What the CA has answered to a request, with these dates."""
+    path = f"answers ~ '/' ~ inventory_hostname ~ '{dates}'"
+    return {"name": RENEWED, "content": f"{{{{ lookup('ansible.builtin.file', {path}) }}}}"}
+
+
 FAULTS = (
     Fault(
         "Postfix cannot have the port",
@@ -90,11 +97,27 @@ FAULTS = (
     Fault(
         "Dovecot does not hear that there is a new certificate",
         "mail_cert_install",
-        ANSWER,
+        answer(),
         "everything was put back as it was",
         f"mkdir -p $(dirname {DEAF}); printf '[Service]\\nExecReload=\\nExecReload=/bin/true\\n' >{DEAF};"
         " systemctl daemon-reload",
         f"rm {DEAF}; systemctl daemon-reload",
+    ),
+    Fault(
+        "the clock is a year behind",
+        "mail_cert_install",
+        answer("-early"),
+        f"and this host's clock says {NOW:%Y-%m}",
+        "true",
+        "true",
+    ),
+    Fault(
+        "the clock is ten years ahead",
+        "mail_cert_install",
+        answer("-late"),
+        f"and this host's clock says {NOW:%Y-%m}",
+        "true",
+        "true",
     ),
 )
 
@@ -163,16 +186,20 @@ def faults(lab: Lab, ansible: Ansible, site: Site, workshop: Path, secured: Phas
     answers = workshop / "renewed"
     answers.mkdir()
     play = Play()
+    play.shell("attributes are given", attributes.give())
     for number, fault in enumerate(FAULTS):
         play.shell(f"begin: {fault.name}", fault.begin, snapshots.script(f"fault-{number}-before"))
         play.call(fault.name, fault.module, fault.options)
         play.shell(f"end: {fault.name}", snapshots.script(f"fault-{number}-after"), fault.end)
         play.look_at_peer(f"look: {fault.name}")
+    play.shell("attributes are taken", attributes.take())
     with left_as_found(lab, MX, "faults"):
         asked = ansible.module("mx*", "mail_cert_request", name=RENEWED, key_type="ECDSA_P384").assert_success()
         for name in MX:
             request = asked.one(name).result["requests"][0]["csr"]
-            (answers / name).write_bytes(pem(OwnRoot(site).answer(request)))
+            for label, (begins, ends) in DATES.items():
+                dates = {"not_before": NOW + begins * DAY, "not_after": NOW + ends * DAY}
+                (answers / f"{name}{label}").write_bytes(pem(OwnRoot(site).answer(request, **dates)))
         run = ansible.play("mx*", play.tasks, answers=str(answers))
         for name in MX:
             lab.ask(lab.hosts[name], "rm", "-r", f"/etc/postmaster/pending/{lab.hosts[name].fqdn}")
@@ -195,7 +222,9 @@ def test_the_error_says_what_went_wrong_and_that_it_was_undone(faults: Run, host
 def test_everything_is_put_back_with_its_inode(faults: Run, lab: Lab, host: Host, fault: Fault) -> None:
     assert faults
     number = FAULTS.index(fault)
-    snapshots.assert_restored(*(snapshots.load(lab, host, f"fault-{number}-{when}") for when in ("before", "after")))
+    before, after = (snapshots.load(lab, host, f"fault-{number}-{when}") for when in ("before", "after"))
+    assert all(before[path][-1] for path in ("/etc/postfix", "/etc/postfix/main.cf", "/etc/postfix/master.cf"))
+    snapshots.assert_restored(before, after)
 
 
 @each_fault

@@ -31,7 +31,7 @@ DAEMONS = sorted({path.parent.name for path in PROVIDERS.glob("*/provider.py")} 
 # From the bottom up. A room may import from itself and from the floors below it.
 FLOORS = (
     ("_errors", "_model", "_protocols", "_text", "_host.platform"),
-    ("_host.obstacles", "_host.processes"),
+    ("_host.control_groups", "_host.obstacles", "_host.processes"),
     ("_host.causes", "_host.programs"),
     ("_names", "_strings", "_host.identity", "_host.leftovers", "_host.reading"),
     ("_host.host",),
@@ -73,7 +73,7 @@ WRITERS = {"_host.host", "_host.transaction", "_host.lock", "_host.journal", "_h
 WRITERS |= {"_host.private_files", "_host.bounded_copy", "_host.guard", "_host.recovery"}
 WRITERS |= {"_host.content", "_host.trusted_paths"}
 # What opens files to read them.
-READERS = {"_host.reading", "_host.processes"}
+READERS = {"_host.reading", "_host.control_groups", "_host.processes"}
 # What reads the collection's own files, on the control node.
 OWN_FILES = {"action.check_variables", "plugin_utils._role_variables"}
 WRITERS |= {"_host.programs", "_host.obstacles"}  # programs are run for it; one looks through descriptors

@@ -10,10 +10,10 @@ with that address gets the connections; where two have the same, they get them b
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import is_here
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import Vserver
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.paths import MASTER_CF
@@ -35,12 +35,7 @@ _SERVERS = ("smtpd", "postscreen")
 
 def has_ipv6() -> bool:
     """Whether this host can listen on addresses of IPv6."""
-    try:
-        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as trying:
-            trying.bind((ANY_IPV6, 0))
-    except OSError:
-        return False
-    return True
+    return is_here(ANY_IPV6)
 
 
 def claimed(master: str, vserver: Vserver, wanted: Socket, parameters: Mapping[str, str]) -> list[Socket]:

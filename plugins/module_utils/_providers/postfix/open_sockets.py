@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import socket
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.own_addresses import is_here
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.sockets import Listening
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.services import (
     ANY_IPV4,
@@ -71,15 +71,4 @@ def would_open(places: Iterable[tuple[str, int]], sockets: Iterable[Listening], 
         ours: names of Postfix' processes.
     """
     taken = {one.port for one in sockets if not one.processes <= set(ours)}
-    return all(port not in taken and _is_ours(address) for address, port in places)
-
-
-def _is_ours(address: str) -> bool:
-    """Whether an address is one of this host."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as trying:
-            trying.bind((address, 0))
-    except OSError:
-        return False
-    return True
+    return all(port not in taken and is_here(address) for address, port in places)

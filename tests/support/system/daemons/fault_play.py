@@ -27,7 +27,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
     places,
     vserver,
 )
-from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import config_snapshots
+from ansible_collections.postmaster.secure_channel.tests.support.system.hosts import attributes, config_snapshots
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.plays import Play
 from ansible_collections.postmaster.secure_channel.tests.support.system.playbooks.runs import Ansible, Result, Run
@@ -68,6 +68,7 @@ class Injection(Play):
                 for host in hosts
             },
         }
+        self.shell("attributes are given", attributes.give())
         for fault in FAULTS[pair]:
             before, after = labels(fault.name)
             self.shell(f"begin: {fault.name}", fault.begin, config_snapshots.script(before))
@@ -81,6 +82,7 @@ class Injection(Play):
             self.shell(f"end: {death.name}", death.end, UNDONE_BY_ITSELF, config_snapshots.script(after))
             self.shell(f"look: {death.name}", "{{ sessions[inventory_hostname] }}")
             self.call(f"next: {death.name}", CALLED, {"vservers": "{{ wanted[inventory_hostname] }}"})
+        self.shell("attributes are taken", attributes.take())
         if pair == ODD:
             self._two_at_once()
 

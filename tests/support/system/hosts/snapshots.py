@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import PROGRAMS, WORK
 
-# type, mode, owner, group, inode, time of change, content
+# type, mode, owner, group, inode, time of change, content, extended attributes
 Node = Sequence[object]
 Snapshot = Mapping[str, Node]
 

@@ -4,8 +4,9 @@
 
 """Record what is in a host's file system. Runs on the host, with its own Python.
 
-``snapshot.py FILE`` writes JSON to a file: path -> [type, mode, owner, group, inode, time of change, content]. The
-content of a file is its SHA-256, that of a link its target.
+``snapshot.py FILE`` writes JSON to a file: path -> [type, mode, owner, group, inode, time of change, content, extended
+attributes]. The content of a file is its SHA-256, that of a link its target. Attributes are those of files and
+directories outside of /usr, with their values in hexadecimal digits.
 
 What changes by itself is left out, each with its reason, and so is the time of change of the directory that holds it.
 """
@@ -65,6 +66,11 @@ def content_of(path: str, about: os.stat_result, by_looks: bool) -> str:
         return hashlib.sha256(stream.read()).hexdigest()
 
 
+def attributes_of(path: str) -> dict[str, str]:
+    """Extended attributes, access control lists among them."""
+    return {name: os.getxattr(path, name).hex() for name in os.listxattr(path)}
+
+
 def take(top: str = "/") -> dict[str, list[object]]:
     """Everything below a directory, on its own file system."""
     device = os.lstat(top).st_dev
@@ -78,6 +84,7 @@ def take(top: str = "/") -> dict[str, list[object]]:
                 continue
             about = entry.stat(follow_symlinks=False)
             is_directory = stat.S_ISDIR(about.st_mode)
+            has_attributes = is_directory or stat.S_ISREG(about.st_mode)
             if is_directory and os.lstat(path).st_dev != device:
                 continue
             found[path] = [
@@ -88,6 +95,7 @@ def take(top: str = "/") -> dict[str, list[object]]:
                 about.st_ino,
                 0 if path in RESTLESS or (is_directory and path.startswith(PACKAGES)) else about.st_mtime_ns,
                 content_of(path, about, path.startswith(BY_LOOKS_ONLY)),
+                attributes_of(path) if has_attributes and not path.startswith(BY_LOOKS_ONLY) else {},
             ]
             if is_directory:
                 waiting.append(path)

@@ -103,6 +103,23 @@ def _python(name: str, script: str) -> dict[str, str]:
     return {"begin": begin, "end": f"rm {path}", "interpreter": path}
 
 
+def _full_group() -> dict[str, str]:
+    """The module is in a control group that takes one process, of version 1 where the lab's machine counts so."""
+    top = "/sys/fs/cgroup"
+    counting = (
+        f"grep -q pids {top}/cgroup.controllers || {{ mkdir -p {_PIDS}; mount -t cgroup -o pids cgroup {_PIDS}; }}"
+    )
+    link = f"test -d {_PIDS} || ln -s {top} {_PIDS}"
+    group = f"mkdir {_PIDS}/few; echo 1 >{_PIDS}/few/pids.max"
+    python = _python("few-processes", f'echo $$ >{_PIDS}/few/cgroup.procs; exec python3 "$@"')
+    gone = f"rmdir {_PIDS}/few; if test -h {_PIDS}; then rm {_PIDS}; else umount {_PIDS}; rmdir {_PIDS}; fi"
+    return {
+        **python,
+        "begin": "\n".join((counting, link, group, python["begin"])),
+        "end": "\n".join((gone, python["end"])),
+    }
+
+
 def _large(path: str, circumstances: Mapping[str, str]) -> dict[str, str]:
     """A file has 5 MB of comments, in certain circumstances."""
     kept = f"{WORK}/kept"
@@ -122,6 +139,9 @@ def _stopped(process: str) -> dict[str, str]:
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 _LARGEST = 4 * 1024 * 1024  # bytes of a file
 _TOOL = "$(realpath /usr/bin/ss)"
+_PIDS = f"{WORK}/pids"
+_MASTER, _OTHER_NAME = "/etc/postfix/master.cf", "/etc/postfix-master.cf"
+_WAITS = '/bin/sh -c "while test ! -e /nowhere-4322; do sleep 0.1; done"'
 _HANGING_RELOAD = "/run/systemd/system/dovecot.service.d/hangs.conf"
 FAULTS = (
     Fault("all of etc is read-only", IMAP, "at /etc is mounted read-only", remedy="mount", **_read_only("/etc")),
@@ -172,6 +192,21 @@ FAULTS = (
         **_marked("/etc/postfix/master.cf", _APPEND_ONLY),
     ),
     Fault(
+        "few processes",
+        IMAP,
+        "too many processes: the control group",
+        remedy="echo",
+        **_full_group(),
+    ),
+    Fault(
+        "a file has another name",
+        SUBMISSION,
+        f"{_MASTER} has 2 names (hard links)",
+        f"ln {_MASTER} {_OTHER_NAME}",
+        f"ln {_OTHER_NAME} {_MASTER}.old; mv {_MASTER}.old {_MASTER}; rm {_OTHER_NAME}",
+        remedy="cp",
+    ),
+    Fault(
         "a tool cannot be run",
         IMAP,
         "the program ss cannot be run",
@@ -190,15 +225,16 @@ FAULTS = (
     Fault("Dovecot is stopped", IMAP, "it stands still: its process", **_stopped("$(pgrep -o -x dovecot)")),
     Fault("doveconf hangs", IMAP, "'doveconf", **_hangs("doveconf")),
     Fault("systemctl hangs", IMAP, "'systemctl", **_hangs("systemctl")),
-    # systemd's own reload goes on after the call, so that nobody knows what Dovecot has read; the next call settles it
+    # It looks again and again for what never comes, and does so once more while everything is put back. systemd's own
+    # reload goes on after the call, so that nobody knows what Dovecot has read; the next call settles it.
     Fault(
         "the reload hangs",
         IMAP,
         "'systemctl reload dovecot.service' hangs",
         f"mkdir -p $(dirname {_HANGING_RELOAD});"
-        f" printf '[Service]\\nExecReload=\\nExecReload=/bin/sleep 4322\\n' >{_HANGING_RELOAD};"
+        f" printf '[Service]\\nExecReload=\\nExecReload={_WAITS}\\n' >{_HANGING_RELOAD};"
         " systemctl daemon-reload",
-        f"rm {_HANGING_RELOAD}; systemctl daemon-reload; pkill -f 'sleep 432[2]' || :",
+        f"rm {_HANGING_RELOAD}; systemctl daemon-reload; pkill -f 'nowhere-432[2]' || :",
         outcome=NOT_TOLD,
     ),
 )
@@ -211,18 +247,26 @@ ODD_CALLS: Mapping[str, tuple[Mapping[str, Any], str]] = {
     for vserver in (IMAP, SUBMISSION)
 }
 _LINES = 50000
+LOOK, PROOF = "the other host looks", "the other host looks by our module"
 
 
-def odd_host() -> tuple[str, str]:
-    """Shell commands: a bare host name, no IPv4 within, links to huge files that are no text; and the way back."""
+def odd_host(name_server: str) -> tuple[str, str]:
+    """Shell commands: a bare host name, no IPv4 at all, links to huge files that are no text; and the way back.
+
+    Args:
+        name_server: the address of the lab's name server, of IPv6.
+    """
     kept = f"{WORK}/odd"
     begin = [
         f"mkdir {kept}; hostname >{kept}/name; hostname bare",
+        f"cp -a /etc/resolv.conf {kept}; echo 'nameserver {name_server}' >/etc/resolv.conf",
+        f"ip -4 -o address show dev eth0 | sed 's/.*inet //; s/ .*//' >{kept}/address; ip -4 address flush dev eth0",
         "ip addr del 127.0.0.1/8 dev lo",
         f'python3 -c "import sys; sys.stdout.buffer.write({ODD_LINE!r} * {_LINES})" >{kept}/lines',
     ]
     end = [
-        "ip addr add 127.0.0.1/8 dev lo",
+        f"ip addr add 127.0.0.1/8 dev lo; ip addr add $(cat {kept}/address) dev eth0",
+        f"cat {kept}/resolv.conf >/etc/resolv.conf; touch -r {kept}/resolv.conf /etc/resolv.conf",
         f"hostname $(cat {kept}/name)",
     ]
     for number, path in enumerate(ODD_FILES):
@@ -243,7 +287,7 @@ def add(play: Play, fault: Fault) -> None:
     if fault.remedy:
         command = f"called.problem.remedy | regex_findall(\"'({fault.remedy} [^']+)'\") | first"
         play.shell(f"follow: {fault.name}", f"{{{{ {command} }}}}")
-        play.call(f"again: {fault.name}", CALLED, fault.vserver, check_mode=True)
+        play.call(f"again: {fault.name}", CALLED, fault.vserver, check_mode=True, **variables)
     play.shell(f"end: {fault.name}", fault.end)
     if fault.outcome == NOT_TOLD:
         play.call(f"next: {fault.name}", CALLED, {**fault.vserver, "strength": "intermediate"})
@@ -251,6 +295,11 @@ def add(play: Play, fault: Fault) -> None:
 
 
 def add_odd_calls(play: Play) -> None:
-    """The calls on an odd host: two changes, and the way back."""
+    """The calls on an odd host: two changes, and the way back. In between the other host looks, by our module too."""
     for name, (vserver, strength) in ODD_CALLS.items():
         play.call(name, CALLED, {**vserver, "strength": strength})
+    play.look_at_peer(LOOK)
+    peer = play.tasks[-1]["vars"]
+    one = {"host": "{{ peer }}", "ca_file": "{{ root }}"}
+    endpoints = [{**one, "protocol": protocol} for protocol in ("imap", "submission")]
+    play.call(PROOF, "mail_tls_info", {"endpoints": endpoints}, vars=peer)

@@ -121,7 +121,7 @@ def test_certificates_that_issue_each_other(judge):
 
 def test_intermediate_that_expired(judge):
     old = Authority("Expired", ROOT, not_before=NOW - 9 * DAY, not_after=NOW - DAY)
-    with pytest.raises(Problem, match="certificate CN=Expired is not valid now .*; this host's clock says 2"):
+    with pytest.raises(Problem, match=r"certificate CN=Expired is not valid now .*; this host's clock says 2"):
         judge(old.certify(new_key().public_key(), distinguished(NAME)), [old.certificate])
 
 

@@ -103,9 +103,7 @@ def test_a_full_group_is_named_and_the_remedy_helps(full):
 
     def asked():
         script = f'echo $$ >{full}/cgroup.procs; exec "{sys.executable}" -c "$ASKING"'
-        return subprocess.run(
-            ["sh", "-ec", script], env=environment, capture_output=True, text=True, check=True
-        ).stdout
+        return subprocess.run(["sh", "-ec", script], env=environment, capture_output=True, text=True, check=True).stdout
 
     said = asked()
     assert (

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -114,3 +115,16 @@ def test_a_child_that_stands_still_does_not_stop_the_daemon(tmp_path):
         until("T", child)
         assert halt({"envtestd"}) is None
         os.killpg(running.pid, signal.SIGKILL)
+
+
+def test_a_limit_of_this_process_is_no_answer():
+    """Nobody may conclude that there is no such process."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.open("/", os.O_RDONLY)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            process(os.getpid())
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

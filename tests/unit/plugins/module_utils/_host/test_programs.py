@@ -90,7 +90,9 @@ def test_looking_again_and_again_is_no_work(run):
 
 def test_what_works_half_of_the_time_is_given_its_time(run):
     """Longer than a program may do nothing, with pauses that are shorter."""
-    script = "import time\nfor _ in range(6):\n  end = time.time() + 0.3\n  while time.time() < end: pass\n  time.sleep(0.3)"
+    script = (
+        "import time\nfor _ in range(6):\n  end = time.time() + 0.3\n  while time.time() < end: pass\n  time.sleep(0.3)"
+    )
     assert run(f"exec python3 -c '{script}'") == (0, b"", b"")
 
 
