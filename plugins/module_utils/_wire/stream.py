@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from types import TracebackType
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import clock
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.processes import OF_LIMITS
 
 LONGEST_LINE = 64 * 1024  # bytes; the longest that the protocols allow is IMAP's 8 KiB (RFC 7162 section 4)
 LONGEST_CONVERSATION = 256 * 1024  # bytes that a server may send in one of our short conversations
@@ -69,7 +70,13 @@ def _ascii_name(name: str) -> str:
 
 
 def explained(exc: OSError, doing: str) -> WireError:
-    """The failure that an exception of a socket means."""
+    """The failure that an exception of a socket means.
+
+    Raises:
+        OSError: it is no failure of the server, but a limit of this process or host.
+    """
+    if exc.errno in OF_LIMITS and not isinstance(exc, ssl.SSLError):  # whose numbers mean something else
+        raise exc
     if isinstance(exc, (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionResetError, BrokenPipeError)):
         return WireError("closed", f"the server closed the connection {doing}")
     if isinstance(exc, ssl.SSLError):

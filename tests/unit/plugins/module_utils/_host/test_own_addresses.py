@@ -4,15 +4,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import resource
 import socket
 
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import own_addresses
+from ansible_collections.postmaster.secure_channel.tests.support.no_more_files import no_more_files
 
 
 @pytest.mark.parametrize(("address", "here"), [("127.0.0.2", True), ("::1", True), ("192.0.2.9", False)])
@@ -31,19 +30,6 @@ def test_a_kernel_without_ipv6_has_no_address_of_it(monkeypatch):
     monkeypatch.setattr(socket, "socket", without)
     assert not own_addresses.is_here("::1")
     assert own_addresses.is_here("127.0.0.1")
-
-
-@contextlib.contextmanager
-def no_more_files():
-    """This process can open no more files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.open("/", os.O_RDONLY)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_limit_of_this_process_is_no_answer():

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.pr
     process,
     processes,
 )
+from ansible_collections.postmaster.secure_channel.tests.support.no_more_files import no_more_files
 
 NAME = "a (daemon) b"  # up to 15 bytes, with what the kernel's own line is made of
 
@@ -119,12 +119,5 @@ def test_a_child_that_stands_still_does_not_stop_the_daemon(tmp_path):
 
 def test_a_limit_of_this_process_is_no_answer():
     """Nobody may conclude that there is no such process."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.open("/", os.O_RDONLY)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
-    try:
-        with pytest.raises(OSError, match="Too many open files"):
-            process(os.getpid())
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    with no_more_files(), pytest.raises(OSError, match="Too many open files"):
+        process(os.getpid())

@@ -21,6 +21,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.di
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.handshake import handshake
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._wire.stream import WireError
 from ansible_collections.postmaster.secure_channel.tests.support.authorities import NAME
+from ansible_collections.postmaster.secure_channel.tests.support.no_more_files import no_more_files
 from ansible_collections.postmaster.secure_channel.tests.support.wire_clients import at
 from ansible_collections.postmaster.secure_channel.tests.support.wire_servers import serving, smtp
 
@@ -32,6 +33,11 @@ def test_nothing_listens():
         with pytest.raises(WireError) as caught:
             handshake(endpoint, trust=None)
     assert (caught.value.code, caught.value.text) == ("refused", "the connection was refused by 127.0.0.1")
+
+
+def test_a_limit_of_this_process_is_no_fault_of_the_server():
+    with no_more_files(), pytest.raises(OSError, match="Too many open files"):
+        connect(Endpoint("127.0.0.1", 25, "smtp", False))
 
 
 @pytest.mark.parametrize("name", ["nowhere.invalid", "a" * 64 + ".test", "no\x00name", ""])
