@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host import causes
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.platform import SYSLOG_NAME
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.programs import slowness
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.trusted_paths import resolved
 
@@ -52,8 +53,9 @@ class Lock:
                 if time.monotonic() >= end:
                     os.close(handle)
                     raise Problem(
-                        f"another run has been changing this host for over {self._patience:.0f} seconds",
-                        "wait until it ends, then run again",
+                        "another run, or the guard of one that was cut off, has been changing this host for over"
+                        f" {self._patience:.0f} seconds",
+                        f"wait until it ends ('journalctl -t {SYSLOG_NAME}' shows what a guard says), then run again",
                     ) from exc
                 time.sleep(0.1)
             else:

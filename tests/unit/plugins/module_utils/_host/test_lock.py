@@ -26,7 +26,7 @@ def test_second_one_is_refused_when_the_first_is_not_released(path, monkeypatch)
     first, second = Lock(str(path)), Lock(str(path))
     first.take()
     start = time.monotonic()
-    with pytest.raises(Problem, match="another run has been changing this host") as caught:
+    with pytest.raises(Problem, match="another run, or the guard of one that was cut off, has been") as caught:
         second.take()
     assert time.monotonic() - start >= 0.2
     assert "wait until it ends" in caught.value.remedy
