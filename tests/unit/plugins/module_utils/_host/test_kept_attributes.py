@@ -171,8 +171,10 @@ def test_a_late_fault_gives_everything_back(apply, etc, various):
 def test_what_a_killed_run_left_is_undone_with_everything(apply, etc, various, places):
     child = os.fork()
     if child == 0:
-        apply(*edited(etc), probe=die)
-        os._exit(0)
+        try:
+            apply(*edited(etc), probe=die)
+        finally:
+            os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     assert everything(etc) != various
     recovery = Recovery(places, lambda _record: {})
