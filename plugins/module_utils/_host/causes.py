@@ -19,6 +19,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.co
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.obstacles import attribute, mount_of
 
 _AS_ROOT = "run the module as root (become: true)"
+_NO_FORK = re.compile(r"Cannot fork|fork\b.*Resource temporarily unavailable")  # the latter may be about a lock too
 _UNLIMITED = "unlimited"
 _DISK = "look for faults of the disk in 'journalctl -k'"
 
@@ -155,6 +156,19 @@ def _too_large(_path: str) -> tuple[str, str] | None:
     if limit(resource.RLIMIT_FSIZE) == _UNLIMITED:
         return None
     return _limited("the file is too large for this process", resource.RLIMIT_FSIZE, "-f")
+
+
+def reached(said: str) -> tuple[str, str] | None:
+    """The limit that a program has reached, by what it complained about, and a remedy; None where it says none.
+
+    Programs are run with the messages of the C locale, and within the limits of this process.
+    """
+    if _NO_FORK.search(said):
+        return too_many_processes()
+    for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+        if os.strerror(number) in said:
+            return explained(OSError(number, os.strerror(number)), "")
+    return None
 
 
 def ending(number: int) -> str:

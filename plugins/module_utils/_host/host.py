@@ -236,7 +236,11 @@ class Host:
         except OSError as exc:
             cause, remedy = causes.explained(exc, argv[0])
             raise Problem(f"the program {argv[0]} cannot be run ({cause})", remedy) from exc
-        return Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        done = Completed(code, out.decode("utf-8", "replace"), err.decode("utf-8", "replace"))
+        limit = causes.reached(done.err) if code != 0 else None
+        if limit:  # what it says of anything else is worth nothing
+            raise Problem(f"'{shlex.join(argv)}' fails ({limit[0]})", limit[1])
+        return done
 
 
 def _lies_at(program: str) -> str | None:

@@ -110,12 +110,17 @@ def _full_group() -> dict[str, str]:
         f"grep -q pids {top}/cgroup.controllers || {{ mkdir -p {_PIDS}; mount -t cgroup -o pids cgroup {_PIDS}; }}"
     )
     link = f"test -d {_PIDS} || ln -s {top} {_PIDS}"
-    group = f"mkdir {_PIDS}/few; echo 1 >{_PIDS}/few/pids.max"
-    python = _python("few-processes", f'echo $$ >{_PIDS}/few/cgroup.procs; exec python3 "$@"')
-    gone = f"rmdir {_PIDS}/few; if test -h {_PIDS}; then rm {_PIDS}; else umount {_PIDS}; rmdir {_PIDS}; fi"
+    # hosts that share the lab's machine may see one another's groups of version 1
+    kept = f"{WORK}/few-group"
+    group = f"echo {_PIDS}/few-$(cat /proc/sys/kernel/random/uuid) >{kept}; mkdir $(cat {kept})"
+    limit = f"echo 1 >$(cat {kept})/pids.max"
+    python = _python("few-processes", f'echo $$ >$(cat {kept})/cgroup.procs; exec python3 "$@"')
+    gone = (
+        f"rmdir $(cat {kept}); rm {kept}; if test -h {_PIDS}; then rm {_PIDS}; else umount {_PIDS}; rmdir {_PIDS}; fi"
+    )
     return {
         **python,
-        "begin": "\n".join((counting, link, group, python["begin"])),
+        "begin": "\n".join((counting, link, group, limit, python["begin"])),
         "end": "\n".join((gone, python["end"])),
     }
 

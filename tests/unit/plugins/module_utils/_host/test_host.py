@@ -24,6 +24,28 @@ def host():
     return this_host()
 
 
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("doveconf: Fatal: /etc/x: Too many open files", "this process has too many open files, whose limit is"),
+        ("x: Cannot allocate memory", "there is not enough memory for this process"),
+        ("postfix-script: 91: Cannot fork", "there are too many processes"),
+        ("postfix: fatal: fork: Resource temporarily unavailable", "there are too many processes"),
+        ("postmap: fatal: lock /etc/x: Resource temporarily unavailable", None),
+        ("all is lost", None),
+    ],
+)
+def test_a_limit_that_a_program_has_reached_is_the_cause(said, found):
+    for code in (0, 1):
+        argv = ["sh", "-c", f"printf '{said}' >&2; exit {code}"]
+        if found and code:
+            with pytest.raises(Problem) as caught:
+                Host().query(argv)
+            assert f"fails ({found}" in caught.value.found
+        else:
+            assert Host().query(argv).err == said
+
+
 def test_content(host, tmp_path):
     (tmp_path / "file").write_bytes(b"caf\xe9\n")
     assert host.read(str(tmp_path / "file")) == b"caf\xe9\n"
