@@ -20,6 +20,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.ob
 
 _AS_ROOT = "run the module as root (become: true)"
 _NO_FORK = re.compile(r"Cannot fork|fork\b.*Resource temporarily unavailable")  # the latter may be about a lock too
+_NO_LIBRARY = "failed to map segment from shared object"  # ld.so(8), where a limit of memory is reached
 _UNLIMITED = "unlimited"
 _DISK = "look for faults of the disk in 'journalctl -k'"
 
@@ -165,6 +166,8 @@ def reached(said: str) -> tuple[str, str] | None:
     """
     if _NO_FORK.search(said):
         return too_many_processes()
+    if _NO_LIBRARY in said:
+        return no_memory()
     for number in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
         if os.strerror(number) in said:
             return explained(OSError(number, os.strerror(number)), "")

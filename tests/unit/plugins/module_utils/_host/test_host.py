@@ -29,6 +29,10 @@ def host():
     [
         ("doveconf: Fatal: /etc/x: Too many open files", "this process has too many open files, whose limit is"),
         ("x: Cannot allocate memory", "there is not enough memory for this process"),
+        (
+            "x: error while loading shared libraries: libc: failed to map segment from shared object",
+            "there is not enough",
+        ),
         ("postfix-script: 91: Cannot fork", "there are too many processes"),
         ("postfix: fatal: fork: Resource temporarily unavailable", "there are too many processes"),
         ("postmap: fatal: lock /etc/x: Resource temporarily unavailable", None),
