@@ -126,12 +126,12 @@ class _Watch:
         own, helping, init = self._at_work()
         used = sum(one.ticks for one in (*own, *helping)) / _TICKS  # also of ended ones, if their parents are here
         states = {one.state for one in (*own, *helping)}
-        worked = passed if _ON_A_PROCESSOR in states else used - self._used_before  # less once a helper has ended
+        worked = max(used - self._used_before, 0.0)  # less than nothing once a helper has ended
         self._used_before = used
-        if worked > 0:
-            self._idle = max(self._idle + passed / slowness() - worked * _COUNTS, 0.0)
-        elif init is None or init.state not in WORKING:  # it may be at work for somebody else
+        # systemd may be at work for somebody else
+        if _ON_A_PROCESSOR not in states and (init is None or init.state not in WORKING):
             self._idle += passed / slowness() / (_DISK if states & WORKING else 1)
+        self._idle = max(self._idle - worked * _COUNTS, 0.0)
         if self._idle >= self._idle_limit:
             return f"did nothing for {self._idle_limit:g} seconds"
         if now >= max(self._patience.end, self._began + _SHORTEST):
