@@ -159,7 +159,9 @@ def test_daemons_are_asked_once_for_all_certificates(monkeypatch):
         asked.append("read")
         return {}
 
-    daemon = SimpleNamespace(protocols=(), read=read, running=lambda: True, refuse_halted=lambda: None, host=this_host())
+    daemon = SimpleNamespace(
+        protocols=(), read=read, running=lambda: True, refuse_halted=lambda: None, host=this_host()
+    )
     site: Any = SimpleNamespace(providers={"nginx": daemon}, store=SimpleNamespace(leaf=None))
     plan = SimpleNamespace(
         result={"name": "x", "changed": True, "files": []},
