@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_A_LABEL = re.compile(r"(?<![a-z0-9-])xn--([a-z0-9-]+)")  # RFC 5890 section 2.3.2.1
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # RFC 3490 section 3.1: these all separate labels
 _DEVIATIONS = frozenset("\u00df\u03c2\u200c\u200d")  # RFC 5894: IDNA 2003 and 2008 make different names of these
 _LONGEST = 253  # octets of a name without its final full stop (RFC 1035 section 2.3.4)
@@ -38,6 +39,19 @@ def _ascii_label(label: str, name: str, option: str) -> str:
         return encodings.idna.ToASCII(label).decode("ascii").lower()
     except UnicodeError:
         return ""  # not a label; the caller reports it
+
+
+def unicode_name(name: str) -> str:
+    """A name or domain as it is written in addresses with SMTPUTF8 (RFC 6531); as it was where that is no other form.
+
+    Args:
+        name: the ASCII form (A-labels); what stands around a label stays.
+    """
+    try:
+        found = _A_LABEL.sub(lambda label: label[1].encode().decode("punycode"), name)
+    except UnicodeError:
+        return name
+    return found if found.isprintable() else name
 
 
 def ascii_name(name: str, option: str) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._model import DomainPolicy, InboundRequirement
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import unicode_name
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import lookup_table as table
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix import master_cf
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.postfix.inbound_services import (
@@ -69,7 +70,7 @@ TABLES: Mapping[str, tuple[str, str, str]] = {  # by path: type, what asks it, a
 def _keys(policy: DomainPolicy, demand: InboundRequirement) -> Iterator[tuple[str, str]]:
     """Kind and key of all that stands for a partner."""
     before = "[@.]" if policy.subdomains else "@"
-    for name in dict.fromkeys((policy.domain, _unicode(policy.domain))):
+    for name in dict.fromkeys((policy.domain, unicode_name(policy.domain))):
         # Postfix takes a final full stop for part of the domain
         yield "senders", rf"/{before}{_escaped(name)}\.?$/"
     for network in demand.networks:
@@ -80,14 +81,6 @@ def _keys(policy: DomainPolicy, demand: InboundRequirement) -> Iterator[tuple[st
 
 def _escaped(name: str) -> str:
     return name.replace(".", r"\.")
-
-
-def _unicode(domain: str) -> str:
-    """How a domain is written in addresses with SMTPUTF8 (RFC 6531)."""
-    try:
-        return domain.encode("ascii").decode("idna")
-    except UnicodeError:
-        return domain
 
 
 def _class_of(domain: str) -> str:

@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A lookup table of ours for Postfix (postmap(1)): which domain wants which key to have which value."""
+"""A lookup table of ours for Postfix (postmap(1)): which domain wants which key to have which value.
+
+Postfix looks a domain up as it stands in the address, so with SMTPUTF8 (RFC 6531) not in the ASCII form that rows are known
+by here. A row with such a key has a second one behind it, with the key as people write it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import Compiled, FileChange
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import unicode_name
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.line_values import within_a_line
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import heading
 
@@ -57,10 +62,16 @@ def render(rows: Mapping[str, Sequence[Row]]) -> str:
         for row in wanted:
             wanted_by.setdefault(row, []).append(domain)
     lines = [
-        f"{_FOR}{' '.join(sorted(domains))}\n{within_a_line(f'{row.key} {row.value}', row.key)}\n"
+        f"{_FOR}{' '.join(sorted(domains))}\n{_written(row)}"
         for row, domains in sorted(wanted_by.items(), key=lambda item: (item[0].key, item[0].value))
     ]
     return heading() + "".join(lines)
+
+
+def _written(row: Row) -> str:
+    """A row in each form of its key; parse() passes over the second, which nobody wants for itself."""
+    keys = dict.fromkeys((row.key, unicode_name(row.key)))
+    return "".join(f"{within_a_line(f'{key} {row.value}', row.key)}\n" for key in keys)
 
 
 def compiled(map_type: str) -> Compiled | None:

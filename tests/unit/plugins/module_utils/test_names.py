@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name, covers
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._names import ascii_name, covers, unicode_name
 
 
 @pytest.mark.parametrize(
@@ -78,3 +78,20 @@ def test_no_host_name(written):
 )
 def test_names_of_a_certificate(presented, wanted, covered):
     assert covers(presented, wanted) is covered
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("xn--bcher-kva.example", "b\u00fccher.example"),
+        (".xn--bcher-kva.example", ".b\u00fccher.example"),
+        ("[mx.xn--bcher-kva.example]:25", "[mx.b\u00fccher.example]:25"),
+        ("x.xn--strae-oqa.xn--p1ai", "x.stra\u00dfe.\u0440\u0444"),
+        ("example.test", "example.test"),
+        ("axn--bcher-kva.test", "axn--bcher-kva.test"),
+        ("xn--99999999.test", "xn--99999999.test"),
+        ("xn--a-4ba.test", "xn--a-4ba.test"),  # a no-break space is none of a name's letters
+    ],
+)
+def test_names_as_people_write_them(name, written):
+    assert unicode_name(name) == written
