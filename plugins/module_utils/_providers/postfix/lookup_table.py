@@ -4,8 +4,8 @@
 
 """A lookup table of ours for Postfix (postmap(1)): which domain wants which key to have which value.
 
-Postfix looks a domain up as it stands in the address, so with SMTPUTF8 (RFC 6531) not in the ASCII form that rows are known
-by here. A row with such a key has a second one behind it, with the key as people write it.
+Postfix looks a domain up as it stands in the address, so with SMTPUTF8 (RFC 6531) not in the ASCII form that rows are
+known by here. A row with such a key has a second one behind it, with the key as people write it.
 """
 
 from __future__ import annotations
