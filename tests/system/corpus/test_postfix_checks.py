@@ -53,7 +53,8 @@ def test_a_domain_in_utf8_is_the_one_that_is_declared(pair: Pair) -> None:
         log = stage.lab.ask(stage.host, "sh", "-euc", SEND).splitlines()
         assert len(log) == 3, log
         for line in log:
-            assert "status=deferred" in line and ":2599: Connection refused" in line, line
+            assert "status=deferred" in line, line
+            assert ":2599: Connection refused" in line, line
         again = shipped.run(stage.lab, stage.host, "mail_domain_security", {**entry, "subdomains": True})
         assert again.result.get("changed") is False, again.result
 
