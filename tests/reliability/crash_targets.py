@@ -141,7 +141,7 @@ def _export(installs: tuple[Arguments, Arguments]) -> Target:
     arguments = {"name": MAIN, "path": EXPORT, "passphrase": "some words"}
     opened = f"openssl pkcs12 -in {EXPORT} -passin 'pass:some words' -passout pass:x"
     looks: Mapping[str, Look] = {
-        "certificate": {"shell": f"{opened} -nokeys | openssl x509 -noout -serial"},
+        "certificate": {"shell": f"{opened} -clcerts -nokeys | openssl x509 -noout -serial"},
     }
     before = (("mail_cert_install", installs[0]), ("mail_cert_install", installs[1]))
     return Target("mail_cert_export", FULL, "mail_cert_export", (arguments, arguments), looks, before=before)

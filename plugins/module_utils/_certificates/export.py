@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._certificates.export_formats import (
@@ -145,7 +146,8 @@ class ExportPlanner:
         same = found is not None and _is_same(found, form, live)
         if not same and live.key is None:
             raise missing(live.path)
-        content = there if same else _FORMATS[form](live.key, live.leaf, live.chain, live.friendly_name, passphrase)
+        made = partial(_FORMATS[form], self._host, live.key, live.leaf, live.chain)
+        content = there if same else made(live.friendly_name, passphrase)
         change = FileChange(
             path,
             content,

@@ -86,6 +86,9 @@ def test_pkcs12_is_what_openssl_reads(export):
     assert openssl("pkey", stdin=shown) == openssl("pkey", stdin=key_pem(KEY))
     assert b"friendlyName: " in shown
     assert not re.search(rb"subject=CN ?= ?Root", shown)
+    of_the_key = openssl(*arguments, "-clcerts", "-nokeys")  # by its localKeyID, which cryptography 43.0.0 leaves out
+    assert pem(LEAF) in of_the_key
+    assert pem(ISSUING.certificate) not in of_the_key
 
 
 def test_pem_is_what_openssl_reads(export):
