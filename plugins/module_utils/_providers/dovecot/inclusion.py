@@ -18,6 +18,9 @@ from collections.abc import Sequence
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._errors import Problem
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.changes import FileChange
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._host.host import Host
+from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.command_line import (
+    refuse_other_main,
+)
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.dialect import Language
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.parser import (
     Entry,
@@ -29,7 +32,6 @@ from ansible_collections.postmaster.secure_channel.plugins.module_utils._provide
     DROP_IN,
     MAIN,
 )
-from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.dovecot.unit import refuse_other_main
 from ansible_collections.postmaster.secure_channel.plugins.module_utils._providers.text_blocks import MarkedBlock
 
 _BLOCK = MarkedBlock(
