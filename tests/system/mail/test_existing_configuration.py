@@ -25,7 +25,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.scenario
 # What the declaration decides in main.cf. A line that sets anything else is not ours.
 OURS = re.compile(
     r"(smtpd_tls_(chain_files|security_level|auth_only|(mandatory_)?protocols|(mandatory_)?ciphers|cert_file|key_file)"
-    r"|tls_(high_cipherlist|eecdh_auto_curves|preempt_cipherlist)"
+    r"|tls_(high_cipherlist|eecdh_auto_curves|ffdhe_auto_groups|preempt_cipherlist)"
     r"|transport_maps|smtp_tls_(policy_maps|CAfile)|smtp_sasl_(password_maps|auth_enable|tls_security_options))\s*="
 )
 OUR_OVERRIDE = re.compile(r"  -o \{?(smtpd_(tls|sasl|relay)_\w+|tls_\w+)=")

@@ -22,6 +22,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
     MAIN,
     RSA,
     SECOND,
+    SPARE,
     WILD,
     WILD_RSA,
     names_of,
@@ -29,7 +30,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
 from ansible_collections.postmaster.secure_channel.tests.support.system.hosts.lab import Host, Lab
 from ansible_collections.postmaster.secure_channel.tests.support.system.places import WORK
 
-ALL = (MAIN, RSA, SECOND, WILD, WILD_RSA)
+ALL = (MAIN, RSA, SECOND, WILD, WILD_RSA, SPARE)
 ISSUER = "System Test Issuer"
 ROOT_ON_HOST = "/usr/local/share/ca-certificates/system-tests.crt"
 

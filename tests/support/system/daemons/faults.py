@@ -15,7 +15,7 @@ from ansible_collections.postmaster.secure_channel.tests.support.system.daemons.
     FULL,
     ODD,
     RSA,
-    WILD,
+    SPARE,
     Options,
     vserver,
 )
@@ -218,8 +218,8 @@ FAULTS: Mapping[tuple[str, str], Sequence[Fault]] = {
             "submission",
             in_place_of("update-exim4.conf", **{f"--confdir {MIRROR}": FAILS}),
             _systemctl("exim4"),
-            in_place_of("systemctl", **{"reload*exim4*": LOST_KEY.format("exim", WILD)}),
-            certificate=WILD,
+            in_place_of("systemctl", **{"reload*exim4*": LOST_KEY.format("exim", SPARE)}),
+            certificate=SPARE,
         ),
         *_faults(
             "Apache",

@@ -29,6 +29,7 @@ LIVING = (*FULL, *EXIM, *CYRUS)
 
 # The certificates, by their names in the store, and the names that they are for.
 MAIN, RSA, SECOND, WILD, WILD_RSA = "main", "rsa", "second", "wild", "wild-rsa"
+SPARE = "spare"  # which no virtual server has
 SECOND_NAME, ANY_NAME, ASKED_NAME = "second.example.test", "*.a.example.test", "x.a.example.test"
 
 Options = Mapping[str, Any]
