@@ -113,7 +113,8 @@ def recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
     """Record all packets of mail ports."""
     ports = ("port", "25", "or", "port", "465")
     lab.shell(host, f"mkdir -p {WORK}")
-    recorder = lab.start_in(host, "tcpdump", "--interface=eth0", "--immediate-mode", "-U", "-w", CAPTURE, *ports)
+    how = ("--interface=eth0", "--immediate-mode", "--buffer-size=65536", "-U", "-w", CAPTURE)  # KiB, for a busy machine
+    recorder = lab.start_in(host, "tcpdump", *how, *ports)
     assert recorder.stderr
     while "listening on" not in recorder.stderr.readline():
         assert recorder.poll() is None, "tcpdump does not start"
@@ -121,7 +122,8 @@ def recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
         yield
     finally:
         lab.ask(host, "pkill", "tcpdump")
-        recorder.communicate()
+        _out, said = recorder.communicate()
+    assert "\n0 packets dropped by kernel" in said, said
     into[host.name] = base64.b64decode(lab.ask(host, "base64", "--wrap=0", CAPTURE))
 
 
