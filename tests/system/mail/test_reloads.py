@@ -77,7 +77,9 @@ def reloads(lab: Lab, ansible: Ansible, secured: Phase) -> Run:
     play = Play()
     add(play)
     with left_as_found(lab, MX, "reloads"):
-        return ansible.play("mx*", play.tasks)
+        run = ansible.play("mx*", play.tasks)
+        run.assert_success()
+    return run
 
 
 def add(play: Play) -> None:
