@@ -62,7 +62,8 @@ STEPS = (
         "mail_relay_account",
         account("another one"),
         0,
-        before=f"{LOGIN} 'one of them'",
+        # the account is new: Dovecot has been told to reload, and has done so a moment later
+        before=f"timeout 20 sh -c \"until {LOGIN} 'one of them'; do sleep 0.2; done\"",
         after=f"{LOGIN} 'another one'; if {LOGIN} 'one of them'; then exit 1; fi",
     ),
     Step("no account", "mail_relay_account", {"name": "reloads", "state": "absent"}, 1),

@@ -33,7 +33,7 @@ PARTNER = DomainPolicy("partner.test")
 EVERYTHING = DomainPolicy("*", tls="encrypt")
 PROTOCOLS, EXCLUDED = "smtp_tls_mandatory_protocols", "smtp_tls_mandatory_exclude_ciphers"
 CBC = ("DHE-RSA-AES128-SHA256", "DHE-RSA-AES128-SHA", "DHE-RSA-AES256-SHA256", "DHE-RSA-AES256-SHA")
-_, FLOOR, EXCLUSIONS = STRONG.split(" ")
+_LEVEL, FLOOR, EXCLUSIONS = STRONG.split(" ")
 
 
 @pytest.fixture(params=["postfix-3.7", "postfix-3.10"])
