@@ -113,7 +113,7 @@ def recorded(lab: Lab, host: Host, into: dict[str, bytes]) -> Iterator[None]:
     """Record all packets of mail ports."""
     ports = ("port", "25", "or", "port", "465")
     lab.shell(host, f"mkdir -p {WORK}")
-    how = ("--interface=eth0", "--immediate-mode", "--buffer-size=65536", "-U", "-w", CAPTURE)  # KiB, for a busy machine
+    how = ("--interface=eth0", "--immediate-mode", "--buffer-size=65536", "-U", "-w", CAPTURE)  # KiB, for busy machines
     recorder = lab.start_in(host, "tcpdump", *how, *ports)
     assert recorder.stderr
     while "listening on" not in recorder.stderr.readline():
