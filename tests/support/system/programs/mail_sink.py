@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 IMPLICIT, BARE, PUBLIC = 465, 2525, 25
 PORTS = (PUBLIC, 587, IMPLICIT, BARE)
 PATIENCE = 120.0
+_PRINTING = threading.Lock()  # print() writes a line and its end one after the other
 
 
 @dataclass
@@ -122,7 +123,8 @@ class Conversation:
         subject = next((one[8:].strip() for one in lines if one.lower().startswith(b"subject:")), b"").decode()
         for recipient in about.recipients:
             known = {name: getattr(about, name) for name in ("port", "tls", "user", "password", "sender")}
-            print(json.dumps({"recipient": recipient, "subject": subject, **known}), flush=True)
+            with _PRINTING:
+                print(json.dumps({"recipient": recipient, "subject": subject, **known}), flush=True)
         self.say("250 taken")
 
 
