@@ -42,7 +42,7 @@ def _ascii_label(label: str, name: str, option: str) -> str:
 
 
 def unicode_name(name: str) -> str:
-    """A name or domain as it is written in addresses with SMTPUTF8 (RFC 6531); as it was where that is no other form.
+    """A name or domain as it is written in addresses with SMTPUTF8 (RFC 6531); as it was where there is no other form.
 
     Args:
         name: the ASCII form (A-labels); what stands around a label stays.
